@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* weir check: what a configuration comes to, and where each value comes from. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "conf/verbs.h"
+
+static void print_listen(const conf_t *conf, const weir_listen_t *listen)
+{
+    printf("listen %-24s %s%s", listen->name, listen->where, listen->has_proxy_protocol ? "  proxy-protocol" : "");
+    if (listen->hosts != conf->globalconf.hosts) {
+        printf("  only");
+        for (h2o_hostconf_t **host = listen->hosts; *host != NULL; host++)
+            printf(" %.*s", (int)(*host)->authority.hostport.len, (*host)->authority.hostport.base);
+    }
+    putchar('\n');
+}
+
+static void print_value(const char *indent, const conf_level_t *level, conf_directive_t directive)
+{
+    const conf_directive_info_t *info = &conf_directives[directive];
+    const conf_value_t *value = &level->values[directive];
+    const char *text = value->text;
+
+    if (info->type == CONF_TYPE_FLAG)
+        text = value->number == 1 ? "ON" : "OFF";
+    printf("%s%-34s %-18s %s\n", indent, info->name, text != NULL ? text : "none", value->where != NULL ? value->where : "default");
+}
+
+static void print_global(const conf_t *conf)
+{
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        if (conf_directives[i].levels == CONF_LEVELS_GLOBAL && i != CONF_num_threads)
+            print_value("", conf->global, i);
+    if (conf->global->values[CONF_num_threads].text != NULL)
+        print_value("", conf->global, CONF_num_threads);
+    else
+        printf("%-34s %-18u %s\n", conf_directives[CONF_num_threads].name, conf_threads(conf), "default");
+}
+
+static void print_body_limit(uint64_t bytes)
+{
+    if (bytes == UINT64_MAX)
+        printf("    %-34s %-18s default\n", "limit-request-body", "none");
+    else
+        printf("    %-34s %-18" PRIu64 " (global)\n", "limit-request-body", bytes);
+}
+
+static void print_plan(const conf_path_t *path)
+{
+    const weir_plan_t *plan = path->plan;
+
+    printf("    router  %s (%s), ABI %d\n", plan->router->name, weir_module_origin(path->module), WEIR_ROUTER_ABI);
+    printf("    stages ");
+    for (size_t i = 0; i < plan->stage_count; i++)
+        printf(" %02u %s%s", plan->stages[i]->number, plan->stages[i]->name, i + 1 < plan->stage_count ? "," : "");
+    if (path->extra_stages > 0)
+        printf("  (%zu from %s)", path->extra_stages, path->level->values[CONF_stages].where);
+    putchar('\n');
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE)
+            print_value("    ", path->level, i);
+    print_body_limit(plan->max_body_bytes);
+}
+
+static void print_path(const conf_path_t *path)
+{
+    printf("host %s path %s\n", path->host, path->path);
+    if (path->plan != NULL)
+        print_plan(path);
+    else
+        printf("    libh2o's own handlers: %zu\n", path->handlers);
+}
+
+int conf_verb_check(const char *file)
+{
+    conf_t *conf = conf_load(file, true);
+
+    if (conf == NULL)
+        return EXIT_START_UP;
+    printf("%s: fine\n", file);
+    for (size_t i = 0; i < conf->listens.count; i++)
+        print_listen(conf, &conf->listens.at[i]);
+    print_global(conf);
+    for (const conf_path_t *path = conf->paths; path != NULL; path = path->next)
+        print_path(path);
+    conf_destroy(&conf);
+    weir_arena_forget_blocks();
+    return EXIT_FINE;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/commands.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "conf/complain.h"
+#include "conf/leaks.h"
+#include "conf/listen.h"
+#include "conf/paths.h"
+#include "lib/base/must.h"
+
+static int on_directive(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+    const conf_directive_t directive = conf_directive_named(command->name);
+
+    return conf_value_read(directive, node, &conf->arena, &conf->level->values[directive]);
+}
+
+static int on_listen(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_listen_on(conf_of(context->globalconf), context->hostconf, node);
+}
+
+/* ---- libh2o's own that mean something else here, and those of the program h2o that mean nothing ---- */
+
+/** In seconds. What weir.header-timeout says explicitly wins, whichever comes first. */
+static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+    conf_value_t *value = &conf->level->values[CONF_header_timeout];
+    unsigned seconds;
+
+    if (h2o_configurator_scanf(command, node, "%u", &seconds) != 0)
+        return -1;
+    if (seconds < 1 || seconds > 2147483)
+        return conf_complain(node, "%s: must be a number of seconds from 1 to 2147483", command->name);
+    if (value->where != NULL)
+        return 0;
+    value->number = (uint64_t)seconds * 1000;
+    value->text = weir_arena_format(&conf->arena, "%u000", seconds).base;
+    value->where = conf_where(&conf->arena, node);
+    return 0;
+}
+
+static int on_upgrade_to_http2(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    if (node->type == YOML_TYPE_SCALAR && strcasecmp(node->data.scalar, "OFF") == 0)
+        return 0;
+    return conf_complain(node, "%s: only OFF is possible; HTTP/2 is never reached by an upgrade", command->name);
+}
+
+static const struct {
+    const char *name;
+    const char *sentence;
+} refused[] = {
+    {"tcp-fastopen", "TCP fast open is not offered"},
+    {"ssl-session-resumption", "ssl is not supported yet"},
+    {"num-ocsp-updaters", "ssl is not supported yet"},
+    {"temp-buffer-path", "nothing is buffered in files here"},
+    {"crash-handler", "not offered; let systemd-coredump or the like look at a crash"},
+    {"crash-handler.wait-pipe-close", "not offered; let systemd-coredump or the like look at a crash"},
+    {"http2-debug-state", "not offered"},
+};
+
+static int on_refused(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        if (strcmp(refused[i].name, command->name) == 0)
+            return conf_complain(node, "%s: %s", command->name, refused[i].sentence);
+    return -1;
+}
+
+static void replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
+{
+    h2o_configurator_command_t *command = h2o_configurator_get_command(&conf->globalconf, name);
+
+    WEIR_MUST(command != NULL);
+    command->cb = callback;
+}
+
+/* ---- levels ---- */
+
+static int on_enter(h2o_configurator_t *configurator, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+
+    WEIR_MUST(conf->level < conf->levels + H2O_CONFIGURATOR_NUM_LEVELS);
+    conf->level[1] = conf->level[0];
+    conf->level++;
+    return 0;
+}
+
+static int leave_global(conf_t *conf, const yoml_t *node)
+{
+    conf_level_t *copy = weir_arena_alloc(&conf->arena, sizeof(*copy));
+
+    *copy = *conf->level;
+    conf->global = copy;
+    if (conf->listens.count == 0)
+        return conf_complain(node, "there is no `listen`, neither at the global level nor at a host");
+    return 0;
+}
+
+static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+    int result = 0;
+
+    CONF_LEAKS_LOOK_AGAIN(); /* what is ours is none of libh2o's leaks */
+    if (context->hostconf == NULL)
+        result = leave_global(conf, node);
+    else if (context->pathconf != NULL && context->mimemap != NULL) /* without mimemap: a file.custom-handler */
+        result = conf_path_leave(conf, context->hostconf, context->pathconf);
+    CONF_LEAKS_LOOK_AWAY();
+    conf->level--;
+    return result;
+}
+
+/* ---- registration ---- */
+
+static int flags_of(conf_levels_t levels)
+{
+    switch (levels) {
+    case CONF_LEVELS_GLOBAL:
+        return H2O_CONFIGURATOR_FLAG_GLOBAL;
+    case CONF_LEVELS_HOSTS:
+        return H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_HOST;
+    case CONF_LEVELS_ANYWHERE:
+        return H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_HOST | H2O_CONFIGURATOR_FLAG_PATH;
+    case CONF_LEVELS_PATHS:
+        return H2O_CONFIGURATOR_FLAG_PATH;
+    }
+    return 0;
+}
+
+static void register_ours(conf_t *conf)
+{
+    h2o_configurator_t *configurator = h2o_configurator_create(&conf->globalconf, sizeof(*configurator));
+
+    configurator->enter = on_enter;
+    configurator->exit = on_exit_level;
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        h2o_configurator_define_command(configurator, conf_directives[i].name, flags_of(conf_directives[i].levels),
+                                        i == CONF_listen ? on_listen : on_directive);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        h2o_configurator_define_command(configurator, refused[i].name, H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_refused);
+}
+
+void conf_commands_register(conf_t *conf)
+{
+    static void (*const theirs[])(h2o_globalconf_t *) = {
+        h2o_access_log_register_configurator, h2o_compress_register_configurator, h2o_expires_register_configurator,
+        h2o_errordoc_register_configurator,   h2o_fastcgi_register_configurator,  h2o_file_register_configurator,
+        h2o_throttle_resp_register_configurator, h2o_headers_register_configurator, h2o_proxy_register_configurator,
+        h2o_reproxy_register_configurator,    h2o_redirect_register_configurator, h2o_status_register_configurator,
+    };
+
+    CONF_LEAKS_LOOK_AWAY();
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        theirs[i](&conf->globalconf);
+    CONF_LEAKS_LOOK_AGAIN();
+    replace(conf, "http1-request-timeout", on_http1_request_timeout);
+    replace(conf, "http1-upgrade-to-http2", on_upgrade_to_http2);
+    register_ours(conf);
+}

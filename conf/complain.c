@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/complain.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/must.h"
+
+static struct {
+    FILE *real; /* stderr as it was, NULL outside begin and end */
+    FILE *rewriting;
+    conf_suggest_t *suggest;
+    void *arg;
+    char line[4096];
+    size_t len;
+    bool has_placed_line;
+} complaint;
+
+static void vcomplain(const char *file, size_t line, const char *format, va_list arguments)
+{
+    char text[2048];
+
+    vsnprintf(text, sizeof(text), format, arguments);
+    if (line > 0)
+        fprintf(stderr, "%s:%zu: %s\n", file, line, text);
+    else
+        fprintf(stderr, "%s: %s\n", file, text);
+    complaint.has_placed_line = true;
+}
+
+bool conf_complain_at(const char *file, size_t line, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vcomplain(file, line, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+void conf_complain_va(const yoml_t *node, const char *format, va_list arguments)
+{
+    vcomplain(node->filename != NULL ? node->filename : "-", node->line + 1, format, arguments);
+}
+
+int conf_complain(const yoml_t *node, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    conf_complain_va(node, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/** The end of "[file:12" in "[file:12] what", or NULL if the line does not begin like that. */
+static const char *end_of_place(const char *line)
+{
+    const char *end = line;
+
+    if (line[0] != '[')
+        return NULL;
+    while ((end = strstr(end, "] ")) != NULL) {
+        const char *digit = end;
+        while (digit > line && isdigit((unsigned char)digit[-1]))
+            digit--;
+        if (digit < end && digit[-1] == ':')
+            return end;
+        end++;
+    }
+    return NULL;
+}
+
+static void print_suggestion(FILE *out, const char *what)
+{
+    static const char unknown[] = "unknown command: ";
+    const char *meant = NULL;
+
+    if (strncmp(what, unknown, sizeof(unknown) - 1) == 0 && complaint.suggest != NULL)
+        meant = complaint.suggest(what + sizeof(unknown) - 1, complaint.arg);
+    if (meant != NULL)
+        fprintf(out, "; did you mean %s?", meant);
+}
+
+/** libh2o's line, without its newline, in our words. */
+static void print_rewritten(FILE *out, const char *line)
+{
+    static const char in_command[] = "in command ";
+    const char *end = end_of_place(line), *what, *comma;
+
+    if (end == NULL) {
+        fprintf(out, "%s\n", line);
+        return;
+    }
+    what = end + 2;
+    fprintf(out, "%.*s: ", (int)(end - line - 1), line + 1);
+    if (strncmp(what, in_command, sizeof(in_command) - 1) == 0 && (comma = strstr(what, ", ")) != NULL) {
+        what += sizeof(in_command) - 1;
+        fprintf(out, "%.*s: ", (int)(comma - what), what);
+        what = comma + 2;
+    }
+    fputs(what, out);
+    print_suggestion(out, what);
+    fputc('\n', out);
+    complaint.has_placed_line = true;
+}
+
+static void end_line(void)
+{
+    complaint.line[complaint.len] = '\0';
+    if (complaint.len > 0)
+        print_rewritten(complaint.real, complaint.line);
+    complaint.len = 0;
+    fflush(complaint.real);
+}
+
+static ssize_t on_write(void *unused, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\n' || complaint.len == sizeof(complaint.line) - 1)
+            end_line();
+        if (bytes[i] != '\n')
+            complaint.line[complaint.len++] = bytes[i];
+    }
+    return (ssize_t)len;
+}
+
+void conf_complain_begin(conf_suggest_t *suggest, void *arg)
+{
+    WEIR_MUST(complaint.real == NULL);
+    complaint.suggest = suggest;
+    complaint.arg = arg;
+    complaint.len = 0;
+    complaint.has_placed_line = false;
+    complaint.rewriting = fopencookie(NULL, "w", (cookie_io_functions_t){.write = on_write});
+    WEIR_MUST(complaint.rewriting != NULL);
+    setvbuf(complaint.rewriting, NULL, _IONBF, 0);
+    complaint.real = stderr;
+    stderr = complaint.rewriting; /* glibc: "normal variables which you can set just like any others" */
+}
+
+bool conf_complain_end(void)
+{
+    stderr = complaint.real;
+    fclose(complaint.rewriting);
+    if (complaint.len > 0)
+        end_line();
+    complaint.real = NULL;
+    return complaint.has_placed_line;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_COMPLAIN_H
+#define WEIR_CONF_COMPLAIN_H
+/**
+ * @file  What is wrong with a configuration, always as "file:line: what" on standard error.
+ */
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "yoml.h"
+
+/** Complains about `line` (from 1) of `file`; 0 leaves the line out. Returns false. */
+bool conf_complain_at(const char *file, size_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/** Complains about `node`. Returns -1, as libh2o's callbacks do. */
+int conf_complain(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void conf_complain_va(const yoml_t *node, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+/**
+ * Answers what was probably meant by an unknown command, or NULL. libh2o's words are rewritten by conf_complain_begin().
+ */
+typedef const char *conf_suggest_t(const char *unknown, void *arg);
+
+/**
+ * Until conf_complain_end() the C stream stderr rewrites libh2o's "[file:line] in command x, what" to "file:line: x: what". The file
+ * descriptor stays what it is, so that nothing said there gets lost when the process dies. One at a time, main thread.
+ */
+void conf_complain_begin(conf_suggest_t *suggest, void *arg);
+
+/** Returns whether any line had a place since conf_complain_begin(). */
+bool conf_complain_end(void);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/directives.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf/complain.h"
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+
+const conf_directive_info_t conf_directives[CONF_DIRECTIVES] = {
+#define DIRECTIVE(id_, name_, type_, default_, least_, most_, levels_, vegur_, sentence_)                                         \
+    [CONF_##id_] = {.name = name_,                                                                                                \
+                    .type = CONF_TYPE_##type_,                                                                                    \
+                    .initial = default_,                                                                                          \
+                    .least = least_,                                                                                              \
+                    .most = most_,                                                                                                \
+                    .levels = CONF_LEVELS_##levels_,                                                                              \
+                    .vegur = vegur_,                                                                                              \
+                    .sentence = sentence_},
+#include "conf/directives.def"
+#undef DIRECTIVE
+};
+
+conf_directive_t conf_directive_named(const char *name)
+{
+    conf_directive_t directive = 0;
+
+    while (directive < CONF_DIRECTIVES && strcmp(conf_directives[directive].name, name) != 0)
+        directive++;
+    return directive;
+}
+
+const char *conf_where(weir_arena_t *arena, const yoml_t *node)
+{
+    return weir_arena_format(arena, "%s:%zu", node->filename != NULL ? node->filename : "-", node->line + 1).base;
+}
+
+static bool read_number(const conf_directive_info_t *info, const char *text, uint64_t *out_number)
+{
+    return weir_span_to_u63((weir_span_t){text, strlen(text)}, out_number) && *out_number >= info->least &&
+           *out_number <= info->most;
+}
+
+static bool is_token(const char *text)
+{
+    const size_t len = strlen(text);
+
+    /* RFC 9110 §5.6.2 */
+    return len > 0 && len <= 100 &&
+           strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
+}
+
+static bool is_printable(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+
+    while (*at >= 0x20 && *at != 0x7f)
+        at++;
+    return *at == '\0' && at != (const unsigned char *)text;
+}
+
+/** Reads one of two words, letters of either case being equal; the second is 1. */
+static bool read_word(const char *text, const char *zero, const char *one, uint64_t *out_number)
+{
+    *out_number = strcasecmp(text, one) == 0;
+    return *out_number == 1 || strcasecmp(text, zero) == 0;
+}
+
+static bool read_text(const conf_directive_info_t *info, const char *text, uint64_t *out_number)
+{
+    switch (info->type) {
+    case CONF_TYPE_MS:
+    case CONF_TYPE_BYTES:
+    case CONF_TYPE_COUNT:
+        return read_number(info, text, out_number);
+    case CONF_TYPE_TOKEN:
+        return is_token(text);
+    case CONF_TYPE_TEXT:
+    case CONF_TYPE_PATH:
+        return is_printable(text);
+    case CONF_TYPE_FLAG:
+        return read_word(text, "OFF", "ON", out_number);
+    case CONF_TYPE_CASE:
+        return read_word(text, "preserve", "canonical", out_number);
+    case CONF_TYPE_NODE:
+        break;
+    }
+    return false;
+}
+
+static int complain_about_value(const conf_directive_info_t *info, const yoml_t *node)
+{
+    switch (info->type) {
+    case CONF_TYPE_MS:
+    case CONF_TYPE_BYTES:
+    case CONF_TYPE_COUNT:
+        return conf_complain(node, "%s: must be a whole number%s from %" PRIu64 " to %" PRIu64, info->name,
+                             info->type == CONF_TYPE_MS      ? " of milliseconds"
+                             : info->type == CONF_TYPE_BYTES ? " of bytes"
+                                                             : "",
+                             info->least, info->most);
+    case CONF_TYPE_TOKEN:
+        return conf_complain(node, "%s: must be the name of a header", info->name);
+    case CONF_TYPE_FLAG:
+        return conf_complain(node, "%s: must be ON or OFF", info->name);
+    case CONF_TYPE_CASE:
+        return conf_complain(node, "%s: must be preserve or canonical", info->name);
+    case CONF_TYPE_TEXT:
+    case CONF_TYPE_PATH:
+    case CONF_TYPE_NODE:
+        break;
+    }
+    return conf_complain(node, "%s: must be a text without control characters", info->name);
+}
+
+int conf_value_read(conf_directive_t directive, yoml_t *node, weir_arena_t *arena, conf_value_t *out_value)
+{
+    const conf_directive_info_t *info = &conf_directives[directive];
+    conf_value_t value = {.where = conf_where(arena, node)};
+
+    if (info->type == CONF_TYPE_NODE) {
+        value.node = node;
+    } else if (node->type != YOML_TYPE_SCALAR || !read_text(info, node->data.scalar, &value.number)) {
+        return complain_about_value(info, node);
+    } else {
+        value.text = weir_arena_copy(arena, (weir_span_t){node->data.scalar, strlen(node->data.scalar)}).base;
+    }
+    *out_value = value;
+    return 0;
+}
+
+void conf_values_default(conf_value_t *values)
+{
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++) {
+        values[i] = (conf_value_t){.text = conf_directives[i].initial};
+        if (values[i].text != NULL)
+            WEIR_MUST(read_text(&conf_directives[i], values[i].text, &values[i].number));
+    }
+}

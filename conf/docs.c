@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The hidden verb `weir docs`: docs/configuration.md and docs/weir.conf.5 from the table of directives. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/verbs.h"
+#include "weir.h"
+
+static const char *levels_text(conf_levels_t levels)
+{
+    switch (levels) {
+    case CONF_LEVELS_GLOBAL:
+        return "global";
+    case CONF_LEVELS_HOSTS:
+        return "global, host";
+    case CONF_LEVELS_ANYWHERE:
+        return "global, host, path";
+    case CONF_LEVELS_PATHS:
+        return "path";
+    }
+    return "";
+}
+
+/** What may be written, in `buffer`. */
+static const char *value_text(const conf_directive_info_t *info, char *buffer, size_t size)
+{
+    switch (info->type) {
+    case CONF_TYPE_MS:
+        snprintf(buffer, size, "milliseconds, %" PRIu64 " to %" PRIu64, info->least, info->most);
+        return buffer;
+    case CONF_TYPE_BYTES:
+        snprintf(buffer, size, "bytes, %" PRIu64 " to %" PRIu64, info->least, info->most);
+        return buffer;
+    case CONF_TYPE_COUNT:
+        snprintf(buffer, size, "number, %" PRIu64 " to %" PRIu64, info->least, info->most);
+        return buffer;
+    case CONF_TYPE_TOKEN:
+        return "header name";
+    case CONF_TYPE_TEXT:
+        return "text";
+    case CONF_TYPE_PATH:
+        return "path";
+    case CONF_TYPE_FLAG:
+        return "ON or OFF";
+    case CONF_TYPE_CASE:
+        return "preserve or canonical";
+    case CONF_TYPE_NODE:
+        return "see below";
+    }
+    return "";
+}
+
+/* ---- Markdown ---- */
+
+static void print_markdown_rows(void)
+{
+    puts("| directive | default | value | levels | Vegur's name |\n|---|---|---|---|---|");
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++) {
+        const conf_directive_info_t *info = &conf_directives[i];
+        char buffer[80];
+        printf("| `%s` | %s%s%s | %s | %s | %s |\n", info->name, info->initial != NULL ? "`" : "",
+               info->initial != NULL ? info->initial : "none", info->initial != NULL ? "`" : "",
+               value_text(info, buffer, sizeof(buffer)), levels_text(info->levels), info->vegur != NULL ? info->vegur : "");
+    }
+}
+
+static int print_markdown(void)
+{
+    puts("<!-- Made by `weir docs markdown` from conf/directives.def: change it there. -->\n"
+         "# Configuration\n\n"
+         "The grammar is that of h2o 2.2: YAML with a global level, `hosts:` and `paths:`. A value given at an inner level replaces\n"
+         "that of the outer one. Beside the directives below, all that libh2o's configurators offer works as h2o's manual says:\n"
+         "`access-log`, `compress`, `error-doc`, `expires`, `fastcgi.*`, `file.*`, `header.*`, `limit-request-body`, `proxy.*`,\n"
+         "`redirect`, `reproxy`, `server-name`, `setenv`, `status`, `throttle-response` and others.\n\n"
+         "`limit-request-body`, if it is not given, is unlimited for paths with a `weir.router` and 1 GiB for all others.\n"
+         "`http1-request-timeout: N` is another way to say `weir.header-timeout: N000`.\n\n"
+         "`<<` merges a mapping or a list of mappings; `!file NAME` stands for the document in another file, relative to the one\n"
+         "that says it. A key given twice is an error. Paths of shared objects are relative to the configuration file, all others to\n"
+         "the directory weir is started in.\n\n"
+         "`weir check -c FILE` prints what a configuration comes to and where each value comes from.\n\n"
+         "```yaml\n"
+         "listen: 8080\n"
+         "hosts:\n"
+         "  default:\n"
+         "    paths:\n"
+         "      /:\n"
+         "        weir.router:\n"
+         "          module: table\n"
+         "          apps:\n"
+         "            shop:\n"
+         "              domains: [ shop.example, \"*.shop.example\" ]\n"
+         "              backends: [ \"127.0.0.1:8081\", \"unix:/run/shop.sock\" ]\n"
+         "```\n\n"
+         "## All directives\n");
+    print_markdown_rows();
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        printf("\n### `%s`\n%s\n", conf_directives[i].name, conf_directives[i].sentence);
+    return EXIT_FINE;
+}
+
+/* ---- roff ---- */
+
+/** Escapes what roff would take for its own, and drops Markdown's backquotes. */
+static void print_roff(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\')
+            fputs("\\e", stdout);
+        else if (*text == '-')
+            fputs("\\-", stdout);
+        else if (*text != '`')
+            putchar(*text);
+    }
+}
+
+static void print_man_entry(const conf_directive_info_t *info)
+{
+    char buffer[80];
+
+    fputs(".TP\n.B ", stdout);
+    print_roff(info->name);
+    putchar('\n');
+    print_roff(info->sentence);
+    fputs("\n.br\nValue: ", stdout);
+    print_roff(info->type == CONF_TYPE_NODE ? "YAML" : value_text(info, buffer, sizeof(buffer)));
+    fputs(". Default: ", stdout);
+    print_roff(info->initial != NULL ? info->initial : "none");
+    printf(". Levels: %s.\n", levels_text(info->levels));
+}
+
+static int print_man(void)
+{
+    puts(".\\\" Made by `weir docs man` from conf/directives.def: change it there.\n"
+         ".TH WEIR.CONF 5 \"\" \"weir " WEIR_VERSION "\" \"File formats\"\n"
+         ".SH NAME\n"
+         "weir.conf \\- configuration of the HTTP proxy weir\n"
+         ".SH DESCRIPTION\n"
+         "YAML as of h2o 2.2, with a global level,\n"
+         ".B hosts\n"
+         "and\n"
+         ".BR paths .\n"
+         "A value given at an inner level replaces that of the outer one.\n"
+         "Beside the directives below, all that libh2o's configurators offer works as h2o's manual says.\n"
+         ".PP\n"
+         ".B <<\n"
+         "merges a mapping or a list of mappings.\n"
+         ".B !file NAME\n"
+         "stands for the document in another file, relative to the one that says it. A key given twice is an error.\n"
+         ".SH DIRECTIVES");
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        print_man_entry(&conf_directives[i]);
+    puts(".SH SEE ALSO\n.BR weir (8)");
+    return EXIT_FINE;
+}
+
+int conf_verb_docs(const char *format)
+{
+    if (strcmp(format, "markdown") == 0)
+        return print_markdown();
+    if (strcmp(format, "man") == 0)
+        return print_man();
+    fprintf(stderr, "weir: docs: markdown or man, not %s\n", format);
+    return EXIT_USAGE;
+}

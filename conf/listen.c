@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/listen.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "lib/base/must.h"
+
+/* ---- what is listened on ---- */
+
+static weir_listen_t *find_listen(conf_t *conf, const weir_listen_t *like)
+{
+    for (size_t i = 0; i < conf->listens.count; i++) {
+        weir_listen_t *listen = &conf->listens.at[i];
+        if (listen->address_len == like->address_len && memcmp(&listen->address, &like->address, like->address_len) == 0)
+            return listen;
+    }
+    return NULL;
+}
+
+static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const h2o_hostconf_t *host)
+{
+    conf_listens_t *listens = &conf->listens;
+    weir_listen_t *listen;
+
+    if (listens->count == listens->capacity) {
+        listens->capacity = listens->capacity == 0 ? 4 : 2 * listens->capacity;
+        listens->at = realloc(listens->at, listens->capacity * sizeof(listens->at[0]));
+        WEIR_MUST(listens->at != NULL);
+    }
+    listen = &listens->at[listens->count++];
+    *listen = *like;
+    if (host != NULL) {
+        listen->hosts = calloc(1, sizeof(listen->hosts[0]));
+        WEIR_MUST(listen->hosts != NULL);
+    }
+    return listen;
+}
+
+/** Returns a sentence on failure. */
+static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const weir_listen_t *wanted)
+{
+    weir_listen_t *listen = find_listen(conf, wanted);
+
+    if (listen == NULL)
+        listen = add_listen(conf, wanted, host);
+    else if (listen->has_proxy_protocol != wanted->has_proxy_protocol)
+        return "proxy-protocol is ON and OFF for the same address";
+    /* Without a list of its own a listen is for every host: the global level's, which a host's cannot narrow. */
+    if (listen->hosts != NULL && host != NULL)
+        h2o_append_to_null_terminated_list((void ***)(void *)&listen->hosts, host);
+    return NULL;
+}
+
+/* ---- addresses ---- */
+
+static const char *listen_on_unix(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, weir_listen_t *listen)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(wish->port) >= sizeof(address.sun_path))
+        return "the path of a unix socket has at most 107 bytes";
+    memcpy(address.sun_path, wish->port, strlen(wish->port));
+    memcpy(&listen->address, &address, sizeof(address));
+    listen->address_len = sizeof(address);
+    snprintf(listen->name, sizeof(listen->name), "unix:%s", wish->port);
+    return listen_on(conf, host, listen);
+}
+
+static int resolve(const conf_wish_t *wish, struct addrinfo **out_found)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_protocol = IPPROTO_TCP,
+                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_ADDRCONFIG};
+    const char *host = wish->host[0] != '\0' ? wish->host : NULL;
+    int error = getaddrinfo(host, wish->port, &hints, out_found);
+
+    if (error == 0)
+        return 0;
+    /* A machine that has nothing but its loopback interface is still an honest place to listen. */
+    hints.ai_flags &= ~AI_ADDRCONFIG;
+    return getaddrinfo(host, wish->port, &hints, out_found);
+}
+
+static void name_listen(weir_listen_t *listen, const struct addrinfo *found)
+{
+    char host[64], port[8];
+
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return;
+    snprintf(listen->name, sizeof(listen->name), found->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static const char *listen_on_tcp(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, weir_listen_t *listen)
+{
+    char *end;
+    long port = strtol(wish->port, &end, 10);
+    struct addrinfo *all;
+    const char *problem = NULL;
+    int error;
+
+    if (wish->port[0] < '0' || wish->port[0] > '9' || *end != '\0' || port < 1 || port > 65535)
+        return "a port is a number from 1 to 65535";
+    error = resolve(wish, &all);
+    if (error != 0)
+        return gai_strerror(error);
+    for (const struct addrinfo *found = all; found != NULL && problem == NULL; found = found->ai_next) {
+        memset(&listen->address, 0, sizeof(listen->address));
+        memcpy(&listen->address, found->ai_addr, found->ai_addrlen);
+        listen->address_len = found->ai_addrlen;
+        name_listen(listen, found);
+        problem = listen_on(conf, host, listen);
+    }
+    freeaddrinfo(all);
+    return problem;
+}
+
+const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish)
+{
+    weir_listen_t listen = {.where = wish->node != NULL ? conf_where(&conf->arena, wish->node) : NULL,
+                            .has_proxy_protocol = wish->has_proxy_protocol,
+                            .owner = wish->owner,
+                            .group = wish->group,
+                            .permission = wish->permission};
+
+    return wish->is_unix ? listen_on_unix(conf, host, wish, &listen) : listen_on_tcp(conf, host, wish, &listen);
+}
+
+void conf_listen_finish(conf_t *conf)
+{
+    for (size_t i = 0; i < conf->listens.count; i++)
+        if (conf->listens.at[i].hosts == NULL)
+            conf->listens.at[i].hosts = conf->globalconf.hosts;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_LISTEN_H
+#define WEIR_CONF_LISTEN_H
+/**
+ * @file  The directive `listen`.
+ */
+#include "conf/snapshot.h"
+
+/** One entry of `listen` as it is written. */
+typedef struct conf_wish {
+    const yoml_t *node; /* NULL: weir_serve()'s */
+    char host[256];     /* empty: every address */
+    char port[110];     /* or the path of a unix socket */
+    bool is_unix;
+    bool has_proxy_protocol;
+    uid_t owner;
+    gid_t group;
+    mode_t permission;
+} conf_wish_t;
+
+/** Listens as wished, for `host` or (NULL) for all. Returns a sentence on failure. */
+const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish);
+
+/** Handles `listen` at the global level (host is NULL) or at a host's. Returns 0, or -1 after a complaint. */
+int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node);
+
+/** Listens on an address given as text ("8080", "127.0.0.1:8080", "[::]:80", "unix:/path"). Returns a sentence on failure. */
+const char *conf_listen_on_text(conf_t *conf, const char *text);
+
+/** Makes every host reachable through the listens of the global level; when all hosts are known. */
+void conf_listen_finish(conf_t *conf);
+
+#endif

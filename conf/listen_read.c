@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf/complain.h"
+#include "conf/listen.h"
+
+/* ---- the short form ---- */
+
+static bool copy(char *to, size_t size, const char *from, size_t len)
+{
+    if (len >= size)
+        return false;
+    memcpy(to, from, len);
+    to[len] = '\0';
+    return true;
+}
+
+static const char *read_text(const char *text, conf_wish_t *wish)
+{
+    const char *colon = strrchr(text, ':');
+    const char *host = text;
+    size_t host_len = colon != NULL ? (size_t)(colon - text) : 0;
+
+    wish->is_unix = text[0] == '/' || strncmp(text, "unix:", 5) == 0;
+    if (wish->is_unix)
+        return copy(wish->port, sizeof(wish->port), text + (text[0] == '/' ? 0 : 5), strlen(text) - (text[0] == '/' ? 0 : 5))
+                   ? NULL
+                   : "the path of a unix socket has at most 107 bytes";
+    if (host_len >= 2 && host[0] == '[' && host[host_len - 1] == ']') {
+        host++;
+        host_len -= 2;
+    } else if (memchr(text, ':', host_len) != NULL) {
+        return "an IPv6 address is written in brackets: [::1]:8080";
+    }
+    if (!copy(wish->host, sizeof(wish->host), host, host_len) ||
+        !copy(wish->port, sizeof(wish->port), colon != NULL ? colon + 1 : text, strlen(colon != NULL ? colon + 1 : text)))
+        return "too long";
+    return NULL;
+}
+
+static conf_wish_t no_wish(const yoml_t *node)
+{
+    return (conf_wish_t){.node = node, .owner = (uid_t)-1, .group = (gid_t)-1};
+}
+
+const char *conf_listen_on_text(conf_t *conf, const char *text)
+{
+    conf_wish_t wish = no_wish(NULL);
+    const char *problem = read_text(text, &wish);
+
+    return problem != NULL ? problem : conf_listen_grant(conf, NULL, &wish);
+}
+
+static int listen_on_scalar(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
+{
+    conf_wish_t wish = no_wish(node);
+    const char *problem = read_text(node->data.scalar, &wish);
+
+    if (problem == NULL)
+        problem = conf_listen_grant(conf, host, &wish);
+    return problem == NULL ? 0 : conf_complain(node, "listen: %s: %s", node->data.scalar, problem);
+}
+
+/* ---- the mapping ---- */
+
+static int read_host(const yoml_t *value, conf_wish_t *wish)
+{
+    return copy(wish->host, sizeof(wish->host), value->data.scalar, strlen(value->data.scalar)) ? 0
+                                                                                                 : conf_complain(value, "too long");
+}
+
+static int read_port(const yoml_t *value, conf_wish_t *wish)
+{
+    return copy(wish->port, sizeof(wish->port), value->data.scalar, strlen(value->data.scalar)) ? 0
+                                                                                                 : conf_complain(value, "too long");
+}
+
+static int read_type(const yoml_t *value, conf_wish_t *wish)
+{
+    wish->is_unix = strcasecmp(value->data.scalar, "unix") == 0;
+    return wish->is_unix || strcasecmp(value->data.scalar, "tcp") == 0 ? 0 : conf_complain(value, "type must be tcp or unix");
+}
+
+static int read_proxy_protocol(const yoml_t *value, conf_wish_t *wish)
+{
+    wish->has_proxy_protocol = strcasecmp(value->data.scalar, "ON") == 0;
+    return wish->has_proxy_protocol || strcasecmp(value->data.scalar, "OFF") == 0
+               ? 0
+               : conf_complain(value, "proxy-protocol must be ON or OFF");
+}
+
+static int read_owner(const yoml_t *value, conf_wish_t *wish)
+{
+    const struct passwd *user = getpwnam(value->data.scalar);
+
+    if (user == NULL)
+        return conf_complain(value, "there is no user %s", value->data.scalar);
+    wish->owner = user->pw_uid;
+    if (wish->group == (gid_t)-1)
+        wish->group = user->pw_gid;
+    return 0;
+}
+
+static int read_group(const yoml_t *value, conf_wish_t *wish)
+{
+    const struct group *group = getgrnam(value->data.scalar);
+
+    if (group == NULL)
+        return conf_complain(value, "there is no group %s", value->data.scalar);
+    wish->group = group->gr_gid;
+    return 0;
+}
+
+static int read_permission(const yoml_t *value, conf_wish_t *wish)
+{
+    char *end;
+    unsigned long mode = strtoul(value->data.scalar, &end, 8);
+
+    if (value->data.scalar[0] < '0' || value->data.scalar[0] > '7' || *end != '\0' || mode == 0 || mode > 07777)
+        return conf_complain(value, "permission must be an octal number");
+    wish->permission = (mode_t)mode;
+    return 0;
+}
+
+static int refuse_ssl(const yoml_t *value, conf_wish_t *wish)
+{
+    return conf_complain(value, "ssl is not supported yet");
+}
+
+static const struct {
+    const char *name;
+    int (*read)(const yoml_t *value, conf_wish_t *wish);
+} keys[] = {
+    {"host", read_host},
+    {"port", read_port},
+    {"type", read_type},
+    {"proxy-protocol", read_proxy_protocol},
+    {"owner", read_owner},
+    {"group", read_group},
+    {"permission", read_permission},
+    {"ssl", refuse_ssl},
+};
+
+static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
+{
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (strcmp(keys[i].name, entry->key->data.scalar) != 0)
+            continue;
+        if (entry->value->type != YOML_TYPE_SCALAR && keys[i].read != refuse_ssl)
+            return conf_complain(entry->value, "listen: %s must be a scalar", keys[i].name);
+        return keys[i].read(entry->value, wish);
+    }
+    return conf_complain(entry->key, "listen: unknown key %s", entry->key->data.scalar);
+}
+
+static int listen_on_mapping(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
+{
+    conf_wish_t wish = no_wish(node);
+    const char *problem;
+
+    for (size_t i = 0; i < node->data.mapping.size; i++)
+        if (read_entry(&node->data.mapping.elements[i], &wish) != 0)
+            return -1;
+    if (wish.port[0] == '\0')
+        return conf_complain(node, "listen: port is missing");
+    problem = conf_listen_grant(conf, host, &wish);
+    return problem == NULL ? 0 : conf_complain(node, "listen: %s", problem);
+}
+
+int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
+{
+    switch (node->type) {
+    case YOML_TYPE_SCALAR:
+        return listen_on_scalar(conf, host, node);
+    case YOML_TYPE_MAPPING:
+        return listen_on_mapping(conf, host, node);
+    case YOML_TYPE_SEQUENCE:
+        break;
+    }
+    for (size_t i = 0; i < node->data.sequence.size; i++)
+        if (conf_listen_on(conf, host, node->data.sequence.elements[i]) != 0)
+            return -1;
+    return 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_PATHS_H
+#define WEIR_CONF_PATHS_H
+/**
+ * @file  What becomes of a path when its level is left: a router with a plan, or a gate before libh2o's handlers.
+ */
+#include "conf/snapshot.h"
+
+/** Finishes `pathconf` with the values of conf->level. Returns 0, or -1 after a complaint. */
+int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *pathconf);
+
+/** The module that `node` (weir.router) asks for, configured; the same node gives the same module. NULL after a complaint. */
+weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node);
+
+/** The built-in stages and those that `node` (weir.stages, or NULL) names, NULL at the end; NULL after a complaint. */
+const weir_stage_t *const *conf_stages_open(conf_t *conf, const yoml_t *node, size_t *out_count, size_t *out_extra);
+
+/** The plan that the values of conf->level come to, without router and stages. NULL after a complaint. */
+weir_plan_t *conf_plan_create(conf_t *conf);
+
+/** Limits on a request's head, and on its body (UINT64_MAX: none). */
+weir_head_limits_t conf_head_limits(const conf_level_t *level);
+/** Makes each of `limits` at least as wide as in `other`. */
+void conf_head_limits_widen(weir_head_limits_t *limits, const weir_head_limits_t *other);
+uint64_t conf_max_body_bytes(const conf_t *conf);
+
+/** The log of a value of weir.access-log; NULL if it is OFF (also when nothing may be opened). False after a complaint. */
+bool conf_access_log_open(const conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/snapshot.h"
+
+#include <dlfcn.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <h2o/serverutil.h>
+
+#include "conf/commands.h"
+#include "conf/complain.h"
+#include "conf/leaks.h"
+#include "conf/listen.h"
+#include "conf/paths.h"
+#include "conf/suggest.h"
+#include "conf/yaml.h"
+#include "lib/base/list.h"
+#include "lib/base/must.h"
+#include "weir.h"
+
+static const char server_name[] = "weir/" WEIR_VERSION;
+
+conf_t *conf_of(h2o_globalconf_t *globalconf)
+{
+    return WEIR_AROUND(globalconf, conf_t, globalconf);
+}
+
+conf_t *conf_create(const char *file, bool is_dry)
+{
+    conf_t *conf = calloc(1, sizeof(*conf));
+
+    WEIR_MUST(conf != NULL);
+    weir_arena_init(&conf->arena);
+    conf->file = weir_arena_copy(&conf->arena, (weir_span_t){file, strlen(file)}).base;
+    conf->is_dry = is_dry;
+    conf->level = conf->levels;
+    conf->paths_end = &conf->paths;
+    conf_values_default(conf->level->values);
+    h2o_config_init(&conf->globalconf);
+    conf->globalconf.server_name = h2o_iovec_init(server_name, sizeof(server_name) - 1);
+    conf->globalconf.max_request_entity_size = SIZE_MAX; /* what limit-request-body leaves alone has no limit */
+    conf->globalconf.http1.upgrade_to_http2 = 0;
+    conf_commands_register(conf);
+    return conf;
+}
+
+const char *conf_beside(conf_t *conf, const char *name)
+{
+    const char *slash = strrchr(conf->file, '/');
+
+    if (name[0] == '/')
+        return name;
+    if (strncmp(name, "./", 2) == 0)
+        name += 2;
+    if (slash == NULL)
+        return weir_arena_format(&conf->arena, "./%s", name).base;
+    return weir_arena_format(&conf->arena, "%.*s/%s", (int)(slash - conf->file), conf->file, name).base;
+}
+
+unsigned conf_threads(const conf_t *conf)
+{
+    const conf_value_t *value = &conf->global->values[CONF_num_threads];
+    cpu_set_t cpus;
+
+    if (value->text != NULL)
+        return (unsigned)value->number;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+        return (unsigned)h2o_numproc();
+    return (unsigned)CPU_COUNT(&cpus);
+}
+
+static bool finish(conf_t *conf)
+{
+    const conf_value_t *values = conf->global->values;
+    const conf_value_t *user = &values[CONF_user];
+    weir_head_limits_t global = conf_head_limits(conf->global);
+
+    if (user->text != NULL && getpwnam(user->text) == NULL)
+        return conf_complain_at(user->where, 0, "user: there is no user %s", user->text);
+    h2o_hostinfo_max_threads = values[CONF_num_name_resolution_threads].number;
+    /* As the program h2o does; the cache is cleared once in each round of the loop. */
+    conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
+    conf_head_limits_widen(&conf->head_limits, &global);
+    conf_listen_finish(conf);
+    return true;
+}
+
+bool conf_apply(conf_t *conf, yoml_t **document)
+{
+    bool is_fine, has_said_where;
+
+    conf_complain_begin(conf_suggest_command, &conf->globalconf);
+    CONF_LEAKS_LOOK_AWAY();
+    is_fine = h2o_configurator_apply(&conf->globalconf, *document, conf->is_dry) == 0;
+    CONF_LEAKS_LOOK_AGAIN();
+    has_said_where = conf_complain_end();
+    conf_yaml_release(document);
+    if (!is_fine && !has_said_where)
+        conf_complain_at(conf->file, 0, "this configuration cannot be used");
+    return is_fine && finish(conf);
+}
+
+conf_t *conf_load(const char *file, bool is_dry)
+{
+    yoml_t *document = conf_yaml_load(file);
+    conf_t *conf;
+
+    if (document == NULL)
+        return NULL;
+    conf = conf_create(file, is_dry);
+    if (!conf_apply(conf, &document))
+        conf_destroy(&conf);
+    return conf;
+}
+
+static void destroy_listens(conf_t *conf)
+{
+    for (size_t i = 0; i < conf->listens.count; i++)
+        if (conf->listens.at[i].hosts != conf->globalconf.hosts)
+            free(conf->listens.at[i].hosts);
+    free(conf->listens.at);
+}
+
+/** libh2o leaves the strings it was given and the list of status pages behind. */
+static void dispose_globalconf(h2o_globalconf_t *globalconf)
+{
+    if (globalconf->server_name.len != 0 && globalconf->server_name.base != server_name)
+        free(globalconf->server_name.base);
+    h2o_config_dispose(globalconf);
+    free(globalconf->statuses.entries);
+}
+
+void conf_destroy(conf_t **conf_slot)
+{
+    conf_t *conf = *conf_slot;
+
+    *conf_slot = NULL;
+    if (conf == NULL)
+        return;
+    destroy_listens(conf);
+    dispose_globalconf(&conf->globalconf);
+    for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
+        weir_module_close(&known->module);
+    weir_module_close(&conf->given);
+    for (conf_object_t *object = conf->objects; object != NULL; object = object->next)
+        dlclose(object->handle);
+    weir_arena_finish(&conf->arena);
+    free(conf);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_SNAPSHOT_H
+#define WEIR_CONF_SNAPSHOT_H
+/**
+ * @file  A configuration, loaded: libh2o's globalconf and everything of ours around it. Frozen once it is loaded.
+ *
+ * OWNER    The command that loads it (serve.c, check.c).
+ * THREAD   The main one; what plans say may be read by all.
+ */
+#include <h2o.h>
+#include <h2o/configurator.h>
+
+#include "conf/directives.h"
+#include "lib/walk/plan.h"
+#include "lib/wire/server.h"
+#include "router/module.h"
+
+/** The values in force inside one level of the file: outside, global, host, path, extension. */
+typedef struct conf_level {
+    conf_value_t values[CONF_DIRECTIVES];
+} conf_level_t;
+
+/** A path of the file, in the order of loading. */
+typedef struct conf_path {
+    struct conf_path *next;
+    const char *host, *path;
+    const conf_level_t *level;
+    const weir_plan_t *plan; /* NULL: libh2o's own handlers serve it */
+    size_t handlers;         /* how many of them                     */
+    weir_module_t *module;
+    size_t extra_stages;     /* how many of the plan's are not built in */
+} conf_path_t;
+
+/** A listen of the file, while hosts are still being added. */
+typedef struct conf_listens {
+    weir_listen_t *at;
+    size_t count, capacity;
+} conf_listens_t;
+
+/** A router that weir.router opened. */
+typedef struct conf_module {
+    struct conf_module *next;
+    const yoml_t *node; /* which asked for it; only compared */
+    weir_module_t *module;
+} conf_module_t;
+
+/** A shared object that weir.stages loaded. */
+typedef struct conf_object {
+    struct conf_object *next;
+    void *handle;
+} conf_object_t;
+
+typedef struct conf {
+    h2o_globalconf_t globalconf;
+    const char *file; /* as it was named; for messages and as the place that relative paths start from */
+    bool is_dry;      /* checked only: no log is opened */
+    weir_arena_t arena;
+    conf_level_t levels[H2O_CONFIGURATOR_NUM_LEVELS + 1];
+    conf_level_t *level;        /* the innermost one that has been entered */
+    const conf_level_t *global; /* what the global level came to           */
+    conf_listens_t listens;
+    conf_path_t *paths, **paths_end;
+    conf_module_t *modules;
+    conf_object_t *objects;
+    weir_module_t *given; /* weir_serve(): the router of every path that names none */
+    weir_head_limits_t head_limits; /* the widest of all */
+} conf_t;
+
+/** The configuration a globalconf belongs to. */
+conf_t *conf_of(h2o_globalconf_t *globalconf);
+
+/** Makes an empty configuration with libh2o's and our directives, ready to be applied. */
+conf_t *conf_create(const char *file, bool is_dry);
+
+/** Applies a document; takes it over. False after a complaint. */
+bool conf_apply(conf_t *conf, yoml_t **document);
+
+/** Both in one. NULL after a complaint. */
+conf_t *conf_load(const char *file, bool is_dry);
+
+/** Frees everything; nulls the pointer; harmless on NULL. No exchange and no context of libh2o may be left. */
+void conf_destroy(conf_t **conf);
+
+/** `name` itself if it is absolute, else beside the configuration file; in the arena. */
+const char *conf_beside(conf_t *conf, const char *name);
+
+/** The threads that will serve: num-threads, or one for each CPU the process may use. */
+unsigned conf_threads(const conf_t *conf);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_VERBS_H
+#define WEIR_CONF_VERBS_H
+/**
+ * @file  What the command line offers. Each verb returns an exit status.
+ */
+#include "conf/snapshot.h"
+
+enum { EXIT_FINE = 0, EXIT_START_UP = 1, EXIT_USAGE = 2 }; /* 3 is weir_server_run()'s */
+
+/** Serves what `conf` says until told to stop. */
+int conf_serve(conf_t *conf);
+
+int conf_verb_run(const char *file);
+int conf_verb_check(const char *file);
+int conf_verb_version(void);
+
+/** Serves port $PORT or 8080 for backends on 127.0.0.1, ports 8081 and 8082. */
+int conf_verb_demo(void);
+
+/** Prints the table of directives as "markdown" or "man". */
+int conf_verb_docs(const char *format);
+
+#endif

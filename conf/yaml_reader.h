@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_YAML_READER_H
+#define WEIR_CONF_YAML_READER_H
+/**
+ * @file  One YAML document while it is read; shared by yaml.c (files) and yaml_tree.c (nodes).
+ */
+#include <sys/types.h>
+#include <yaml.h>
+
+#include "weir_types.h"
+#include "yoml.h"
+
+typedef struct conf_anchor {
+    char *name;
+    yoml_t *node; /* one reference */
+    size_t nodes, height;
+} conf_anchor_t;
+
+/** What the limits are about: one for a file with all that it includes. */
+typedef struct conf_yaml_budget {
+    size_t nodes, bytes;
+} conf_yaml_budget_t;
+
+typedef struct conf_reader {
+    yaml_parser_t parser;
+    weir_span_t text;
+    const char *file;
+    const struct conf_reader *includer; /* NULL: the outermost */
+    bool may_include;
+    dev_t device;
+    ino_t inode;
+    conf_yaml_budget_t *budget;
+    size_t depth;   /* the level at which its root stands */
+    size_t deepest; /* the level reached so far below the node that is being read */
+    conf_anchor_t *anchors;
+    size_t anchor_count;
+} conf_reader_t;
+
+/** Reads the document; NULL after a complaint. deepest then says how deep it goes. */
+yoml_t *conf_reader_run(conf_reader_t *reader);
+
+/** Reads the document at `path`, whose root stands at level `depth`; `where` says so in `includer`. */
+yoml_t *conf_reader_include(conf_reader_t *includer, const char *path, const yoml_t *where, size_t depth);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * 00 begin: the request gets its id, the router its state.
+ *
+ *   reads     the request's headers, plan->request_id_header
+ *   writes    x->request.id, x->state
+ *   asks      init
+ *   verdicts  next; refuse with the router's fault, or router_timeout
+ */
+#include "handlers/stages.h"
+#include "lib/http/request_id.h"
+#include "lib/walk/exchange.h"
+#include "router/ask.h"
+
+static weir_span_t new_id(weir_exchange_t *x)
+{
+    uint8_t dice[16];
+    char *id = weir_arena_alloc(&x->arena, WEIR_UUID_BYTES);
+
+    weir_loop_random(x->loop, dice, sizeof(dice));
+    weir_request_id_make(dice, id);
+    return (weir_span_t){id, WEIR_UUID_BYTES};
+}
+
+/* Vegur: only the first of several is looked at; 70 replaces all of them. */
+static weir_span_t request_id(weir_exchange_t *x)
+{
+    const weir_header_t *header = weir_headers_find_name(&x->request.headers, x->plan->request_id_header);
+
+    if (header != NULL && weir_request_id_is_valid(header->value, x->plan->request_id_max_bytes))
+        return header->value;
+    return new_id(x);
+}
+
+static void on_init(weir_exchange_t *x, const ask_answer_t *answer)
+{
+    if (answer->fault != NULL) {
+        weir_refuse(x, answer->fault);
+        return;
+    }
+    weir_next(x);
+}
+
+static void cancel(weir_exchange_t *x, void *memory)
+{
+    ask_abandon(x);
+}
+
+static weir_verdict_t enter(weir_exchange_t *x, void *memory)
+{
+    x->request.id = request_id(x);
+    if (x->plan->router->state_size != 0)
+        x->state = weir_arena_zalloc(&x->arena, x->plan->router->state_size);
+    ask_init(x, on_init);
+    return weir_wait(x);
+}
+
+const weir_stage_t weir_stage_begin = {.number = 0, .name = "begin", .enter = enter, .cancel = cancel};

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * 10 validate: whether the request is one, by the rules of HTTP and by this path's own limits.
+ *
+ *   reads     the request, plan->head_limits, plan->max_body_bytes
+ *   writes    nothing
+ *   asks      nothing
+ *   verdicts  next; refuse with the client's fault
+ *
+ * Our own fronts have refused most of it already, but this path's limits may be narrower than the listener's, and a
+ * request may come from a front that is not ours.
+ */
+#include "handlers/stages.h"
+#include "lib/base/span.h"
+#include "lib/http/host.h"
+#include "lib/http/token_list.h"
+#include "lib/walk/exchange.h"
+
+enum {
+    METHOD_BYTES = 127,
+    AROUND_TARGET = sizeof("  HTTP/1.1") - 1, /* what stands on the request line beside method and target */
+};
+
+static const weir_fault_t *check_line(const weir_request_t *request, const weir_head_limits_t *limits)
+{
+    weir_span_t target = request->target;
+    bool is_star = weir_span_equal(target, WEIR_SPAN("*"));
+
+    if (request->method.len > METHOD_BYTES || !weir_is_token(request->method))
+        return &weir_fault_bad_method;
+    if (weir_span_equal(request->method, WEIR_SPAN("CONNECT")))
+        return &weir_fault_connect_refused;
+    if (target.len == 0 || (target.base[0] != '/' && !is_star))
+        return &weir_fault_bad_target;
+    if (is_star && !weir_span_equal(request->method, WEIR_SPAN("OPTIONS")))
+        return &weir_fault_bad_target;
+    if (request->method.len + target.len + AROUND_TARGET > limits->line_bytes)
+        return &weir_fault_request_line_too_long;
+    return NULL;
+}
+
+static const weir_fault_t *check_fields(const weir_headers_t *headers, const weir_head_limits_t *limits)
+{
+    if (headers->count > limits->count)
+        return &weir_fault_too_many_headers;
+    for (size_t i = 0; i < headers->count; i++) {
+        if (headers->at[i].name.len > limits->name_bytes)
+            return &weir_fault_header_name_too_long;
+        if (headers->at[i].value.len > limits->value_bytes)
+            return &weir_fault_header_value_too_long;
+    }
+    return NULL;
+}
+
+/* RFC 9112 §3.2; HTTP/2 has :authority instead. Vegur: equal duplicates are duplicates too. */
+static const weir_fault_t *check_host(const weir_request_t *request)
+{
+    size_t count = weir_headers_count(&request->headers, WEIR_HEADER_HOST);
+    weir_span_t host;
+    int32_t port;
+
+    if (count > 1)
+        return &weir_fault_duplicate_host;
+    if (count == 0 && request->version == 11)
+        return &weir_fault_missing_host;
+    if (!weir_host_split(request->authority, &host, &port))
+        return &weir_fault_bad_host;
+    return request->host.len == 0 ? &weir_fault_empty_host : NULL;
+}
+
+/* The front has decided how the body is framed; here only what must not be decided at all is found. */
+static const weir_fault_t *check_body(const weir_request_t *request, uint64_t max_bytes)
+{
+    weir_framing_t framing;
+    const weir_fault_t *fault = weir_framing_of_request(&request->headers, request->version == 10 ? 0 : 1, &framing);
+
+    if (fault != NULL)
+        return fault;
+    if (request->framing.kind == WEIR_FRAMING_LENGTH && request->framing.length_bytes > max_bytes)
+        return &weir_fault_body_too_large;
+    return NULL;
+}
+
+static weir_verdict_t enter(weir_exchange_t *x, void *memory)
+{
+    const weir_fault_t *fault = check_line(&x->request, &x->plan->head_limits);
+
+    if (fault == NULL)
+        fault = check_fields(&x->request.headers, &x->plan->head_limits);
+    if (fault == NULL)
+        fault = check_host(&x->request);
+    if (fault == NULL)
+        fault = check_body(&x->request, x->plan->max_body_bytes);
+    return fault == NULL ? weir_next(x) : weir_refuse(x, fault);
+}
+
+const weir_stage_t weir_stage_validate = {.number = 10, .name = "validate", .enter = enter};

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * 60 connect: a connection to the backend, from the pool or a new one.
+ *
+ *   reads     x->target                          (set by 50), x->wants_fresh (set by 70)
+ *   writes    x->back (through lib/wire), x->was_connected
+ *   asks      checkin_service(connecting) after a failure
+ *   verdicts  next; back to 50 after a failure; refuse with router_timeout
+ *   again     70 sends us back when a pooled connection turned out to be dead: the service is still checked out
+ */
+#include "handlers/stages.h"
+#include "lib/walk/back.h"
+#include "lib/walk/exchange.h"
+#include "router/ask.h"
+
+enum { NUMBER_CHECKOUT = 50 };
+
+static void on_checked_in(weir_exchange_t *x, const ask_answer_t *answer)
+{
+    if (answer->fault != NULL) {
+        weir_refuse(x, answer->fault);
+        return;
+    }
+    weir_back(x, NUMBER_CHECKOUT);
+}
+
+static void on_connect(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    x->was_connected = fault == NULL;
+    if (fault != NULL) {
+        ask_checkin(x, WEIR_CONNECTING, fault, on_checked_in);
+        return;
+    }
+    weir_next(x);
+}
+
+static void cancel(weir_exchange_t *x, void *memory)
+{
+    weir_back_cancel(x);
+    ask_abandon(x);
+}
+
+static void leave(weir_exchange_t *x, void *memory)
+{
+    weir_back_release(x);
+}
+
+static weir_verdict_t enter(weir_exchange_t *x, void *memory)
+{
+    weir_back_connect(x, on_connect);
+    return weir_wait(x);
+}
+
+const weir_stage_t weir_stage_connect = {
+    .number = 60,
+    .name = "connect",
+    .enter = enter,
+    .cancel = cancel,
+    .leave = leave,
+};

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * 70 relay: the request to the backend, the response to the client.
+ *
+ *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
+ *   writes    x->has_continued, x->wants_continue, x->wants_fresh, x->is_cut, x->fault
+ *   asks      feature peer_port, additional_headers (both ways)
+ *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once, when a pooled
+ *             connection turned out to be dead and the request may be sent again
+ */
+#include "handlers/backend_head.h"
+#include "handlers/stages.h"
+#include "lib/http/forwarded.h"
+#include "lib/http/hop.h"
+#include "lib/http/status.h"
+#include "lib/walk/back.h"
+#include "router/ask.h"
+
+enum {
+    NUMBER_CONNECT = 60,
+    INTERIM_MOST = 64,
+    STATUS_CONTINUE = 100,
+    STATUS_SWITCHING = 101,
+    STATUS_NOT_MODIFIED = 304,
+};
+
+typedef struct memory {
+    unsigned interims;  /* of the backend */
+    bool has_continued; /* the backend has sent a 100 */
+} memory_t;
+
+static void fail(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    weir_relay_stop(x);
+    weir_refuse(x, fault);
+}
+
+/* Vegur e.1, e.3: the backend's first 100 is passed on, also after one of our own; a second one is an error. */
+static void on_continue(weir_exchange_t *x, memory_t *memory)
+{
+    if (x->request.version == 10)
+        return;
+    if (memory->has_continued) {
+        fail(x, &weir_fault_non_terminal_status_after_continue);
+        return;
+    }
+    memory->has_continued = true;
+    x->has_continued = true;
+    x->wants_continue = false;
+    weir_front_interim(x, STATUS_CONTINUE, NULL);
+}
+
+static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    memory_t *memory = x->walk.memory[x->walk.at];
+    weir_headers_t headers;
+
+    if (++memory->interims > INTERIM_MOST) {
+        fail(x, &weir_fault_backend_too_many_interim);
+        return;
+    }
+    if (head->status == STATUS_CONTINUE) {
+        on_continue(x, memory);
+        return;
+    }
+    if (x->request.version == 10)
+        return; /* RFC 9110 §15.2 */
+    headers = weir_headers_copy(&x->arena, &head->headers);
+    weir_hop_strip_response(&headers, false);
+    weir_headers_recase(x, &headers);
+    weir_front_interim(x, head->status, &headers);
+}
+
+static void append_via(weir_exchange_t *x, weir_headers_t *headers)
+{
+    if (x->plan->via.len != 0)
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), x->plan->via);
+}
+
+/* Vegur: Connection first, no additional headers. */
+static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    weir_headers_t headers = {NULL, 0, 0}, rest;
+    weir_reply_head_t reply = {.status = STATUS_SWITCHING, .headers = &headers, .content_length = UINT64_MAX, .must_close = true};
+
+    if (!x->wants_upgrade) {
+        fail(x, &weir_fault_backend_unsolicited_upgrade);
+        return;
+    }
+    rest = weir_headers_copy(&x->arena, &head->headers);
+    weir_hop_strip_response(&rest, true);
+    append_via(x, &rest);
+    weir_headers_add(&headers, &x->arena, WEIR_SPAN("Connection"), WEIR_SPAN("Upgrade"));
+    for (size_t i = 0; i < rest.count; i++)
+        weir_headers_add(&headers, &x->arena, rest.at[i].name, rest.at[i].value);
+    weir_headers_recase(x, &headers);
+    weir_relay_tunnel(x, &reply);
+}
+
+static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    weir_headers_t headers;
+    weir_reply_head_t reply = {.status = head->status, .reason = head->reason, .headers = &headers};
+    const weir_fault_t *fault = weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing,
+                                                         &reply.content_length);
+
+    if (fault != NULL) {
+        fail(x, fault);
+        return;
+    }
+    headers = weir_headers_copy(&x->arena, &head->headers);
+    weir_hop_strip_response(&headers, false);
+    append_via(x, &headers);
+    ask_headers(x, WEIR_TO_CLIENT, &headers);
+    weir_headers_recase(x, &headers);
+    if (!x->request.is_head && head->status != STATUS_NOT_MODIFIED)
+        reply.content_length = UINT64_MAX; /* the framing says it, or there is nothing to say (204) */
+    /* Vegur e.2: nobody knows whether the client will still send the body it has announced. */
+    reply.must_close = x->wants_continue;
+    weir_relay_respond(x, &reply);
+}
+
+static void on_response(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    if (head->status == STATUS_SWITCHING)
+        on_switch(x, head);
+    else if (head->status < 200)
+        on_interim(x, head);
+    else
+        on_final(x, head);
+}
+
+/* RFC 9110 §9.2.2, RFC 9112 §9.3.1: a request that may have been acted upon is sent again only if that does no harm. */
+static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
+{
+    bool has_body = x->request.framing.kind != WEIR_FRAMING_NONE;
+
+    if (fault != &weir_fault_backend_closed && fault != &weir_fault_backend_reset)
+        return false; /* a backend that is silent is not dead */
+    if (x->wants_fresh || x->has_responded || !weir_back_is_stale(x) || weir_front_is_body_touched(x))
+        return false;
+    return has_body || weir_method_is_idempotent(x->request.method);
+}
+
+static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    if (fault == NULL) {
+        weir_done(x);
+        return;
+    }
+    if (may_send_again(x, fault)) {
+        x->wants_fresh = true;
+        weir_back(x, NUMBER_CONNECT);
+        return;
+    }
+    if (!x->has_responded) {
+        weir_refuse(x, fault);
+        return;
+    }
+    x->is_cut = true;
+    x->fault = fault;
+    weir_front_cut(x);
+    weir_done(x);
+}
+
+static void cancel(weir_exchange_t *x, void *memory)
+{
+    weir_relay_stop(x);
+    ask_abandon(x);
+}
+
+static weir_verdict_t enter(weir_exchange_t *x, void *memory)
+{
+    static const weir_relay_events_t events = {on_response, on_end};
+
+    weir_relay_start(x, weir_backend_head(x), x->request.framing, &events);
+    return weir_wait(x);
+}
+
+const weir_stage_t weir_stage_relay = {
+    .number = 70, .name = "relay", .memory_size = sizeof(memory_t), .enter = enter, .cancel = cancel};

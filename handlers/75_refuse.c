@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * 75 refuse: the page for a request that was refused before a byte of a response was sent.
+ *
+ *   reads     x->fault                           (set by weir_refuse())
+ *   writes    the response
+ *   asks      error_page
+ *   verdicts  next
+ */
+#include "handlers/proxy_status.h"
+#include "handlers/stages.h"
+#include "lib/walk/exchange.h"
+#include "lib/walk/front.h"
+#include "router/ask.h"
+
+static void on_sent(weir_exchange_t *x)
+{
+    weir_next(x);
+}
+
+static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
+{
+    weir_headers_t headers = {NULL, 0, 0};
+    weir_reply_head_t head = {.status = answer->page_status, .headers = &headers, .must_close = true};
+
+    for (size_t i = 0; i < answer->page_headers->count; i++) {
+        const weir_header_t *field = &answer->page_headers->at[i];
+        weir_headers_add(&headers, &x->arena, field->name, field->value);
+    }
+    if (x->plan->has_proxy_status)
+        weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
+    head.content_length = UINT64_MAX;
+    weir_front_reply(x, &head, answer->page_body, on_sent);
+}
+
+static weir_verdict_t enter(weir_exchange_t *x, void *memory)
+{
+    if (x->fault == NULL || x->front == NULL || x->has_responded)
+        return weir_next(x);
+    ask_page(x, x->fault, on_page);
+    return weir_wait(x);
+}
+
+const weir_stage_t weir_stage_refuse = {.number = 75, .name = "refuse", .enter = enter};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs once on each request: the length is reckoned first, then everything is copied into one buffer. */
+#include "handlers/backend_head.h"
+
+#include <string.h>
+
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+#include "lib/http/forwarded.h"
+#include "lib/http/hop.h"
+#include "router/ask.h"
+
+enum {
+    SPARE = 16,    /* headers that may be added without the list growing */
+    DIGITS = 20,   /* of a 64-bit number                                 */
+    FIXED = 256,   /* more than all the literals of a head               */
+};
+
+weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers)
+{
+    weir_headers_t copy = {.count = headers->count, .capacity = headers->count + SPARE};
+
+    copy.at = weir_arena_alloc(arena, copy.capacity * sizeof(*copy.at));
+    if (copy.count != 0)
+        memcpy(copy.at, headers->at, copy.count * sizeof(*copy.at));
+    return copy;
+}
+
+void weir_headers_recase(weir_exchange_t *x, weir_headers_t *headers)
+{
+    if (!x->plan->has_canonical_case)
+        return;
+    for (size_t i = 0; i < headers->count; i++) {
+        char *name = weir_arena_alloc(&x->arena, headers->at[i].name.len);
+        weir_header_canonical_case(headers->at[i].name, name);
+        headers->at[i].name.base = name;
+    }
+}
+
+/* A header of the proxy's own. One without a name is switched off. */
+static void put(weir_exchange_t *x, weir_headers_t *headers, weir_span_t name, weir_span_t value)
+{
+    if (name.len != 0)
+        weir_headers_put(headers, &x->arena, name, value);
+}
+
+static void put_number(weir_exchange_t *x, weir_headers_t *headers, weir_span_t name, uint64_t number)
+{
+    char *digits = weir_arena_alloc(&x->arena, DIGITS);
+
+    put(x, headers, name, weir_span_of_u64(number, digits));
+}
+
+/* Where the client wanted to arrive: the port it named, or the one it came in by. */
+static uint16_t forwarded_port(const weir_request_t *request)
+{
+    return request->host_port >= 0 ? (uint16_t)request->host_port : request->listen_port;
+}
+
+static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
+{
+    weir_request_t *request = &x->request;
+
+    if (ask_feature(x, WEIR_PEER_PORT)) {
+        /* Whoever relies on it must not get a client's word for it. */
+        weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PEER_PORT);
+        if (request->peer_port != 0)
+            put_number(x, headers, WEIR_SPAN("X-Forwarded-Peer-Port"), request->peer_port);
+    }
+    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), request->peer_ip);
+    put(x, headers, WEIR_SPAN("X-Forwarded-Proto"), request->scheme);
+    put_number(x, headers, WEIR_SPAN("X-Forwarded-Port"), forwarded_port(request));
+}
+
+static uint64_t not_negative(int64_t ms)
+{
+    return ms < 0 ? 0 : (uint64_t)ms;
+}
+
+/* In the order of spec d.1; what the client sent is replaced in its place, all later copies go. */
+static void put_own(weir_exchange_t *x, weir_headers_t *headers)
+{
+    const weir_plan_t *plan = x->plan;
+    const weir_request_t *request = &x->request;
+
+    put(x, headers, plan->request_id_header, request->id);
+    put_peer(x, headers);
+    if (plan->via.len != 0)
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), plan->via);
+    put_number(x, headers, plan->connect_time_header, not_negative(weir_request_connect_ms(request)));
+    put_number(x, headers, plan->start_time_header, weir_request_start_ms(request));
+    put_number(x, headers, plan->route_time_header, not_negative(weir_request_route_ms(request)));
+    ask_headers(x, WEIR_TO_BACKEND, headers);
+}
+
+/* Vegur: lower-case, without port; unless the router wants another one. */
+static weir_span_t take_host(const weir_exchange_t *x, weir_headers_t *headers)
+{
+    const weir_header_t *header = weir_headers_find(headers, WEIR_HEADER_HOST);
+    weir_span_t host = header != NULL ? header->value : x->request.host;
+
+    if (header != NULL)
+        weir_headers_remove(headers, WEIR_HEADER_HOST);
+    return host;
+}
+
+static weir_span_t connection(const weir_exchange_t *x)
+{
+    if (x->wants_upgrade)
+        return WEIR_SPAN("\r\nConnection: Upgrade\r\n");
+    if (x->target.keepalive == WEIR_CLOSE)
+        return WEIR_SPAN("\r\nConnection: close\r\n");
+    return WEIR_SPAN("\r\nConnection: keep-alive\r\n");
+}
+
+static size_t bytes_at_most(const weir_exchange_t *x, const weir_headers_t *headers, weir_span_t host)
+{
+    size_t bytes = FIXED + x->request.method.len + x->request.target.len + host.len;
+
+    for (size_t i = 0; i < headers->count; i++)
+        bytes += headers->at[i].name.len + headers->at[i].value.len + 4;
+    return bytes;
+}
+
+static char *append(char *at, weir_span_t bytes)
+{
+    if (bytes.len != 0)
+        memcpy(at, bytes.base, bytes.len);
+    return at + bytes.len;
+}
+
+static char *append_fields(char *at, const weir_headers_t *headers)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        at = append(at, headers->at[i].name);
+        *at++ = ':';
+        *at++ = ' ';
+        at = append(at, headers->at[i].value);
+        *at++ = '\r';
+        *at++ = '\n';
+    }
+    return at;
+}
+
+/* Exactly one framing header, and ours: RFC 9112 §6. Vegur: no body is said aloud, except by GET and HEAD. */
+static char *append_framing(char *at, const weir_request_t *request)
+{
+    char digits[DIGITS];
+    bool is_get = weir_span_equal(request->method, WEIR_SPAN("GET")) || weir_span_equal(request->method, WEIR_SPAN("HEAD"));
+
+    switch (request->framing.kind) {
+    case WEIR_FRAMING_LENGTH:
+        at = append(at, WEIR_SPAN("Content-Length: "));
+        at = append(at, weir_span_of_u64(request->framing.length_bytes, digits));
+        return append(at, WEIR_SPAN("\r\n\r\n"));
+    case WEIR_FRAMING_CHUNKED:
+        return append(at, WEIR_SPAN("Transfer-Encoding: chunked\r\n\r\n"));
+    case WEIR_FRAMING_NONE:
+    case WEIR_FRAMING_UNTIL_CLOSE: /* no request is */
+        break;
+    }
+    return append(at, is_get ? WEIR_SPAN("\r\n") : WEIR_SPAN("Content-Length: 0\r\n\r\n"));
+}
+
+weir_span_t weir_backend_head(weir_exchange_t *x)
+{
+    const weir_request_t *request = &x->request;
+    weir_headers_t headers = weir_headers_copy(&x->arena, &request->headers);
+    weir_span_t host;
+    size_t capacity;
+    char *head, *at;
+
+    weir_hop_strip_request(&headers, x->wants_upgrade);
+    put_own(x, &headers);
+    weir_headers_recase(x, &headers);
+    host = take_host(x, &headers);
+
+    capacity = bytes_at_most(x, &headers, host);
+    head = at = weir_arena_alloc(&x->arena, capacity);
+    at = append(append(at, request->method), WEIR_SPAN(" "));
+    at = append(append(at, request->target), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
+    at = append(append(at, host), connection(x));
+    at = append_framing(append_fields(at, &headers), request);
+    WEIR_MUST_SANE((size_t)(at - head) <= capacity);
+    return (weir_span_t){head, (size_t)(at - head)};
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_HANDLERS_BACKEND_HEAD_H
+#define WEIR_HANDLERS_BACKEND_HEAD_H
+/**
+ * @file  The request head as the backend gets it (spec d), and what both directions do to header names.
+ *
+ * MEMORY   Everything lies in x->arena; the request's own headers stay as they came.
+ */
+#include "lib/walk/exchange.h"
+
+/** The whole head for x->target, with its empty line. Asks the router for additional headers. */
+weir_span_t weir_backend_head(weir_exchange_t *x);
+
+/** A copy of `headers` with room for a few more. */
+weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers);
+
+/** Re-cases every name as Vegur does, if the plan says so. */
+void weir_headers_recase(weir_exchange_t *x, weir_headers_t *headers);
+
+#endif

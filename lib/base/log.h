@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_BASE_LOG_H
+#define WEIR_BASE_LOG_H
+/**
+ * @file  The two logs: lines about requests, written by a thread of their own, and words to the operator on standard error.
+ *
+ * Lines are appended to a bounded buffer and never block the caller: if the reader of the log is slower than the proxy for so
+ * long that the buffer (4 MiB a log) is full, lines are dropped, counted, and the count is written as soon as there is room:
+ * `at=warning code=log_dropped lines=17`.
+ */
+#include "weir_types.h"
+
+typedef struct weir_access_log weir_access_log_t;
+
+/** Opens a log: "-" is standard output. Two opens of one path give one log. NULL with errno if the file can't be opened. */
+weir_access_log_t *weir_access_log_open(const char *path);
+
+/** Appends one line (with its newline). Any thread; never blocks on I/O. */
+void weir_access_log_write(weir_access_log_t *log, weir_span_t line);
+
+/** Opens every file anew, for log rotation. Any thread but a signal handler. */
+void weir_access_log_reopen_all(void);
+
+/** Starts the writer thread; before it lines are kept. Call after fork and after dropping privileges. */
+void weir_access_log_start(void);
+
+/** Writes what is left (waiting at most `deadline_ms` for a reader that does not read), ends the thread, closes the files. */
+void weir_access_log_stop(uint32_t deadline_ms);
+
+/** One line on standard error: "weir: text". Any thread; for start-up, shutdown and faults outside requests. */
+void weir_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

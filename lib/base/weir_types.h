@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_TYPES_H
+#define WEIR_TYPES_H
+/**
+ * @file  The few words that the proxy, its routers and its stages share. Public; every layout here is frozen.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WEIR_API __attribute__((visibility("default")))
+
+/** Borrowed bytes; not NUL-terminated. base may be NULL if len is 0. */
+typedef struct weir_span {
+    const char *base;
+    size_t len;
+} weir_span_t;
+
+/** A span over a string literal: WEIR_SPAN("Via"). */
+#define WEIR_SPAN(literal) ((weir_span_t){(literal), sizeof(literal) - 1})
+
+/** Who could have prevented a fault. */
+typedef enum weir_blame {
+    WEIR_BLAME_NOBODY,
+    WEIR_BLAME_CLIENT,
+    WEIR_BLAME_BACKEND,
+    WEIR_BLAME_ROUTER,
+} weir_blame_t;
+
+/** A named reason. Define yours as static const; compare by address. */
+typedef struct weir_fault {
+    const char *name;     /* snake_case; goes to logs, pages and metrics             */
+    uint16_t status;      /* sent to the client unless error_page objects: 400 … 599 */
+    weir_blame_t blame;   /* who could have prevented it                             */
+    const char *sentence; /* one sentence for people, or NULL                        */
+} weir_fault_t;
+
+/* The router's own data. The proxy only carries pointers to them; a router completes the structs it uses. */
+typedef struct weir_shared weir_shared_t;   /* one per configured router: tables, pools    */
+typedef struct weir_state weir_state_t;     /* one per request: from init until terminate  */
+typedef struct weir_group weir_group_t;     /* what a domain name stands for               */
+typedef struct weir_service weir_service_t; /* one place able to serve a group             */
+
+/* The proxy's own. Opaque outside it. */
+typedef struct weir_request weir_request_t;
+typedef struct weir_exchange weir_exchange_t;
+typedef struct weir_header_sink weir_header_sink_t;
+
+#endif

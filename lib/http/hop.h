@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_HTTP_HOP_H
+#define WEIR_HTTP_HOP_H
+/**
+ * @file  The fields that end at the next hop (RFC 9110 §7.6.1) and must not be forwarded. Pure.
+ *
+ * Vegur keeps some of them; spec d.2 says which of its choices we keep: Trailer, Proxy-Authenticate and
+ * Proxy-Authentication-Info survive, Connection-nominated fields do not.
+ */
+#include "lib/http/headers.h"
+
+/**
+ * Removes from a request what must not reach the backend: Host, Content-Length, Connection and what it nominates, TE,
+ * Keep-Alive, Proxy-Authorization, Proxy-Connection, Transfer-Encoding, Upgrade and HTTP2-Settings. Nominations of fields
+ * that carry the message itself (Host, Content-Length, Transfer-Encoding, Via, Cookie, Authorization, X-Forwarded-*, Content-Type,
+ * Expect, …) and of those we write ourselves have no effect beyond what is removed anyway.
+ * keep_upgrade: leave Upgrade, for a request that wants to switch protocols.
+ */
+void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade);
+
+/**
+ * Removes from a response what must not reach the client: Connection and what it nominates, Keep-Alive, TE, Proxy-Authorization,
+ * Proxy-Connection, Transfer-Encoding, Content-Length (both are written anew), Upgrade unless kept.
+ */
+void weir_hop_strip_response(weir_headers_t *headers, bool keep_upgrade);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/walk/exchange.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "lib/base/must.h"
+#include "lib/walk/destroy.h"
+#include "lib/walk/pipeline.h"
+
+enum { STATUS_CLIENT_GONE = 499, NUMBER_BEGIN = 0, NUMBER_END = 90 };
+
+/*
+ * One page of the books per thread, written by that thread only: no two threads ever share a cache line on the way of a
+ * request. A page outlives its thread, or the sums would shrink.
+ */
+typedef struct page {
+    struct page *next;
+    _Atomic uint64_t picks, checkins, begun, ended;
+} page_t;
+
+static page_t *_Atomic pages;
+static __thread page_t *my_page;
+static __thread size_t alive;
+
+static page_t *open_page(void)
+{
+    page_t *page = calloc(1, sizeof(*page));
+
+    WEIR_MUST(page != NULL);
+    page->next = atomic_load_explicit(&pages, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&pages, &page->next, page, memory_order_release, memory_order_relaxed))
+        continue;
+    return my_page = page;
+}
+
+static void add(_Atomic uint64_t *sum, uint64_t count)
+{
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + count, memory_order_relaxed);
+}
+
+weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop)
+{
+    page_t *page = my_page != NULL ? my_page : open_page();
+    weir_arena_t arena;
+    weir_exchange_t *x;
+
+    weir_arena_init(&arena);
+    x = weir_arena_zalloc(&arena, sizeof(*x));
+    x->arena = arena;
+    x->plan = plan;
+    x->loop = loop;
+    x->request.host_port = -1;
+    weir_list_init(&x->walk.resume.link);
+    add(&page->begun, 1);
+    alive++;
+    return x;
+}
+
+void weir_exchange_start(weir_exchange_t *x)
+{
+    weir_pipeline_run(x);
+}
+
+void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    if (x->is_client_gone)
+        return;
+    WEIR_MUST(x->front == NULL);
+    x->is_client_gone = true;
+    if (x->fault == NULL)
+        x->fault = fault;
+    if (x->journal.status == 0)
+        x->journal.status = STATUS_CLIENT_GONE;
+    weir_pipeline_abandon(x);
+}
+
+#ifdef WEIR_CHECK_INVARIANTS
+/* A plan of a few stages, as tests make them, passes 00 and 90 only if it has them. */
+static bool has_stage(const weir_plan_t *plan, uint8_t number)
+{
+    for (size_t i = 0; i < plan->stage_count; i++) {
+        if (plan->stages[i]->number == number)
+            return true;
+    }
+    return false;
+}
+#endif
+
+void weir_exchange_destroy(weir_exchange_t *x)
+{
+    weir_arena_t arena = x->arena;
+
+    WEIR_MUST(x->front == NULL && x->back == NULL);
+    WEIR_MUST(x->question == NULL && x->on_idle == NULL);
+    WEIR_MUST(!x->has_service && x->journal.picks == x->journal.checkins);
+    WEIR_MUST(x->walk.depth == 0 && !x->walk.is_posted);
+    WEIR_MUST_SANE(x->walk.passed_begin == has_stage(x->plan, NUMBER_BEGIN));
+    WEIR_MUST_SANE(x->walk.passed_end == has_stage(x->plan, NUMBER_END));
+
+    add(&my_page->picks, x->journal.picks);
+    add(&my_page->checkins, x->journal.checkins);
+    add(&my_page->ended, 1);
+    alive--;
+    weir_arena_finish(&arena);
+}
+
+size_t weir_exchange_count(void)
+{
+    return alive;
+}
+
+weir_books_t weir_exchange_books(void)
+{
+    weir_books_t sums = {0, 0, 0, 0};
+
+    for (page_t *page = atomic_load_explicit(&pages, memory_order_acquire); page != NULL; page = page->next) {
+        sums.picks += atomic_load_explicit(&page->picks, memory_order_relaxed);
+        sums.checkins += atomic_load_explicit(&page->checkins, memory_order_relaxed);
+        sums.begun += atomic_load_explicit(&page->begun, memory_order_relaxed);
+        sums.ended += atomic_load_explicit(&page->ended, memory_order_relaxed);
+    }
+    return sums;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WALK_EXCHANGE_H
+#define WEIR_WALK_EXCHANGE_H
+/**
+ * @file  One request and everything it meets on its way. The fields below are the only place where stages meet.
+ *
+ * OWNER    The pipeline: created by a front (lib/wire), destroyed by the pipeline when the last stage has been left.
+ * THREAD   Its loop's.
+ * MEMORY   Lies in its own arena; nothing in it points into memory of h2o. It may outlive its client and its connection.
+ */
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/fault.h"
+#include "lib/walk/journal.h"
+#include "lib/walk/loop.h"
+#include "lib/walk/plan.h"
+#include "weir_request.h"
+#include "weir_stage.h"
+
+typedef struct weir_front weir_front_t; /* the client's side: lib/wire's, see front.h */
+typedef struct weir_back weir_back_t;   /* the backend's side: lib/wire's, see back.h */
+struct ask_question;                    /* router/ask.c's */
+
+enum { WEIR_STAGES_MAX = 32 };
+
+struct weir_request {
+    weir_span_t method;
+    weir_span_t target; /* path and query, or "*" */
+    weir_span_t authority; /* the Host value as sent */
+    weir_span_t host;   /* lower-case, no port */
+    weir_span_t scheme;
+    weir_span_t id;
+    weir_span_t peer_ip;
+    uint16_t peer_port;
+    uint16_t listen_port; /* where the client came in; a PROXY header's destination */
+    int32_t host_port;    /* named in Host, or -1 */
+    uint8_t version;      /* 10, 11, 20 */
+    bool is_head;
+    weir_framing_t framing;
+    weir_headers_t headers; /* as received; 70 works on a copy */
+};
+
+typedef enum weir_target_kind { WEIR_TARGET_NONE, WEIR_TARGET_ADDRESS, WEIR_TARGET_NAME, WEIR_TARGET_BROKEN } weir_target_kind_t;
+
+/** Where a service lives, and how its connection is to be treated. */
+typedef struct weir_target {
+    weir_target_kind_t kind;
+    uint8_t keepalive;     /* weir_keepalive_t */
+    uint16_t port;         /* of a NAME */
+    socklen_t address_len; /* of an ADDRESS */
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un path;
+    } address;
+    weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
+    weir_span_t label; /* what logs call the service: its name or its address */
+} weir_target_t;
+
+typedef enum weir_decision {
+    WEIR_UNDECIDED,
+    WEIR_DECIDED_NEXT,
+    WEIR_DECIDED_BACK,
+    WEIR_DECIDED_REFUSE,
+    WEIR_DECIDED_DONE,
+} weir_decision_t;
+
+/** The pipeline's own notes; nobody else writes them. */
+typedef struct weir_walk {
+    size_t at; /* index of the current stage */
+    size_t back_to;
+    uint8_t entered[2 * WEIR_STAGES_MAX]; /* indices, oldest first */
+    size_t depth;
+    void *memory[WEIR_STAGES_MAX];
+    weir_decision_t decision;
+    bool is_running; /* a stage's enter is on the stack           */
+    bool is_waiting; /* the current stage has been entered        */
+    bool is_posted;  /* the resume letter is under way            */
+    uint32_t passed_begin, passed_end; /* invariant 1 */
+    weir_letter_t resume;
+} weir_walk_t;
+
+struct weir_exchange {
+    weir_request_t request;
+    const weir_plan_t *plan;
+    weir_loop_t *loop;
+    weir_arena_t arena;
+    weir_journal_t journal;
+    weir_walk_t walk;
+
+    weir_front_t *front; /* NULL once the client is gone or its response is complete; set by lib/wire */
+    weir_back_t *back;   /* NULL without a connection; set by lib/wire           */
+    struct weir_dial *dial; /* a connect under way, or NULL; lib/wire's            */
+
+    weir_state_t *state;     /* the router's, zeroed; set by 00                          */
+    weir_group_t *group;     /* set by 20                                                */
+    bool has_group;          /* a lookup succeeded, whatever the group's pointer         */
+    weir_service_t *service; /* picked by 50 and not yet checked in: one check-in is owed */
+    bool has_service;
+    bool was_connected;      /* to the picked service; set by 60: the phase of its check-in */
+    weir_target_t target;    /* set by 50                                                */
+    bool wants_fresh;        /* 70 found a pooled connection dead: 60 dials anew         */
+    bool wants_upgrade;      /* set by 40                                                */
+    bool wants_continue;     /* set by 30: the expectation is still to be met (deep)     */
+    bool has_continued;      /* a 100 went to the client                                 */
+    const weir_fault_t *fault; /* why it ended, NULL if well; set by weir_refuse() or a cut */
+    bool has_responded;      /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
+    bool is_client_gone;     /* set by weir_exchange_client_gone()                       */
+    bool is_cut;             /* the response could not be completed; set by 70           */
+
+    struct ask_question *question; /* the open one, or NULL; router/ask.c's */
+    void (*on_idle)(weir_exchange_t *x); /* waits for the open question; router/ask.c's */
+};
+
+/**
+ * Makes an exchange with its arena; the caller fills in request (spans copied into x->arena) and front, stamps
+ * journal.wall_start_us and start_at_us, and calls weir_exchange_start(). Never fails.
+ */
+weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop);
+
+/** Starts the walk at the first stage. The exchange may be gone when this returns. */
+void weir_exchange_start(weir_exchange_t *x);
+
+/**
+ * Tells that the client is gone (reset, or its connection had to be closed) before its response was complete: cancels the
+ * stage that waits and jumps to 80, or lets a stage from 75 on finish. x->front must be NULL already. Called from
+ * the loop, never from inside a stage's enter. Harmless the second time.
+ */
+void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault);
+
+/** How many exchanges exist on this thread; 0 at a clean exit. */
+size_t weir_exchange_count(void);
+
+/** Sums over all threads since start: services picked and checked in, exchanges begun and ended. Equal at a clean exit. */
+typedef struct weir_books {
+    uint64_t picks, checkins, begun, ended;
+} weir_books_t;
+weir_books_t weir_exchange_books(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WALK_JOURNAL_H
+#define WEIR_WALK_JOURNAL_H
+/**
+ * @file  What happened to one request and when. Stages and the wire stamp it; 90 and the accessors of weir_request.h read it.
+ *
+ * Instants are monotonic microseconds, 0 for "not yet"; durations are computed only where both ends exist.
+ */
+#include "weir_types.h"
+
+typedef struct weir_journal {
+    uint64_t wall_start_us;      /* the head was complete, wall clock       */
+    uint64_t start_at_us;        /* the same, monotonic                     */
+    uint64_t connect_start_at_us; /* the latest attempt                     */
+    uint64_t connected_at_us;    /* the attempt that connected              */
+    uint64_t request_sent_at_us; /* the last byte for the backend is out    */
+    uint64_t first_byte_at_us;   /* of the final response                   */
+    uint64_t end_at_us;          /* the walk is over                        */
+    uint32_t connects;           /* attempts                                */
+    uint32_t picks, checkins;    /* services picked and checked in          */
+    uint64_t backend_sent_bytes, backend_received_bytes;
+    uint64_t client_sent_bytes;  /* body bytes handed to the client         */
+    uint16_t status;             /* sent to the client, or 499; 0: none     */
+} weir_journal_t;
+
+/** Whole milliseconds from `from_us` to `to_us`, or -1 if either is 0. Never negative otherwise. */
+int64_t weir_journal_ms(uint64_t from_us, uint64_t to_us);
+
+#endif

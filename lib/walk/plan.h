@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WALK_PLAN_H
+#define WEIR_WALK_PLAN_H
+/**
+ * @file  What a path's configuration came to: frozen before the first request, shared by all threads, read only.
+ *
+ * OWNER    conf/; it outlives every exchange that was created with it.
+ */
+#include "lib/http/request_head.h"
+#include "lib/http/response_head.h"
+#include "weir_stage.h"
+
+struct weir_router;
+typedef struct weir_access_log weir_access_log_t; /* lib/base/log.h */
+
+typedef struct weir_plan {
+    const struct weir_router *router; /* complete: every optional member is filled, see router/module.h */
+    weir_shared_t *shared;
+    const weir_stage_t *const *stages; /* by ascending number, NULL at the end */
+    size_t stage_count;
+
+    uint32_t connect_timeout_ms;
+    uint32_t first_byte_timeout_ms;
+    uint32_t idle_timeout_ms;
+    uint32_t header_timeout_ms;
+    uint32_t router_timeout_ms;
+
+    weir_span_t request_id_header, start_time_header, connect_time_header, route_time_header;
+    weir_span_t via;
+    size_t request_id_max_bytes;
+
+    weir_head_limits_t head_limits;
+    weir_response_limits_t response_limits;
+    size_t backend_buffer_bytes; /* most bytes of one response head held at once */
+    uint32_t max_requests_per_connection; /* 0: no limit */
+    uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
+    bool has_canonical_case;
+    bool has_proxy_status;
+    weir_access_log_t *access_log; /* NULL: off */
+} weir_plan_t;
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "weir_request.h"
+
+#include <string.h>
+
+#include "lib/http/token_list.h"
+#include "lib/walk/exchange.h"
+
+static const weir_exchange_t *around(const weir_request_t *request)
+{
+    return WEIR_AROUND(request, weir_exchange_t, request);
+}
+
+weir_span_t weir_request_method(const weir_request_t *request)
+{
+    return request->method;
+}
+
+weir_span_t weir_request_target(const weir_request_t *request)
+{
+    return request->target;
+}
+
+static size_t path_length(weir_span_t target)
+{
+    const char *mark = target.len == 0 ? NULL : memchr(target.base, '?', target.len);
+
+    return mark == NULL ? target.len : (size_t)(mark - target.base);
+}
+
+weir_span_t weir_request_path(const weir_request_t *request)
+{
+    return (weir_span_t){request->target.base, path_length(request->target)};
+}
+
+weir_span_t weir_request_query(const weir_request_t *request)
+{
+    size_t path = path_length(request->target);
+
+    if (path == request->target.len)
+        return (weir_span_t){NULL, 0};
+    return (weir_span_t){request->target.base + path + 1, request->target.len - path - 1};
+}
+
+weir_span_t weir_request_host(const weir_request_t *request)
+{
+    return request->host;
+}
+
+weir_span_t weir_request_scheme(const weir_request_t *request)
+{
+    return request->scheme;
+}
+
+unsigned weir_request_version(const weir_request_t *request)
+{
+    return request->version;
+}
+
+weir_span_t weir_request_header(const weir_request_t *request, weir_span_t name)
+{
+    const weir_header_t *header = weir_headers_find_name(&request->headers, name);
+
+    if (header == NULL)
+        return (weir_span_t){NULL, 0};
+    /* An empty value is there, so it needs a base. */
+    return header->value.base == NULL ? WEIR_SPAN("") : header->value;
+}
+
+size_t weir_request_header_count(const weir_request_t *request)
+{
+    return request->headers.count;
+}
+
+bool weir_request_header_at(const weir_request_t *request, size_t index, weir_span_t *out_name, weir_span_t *out_value)
+{
+    if (index >= request->headers.count)
+        return false;
+    *out_name = request->headers.at[index].name;
+    *out_value = request->headers.at[index].value;
+    return true;
+}
+
+weir_span_t weir_request_id(const weir_request_t *request)
+{
+    return request->id;
+}
+
+weir_span_t weir_request_peer_ip(const weir_request_t *request)
+{
+    return request->peer_ip;
+}
+
+uint16_t weir_request_peer_port(const weir_request_t *request)
+{
+    return request->peer_port;
+}
+
+uint64_t weir_request_start_ms(const weir_request_t *request)
+{
+    return around(request)->journal.wall_start_us / 1000;
+}
+
+/* After a retry the latest attempt may be under way, or may have failed: then nothing is connected. */
+static uint64_t connected_at_us(const weir_journal_t *journal)
+{
+    return journal->connected_at_us < journal->connect_start_at_us ? 0 : journal->connected_at_us;
+}
+
+int64_t weir_request_connect_ms(const weir_request_t *request)
+{
+    const weir_journal_t *journal = &around(request)->journal;
+
+    return weir_journal_ms(journal->connect_start_at_us, connected_at_us(journal));
+}
+
+int64_t weir_request_route_ms(const weir_request_t *request)
+{
+    const weir_journal_t *journal = &around(request)->journal;
+
+    return weir_journal_ms(journal->start_at_us, connected_at_us(journal));
+}
+
+int64_t weir_request_service_ms(const weir_request_t *request)
+{
+    const weir_exchange_t *x = around(request);
+    uint64_t end_at_us = x->journal.end_at_us != 0 ? x->journal.end_at_us : weir_loop_now_us(x->loop);
+
+    return weir_journal_ms(connected_at_us(&x->journal), end_at_us);
+}
+
+uint16_t weir_request_status(const weir_request_t *request)
+{
+    return around(request)->journal.status;
+}
+
+uint64_t weir_request_bytes_sent(const weir_request_t *request)
+{
+    return around(request)->journal.backend_sent_bytes;
+}
+
+uint64_t weir_request_bytes_received(const weir_request_t *request)
+{
+    return around(request)->journal.backend_received_bytes;
+}
+
+uint64_t weir_now_ms(const weir_request_t *request)
+{
+    return weir_loop_now_us(around(request)->loop) / 1000;
+}
+
+uint64_t weir_wall_ms(const weir_request_t *request)
+{
+    return weir_loop_wall_us(around(request)->loop) / 1000;
+}
+
+uint64_t weir_random(const weir_request_t *request)
+{
+    uint8_t bytes[sizeof(uint64_t)];
+    uint64_t number;
+
+    weir_loop_random(around(request)->loop, bytes, sizeof(bytes));
+    memcpy(&number, bytes, sizeof(number));
+    return number;
+}
+
+const weir_request_t *weir_exchange_request(const weir_exchange_t *x)
+{
+    return &x->request;
+}
+
+weir_exchange_t *weir_request_exchange(const weir_request_t *request)
+{
+    return WEIR_AROUND(request, weir_exchange_t, request);
+}
+
+/* What would end the line, and so begin another header of somebody else's choice. */
+static bool is_one_line(weir_span_t value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.base[i] == '\r' || value.base[i] == '\n' || value.base[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
+void weir_request_header_put(weir_exchange_t *x, weir_span_t name, weir_span_t value)
+{
+    if (!weir_is_token(name) || !is_one_line(value))
+        return;
+    weir_headers_put(&x->request.headers, &x->arena, weir_arena_copy(&x->arena, name), weir_arena_copy(&x->arena, value));
+}
+
+void weir_request_header_remove(weir_exchange_t *x, weir_span_t name)
+{
+    weir_headers_remove_name(&x->request.headers, name);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/** Backend connections: from the pool, or dialled (the picture is in back_http1.h). */
+#include "lib/wire/back_http1.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/must.h"
+#include "lib/http/status.h"
+#include "lib/walk/back.h"
+#include "lib/wire/loop.h"
+#include "lib/wire/pump.h"
+#include "lib/wire/resolver.h"
+#include "weir_router.h"
+
+/** A connect under way; in the exchange's arena. */
+struct weir_dial {
+    weir_exchange_t *x;
+    void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
+    weir_timer_t deadline;
+    weir_resolver_wait_t wait;
+    weir_target_t target; /* x->target with a name resolved */
+    size_t tries_left;    /* other addresses of the name    */
+    weir_back_t *back;    /* the attempt, or NULL           */
+};
+
+typedef struct weir_dial weir_dial_t;
+
+static weir_back_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
+{
+    weir_back_t *back = calloc(1, sizeof(*back));
+    WEIR_MUST(back != NULL);
+    back->loop = loop;
+    weir_list_init(&back->in_place);
+    weir_list_init(&back->in_age);
+    back->address_len = target->address_len;
+    memcpy(&back->address, &target->address, target->address_len);
+    weir_sock_open(&back->sock, loop, fd, false);
+    return back;
+}
+
+void weir_back_destroy(weir_back_t **back)
+{
+    weir_back_t *gone = *back;
+    if (gone == NULL)
+        return;
+    *back = NULL;
+    weir_timer_cancel(&gone->timer);
+    weir_sock_close(&gone->sock);
+    weir_bytes_free(&gone->in);
+    weir_bytes_free(&gone->out);
+    free(gone);
+}
+
+/* ---- the pool ---- */
+
+/** An idle connection to `target`, if this exchange may have one. */
+static weir_back_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
+{
+    if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
+        return NULL;
+    weir_back_t *back = weir_back_pool_take(&x->loop->pool, target);
+    /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
+    while (back != NULL && !weir_method_is_idempotent(x->request.method)) {
+        char probe;
+        if (recv(back->sock.fd, &probe, 1, MSG_PEEK) == -1 && errno == EAGAIN)
+            break;
+        weir_back_destroy(&back);
+        back = weir_back_pool_take(&x->loop->pool, target);
+    }
+    return back;
+}
+
+static void use_idle(weir_exchange_t *x, weir_back_t *idle)
+{
+    x->back = idle;
+    idle->x = x;
+    idle->is_reused = true;
+    x->journal.connected_at_us = x->journal.connect_start_at_us;
+}
+
+/* ---- dialling ---- */
+
+static void end_dial(weir_dial_t *dial, const weir_fault_t *fault)
+{
+    weir_exchange_t *x = dial->x;
+    weir_timer_cancel(&dial->deadline);
+    weir_resolver_cancel(&dial->wait);
+    x->dial = NULL;
+    if (fault != NULL) {
+        weir_back_destroy(&dial->back);
+        dial->then(x, fault);
+        return;
+    }
+    x->back = dial->back;
+    x->back->x = x;
+    x->journal.connected_at_us = weir_loop_now_us(x->loop);
+    dial->then(x, NULL);
+}
+
+static const weir_fault_t *fault_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ENOENT: /* a unix socket that is not there */
+    case EAGAIN: /* a unix socket whose backlog is full */
+        return &weir_fault_backend_refused;
+    case ECONNRESET:
+        return &weir_fault_backend_reset;
+    case ETIMEDOUT:
+        return &weir_fault_backend_connect_timeout;
+    default:
+        return &weir_fault_backend_unreachable;
+    }
+}
+
+static void dial_address(weir_dial_t *dial);
+static void resolve(weir_dial_t *dial);
+
+/** One address has failed: a name's next, or the end. */
+static void fail_address(weir_dial_t *dial, int error)
+{
+    weir_back_destroy(&dial->back);
+    if (dial->tries_left == 0) {
+        end_dial(dial, fault_of(error));
+        return;
+    }
+    dial->tries_left--;
+    dial->target = dial->x->target;
+    size_t count;
+    if (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count) == WEIR_RESOLVED)
+        dial_address(dial);
+    else
+        end_dial(dial, fault_of(error));
+}
+
+static void on_connected(weir_sock_t *sock)
+{
+    weir_dial_t *dial = WEIR_AROUND(sock, weir_back_t, sock)->x->dial;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0) {
+        fail_address(dial, error);
+        return;
+    }
+    end_dial(dial, NULL);
+}
+
+static void on_unexpected(weir_sock_t *sock)
+{
+    /* while dialling nobody reads; the socket is not watched */
+}
+
+static void dial_address(weir_dial_t *dial)
+{
+    const weir_target_t *target = &dial->target;
+    int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd == -1) {
+        end_dial(dial, &weir_fault_backend_unreachable);
+        return;
+    }
+    if (target->address.any.sa_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    int result = connect(fd, &target->address.any, target->address_len);
+    if (result != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        fail_address(dial, error);
+        return;
+    }
+    dial->back = create(dial->x->loop, target, fd);
+    dial->back->x = dial->x;
+    dial->back->sock.on_readable = on_unexpected;
+    dial->back->sock.on_writable = on_connected;
+    if (result == 0)
+        end_dial(dial, NULL);
+    else
+        weir_sock_await_writable(&dial->back->sock);
+}
+
+static void on_known(weir_resolver_wait_t *wait)
+{
+    resolve(WEIR_AROUND(wait, weir_dial_t, wait));
+}
+
+static void resolve(weir_dial_t *dial)
+{
+    size_t count = 1;
+    dial->target = dial->x->target;
+    switch (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count)) {
+    case WEIR_RESOLVED:
+        dial->tries_left = count - 1;
+        dial->back = take_idle(dial->x, &dial->target);
+        if (dial->back == NULL) {
+            dial_address(dial);
+            return;
+        }
+        dial->back->is_reused = true;
+        end_dial(dial, NULL);
+        return;
+    case WEIR_RESOLVING:
+        return;
+    case WEIR_UNRESOLVED:
+        end_dial(dial, &weir_fault_backend_unresolved);
+        return;
+    }
+}
+
+static void on_deadline(weir_timer_t *timer)
+{
+    weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, deadline);
+    bool is_resolving = dial->back == NULL;
+    end_dial(dial, is_resolving ? &weir_fault_backend_unresolved : &weir_fault_backend_connect_timeout);
+}
+
+void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
+{
+    WEIR_MUST(x->back == NULL && x->dial == NULL);
+    x->journal.connect_start_at_us = weir_loop_now_us(x->loop);
+    x->journal.connects++;
+    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE) {
+        then(x, &weir_fault_backend_bad_address);
+        return;
+    }
+    weir_back_t *idle = x->target.kind == WEIR_TARGET_ADDRESS ? take_idle(x, &x->target) : NULL;
+    if (idle != NULL) {
+        use_idle(x, idle);
+        then(x, NULL);
+        return;
+    }
+    weir_dial_t *dial = x->dial = weir_arena_zalloc(&x->arena, sizeof(*dial));
+    dial->x = x;
+    dial->then = then;
+    dial->wait.on_known = on_known;
+    dial->target = x->target;
+    weir_timer_set(x->loop, &dial->deadline, x->plan->connect_timeout_ms, on_deadline);
+    if (x->target.kind == WEIR_TARGET_NAME)
+        resolve(dial);
+    else
+        dial_address(dial);
+}
+
+void weir_back_cancel(weir_exchange_t *x)
+{
+    weir_dial_t *dial = x->dial;
+    if (dial == NULL)
+        return;
+    weir_timer_cancel(&dial->deadline);
+    weir_resolver_cancel(&dial->wait);
+    weir_back_destroy(&dial->back);
+    x->dial = NULL;
+}
+
+void weir_back_release(weir_exchange_t *x)
+{
+    weir_back_t *back = x->back;
+    if (back == NULL)
+        return;
+    weir_relay_stop(x);
+    x->back = NULL;
+    back->x = NULL;
+    weir_timer_cancel(&back->timer);
+    if (!back->is_clean || x->target.keepalive == WEIR_CLOSE || x->loop->is_draining) {
+        weir_back_destroy(&back);
+        return;
+    }
+    back->is_clean = back->has_answered = back->is_reused = false;
+    weir_back_pool_give(&x->loop->pool, &back, x->plan->idle_timeout_ms);
+}
+
+bool weir_back_is_stale(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_reused && !x->back->has_answered;
+}

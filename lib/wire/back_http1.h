@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_BACK_HTTP1_H
+#define WEIR_WIRE_BACK_HTTP1_H
+/**
+ * @file  One connection to a backend: dialled, used by one exchange at a time, idle in the pool between them.
+ *
+ *   dial ──connected──► exchange ──release──► pool ──take──► exchange …
+ *    └──failed, cancelled──► destroyed ◄──ended, idle too long──┘
+ */
+#include "lib/wire/back_pool.h"
+#include "lib/wire/bytes.h"
+#include "lib/wire/sock.h"
+
+struct weir_relay;
+
+/** An address, as a key of the pool. */
+typedef struct weir_back_place weir_back_place_t;
+
+struct weir_back {
+    weir_sock_t sock;
+    weir_loop_t *loop;
+    weir_exchange_t *x;       /* NULL while idle */
+    struct weir_relay *relay; /* while one is under way */
+    weir_timer_t timer;       /* dialling: the deadline; idle: the end; else the relay's */
+    weir_bytes_t in;          /* arrived and not yet passed on */
+    weir_bytes_t out;         /* not yet taken by the kernel   */
+    bool is_reused;           /* came from the pool            */
+    bool has_answered;        /* a byte of a response has been read in this exchange */
+    bool is_clean;            /* at a message's end: may be used again */
+    /* the pool's */
+    weir_list_t in_place, in_age;
+    weir_back_place_t *place;
+    socklen_t address_len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un path;
+    } address;
+};
+
+/** Closes and frees it, nulls the pointer. Harmless on NULL. */
+void weir_back_destroy(weir_back_t **back);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/back_pool.h"
+
+#include <stdlib.h>
+
+#include "lib/base/must.h"
+#include "lib/wire/back_http1.h"
+
+struct weir_back_place {
+    weir_list_t link; /* in its bucket */
+    weir_list_t idle; /* connections, the one given last first */
+    socklen_t address_len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un path;
+    } address;
+};
+
+void weir_back_pool_init(weir_back_pool_t *pool, weir_loop_t *loop)
+{
+    pool->loop = loop;
+    pool->idle_count = 0;
+    weir_list_init(&pool->oldest);
+    for (size_t i = 0; i < WEIR_POOL_BUCKETS; i++)
+        weir_list_init(&pool->buckets[i]);
+}
+
+void weir_back_pool_finish(weir_back_pool_t *pool)
+{
+    while (!weir_list_is_empty(&pool->oldest)) {
+        weir_back_t *back = WEIR_AROUND(pool->oldest.next, weir_back_t, in_age);
+        weir_back_pool_remove(back);
+        weir_back_destroy(&back);
+    }
+}
+
+/** FNV-1a: addresses are few and short. */
+static weir_list_t *bucket_of(weir_back_pool_t *pool, const struct sockaddr *address, socklen_t len)
+{
+    const unsigned char *bytes = (const unsigned char *)address;
+    uint32_t hash = 2166136261u;
+    for (socklen_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return &pool->buckets[hash % WEIR_POOL_BUCKETS];
+}
+
+static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len)
+{
+    for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
+        weir_back_place_t *place = WEIR_AROUND(node, weir_back_place_t, link);
+        if (place->address_len == len && memcmp(&place->address, address, len) == 0)
+            return place;
+    }
+    return NULL;
+}
+
+weir_back_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target)
+{
+    weir_list_t *bucket = bucket_of(pool, &target->address.any, target->address_len);
+    weir_back_place_t *place = find_place(bucket, &target->address.any, target->address_len);
+    if (place == NULL)
+        return NULL;
+    weir_back_t *back = WEIR_AROUND(place->idle.next, weir_back_t, in_place);
+    weir_back_pool_remove(back);
+    return back;
+}
+
+void weir_back_pool_remove(weir_back_t *back)
+{
+    weir_back_place_t *place = back->place;
+    if (place == NULL)
+        return;
+    back->place = NULL;
+    weir_list_remove(&back->in_place);
+    weir_list_remove(&back->in_age);
+    weir_timer_cancel(&back->timer);
+    back->loop->pool.idle_count--;
+    if (!weir_list_is_empty(&place->idle))
+        return;
+    weir_list_remove(&place->link);
+    free(place);
+}
+
+static weir_back_place_t *make_place(weir_list_t *bucket, const weir_back_t *back)
+{
+    weir_back_place_t *place = calloc(1, sizeof(*place));
+    WEIR_MUST(place != NULL);
+    weir_list_init(&place->idle);
+    place->address_len = back->address_len;
+    memcpy(&place->address, &back->address, back->address_len);
+    weir_list_append(bucket, &place->link);
+    return place;
+}
+
+static void close_idle(weir_back_t *back)
+{
+    weir_back_pool_remove(back);
+    weir_back_destroy(&back);
+}
+
+static void on_idle_end(weir_timer_t *timer)
+{
+    close_idle(WEIR_AROUND(timer, weir_back_t, timer));
+}
+
+/** The backend has ended it, or speaks unasked: whatever it says could be taken for the next response. */
+static void on_idle_readable(weir_sock_t *sock)
+{
+    close_idle(WEIR_AROUND(sock, weir_back_t, sock));
+}
+
+void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **giving, uint32_t idle_ms)
+{
+    weir_back_t *back = *giving;
+    *giving = NULL;
+    if (pool->idle_count >= WEIR_POOL_IDLE_MAX)
+        close_idle(WEIR_AROUND(pool->oldest.next, weir_back_t, in_age));
+    weir_list_t *bucket = bucket_of(pool, &back->address.any, back->address_len);
+    back->place = find_place(bucket, &back->address.any, back->address_len);
+    if (back->place == NULL)
+        back->place = make_place(bucket, back);
+    weir_list_prepend(&back->place->idle, &back->in_place);
+    weir_list_append(&pool->oldest, &back->in_age);
+    pool->idle_count++;
+    back->sock.on_readable = on_idle_readable;
+    weir_sock_watch(&back->sock, true);
+    weir_timer_set(pool->loop, &back->timer, idle_ms, on_idle_end);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_BACK_POOL_H
+#define WEIR_WIRE_BACK_POOL_H
+/**
+ * @file  Idle backend connections, kept for reuse: one list an address, the one given last is taken first.
+ *
+ * OWNER    One pool per loop; made and destroyed with it.
+ * THREAD   The loop's own. Nothing here may be called from another.
+ * LIFETIME A taken connection belongs to its exchange until weir_back_pool_give() or weir_back_destroy().
+ *
+ * Idle connections are read: one that ends, or on which bytes arrive unasked, is closed at once.
+ */
+#include "lib/walk/exchange.h"
+
+enum {
+    WEIR_POOL_BUCKETS = 256,
+    WEIR_POOL_IDLE_MAX = 4096, /* per loop; beyond it the one idle for longest is closed */
+};
+
+typedef struct weir_back_pool {
+    weir_loop_t *loop;
+    weir_list_t buckets[WEIR_POOL_BUCKETS]; /* of places, one an address that has idle connections */
+    weir_list_t oldest;                     /* every idle connection, the oldest first              */
+    size_t idle_count;
+} weir_back_pool_t;
+
+void weir_back_pool_init(weir_back_pool_t *pool, weir_loop_t *loop);
+
+/** Closes all of them. */
+void weir_back_pool_finish(weir_back_pool_t *pool);
+
+/** Takes an idle connection to `target` (an ADDRESS), or NULL if there is none. Never blocks, never dials. */
+weir_back_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target);
+
+/** Gives `*back`, which is at a message's end, and nulls it. It is closed after idle_ms. */
+void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **back, uint32_t idle_ms);
+
+/** Forgets an idle connection that is about to be closed. */
+void weir_back_pool_remove(weir_back_t *back);
+
+#endif

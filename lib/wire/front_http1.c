@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: MIT */
+/** HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
+#include "lib/wire/front_http1.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/time.h>
+
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+#include "lib/wire/server_private.h"
+
+enum {
+    LOOK_MS = 1000,    /* how often a client that is not being read is looked at */
+    LINGER_MS = 2000,  /* without a byte, after our side was closed               */
+    LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends      */
+};
+
+static void on_readable(weir_sock_t *sock);
+static void on_writable(weir_sock_t *sock);
+static void turn(weir_letter_t *letter);
+static void read_head(http1_conn_t *conn);
+
+/* ---- what libh2o asks ---- */
+
+static socklen_t get_sockname(h2o_conn_t *super, struct sockaddr *address)
+{
+    http1_conn_t *conn = (http1_conn_t *)(void *)super;
+    return h2o_socket_getsockname(conn->sock.h2o, address);
+}
+
+static socklen_t get_peername(h2o_conn_t *super, struct sockaddr *address)
+{
+    http1_conn_t *conn = (http1_conn_t *)(void *)super;
+    if (conn->peer.any.sa_family == AF_UNIX)
+        return 0;
+    socklen_t len = conn->peer.any.sa_family == AF_INET ? sizeof(conn->peer.v4) : sizeof(conn->peer.v6);
+    memcpy(address, &conn->peer, len);
+    return len;
+}
+
+static h2o_socket_t *get_socket(h2o_conn_t *super)
+{
+    return ((http1_conn_t *)(void *)super)->sock.h2o;
+}
+
+static h2o_iovec_t request_index(h2o_req_t *req)
+{
+    char digits[20];
+    weir_span_t text = weir_span_of_u64(http1_stream_of(req)->conn->requests, digits);
+    return h2o_strdup(&req->pool, text.base, text.len);
+}
+
+const h2o_conn_callbacks_t weir_http1_callbacks = {
+    .get_sockname = get_sockname,
+    .get_peername = get_peername,
+    .get_socket = get_socket,
+    .log_ = {{.http1 = {.request_index = request_index}}},
+};
+
+/* ---- life ---- */
+
+static void note_peer(http1_conn_t *conn, const struct sockaddr *peer)
+{
+    switch (peer->sa_family) {
+    case AF_INET:
+        memcpy(&conn->peer.v4, peer, sizeof(conn->peer.v4));
+        inet_ntop(AF_INET, &conn->peer.v4.sin_addr, conn->peer_text, sizeof(conn->peer_text));
+        conn->peer_port = ntohs(conn->peer.v4.sin_port);
+        break;
+    case AF_INET6:
+        memcpy(&conn->peer.v6, peer, sizeof(conn->peer.v6));
+        conn->peer_port = ntohs(conn->peer.v6.sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(&conn->peer.v6.sin6_addr))
+            inet_ntop(AF_INET, conn->peer.v6.sin6_addr.s6_addr + 12, conn->peer_text, sizeof(conn->peer_text));
+        else
+            inet_ntop(AF_INET6, &conn->peer.v6.sin6_addr, conn->peer_text, sizeof(conn->peer_text));
+        break;
+    default:
+        conn->peer.any.sa_family = AF_UNIX;
+        strcpy(conn->peer_text, "unix");
+        break;
+    }
+    conn->peer_text_len = (uint8_t)strlen(conn->peer_text);
+}
+
+void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16_t listen_port, h2o_hostconf_t **hosts)
+{
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    http1_conn_t *conn = (http1_conn_t *)(void *)h2o_create_connection(sizeof(*conn), &loop->h2o, hosts, now,
+                                                                       &weir_http1_callbacks);
+    memset((char *)conn + sizeof(conn->super), 0, sizeof(*conn) - sizeof(conn->super));
+    conn->loop = loop;
+    conn->listen_port = listen_port;
+    conn->turn.open = turn;
+    weir_list_init(&conn->turn.link);
+    note_peer(conn, peer);
+    weir_sock_open(&conn->sock, loop, fd, true);
+    conn->sock.on_readable = on_readable;
+    conn->sock.on_writable = on_writable;
+    weir_list_append(&loop->connections, &conn->link);
+    loop->connection_count++;
+    http1_update_watch(conn);
+}
+
+static void drop_stream(http1_conn_t *conn)
+{
+    http1_stream_t *stream = conn->stream;
+    if (stream == NULL)
+        return;
+    stream->body.sink = NULL;
+    h2o_dispose_request(&stream->req); /* loggers run, the leash is pulled */
+    weir_arena_finish(&stream->body.trailers);
+    conn->stream = NULL;
+    free(stream);
+}
+
+void http1_close(http1_conn_t *conn)
+{
+    weir_loop_t *loop = conn->loop;
+    weir_timer_cancel(&conn->read_timer);
+    weir_timer_cancel(&conn->write_timer);
+    weir_list_remove(&conn->turn.link);
+    drop_stream(conn);
+    weir_sock_close(&conn->sock);
+    weir_bytes_free(&conn->in);
+    weir_bytes_free(&conn->out);
+    weir_list_remove(&conn->link);
+    free(conn);
+    loop->connection_count--;
+    weir_server_on_connection_closed(loop);
+}
+
+void http1_drain(http1_conn_t *conn)
+{
+    if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
+        http1_close(conn);
+}
+
+/* ---- timers ---- */
+
+static void on_read_timer(weir_timer_t *timer)
+{
+    http1_conn_t *conn = WEIR_AROUND(timer, http1_conn_t, read_timer);
+    http1_stream_t *stream = conn->stream;
+    switch (conn->state) {
+    case HTTP1_HEAD:
+        /* Vegur: silent before the request line is complete, 408 after it */
+        if (conn->reader.has_request_line)
+            http1_refuse(conn, &weir_fault_header_timeout);
+        else
+            http1_close(conn);
+        return;
+    case HTTP1_BUSY:
+        if (conn->sock.is_reading) { /* body bytes were wanted */
+            stream->body.fault = &weir_fault_client_timeout;
+            weir_body_sink_t *sink = stream->body.sink;
+            stream->body.sink = NULL;
+            sink->on_fault(sink, &weir_fault_client_timeout);
+            http1_update_watch(conn);
+            return;
+        }
+        if (weir_sock_is_gone(&conn->sock)) {
+            http1_close(conn);
+            return;
+        }
+        http1_update_watch(conn);
+        return;
+    case HTTP1_PAGE:
+    case HTTP1_LINGER:
+        http1_close(conn);
+        return;
+    }
+}
+
+static bool wants_body(const http1_conn_t *conn)
+{
+    const http1_stream_t *stream = conn->stream;
+    return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
+}
+
+static void set_read_timer(http1_conn_t *conn, uint32_t delay_ms)
+{
+    weir_timer_set(conn->loop, &conn->read_timer, delay_ms, on_read_timer);
+}
+
+/** BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
+static void update_busy(http1_conn_t *conn)
+{
+    bool wants = wants_body(conn);
+    bool has_room = weir_bytes_count(&conn->in) < WEIR_READ_BYTES;
+    bool is_open = conn->stream->body.sink != NULL && !conn->stream->body.is_done; /* paused: leave it in the kernel */
+    bool watches = !conn->has_ended && (wants || (has_room && !is_open));
+    weir_sock_watch(&conn->sock, watches);
+    if (!watches)
+        set_read_timer(conn, LOOK_MS);
+    else if (wants && !conn->stream->body.is_tunnel)
+        set_read_timer(conn, conn->loop->settings->idle_timeout_ms);
+    else
+        weir_timer_cancel(&conn->read_timer);
+}
+
+void http1_update_watch(http1_conn_t *conn)
+{
+    switch (conn->state) {
+    case HTTP1_HEAD:
+        weir_sock_watch(&conn->sock, true);
+        if (!weir_timer_is_set(&conn->read_timer)) /* absolute: traffic does not extend it */
+            set_read_timer(conn, conn->loop->settings->header_timeout_ms);
+        return;
+    case HTTP1_BUSY:
+        update_busy(conn);
+        return;
+    case HTTP1_PAGE:
+    case HTTP1_LINGER:
+        weir_sock_watch(&conn->sock, true);
+        set_read_timer(conn, LINGER_MS);
+        return;
+    }
+}
+
+/* ---- from state to state ---- */
+
+/** Our side is said; what the client still sends is read away so that no reset destroys what it has not yet read. */
+static void linger(http1_conn_t *conn)
+{
+    conn->state = HTTP1_LINGER;
+    conn->requests = 0; /* counts reads from here on */
+    weir_bytes_free(&conn->in);
+    weir_timer_cancel(&conn->write_timer);
+    weir_sock_shutdown(&conn->sock);
+    if (conn->has_ended)
+        http1_close(conn);
+    else
+        http1_update_watch(conn);
+}
+
+/** The response is out: the next request, or the end. */
+static void finish(http1_conn_t *conn)
+{
+    http1_stream_t *stream = conn->stream;
+    bool keeps_alive = stream->reply.keeps_alive;
+    bool is_unread = !stream->body.is_done || weir_bytes_count(&conn->in) > 0;
+    bool is_tunnel = stream->body.is_tunnel;
+    stream->reply.is_delivered = true;
+    drop_stream(conn);
+    if (!keeps_alive) {
+        if (is_unread && !is_tunnel)
+            linger(conn);
+        else
+            http1_close(conn);
+        return;
+    }
+    conn->state = HTTP1_HEAD;
+    conn->reader = (weir_request_reader_t){0};
+    weir_timer_cancel(&conn->read_timer);
+    if (weir_bytes_count(&conn->in) > 0)
+        read_head(conn);
+    else if (conn->has_ended || conn->loop->is_draining)
+        http1_close(conn);
+    else
+        http1_update_watch(conn);
+}
+
+/** What was decided on somebody's stack is done here, on the loop's. */
+static void turn(weir_letter_t *letter)
+{
+    http1_conn_t *conn = WEIR_AROUND(letter, http1_conn_t, turn);
+    http1_stream_t *stream = conn->stream;
+    conn->is_turn_posted = false;
+    if (conn->must_cut) {
+        http1_close(conn);
+        return;
+    }
+    if (weir_bytes_count(&conn->out) > 0)
+        return; /* on_writable goes on */
+    if (conn->state == HTTP1_PAGE) {
+        linger(conn);
+        return;
+    }
+    if (stream == NULL)
+        return;
+    if (stream->reply.is_final) {
+        finish(conn);
+        return;
+    }
+    if (stream->reply.must_proceed) {
+        stream->reply.must_proceed = false;
+        h2o_proceed_response(&stream->req);
+    }
+}
+
+void http1_post_turn(http1_conn_t *conn)
+{
+    if (conn->is_turn_posted)
+        return;
+    conn->is_turn_posted = true;
+    weir_loop_post(conn->loop, &conn->turn);
+}
+
+/* ---- heads ---- */
+
+/** Makes spans that point into the bytes read point into their copy. */
+static void rebase(weir_span_t *span, ptrdiff_t by)
+{
+    if (span->base != NULL)
+        span->base += by;
+}
+
+/** libh2o wants to know the fields too, those it has no place of their own for (its stock front leaves out the same). */
+static void fill_h2o_headers(h2o_req_t *req, const weir_headers_t *headers)
+{
+    char lower[64];
+    h2o_vector_reserve(&req->pool, &req->headers, headers->count);
+    for (size_t i = 0; i < headers->count; i++) {
+        const weir_header_t *field = &headers->at[i];
+        if (field->id == WEIR_HEADER_HOST || field->id == WEIR_HEADER_CONTENT_LENGTH ||
+            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT ||
+            field->id == WEIR_HEADER_UPGRADE)
+            continue;
+        size_t len = field->name.len;
+        char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
+        for (size_t k = 0; k < len; k++)
+            small[k] = weir_lower(field->name.base[k]);
+        const h2o_token_t *token = h2o_lookup_token(small, len);
+        if (token != NULL) {
+            h2o_add_header(&req->pool, &req->headers, token, field->name.base, field->value.base, field->value.len);
+            continue;
+        }
+        if (small == lower)
+            small = h2o_strdup(&req->pool, lower, len).base;
+        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base,
+                              field->value.len);
+    }
+}
+
+static h2o_iovec_t iovec_of(weir_span_t span)
+{
+    return h2o_iovec_init(span.base, span.len);
+}
+
+static http1_stream_t *create_stream(http1_conn_t *conn)
+{
+    http1_stream_t *stream = malloc(sizeof(*stream));
+    WEIR_MUST(stream != NULL);
+    memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
+    h2o_init_request(&stream->req, &conn->super, NULL);
+    stream->final.do_send = http1_send;
+    stream->req._ostr_top = &stream->final;
+    stream->conn = conn;
+    weir_arena_init(&stream->body.trailers);
+    return stream;
+}
+
+/** Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
+static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_span_t bytes)
+{
+    http1_stream_t *stream = conn->stream = create_stream(conn);
+    h2o_req_t *req = &stream->req;
+    char *copy = h2o_strdup(&req->pool, bytes.base, bytes.len).base;
+    ptrdiff_t by = copy - bytes.base;
+    rebase(&head->method, by);
+    rebase(&head->path, by);
+    rebase(&head->authority, by);
+    stream->headers.count = stream->headers.capacity = head->headers.count;
+    stream->headers.at = h2o_mem_alloc_pool(&req->pool, head->headers.count * sizeof(weir_header_t) + 1);
+    for (size_t i = 0; i < head->headers.count; i++) {
+        stream->headers.at[i] = head->headers.at[i];
+        rebase(&stream->headers.at[i].name, by);
+        rebase(&stream->headers.at[i].value, by);
+    }
+    req->input.scheme = &H2O_URL_SCHEME_HTTP;
+    req->input.method = iovec_of(head->method);
+    req->input.path = iovec_of(head->path);
+    req->input.authority = iovec_of(head->authority);
+    req->version = 0x100 | head->minor;
+    req->http1_is_persistent = stream->is_persistent = head->is_persistent;
+    gettimeofday(&req->timestamps.request_begin_at, NULL);
+    fill_h2o_headers(req, &stream->headers);
+    stream->body.framing = head->framing;
+    stream->body.left_bytes = head->framing.length_bytes;
+    stream->body.is_done = head->framing.kind == WEIR_FRAMING_NONE;
+    conn->state = HTTP1_BUSY;
+    conn->requests++;
+    weir_timer_cancel(&conn->read_timer);
+}
+
+/** Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
+static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
+{
+    weir_loop_t *loop = conn->loop;
+    weir_request_head_t head;
+    size_t consumed_bytes;
+    const weir_fault_t *fault;
+    switch (weir_request_head_read(&conn->reader, bytes, &loop->settings->head_limits, loop->request_headers, &head,
+                                   &consumed_bytes, &fault)) {
+    case WEIR_HEAD_PARTIAL:
+        if (is_scratch)
+            weir_bytes_append(&conn->in, bytes);
+        if (conn->has_ended)
+            http1_close(conn);
+        else
+            http1_update_watch(conn);
+        return;
+    case WEIR_HEAD_FAULTY:
+        if (is_scratch)
+            weir_bytes_append(&conn->in, bytes);
+        http1_refuse(conn, fault);
+        return;
+    case WEIR_HEAD_COMPLETE:
+        break;
+    }
+    begin_request(conn, &head, (weir_span_t){bytes.base, consumed_bytes});
+    if (is_scratch)
+        weir_bytes_append(&conn->in, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
+    else
+        weir_bytes_consume(&conn->in, consumed_bytes);
+    h2o_process_request(&conn->stream->req);
+    http1_update_watch(conn);
+}
+
+static void read_head(http1_conn_t *conn)
+{
+    process_head(conn, weir_bytes_span(&conn->in), false);
+}
+
+/* ---- the socket ---- */
+
+static void on_end(http1_conn_t *conn)
+{
+    conn->has_ended = true;
+    switch (conn->state) {
+    case HTTP1_HEAD:
+    case HTTP1_LINGER:
+        http1_close(conn);
+        return;
+    case HTTP1_PAGE:
+        weir_sock_watch(&conn->sock, false);
+        return;
+    case HTTP1_BUSY:
+        /* A client may end its side after its request and still wants the answer (spec p) */
+        if (!conn->stream->body.is_done)
+            http1_end_body(conn);
+        http1_update_watch(conn);
+        return;
+    }
+}
+
+static void on_bytes(http1_conn_t *conn, weir_span_t bytes)
+{
+    switch (conn->state) {
+    case HTTP1_HEAD:
+        process_head(conn, bytes, true);
+        return;
+    case HTTP1_BUSY:
+        http1_feed_body(conn, bytes);
+        http1_update_watch(conn);
+        return;
+    case HTTP1_PAGE:
+        return;
+    case HTTP1_LINGER:
+        if (++conn->requests > LINGER_TURNS)
+            http1_close(conn);
+        else
+            http1_update_watch(conn);
+        return;
+    }
+}
+
+static void on_nothing(http1_conn_t *conn, ssize_t count)
+{
+    if (count == WEIR_SOCK_BROKEN)
+        http1_close(conn);
+    else if (count == WEIR_SOCK_END)
+        on_end(conn);
+}
+
+/** A head that continues goes behind its beginning; everything else is read into the loop's scratch. */
+static void on_readable(weir_sock_t *sock)
+{
+    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, sock);
+    if (conn->state == HTTP1_BUSY && wants_body(conn)) {
+        ssize_t moved = http1_move_body(conn);
+        if (moved > 0)
+            http1_update_watch(conn);
+        else if (moved != WEIR_SINK_COPIES)
+            on_nothing(conn, moved);
+        if (moved != WEIR_SINK_COPIES)
+            return;
+    }
+    bool continues = conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0;
+    size_t room = WEIR_READ_BYTES;
+    if (conn->state == HTTP1_BUSY && !wants_body(conn))
+        room -= weir_bytes_count(&conn->in);
+    char *buffer = continues ? weir_bytes_reserve(&conn->in, 4096) : conn->loop->scratch;
+    ssize_t count = weir_sock_read(sock, buffer, continues ? 4096 : room);
+    if (count <= 0) {
+        on_nothing(conn, count);
+        return;
+    }
+    if (continues) {
+        weir_bytes_grow(&conn->in, (size_t)count);
+        read_head(conn);
+        return;
+    }
+    on_bytes(conn, (weir_span_t){buffer, (size_t)count});
+}
+
+static void on_write_timer(weir_timer_t *timer)
+{
+    http1_conn_t *conn = WEIR_AROUND(timer, http1_conn_t, write_timer);
+    conn->fault = &weir_fault_client_stalled;
+    http1_close(conn);
+}
+
+/** Waits for the client to take something; it has idle_timeout_ms for each bit of progress. */
+void http1_await_writable(http1_conn_t *conn)
+{
+    weir_sock_await_writable(&conn->sock);
+    weir_timer_set(conn->loop, &conn->write_timer, conn->loop->settings->idle_timeout_ms, on_write_timer);
+}
+
+static void on_writable(weir_sock_t *sock)
+{
+    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, sock);
+    http1_stream_t *stream = conn->stream;
+    if (!http1_flush(conn)) {
+        if (!conn->must_cut)
+            http1_await_writable(conn);
+        return;
+    }
+    weir_timer_cancel(&conn->write_timer);
+    if (stream == NULL || stream->reply.is_final || !stream->reply.is_head_sent) {
+        http1_post_turn(conn);
+        return;
+    }
+    if (stream->reply.is_half_closing)
+        weir_sock_shutdown(sock);
+    if (stream->front != NULL && stream->front->is_direct) {
+        if (stream->front->relay != NULL)
+            weir_relay_on_client_writable(stream->front->relay);
+        return;
+    }
+    h2o_proceed_response(&stream->req);
+}

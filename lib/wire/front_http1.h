@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_FRONT_HTTP1_H
+#define WEIR_WIRE_FRONT_HTTP1_H
+/**
+ * @file  HTTP/1.0 and 1.1 with clients: strict heads, streaming bodies, one response after the other.
+ *
+ *   HEAD ──complete──► BUSY ──response out──► HEAD            (kept alive)
+ *    │                  │                └──► LINGER ──► gone  (something of the client's is unread)
+ *    └──refused──────► PAGE ──page out──────► LINGER
+ *
+ * Each state has a timer: HEAD header_timeout_ms from the connection or the last response on, BUSY idle_timeout_ms while body bytes are
+ * wanted or response bytes are not taken, LINGER a fixed one. A client that is not being read is looked at once a second.
+ *
+ * front_http1.c holds the connection and its states, front_http1_body.c the request's body, front_http1_reply.c
+ * the response.
+ */
+#include "lib/http/chunked.h"
+#include "lib/wire/bytes.h"
+#include "lib/wire/front.h"
+#include "lib/wire/pump.h"
+
+typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER } http1_state_t;
+
+typedef enum http1_encoding {
+    HTTP1_SILENT,  /* no body: HEAD, 204, 304              */
+    HTTP1_LENGTH,  /* left_bytes of it                     */
+    HTTP1_CHUNKED, /* we write the chunks                  */
+    HTTP1_PLAIN,   /* as it comes: until close, or chunked already by libh2o, or a tunnel */
+} http1_encoding_t;
+
+typedef struct http1_stream http1_stream_t;
+
+typedef struct http1_conn {
+    h2o_conn_t super;
+    weir_sock_t sock;
+    weir_loop_t *loop;
+    weir_list_t link; /* in loop->connections */
+    http1_state_t state;
+    weir_timer_t read_timer, write_timer;
+    weir_letter_t turn; /* what must not happen on the walk's stack: finish, cut, proceed */
+    weir_bytes_t in;    /* arrived and not yet wanted */
+    weir_bytes_t out;   /* not yet taken by the kernel */
+    weir_request_reader_t reader;
+    http1_stream_t *stream;
+    uint32_t requests;
+    bool is_turn_posted;
+    bool has_ended;  /* the client will send nothing more */
+    bool must_cut;   /* close at the next turn, whatever is pending */
+    const weir_fault_t *fault; /* why it is being cut */
+    uint16_t listen_port, peer_port;
+    uint8_t peer_text_len;
+    char peer_text[46];
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer;
+} http1_conn_t;
+
+/** One request and its response. */
+struct http1_stream {
+    h2o_req_t req;
+    h2o_ostream_t final;
+    http1_conn_t *conn;
+    weir_front_t *front; /* NULL for libh2o's own handlers */
+    weir_headers_t headers;
+    bool is_persistent; /* what the client asked for */
+    struct {
+        weir_framing_t framing;
+        uint64_t left_bytes; /* of a LENGTH */
+        weir_chunk_decoder_t decoder;
+        weir_arena_t trailers;
+        weir_body_sink_t *sink;
+        const weir_fault_t *fault; /* it will not be completed */
+        bool is_done, is_paused, is_touched, is_tunnel;
+    } body;
+    struct {
+        http1_encoding_t encoding;
+        uint64_t left_bytes;
+        bool is_head_sent;
+        bool is_final;      /* the last piece was handed over           */
+        bool must_proceed;  /* libh2o is waiting to send more           */
+        bool is_half_closing; /* a tunnel's direction ends when out is empty */
+        bool keeps_alive;
+        bool is_delivered;
+    } reply;
+};
+
+extern const h2o_conn_callbacks_t weir_http1_callbacks;
+extern const weir_front_ops_t weir_http1_ops;
+
+static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
+{
+    return (http1_stream_t *)(void *)req;
+}
+
+/** Takes over a client's connection. `hosts` are what the listener may reach. */
+void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16_t listen_port, h2o_hostconf_t **hosts);
+
+/** Stops waiting for new requests: closes the connection if it is idle, or after the response under way. */
+void http1_drain(http1_conn_t *conn);
+
+/** Closes at once. From the loop only: it disposes of the request. */
+void http1_close(http1_conn_t *conn);
+
+/* ---- between the three files ---- */
+
+/** Has http1_turn() run from the loop. */
+void http1_post_turn(http1_conn_t *conn);
+/** Looks at where everything stands, and reads, waits or watches accordingly. */
+void http1_update_watch(http1_conn_t *conn);
+/** Hands `bytes` to the body's sink as far as they belong to it; keeps the rest in conn->in. */
+void http1_feed_body(http1_conn_t *conn, weir_span_t bytes);
+/** Lets the sink move body bytes out of the readable socket itself; results as of weir_body_sink_t.move. */
+ssize_t http1_move_body(http1_conn_t *conn);
+/** The client will send no more: a body that is not done is at fault, a tunnel's direction ends. */
+void http1_end_body(http1_conn_t *conn);
+/** Drops what has arrived of a body that nobody wants. */
+void http1_discard_body(http1_conn_t *conn);
+/** Has on_writable run when the client takes bytes again; the write timer runs meanwhile. */
+void http1_await_writable(http1_conn_t *conn);
+/** Writes what is in conn->out; true when it is empty. */
+bool http1_flush(http1_conn_t *conn);
+/** Writes, keeping in conn->out what the kernel does not take. */
+void http1_write(http1_conn_t *conn, struct iovec *pieces, int count);
+/** libh2o's final ostream. */
+void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
+/** Answers a head that cannot be read, and closes. */
+void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault);
+
+#endif

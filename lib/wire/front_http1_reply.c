@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/** HTTP/1 with clients: the response, as the last of libh2o's output streams, and the pages of heads that cannot be read. */
+#include "lib/wire/front_http1.h"
+
+#include <stdlib.h>
+
+#include "lib/base/log.h"
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+#include "lib/http/logfmt.h"
+#include "lib/http/status.h"
+#include "lib/walk/journal.h"
+
+enum { PIECES = 64, HEAD_EXTRA_BYTES = 512 };
+
+/* ---- writing ---- */
+
+static void queue_rest(http1_conn_t *conn, const struct iovec *pieces, int count, size_t written_bytes)
+{
+    for (int i = 0; i < count; i++) {
+        if (written_bytes >= pieces[i].iov_len) {
+            written_bytes -= pieces[i].iov_len;
+            continue;
+        }
+        weir_bytes_append(&conn->out, (weir_span_t){(const char *)pieces[i].iov_base + written_bytes,
+                                                    pieces[i].iov_len - written_bytes});
+        written_bytes = 0;
+    }
+}
+
+static void break_off(http1_conn_t *conn)
+{
+    conn->must_cut = true;
+    http1_post_turn(conn);
+}
+
+void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
+{
+    if (conn->must_cut)
+        return;
+    ssize_t written = 0;
+    if (weir_bytes_count(&conn->out) == 0)
+        written = weir_sock_write(&conn->sock, pieces, count);
+    if (written == WEIR_SOCK_BROKEN) {
+        break_off(conn);
+        return;
+    }
+    queue_rest(conn, pieces, count, written > 0 ? (size_t)written : 0);
+    if (weir_bytes_count(&conn->out) > 0)
+        http1_await_writable(conn);
+}
+
+bool http1_flush(http1_conn_t *conn)
+{
+    while (weir_bytes_count(&conn->out) > 0 && !conn->must_cut) {
+        weir_span_t rest = weir_bytes_span(&conn->out);
+        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
+        ssize_t written = weir_sock_write(&conn->sock, &piece, 1);
+        if (written == WEIR_SOCK_BLOCKED)
+            return false;
+        if (written == WEIR_SOCK_BROKEN)
+            break_off(conn);
+        else
+            weir_bytes_consume(&conn->out, (size_t)written);
+    }
+    return !conn->must_cut;
+}
+
+/* ---- the head ---- */
+
+static char *put(char *at, const char *text, size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
+
+static char *put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    weir_span_t text = weir_span_of_u64(number, digits);
+    return put(at, text.base, text.len);
+}
+
+/** Which of the fields that we supply the response already has, and whether libh2o's chunked filter frames it. */
+typedef struct head_facts {
+    bool has_server, has_date, is_marked, is_chunked_by_filter;
+    size_t bytes;
+} head_facts_t;
+
+static head_facts_t look(const h2o_res_t *res)
+{
+    head_facts_t facts = {.bytes = HEAD_EXTRA_BYTES + strlen(res->reason)};
+    for (size_t i = 0; i < res->headers.size; i++) {
+        const h2o_header_t *field = &res->headers.entries[i];
+        facts.bytes += field->name->len + field->value.len + 4;
+        if (field->name == &H2O_TOKEN_SERVER->buf)
+            facts.has_server = true;
+        else if (field->name == &H2O_TOKEN_DATE->buf)
+            facts.has_date = true;
+        else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf && field->value.base == weir_front_framing_mark)
+            facts.is_marked = true;
+        else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf)
+            facts.is_chunked_by_filter = true;
+    }
+    return facts;
+}
+
+/** How the body goes out (RFC 9112 §6.3), and whether the connection can live on. */
+static void choose_encoding(http1_stream_t *stream, const head_facts_t *facts)
+{
+    const h2o_req_t *req = &stream->req;
+    bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
+    bool keeps_alive = req->http1_is_persistent;
+    stream->reply.left_bytes = 0;
+    if (stream->body.is_tunnel) {
+        stream->reply.encoding = HTTP1_PLAIN;
+        keeps_alive = false;
+    } else if (is_head || !weir_status_has_body((uint16_t)req->res.status)) {
+        stream->reply.encoding = HTTP1_SILENT;
+    } else if (req->res.content_length != SIZE_MAX) {
+        stream->reply.encoding = HTTP1_LENGTH;
+        stream->reply.left_bytes = req->res.content_length;
+    } else if (facts->is_chunked_by_filter) {
+        stream->reply.encoding = HTTP1_PLAIN;
+    } else if (req->version == 0x101) {
+        stream->reply.encoding = HTTP1_CHUNKED;
+        /* libh2o's chunked filter gives the connection up for statuses other than 200; we need not */
+        if (!facts->is_marked && req->res.status != 200)
+            keeps_alive = stream->is_persistent;
+    } else {
+        stream->reply.encoding = HTTP1_PLAIN;
+        keeps_alive = false;
+    }
+    stream->reply.keeps_alive = keeps_alive;
+}
+
+static bool may_keep_alive(http1_conn_t *conn)
+{
+    uint32_t most = conn->loop->settings->max_requests_per_connection;
+    if (!conn->stream->body.is_done)
+        http1_discard_body(conn); /* what has arrived whole need not end the connection */
+    return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
+           !conn->loop->is_draining && (most == 0 || conn->requests < most);
+}
+
+static char *put_fields(char *at, const h2o_res_t *res, bool is_tunnel)
+{
+    for (size_t i = 0; i < res->headers.size; i++) {
+        const h2o_header_t *field = &res->headers.entries[i];
+        if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf || field->name == &H2O_TOKEN_CONTENT_LENGTH->buf ||
+            (field->name == &H2O_TOKEN_CONNECTION->buf && !is_tunnel))
+            continue;
+        at = put(at, field->orig_name != NULL ? field->orig_name : field->name->base, field->name->len);
+        at = PUT(at, ": ");
+        at = put(at, field->value.base, field->value.len);
+        at = PUT(at, "\r\n");
+    }
+    return at;
+}
+
+static char *put_framing(char *at, const http1_stream_t *stream, const head_facts_t *facts)
+{
+    const h2o_res_t *res = &stream->req.res;
+    at = stream->reply.keeps_alive ? PUT(at, "Connection: keep-alive\r\n") : PUT(at, "Connection: close\r\n");
+    if (stream->reply.encoding == HTTP1_CHUNKED || facts->is_chunked_by_filter)
+        return PUT(at, "Transfer-Encoding: chunked\r\n");
+    if (res->content_length == SIZE_MAX || res->status == 204 || res->status < 200)
+        return at;
+    at = PUT(at, "Content-Length: ");
+    at = put_number(at, res->content_length);
+    return PUT(at, "\r\n");
+}
+
+/** Writes the head into the loop's buffer. Vegur's order: Server and Date if the backend sent none, Connection, the rest. */
+static struct iovec build_head(http1_stream_t *stream)
+{
+    h2o_req_t *req = &stream->req;
+    weir_loop_t *loop = stream->conn->loop;
+    head_facts_t facts = look(&req->res);
+    choose_encoding(stream, &facts);
+    stream->reply.keeps_alive = may_keep_alive(stream->conn);
+    const h2o_iovec_t server = req->conn->ctx->globalconf->server_name;
+    if (loop->head_capacity < facts.bytes + server.len) {
+        loop->head_capacity = 2 * (facts.bytes + server.len);
+        loop->head = realloc(loop->head, loop->head_capacity);
+        WEIR_MUST(loop->head != NULL);
+    }
+    char *at = PUT(loop->head, "HTTP/1.1 ");
+    at = put_number(at, (uint64_t)req->res.status);
+    *at++ = ' ';
+    at = put(at, req->res.reason, strlen(req->res.reason));
+    at = PUT(at, "\r\n");
+    bool is_tunnel = stream->body.is_tunnel;
+    if (!is_tunnel && !facts.has_server && server.len > 0) {
+        at = PUT(at, "Server: ");
+        at = put(at, server.base, server.len);
+        at = PUT(at, "\r\n");
+    }
+    if (!is_tunnel && !facts.has_date) {
+        at = PUT(at, "Date: ");
+        at = put(at, req->processed_at.str->rfc1123, H2O_TIMESTR_RFC1123_LEN);
+        at = PUT(at, "\r\n");
+    }
+    if (!is_tunnel)
+        at = put_framing(at, stream, &facts);
+    at = put_fields(at, &req->res, is_tunnel);
+    at = PUT(at, "\r\n");
+    return (struct iovec){loop->head, (size_t)(at - loop->head)};
+}
+
+/* ---- the body ---- */
+
+typedef struct outgoing {
+    struct iovec pieces[PIECES + 4];
+    int count;
+    char size_line[18];
+} outgoing_t;
+
+static void add(outgoing_t *out, const char *base, size_t len)
+{
+    out->pieces[out->count++] = (struct iovec){(void *)(uintptr_t)base, len};
+}
+
+/** Adds the payload in the response's encoding. False if it is not as long as was announced: nothing may follow. */
+static bool encode(http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *pieces, size_t count, bool is_last)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += pieces[i].len;
+    if (stream->reply.encoding == HTTP1_SILENT)
+        return true;
+    if (stream->reply.encoding == HTTP1_LENGTH && total > stream->reply.left_bytes)
+        return false;
+    if (stream->reply.encoding == HTTP1_CHUNKED && total > 0)
+        add(out, out->size_line, weir_chunk_size_line(total, out->size_line));
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].len > 0)
+            add(out, pieces[i].base, pieces[i].len);
+    if (stream->reply.encoding == HTTP1_CHUNKED && total > 0)
+        add(out, "\r\n0\r\n\r\n", is_last ? 7 : 2);
+    else if (stream->reply.encoding == HTTP1_CHUNKED && is_last)
+        add(out, "0\r\n\r\n", 5);
+    if (stream->reply.encoding == HTTP1_LENGTH)
+        stream->reply.left_bytes -= total;
+    if (!stream->req.bytes_counted_by_ostream)
+        stream->req.bytes_sent += total;
+    return !is_last || stream->reply.left_bytes == 0;
+}
+
+static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
+{
+    http1_conn_t *conn = stream->conn;
+    outgoing_t out = {.count = 0};
+    if (!stream->reply.is_head_sent) {
+        stream->reply.is_head_sent = true;
+        out.pieces[out.count++] = build_head(stream);
+    }
+    bool is_right = encode(stream, &out, pieces, count, is_last);
+    if (out.count > 0)
+        http1_write(conn, out.pieces, out.count);
+    if (!is_right)
+        break_off(conn);
+    stream->reply.is_final = is_last;
+}
+
+void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
+{
+    http1_stream_t *stream = http1_stream_of(req);
+    http1_conn_t *conn = stream->conn;
+    if (state == H2O_SEND_STATE_ERROR) {
+        break_off(conn);
+        return;
+    }
+    while (count > PIECES) {
+        send_some(stream, pieces, PIECES, false);
+        pieces += PIECES;
+        count -= PIECES;
+    }
+    send_some(stream, pieces, count, state == H2O_SEND_STATE_FINAL);
+    if (weir_bytes_count(&conn->out) > 0)
+        return; /* on_writable goes on */
+    if (stream->reply.is_final) {
+        http1_post_turn(conn);
+    } else if (stream->front == NULL || !stream->front->is_direct) {
+        stream->reply.must_proceed = true;
+        http1_post_turn(conn);
+    }
+}
+
+/* ---- heads that cannot be read ---- */
+
+static void log_refusal(http1_conn_t *conn, const weir_fault_t *fault, size_t body_bytes)
+{
+    const weir_server_settings_t *settings = conn->loop->settings;
+    if (settings->access_log == NULL)
+        return;
+    char buffer[1024];
+    weir_logfmt_t line;
+    const weir_span_t none = {"", 0};
+    weir_logfmt_begin(&line, buffer, sizeof(buffer));
+    weir_logfmt_text(&line, "at", WEIR_SPAN("error"));
+    weir_logfmt_text(&line, "code", (weir_span_t){fault->name, strlen(fault->name)});
+    weir_logfmt_quoted(&line, "desc", (weir_span_t){fault->sentence, strlen(fault->sentence)});
+    weir_logfmt_text(&line, "method", none);
+    weir_logfmt_quoted(&line, "path", none);
+    weir_logfmt_text(&line, "host", none);
+    weir_logfmt_text(&line, "request_id", none);
+    weir_logfmt_quoted(&line, "fwd", (weir_span_t){conn->peer_text, conn->peer_text_len});
+    weir_logfmt_text(&line, "dyno", none);
+    weir_logfmt_text(&line, "connect", none);
+    weir_logfmt_text(&line, "service", none);
+    weir_logfmt_number(&line, "status", fault->status, "");
+    weir_logfmt_number(&line, "bytes", body_bytes, "");
+    weir_logfmt_text(&line, "protocol", WEIR_SPAN("http"));
+    weir_access_log_write(settings->access_log, weir_logfmt_end(&line));
+}
+
+void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault)
+{
+    char body[256], page[1024], proxy_status[160] = "";
+    const char *reason = weir_status_reason(fault->status);
+    int body_len = snprintf(body, sizeof(body), "%u %s\n%s: %s\n", fault->status, reason, fault->name, fault->sentence);
+    if (conn->loop->settings->has_proxy_status)
+        snprintf(proxy_status, sizeof(proxy_status), "Proxy-Status: weir; error=http_request_error; details=\"%s\"\r\n",
+                 fault->name);
+    int page_len = snprintf(page, sizeof(page),
+                            "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                            "Content-Length: %d\r\n%s\r\n%s",
+                            fault->status, reason, body_len, proxy_status, body);
+    conn->state = HTTP1_PAGE;
+    log_refusal(conn, fault, (size_t)body_len);
+    struct iovec piece = {page, (size_t)page_len};
+    http1_write(conn, &piece, 1);
+    http1_update_watch(conn);
+    if (weir_bytes_count(&conn->out) == 0)
+        http1_post_turn(conn);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/loop.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include <h2o/http1.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/must.h"
+#include "lib/wire/resolver.h"
+#include "lib/wire/splice.h"
+
+enum { LETTER_ROUNDS = 8 };
+
+static __thread weir_loop_t *current; /* the loop that runs on this thread */
+
+/* ---- time ---- */
+
+uint64_t weir_loop_now_us(const weir_loop_t *loop)
+{
+    return weir_clock_monotonic_us();
+}
+
+uint64_t weir_loop_wall_us(const weir_loop_t *loop)
+{
+    return weir_clock_wall_us();
+}
+
+/** For timers a few milliseconds of blur do not matter, and the coarse clock costs a tenth. */
+static uint64_t coarse_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- timers ---- */
+
+static weir_timer_list_t *list_for(weir_loop_t *loop, uint32_t delay_ms)
+{
+    weir_timer_list_t *longer = NULL;
+    for (size_t i = 0; i < loop->timer_list_count; i++) {
+        weir_timer_list_t *list = &loop->timer_lists[i];
+        if (list->delay_ms == delay_ms)
+            return list;
+        if (list->delay_ms > delay_ms && (longer == NULL || list->delay_ms < longer->delay_ms))
+            longer = list;
+    }
+    /* Delays come from the configuration, so that lists are few. Should they run out, later is better than never. */
+    if (loop->timer_list_count == WEIR_TIMER_LISTS)
+        return longer != NULL ? longer : &loop->timer_lists[WEIR_TIMER_LISTS - 1];
+    weir_timer_list_t *list = &loop->timer_lists[loop->timer_list_count++];
+    list->delay_ms = delay_ms;
+    weir_list_init(&list->timers);
+    return list;
+}
+
+void weir_timer_set(weir_loop_t *loop, weir_timer_t *timer, uint32_t delay_ms, void (*on_due)(weir_timer_t *timer))
+{
+    weir_timer_cancel(timer);
+    weir_timer_list_t *list = list_for(loop, delay_ms);
+    timer->due_at_ms = coarse_now_ms() + list->delay_ms;
+    timer->on_due = on_due;
+    weir_list_append(&list->timers, &timer->link);
+}
+
+void weir_timer_cancel(weir_timer_t *timer)
+{
+    if (weir_timer_is_set(timer))
+        weir_list_remove(&timer->link);
+}
+
+bool weir_timer_is_set(const weir_timer_t *timer)
+{
+    return timer->link.next != NULL && timer->link.next != &timer->link;
+}
+
+static void run_timers(weir_loop_t *loop)
+{
+    uint64_t now_ms = coarse_now_ms();
+    for (size_t i = 0; i < loop->timer_list_count; i++) {
+        weir_list_t *timers = &loop->timer_lists[i].timers;
+        while (!weir_list_is_empty(timers)) {
+            weir_timer_t *timer = WEIR_AROUND(timers->next, weir_timer_t, link);
+            if (timer->due_at_ms > now_ms)
+                break;
+            weir_list_remove(&timer->link);
+            timer->on_due(timer);
+        }
+    }
+}
+
+/** How long the loop may sleep; at most a second, so that no wake-up can be missed for long. */
+static int32_t sleep_ms(const weir_loop_t *loop)
+{
+    if (!weir_list_is_empty(&loop->letters))
+        return 0;
+    uint64_t now_ms = coarse_now_ms(), soonest_ms = now_ms + 1000;
+    for (size_t i = 0; i < loop->timer_list_count; i++) {
+        const weir_list_t *timers = &loop->timer_lists[i].timers;
+        if (weir_list_is_empty(timers))
+            continue;
+        uint64_t due_at_ms = WEIR_AROUND(timers->next, weir_timer_t, link)->due_at_ms;
+        if (due_at_ms < soonest_ms)
+            soonest_ms = due_at_ms;
+    }
+    return soonest_ms <= now_ms ? 0 : (int32_t)(soonest_ms - now_ms);
+}
+
+/* ---- letters ---- */
+
+void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
+{
+    if (loop == current) {
+        weir_list_append(&loop->letters, &letter->link);
+        return;
+    }
+    pthread_mutex_lock(&loop->mailbox_lock);
+    weir_list_append(&loop->mailbox, &letter->link);
+    bool must_wake = !atomic_exchange(&loop->has_mail, true);
+    pthread_mutex_unlock(&loop->mailbox_lock);
+    if (must_wake)
+        h2o_multithread_send_message(&loop->waker, NULL);
+}
+
+/** Moves all of `from`, which is emptied, behind the last of `to`. */
+static void move_all(weir_list_t *to, weir_list_t *from)
+{
+    while (!weir_list_is_empty(from)) {
+        weir_list_t *node = from->next;
+        weir_list_remove(node);
+        weir_list_append(to, node);
+    }
+}
+
+static void take_mailbox(weir_loop_t *loop)
+{
+    if (!atomic_load(&loop->has_mail))
+        return;
+    pthread_mutex_lock(&loop->mailbox_lock);
+    atomic_store(&loop->has_mail, false);
+    move_all(&loop->letters, &loop->mailbox);
+    pthread_mutex_unlock(&loop->mailbox_lock);
+}
+
+/** Never called: a wake-up carries no message. The turn of the loop that follows takes the mailbox. */
+static void on_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+}
+
+/** Letters post letters: a few rounds save a turn of the loop for each, but sockets must not starve. */
+static void open_letters(weir_loop_t *loop)
+{
+    for (int round = 0; round < LETTER_ROUNDS && !weir_list_is_empty(&loop->letters); round++) {
+        weir_list_t present;
+        weir_list_init(&present);
+        move_all(&present, &loop->letters);
+        while (!weir_list_is_empty(&present)) {
+            weir_letter_t *letter = WEIR_AROUND(present.next, weir_letter_t, link);
+            weir_list_remove(&letter->link);
+            letter->open(letter);
+        }
+    }
+}
+
+/* ---- dice ---- */
+
+void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count)
+{
+    WEIR_MUST(count <= WEIR_RANDOM_BYTES);
+    if (loop->random_left < count) {
+        WEIR_MUST(getrandom(loop->random, WEIR_RANDOM_BYTES, 0) == WEIR_RANDOM_BYTES);
+        loop->random_left = WEIR_RANDOM_BYTES;
+    }
+    loop->random_left -= count;
+    memcpy(bytes, loop->random + loop->random_left, count);
+    memset(loop->random + loop->random_left, 0, count);
+}
+
+/* ---- life ---- */
+
+weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server)
+{
+    weir_loop_t *loop = calloc(1, sizeof(*loop));
+    WEIR_MUST(loop != NULL);
+    loop->thread = pthread_self();
+    loop->settings = settings;
+    loop->server = server;
+    weir_list_init(&loop->letters);
+    weir_list_init(&loop->mailbox);
+    weir_list_init(&loop->connections);
+    pthread_mutex_init(&loop->mailbox_lock, NULL);
+    h2o_context_init(&loop->h2o, h2o_evloop_create(), settings->globalconf);
+    h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);
+    weir_back_pool_init(&loop->pool, loop);
+    loop->resolver = weir_resolver_create(loop);
+    loop->pipes = weir_pipes_create();
+    loop->scratch = malloc(WEIR_READ_BYTES);
+    loop->head_capacity = 8192;
+    loop->head = malloc(loop->head_capacity);
+    loop->request_headers = malloc((settings->head_limits.count + 1) * sizeof(weir_header_t));
+    loop->response_headers = malloc(WEIR_RESPONSE_HEADERS * sizeof(weir_header_t));
+    WEIR_MUST(loop->scratch != NULL && loop->head != NULL && loop->request_headers != NULL &&
+              loop->response_headers != NULL);
+    return loop;
+}
+
+void weir_loop_run(weir_loop_t *loop)
+{
+    current = loop;
+    while (!loop->is_stopped) {
+        /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
+        (void)h2o_evloop_run(loop->h2o.loop, sleep_ms(loop));
+        h2o_filecache_clear(loop->h2o.filecache); /* else libh2o serves stale files (libh2o notes 1.3) */
+        take_mailbox(loop);
+        open_letters(loop);
+        run_timers(loop);
+    }
+}
+
+void weir_loop_stop(weir_loop_t *loop)
+{
+    loop->is_stopped = true;
+}
+
+void weir_loop_destroy(weir_loop_t **loop)
+{
+    weir_loop_t *gone = *loop;
+    if (gone == NULL)
+        return;
+    *loop = NULL;
+    weir_back_pool_finish(&gone->pool);
+    weir_resolver_destroy(&gone->resolver);
+    weir_pipes_destroy(&gone->pipes);
+    /* One more turn lets libh2o free the sockets that were closed in the last one. */
+    (void)h2o_evloop_run(gone->h2o.loop, 0);
+    open_letters(gone);
+    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
+    h2o_evloop_t *evloop = gone->h2o.loop;
+    h2o_multithread_queue_t *queue = gone->h2o.queue;
+    h2o_context_dispose(&gone->h2o);
+    free(queue); /* 2.2.5 forgets to */
+    (void)h2o_evloop_run(evloop, 0);
+    h2o_evloop_destroy(evloop);
+    pthread_mutex_destroy(&gone->mailbox_lock);
+    free(gone->scratch);
+    free(gone->head);
+    free(gone->request_headers);
+    free(gone->response_headers);
+    free(gone);
+    current = NULL;
+    weir_arena_forget_blocks();
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_LOOP_H
+#define WEIR_WIRE_LOOP_H
+/**
+ * @file  One thread's event loop: libh2o's, with timers, letters, dice and the memory that its connections share.
+ *
+ * OWNER    server.c makes one per thread and destroys it after the thread has ended.
+ * THREAD   Its own, but for weir_loop_post() and weir_loop_stop().
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <h2o.h>
+
+#include "lib/wire/back_pool.h"
+#include "lib/wire/server.h"
+#include "lib/walk/loop.h"
+
+enum {
+    WEIR_READ_BYTES = 65536,     /* most bytes one read takes, and most held per direction      */
+    WEIR_COLLECT_BYTES = 65536,  /* responses up to this length are collected before they start (spec h.3) */
+    WEIR_RANDOM_BYTES = 512,
+    WEIR_TIMER_LISTS = 64,
+};
+
+/** Timers of equal delay, soonest first. */
+typedef struct weir_timer_list {
+    uint32_t delay_ms;
+    weir_list_t timers;
+} weir_timer_list_t;
+
+struct weir_resolver;
+struct weir_pipes;
+
+struct weir_loop {
+    h2o_context_t h2o; /* its address finds the loop: see weir_loop_of() */
+    pthread_t thread;
+    const weir_server_settings_t *settings;
+    struct weir_server *server;
+
+    weir_timer_list_t timer_lists[WEIR_TIMER_LISTS];
+    size_t timer_list_count;
+
+    weir_list_t letters; /* from this thread */
+    pthread_mutex_t mailbox_lock;
+    weir_list_t mailbox; /* from other threads */
+    atomic_bool has_mail;
+    h2o_multithread_receiver_t waker;
+
+    weir_list_t connections; /* of clients; of every front */
+    size_t connection_count;
+    bool is_draining;
+    bool is_stopped;
+
+    weir_back_pool_t pool;
+    struct weir_resolver *resolver;
+    struct weir_pipes *pipes;
+
+    char *scratch;                 /* WEIR_READ_BYTES, for one read at a time   */
+    char *head;                    /* for one response head at a time           */
+    size_t head_capacity;
+    weir_header_t *request_headers; /* settings->head_limits.count entries      */
+    weir_header_t *response_headers; /* WEIR_RESPONSE_HEADERS entries            */
+
+    uint8_t random[WEIR_RANDOM_BYTES];
+    size_t random_left;
+};
+
+enum { WEIR_RESPONSE_HEADERS = 1001 };
+
+/** The loop a libh2o context belongs to. */
+static inline weir_loop_t *weir_loop_of(h2o_context_t *context)
+{
+    return (weir_loop_t *)(void *)context;
+}
+
+/** Makes a loop with its context for settings->globalconf. Call on the thread that will run it. */
+weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server);
+
+/** Runs until weir_loop_stop(). */
+void weir_loop_run(weir_loop_t *loop);
+
+/** Makes weir_loop_run() return after the present turn. On the loop's thread. */
+void weir_loop_stop(weir_loop_t *loop);
+
+/** Frees the loop and nulls the pointer. No connection, exchange or timer may be left. On its thread. */
+void weir_loop_destroy(weir_loop_t **loop);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_SERVER_H
+#define WEIR_WIRE_SERVER_H
+/**
+ * @file  The running proxy: loops, listeners, signals, drain.
+ *
+ * OWNER    conf/serve.c fills the settings; they stay as they are until weir_server_run() returns.
+ */
+#include <sys/socket.h>
+
+#include <h2o.h>
+
+#include "lib/walk/plan.h"
+
+/** One address to listen on. */
+typedef struct weir_listen {
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    char name[128];           /* for messages: "127.0.0.1:8080", "[::]:80", "unix:/run/weir.sock" */
+    const char *where;        /* "file:line", or NULL                        */
+    bool has_proxy_protocol;  /* the first bytes of a connection are a PROXY header */
+    uid_t owner;              /* of a unix socket; (uid_t)-1: as created     */
+    gid_t group;
+    mode_t permission;        /* of a unix socket; 0: as created             */
+    h2o_hostconf_t **hosts;   /* NULL-terminated: the hosts reachable here   */
+} weir_listen_t;
+
+typedef struct weir_server_settings {
+    h2o_globalconf_t *globalconf;
+    const weir_listen_t *listens;
+    size_t listen_count;
+    unsigned threads;           /* 1 or more */
+    unsigned max_connections;   /* over all threads; beyond it accepting pauses */
+    uint32_t drain_timeout_ms;
+    uint32_t drain_delay_ms;    /* how long idle client connections live on after TERM; 0 */
+    /** What a front needs before a path is known: limits and timers of the global level, widened to the widest path. */
+    weir_head_limits_t head_limits;
+    uint32_t header_timeout_ms;
+    uint32_t idle_timeout_ms;   /* client body, client not reading a response */
+    uint32_t max_requests_per_connection;
+    uint64_t max_body_bytes;
+    weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
+    bool has_proxy_status;
+    /** Runs once on the main thread when every listener is bound and before the first accept (drop privileges, pid file,
+     * READY). False: give up, exit 1. */
+    bool (*on_bound)(void *arg);
+    /** Runs once when draining starts. */
+    void (*on_drain)(void *arg);
+    /** Runs on USR1. */
+    void (*on_reopen)(void *arg);
+    void *arg;
+} weir_server_settings_t;
+
+/**
+ * Binds, serves, drains. Returns the exit status: 0 clean, 1 a listener could not be bound (said on standard error as
+ * "where: what"), 3 the drain deadline passed or a second signal came and connections were cut.
+ */
+int weir_server_run(const weir_server_settings_t *settings);
+
+#endif

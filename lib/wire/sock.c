@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/sock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted)
+{
+    int flags = H2O_SOCKET_FLAG_DONT_READ | (is_accepted ? H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION : 0);
+    sock->h2o = h2o_evloop_socket_create(loop->h2o.loop, fd, flags);
+    sock->h2o->data = sock;
+    sock->fd = fd;
+    sock->is_reading = sock->is_awaiting = false;
+}
+
+void weir_sock_close(weir_sock_t *sock)
+{
+    if (sock->h2o == NULL)
+        return;
+    h2o_socket_t *gone = sock->h2o;
+    sock->h2o = NULL;
+    sock->is_reading = sock->is_awaiting = false;
+    h2o_socket_close(gone);
+}
+
+static void on_read(h2o_socket_t *h2o, const char *err)
+{
+    weir_sock_t *sock = h2o->data;
+    sock->on_readable(sock);
+}
+
+void weir_sock_watch(weir_sock_t *sock, bool is_wanted)
+{
+    if (sock->h2o == NULL || sock->is_reading == is_wanted)
+        return;
+    sock->is_reading = is_wanted;
+    if (is_wanted)
+        h2o_socket_read_start(sock->h2o, on_read);
+    else
+        h2o_socket_read_stop(sock->h2o);
+}
+
+static void on_write(h2o_socket_t *h2o, const char *err)
+{
+    weir_sock_t *sock = h2o->data;
+    sock->is_awaiting = false;
+    sock->on_writable(sock); /* an error shows in the next write */
+}
+
+void weir_sock_await_writable(weir_sock_t *sock)
+{
+    if (sock->h2o == NULL || sock->is_awaiting)
+        return;
+    sock->is_awaiting = true;
+    h2o_socket_notify_write(sock->h2o, on_write);
+}
+
+ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity)
+{
+    ssize_t count;
+    do {
+        count = read(sock->fd, buffer, capacity);
+    } while (count == -1 && errno == EINTR);
+    if (count >= 0)
+        return count;
+    return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
+}
+
+ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count)
+{
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do {
+        sent = sendmsg(sock->fd, &message, MSG_NOSIGNAL);
+    } while (sent == -1 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
+}
+
+void weir_sock_shutdown(weir_sock_t *sock)
+{
+    if (sock->h2o != NULL)
+        (void)shutdown(sock->fd, SHUT_WR);
+}
+
+bool weir_sock_is_gone(const weir_sock_t *sock)
+{
+    struct pollfd probe = {.fd = sock->fd};
+    return poll(&probe, 1, 0) == 1 && (probe.revents & (POLLHUP | POLLERR)) != 0;
+}

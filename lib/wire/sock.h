@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_SOCK_H
+#define WEIR_WIRE_SOCK_H
+/**
+ * @file  A stream socket on libh2o's loop: libh2o tells when, we read and write ourselves, a bounded number of bytes at a time.
+ *
+ * (libh2o's own reads are unbounded: notes 3.4. Its writes report only through the loop: ours report at once.)
+ * OWNER    Embedded in a connection; zeroed, it is closed.
+ * THREAD   The loop's.
+ */
+#include <sys/uio.h>
+
+#include "lib/wire/loop.h"
+
+typedef struct weir_sock {
+    h2o_socket_t *h2o; /* NULL: closed */
+    int fd;
+    bool is_reading; /* on_readable is wanted */
+    bool is_awaiting; /* on_writable is under way */
+    /** There are bytes, an end or an error to be read. Level-triggered: read, or stop reading. */
+    void (*on_readable)(struct weir_sock *sock);
+    /** The socket can be written again. Runs once per weir_sock_await_writable(). */
+    void (*on_writable)(struct weir_sock *sock);
+} weir_sock_t;
+
+enum { WEIR_SOCK_END = 0, WEIR_SOCK_BLOCKED = -1, WEIR_SOCK_BROKEN = -2 };
+
+/** Takes over the non-blocking `fd`. is_accepted: run after the sockets towards backends (libh2o's order). */
+void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted);
+
+/** Closes it; no callback runs afterwards. Harmless if it is closed. */
+void weir_sock_close(weir_sock_t *sock);
+
+static inline bool weir_sock_is_open(const weir_sock_t *sock)
+{
+    return sock->h2o != NULL;
+}
+
+/** Wants or does not want on_readable. */
+void weir_sock_watch(weir_sock_t *sock, bool is_wanted);
+
+/** Wants on_writable once. Harmless if it is already under way. */
+void weir_sock_await_writable(weir_sock_t *sock);
+
+/** Reads at most `capacity` bytes: how many, or WEIR_SOCK_END, _BLOCKED or _BROKEN (reset). */
+ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity);
+
+/** Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. */
+ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
+
+/** Ends our direction; the peer's goes on. */
+void weir_sock_shutdown(weir_sock_t *sock);
+
+/** For a socket that is not watched: whether both directions are over, by reset or by two ends. */
+bool weir_sock_is_gone(const weir_sock_t *sock);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_SPLICE_H
+#define WEIR_WIRE_SPLICE_H
+/**
+ * @file  Pipes through which long bodies pass from socket to socket without being copied (splice(2)).
+ *
+ * OWNER    One set of pipes per loop; a taken pipe is its taker's until given back.
+ * THREAD   The loop's.
+ */
+#include <sys/types.h>
+
+#include "lib/base/list.h"
+#include "weir_types.h"
+
+enum {
+    WEIR_SPLICE_MIN_BYTES = 65536,  /* shorter rests are copied: a pipe costs more than it saves */
+    WEIR_PIPE_BYTES = 1048576,      /* asked of the kernel; it may give less                     */
+    WEIR_PIPES_IDLE_MAX = 64,       /* kept per loop                                             */
+};
+
+typedef struct weir_pipe {
+    weir_list_t link;
+    int in, out;
+    size_t held_bytes;
+} weir_pipe_t;
+
+struct weir_pipes;
+
+struct weir_pipes *weir_pipes_create(void);
+
+/** Closes the idle ones, frees and nulls. */
+void weir_pipes_destroy(struct weir_pipes **pipes);
+
+/** An empty pipe, or NULL if there are no descriptors left: copy instead. */
+weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes);
+
+/** Gives it back and nulls it; one that still holds bytes is closed. Harmless on NULL. */
+void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **pipe);
+
+/** Moves at most `most_bytes` from the socket `fd` into the pipe: how many, or WEIR_SOCK_END, _BLOCKED (also: the pipe is full), _BROKEN. */
+ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes);
+
+/** Moves what the socket `fd` takes out of the pipe: how many, or WEIR_SOCK_BLOCKED or _BROKEN. has_more: hold back a last partial segment. */
+ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd, bool has_more);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ROUTER_ASK_H
+#define WEIR_ROUTER_ASK_H
+/**
+ * @file  The only code that calls a router: once, in order, timed.
+ *
+ * Each ask_… opens one question about `x` (there must be none open) and calls then() once with the answer: on the spot,
+ * after the callback has returned, if the router answered inside it; else from the loop. The answer is borrowed for the call.
+ * A question open longer than plan->router_timeout_ms is answered with weir_fault_router_timeout in the router's place and
+ * abandoned: when the router answers at last, a picked service becomes x->service, to be checked in by 80, and the rest is dropped.
+ * If the client goes, ask_abandon() does the same without an answer.
+ */
+#include "lib/walk/exchange.h"
+#include "weir_router.h"
+
+typedef struct ask_answer {
+    const weir_fault_t *fault; /* NULL: well                           */
+    weir_group_t *group;       /* of lookup                            */
+    weir_span_t redirect;      /* of lookup: base is NULL if none; in the arena */
+    weir_service_t *service;   /* of checkout                          */
+    weir_target_t target;      /* of backend                           */
+    uint16_t page_status;      /* of page                              */
+    const weir_headers_t *page_headers;
+    weir_span_t page_body;
+} ask_answer_t;
+
+typedef void ask_then_t(weir_exchange_t *x, const ask_answer_t *answer);
+
+void ask_init(weir_exchange_t *x, ask_then_t *then);
+void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then);
+/** Counts a pick in the journal and the books when the answer is a service, also a late one. */
+void ask_checkout(weir_exchange_t *x, ask_then_t *then);
+void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then);
+/** Checks x->service in (NULL in the closing call of a request that has none) and forgets it; counts it. */
+void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fault, ask_then_t *then);
+/** The router's page for `fault`, or the default one (router/default_page.c) if it has none or has timed out. */
+void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then);
+
+/** Answered on the spot. */
+bool ask_feature(weir_exchange_t *x, weir_feature_t feature);
+/** Collects the router's headers in this direction into `headers`, replacing by name. */
+void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers);
+void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault);
+
+/** Nobody waits for the open question's answer any more (harmless if none is open). */
+void ask_abandon(weir_exchange_t *x);
+/** Runs then() when no question is open: on the spot, or when the router has answered at last. */
+void ask_when_idle(weir_exchange_t *x, void (*then)(weir_exchange_t *x));
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_BYTES = 107, HOST_BYTES = 255, CLOSE_ENOUGH = 3, WORD_BYTES = 32 };
+
+void *builtin_alloc(size_t count, size_t size)
+{
+    void *memory = calloc(count == 0 ? 1 : count, size);
+
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+char *builtin_copy(const char *text, size_t length)
+{
+    return memcpy(builtin_alloc(length + 1, 1), text, length);
+}
+
+size_t builtin_entry_count(const weir_config_t *node)
+{
+    return weir_config_kind(node) == WEIR_CONFIG_SCALAR ? 1 : weir_config_count(node);
+}
+
+const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index)
+{
+    return weir_config_kind(node) == WEIR_CONFIG_SCALAR ? node : weir_config_at(node, index);
+}
+
+/* How many letters must be added, dropped or changed (Levenshtein); big for long words, which nobody mistypes by one letter. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t a_length = strlen(a), b_length = strlen(b);
+    size_t row[WORD_BYTES + 1];
+
+    if (a_length > WORD_BYTES || b_length > WORD_BYTES)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_length; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_length; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[b_length];
+}
+
+bool builtin_word_wrong(const weir_config_t *node, const char *what, const char *text, const char *const *words)
+{
+    const char *closest = NULL;
+    size_t least = CLOSE_ENOUGH;
+
+    for (; *words != NULL; words++) {
+        size_t far = distance(text, *words);
+        if (far < least) {
+            least = far;
+            closest = *words;
+        }
+    }
+    if (closest != NULL)
+        return weir_config_wrong(node, "unknown %s `%s`; did you mean `%s`?", what, text, closest);
+    return weir_config_wrong(node, "unknown %s `%s`", what, text);
+}
+
+bool builtin_keys_check(const weir_config_t *node, const char *const *keys)
+{
+    for (size_t i = 0; i < weir_config_count(node); i++) {
+        const weir_config_t *key = weir_config_key(node, i);
+        const char *text = weir_config_text(key);
+        bool is_known = false;
+
+        if (text == NULL)
+            return weir_config_wrong(key, "a key must be a word");
+        for (const char *const *known = keys; *known != NULL; known++)
+            is_known = is_known || strcmp(*known, text) == 0;
+        if (!is_known)
+            return builtin_word_wrong(key, "key", text, keys);
+    }
+    return true;
+}
+
+/* 1 … 65535, digits only; 0 if it is anything else. */
+static uint16_t port_of(const char *digits)
+{
+    unsigned port = 0;
+
+    if (*digits == '\0' || strlen(digits) > 5)
+        return 0;
+    for (; *digits != '\0'; digits++) {
+        if (*digits < '0' || *digits > '9')
+            return 0;
+        port = port * 10 + (unsigned)(*digits - '0');
+    }
+    return port > 65535 ? 0 : (uint16_t)port;
+}
+
+static bool is_host(const char *host, size_t length)
+{
+    if (length == 0 || length > HOST_BYTES)
+        return false;
+    if (host[0] == '[')
+        return length > 2 && host[length - 1] == ']' && strspn(host + 1, "0123456789abcdefABCDEF:.") == length - 2;
+    return strspn(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._") == length;
+}
+
+bool place_read(const weir_config_t *node, place_t *out)
+{
+    const char *text = weir_config_text(node), *colon;
+
+    *out = (place_t){NULL, 0};
+    if (text == NULL)
+        return weir_config_wrong(node, "a backend is written host:port, [v6]:port or unix:/path");
+    if (strncmp(text, "unix:", 5) == 0) {
+        if (text[5] == '\0' || strlen(text + 5) > PATH_BYTES)
+            return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", text, PATH_BYTES);
+        out->host = builtin_copy(text + 5, strlen(text + 5));
+        return true;
+    }
+    colon = strrchr(text, ':');
+    if (colon == NULL || !is_host(text, (size_t)(colon - text)))
+        return weir_config_wrong(node, "`%s` is no backend: it is written host:port, [v6]:port or unix:/path", text);
+    out->port = port_of(colon + 1);
+    if (out->port == 0)
+        return weir_config_wrong(node, "`%s`: a port is a number from 1 to 65535", text);
+    out->host = builtin_copy(text, (size_t)(colon - text));
+    return true;
+}
+
+bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_count)
+{
+    size_t count = builtin_entry_count(node);
+    place_t *places;
+
+    if (weir_config_kind(node) == WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "backends are a list");
+    *out_places = places = builtin_alloc(count, sizeof(*places));
+    *out_count = count;
+    for (size_t i = 0; i < count; i++) {
+        if (!place_read(builtin_entry_at(node, i), &places[i]))
+            return false;
+    }
+    return true;
+}
+
+weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q)
+{
+    if (place->port == 0)
+        return weir_backend_at_path(q, place->host);
+    return weir_backend_at(q, place->host, place->port);
+}
+
+void places_free(place_t *places, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(places[i].host);
+    free(places);
+}

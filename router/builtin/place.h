@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ROUTER_BUILTIN_PLACE_H
+#define WEIR_ROUTER_BUILTIN_PLACE_H
+/**
+ * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "unix:/path". For the built-in routers only.
+ */
+#include "weir_router.h"
+
+typedef struct place {
+    char *host;    /* or the path of a socket */
+    uint16_t port; /* 0: it is a path         */
+} place_t;
+
+bool place_read(const weir_config_t *node, place_t *out);
+
+/** Reads a list of them, or a single one. places_free() also what a false return left. */
+bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_count);
+
+/** Answers with this place. */
+weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q);
+
+void places_free(place_t *places, size_t count);
+
+/** Complains about the first key of the map `node` that is not among `keys` (NULL at the end), with the closest one if it is close. */
+bool builtin_keys_check(const weir_config_t *node, const char *const *keys);
+
+/** Complains that `text` is not one of `words` (NULL at the end). Always false. */
+bool builtin_word_wrong(const weir_config_t *node, const char *what, const char *text, const char *const *words);
+
+/** A node's list entry `index`, or the node itself if it is a single value. */
+const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index);
+/** How many entries a list has; 1 for a single value. */
+size_t builtin_entry_count(const weir_config_t *node);
+
+/** malloc and friends that abort instead of failing, like the rest of the proxy. */
+void *builtin_alloc(size_t count, size_t size);
+char *builtin_copy(const char *text, size_t length);
+
+#endif

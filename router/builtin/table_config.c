@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the table router's part of the configuration. Every mistake is told with its file and line; nothing is guessed. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "table.h"
+
+enum { PAGE_BYTES_MAX = 1 << 20 };
+
+static bool read_domains(weir_shared_t *shared, weir_group_t *app, const weir_config_t *node)
+{
+    for (size_t i = 0; i < builtin_entry_count(node); i++) {
+        const weir_config_t *entry = builtin_entry_at(node, i);
+        const char *text = weir_config_text(entry);
+        const weir_group_t *other;
+
+        if (text == NULL || !domain_is_valid(text))
+            return weir_config_wrong(entry, "`%s` is no domain: it is written name, *.name or *, without a port",
+                                     text != NULL ? text : "this");
+        other = domains_add(&shared->domains, text, app);
+        if (other != NULL)
+            return weir_config_wrong(entry, "the domain `%s` belongs to the app `%s` already", text, other->name);
+    }
+    return true;
+}
+
+static bool read_backends(weir_group_t *app, const weir_config_t *node)
+{
+    if (!places_read(node, &app->places, &app->service_count))
+        return false;
+    app->services = builtin_alloc(app->service_count, sizeof(*app->services));
+    for (size_t i = 0; i < app->service_count; i++)
+        app->services[i] = (weir_service_t){app, &app->places[i]};
+    return true;
+}
+
+static bool read_features(weir_group_t *app, const weir_config_t *node)
+{
+    static const char *const words[] = {"deep-continue", "peer-port", NULL};
+
+    for (size_t i = 0; i < builtin_entry_count(node); i++) {
+        const weir_config_t *entry = builtin_entry_at(node, i);
+        const char *text = weir_config_text(entry);
+
+        if (text == NULL)
+            return weir_config_wrong(entry, "a feature is a word");
+        if (strcmp(text, words[0]) == 0)
+            app->has_deep_continue = true;
+        else if (strcmp(text, words[1]) == 0)
+            app->has_peer_port = true;
+        else
+            return builtin_word_wrong(entry, "feature", text, words);
+    }
+    return true;
+}
+
+static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
+{
+    static const char *const words[] = {"none", "default", "new", NULL};
+    static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
+    const char *text = weir_config_text(node);
+
+    app->keepalive = WEIR_REUSE;
+    if (node == NULL)
+        return true;
+    if (text == NULL)
+        return weir_config_wrong(node, "keepalive is none, default or new");
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            app->keepalive = values[i];
+            return true;
+        }
+    }
+    return builtin_word_wrong(node, "keepalive", text, words);
+}
+
+/* The proxy would leave such a header out of every message: better said at start. */
+static bool is_settable(const char *name)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
+                                       "TE", "Trailer", "Upgrade", "Expect"};
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (strcasecmp(name, ours[i]) == 0)
+            return false;
+    }
+    return name[0] != '\0' && strspn(name, token) == strlen(name);
+}
+
+static bool read_header_map(table_header_t **tail, const weir_config_t *node)
+{
+    if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "headers are a map of names to values");
+    for (size_t i = 0; i < weir_config_count(node); i++) {
+        const weir_config_t *key = weir_config_key(node, i), *entry = weir_config_at(node, i);
+        const char *name = weir_config_text(key), *value = weir_config_text(entry);
+
+        if (name == NULL || !is_settable(name))
+            return weir_config_wrong(key, "`%s` is no header that may be set", name != NULL ? name : "this");
+        if (value == NULL || strpbrk(value, "\r\n") != NULL)
+            return weir_config_wrong(entry, "the value of a header is one line of text");
+        *tail = builtin_alloc(1, sizeof(**tail));
+        (*tail)->name = builtin_copy(name, strlen(name));
+        (*tail)->value = builtin_copy(value, strlen(value));
+        tail = &(*tail)->next;
+    }
+    return true;
+}
+
+static bool read_headers(weir_group_t *app, const weir_config_t *node)
+{
+    static const char *const keys[] = {"to-backend", "to-client", NULL};
+
+    if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "headers has the keys to-backend and to-client");
+    return builtin_keys_check(node, keys) && read_header_map(&app->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
+           read_header_map(&app->headers[WEIR_TO_CLIENT], weir_config_get(node, "to-client"));
+}
+
+static bool read_redirect(weir_group_t *app, const weir_config_t *node)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]";
+    const char *text = weir_config_text(node);
+
+    if (node == NULL)
+        return true;
+    if (text == NULL || *text == '\0' || strspn(text, letters) != strlen(text))
+        return weir_config_wrong(node, "redirect-to is a domain, with or without a port");
+    app->redirect_to = builtin_copy(text, strlen(text));
+    return true;
+}
+
+static const char *type_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    if (dot != NULL && strcmp(dot, ".json") == 0)
+        return "application/json";
+    if (dot != NULL && strcmp(dot, ".txt") == 0)
+        return "text/plain; charset=utf-8";
+    return "text/html; charset=utf-8";
+}
+
+static bool read_file(table_page_t *page, const weir_config_t *node)
+{
+    const char *path = weir_config_text(node);
+    FILE *file = path == NULL ? NULL : fopen(path, "re");
+    bool is_read;
+
+    if (file == NULL)
+        return weir_config_wrong(node, "`%s` cannot be read: %s", path != NULL ? path : "this", path != NULL ? strerror(errno) : "no path");
+    page->body = builtin_alloc(PAGE_BYTES_MAX + 1, 1);
+    page->body_bytes = fread(page->body, 1, PAGE_BYTES_MAX + 1, file);
+    is_read = !ferror(file);
+    fclose(file);
+    if (!is_read || page->body_bytes > PAGE_BYTES_MAX)
+        return weir_config_wrong(node, "`%s` is no readable file of at most %d bytes", path, PAGE_BYTES_MAX);
+    page->body = realloc(page->body, page->body_bytes + 1);
+    page->type = type_of(path);
+    return page->body != NULL;
+}
+
+static bool read_status(table_page_t *page, const weir_config_t *node)
+{
+    const char *text = weir_config_text(node);
+
+    if (text == NULL || strlen(text) != 3 || strspn(text, "0123456789") != 3 || text[0] < '2' || text[0] > '5')
+        return weir_config_wrong(node, "a status is a number from 200 to 599");
+    page->status = (uint16_t)atoi(text);
+    return true;
+}
+
+static bool read_page(table_page_t *page, const weir_config_t *node)
+{
+    static const char *const keys[] = {"status", "file", NULL};
+    const weir_config_t *status = weir_config_get(node, "status"), *file = weir_config_get(node, "file");
+
+    if (weir_config_kind(node) != WEIR_CONFIG_MAP || weir_config_count(node) == 0)
+        return weir_config_wrong(node, "an error page has a status, a file, or both");
+    return builtin_keys_check(node, keys) && (status == NULL || read_status(page, status)) && (file == NULL || read_file(page, file));
+}
+
+static bool read_pages(weir_group_t *app, const weir_config_t *node)
+{
+    if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "error-pages maps reasons to pages");
+    for (size_t i = 0; i < weir_config_count(node); i++) {
+        const weir_config_t *key = weir_config_key(node, i);
+        const char *reason = weir_config_text(key);
+        table_page_t *page;
+
+        if (reason == NULL || *reason == '\0')
+            return weir_config_wrong(key, "a reason is a word, as the log's code= tells it");
+        page = builtin_alloc(1, sizeof(*page));
+        page->next = app->pages;
+        app->pages = page;
+        page->reason = builtin_copy(reason, strlen(reason));
+        if (!read_page(page, weir_config_at(node, i)))
+            return false;
+    }
+    return true;
+}
+
+static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
+{
+    static const char *const keys[] = {"domains", "backends", "features", "keepalive", "headers", "redirect-to", "error-pages", NULL};
+    const weir_config_t *domains = weir_config_get(node, "domains");
+
+    if (weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(key, "the app `%s` has no settings", app->name);
+    if (!builtin_keys_check(node, keys))
+        return false;
+    if (builtin_entry_count(domains) == 0 || weir_config_kind(domains) == WEIR_CONFIG_MAP)
+        return weir_config_wrong(domains != NULL ? domains : key, "the app `%s` needs a list of domains", app->name);
+    if (!read_domains(shared, app, domains) || !read_backends(app, weir_config_get(node, "backends")) ||
+        !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, weir_config_get(node, "keepalive")) ||
+        !read_headers(app, weir_config_get(node, "headers")) || !read_redirect(app, weir_config_get(node, "redirect-to")) ||
+        !read_pages(app, weir_config_get(node, "error-pages")))
+        return false;
+    if (app->redirect_to == NULL && app->service_count == 0)
+        return weir_config_wrong(key, "the app `%s` has neither backends nor redirect-to", app->name);
+    if (app->redirect_to != NULL && app->service_count != 0)
+        return weir_config_wrong(key, "the app `%s` has backends and redirect-to, which exclude each other", app->name);
+    return true;
+}
+
+static bool read_apps(weir_shared_t *shared, const weir_config_t *node)
+{
+    for (size_t i = 0; i < weir_config_count(node); i++) {
+        const weir_config_t *key = weir_config_key(node, i);
+        const char *name = weir_config_text(key);
+        weir_group_t *app;
+
+        if (name == NULL)
+            return weir_config_wrong(key, "the name of an app is a word");
+        app = builtin_alloc(1, sizeof(*app));
+        app->next = shared->apps;
+        shared->apps = app;
+        app->name = builtin_copy(name, strlen(name));
+        if (!read_app(shared, app, key, weir_config_at(node, i)))
+            return false;
+    }
+    return true;
+}
+
+bool table_configure(const weir_config_t *config, weir_shared_t **out_shared)
+{
+    static const char *const keys[] = {"module", "apps", NULL};
+    const weir_config_t *apps = weir_config_get(config, "apps");
+    weir_shared_t *shared;
+
+    if (!builtin_keys_check(config, keys))
+        return false;
+    if (weir_config_kind(apps) != WEIR_CONFIG_MAP || weir_config_count(apps) == 0)
+        return weir_config_wrong(apps != NULL ? apps : config, "the router `table` needs a map of apps");
+    shared = builtin_alloc(1, sizeof(*shared));
+    if (!read_apps(shared, apps)) {
+        table_release(shared);
+        return false;
+    }
+    *out_shared = shared;
+    return true;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "router/module.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/must.h"
+
+/* The smallest router that can work ends behind the callbacks that are required; the largest we would look into is
+ * far beyond any that will be written. */
+enum { SIZE_MIN = offsetof(weir_router_t, checkin_service), SIZE_MAX_UNDERSTOOD = 4096 };
+
+struct weir_module {
+    weir_router_t router; /* complete */
+    weir_shared_t *shared;
+    weir_router_configure_t *configure;
+    weir_router_release_t *release;
+    bool is_configured;
+    void *object; /* of dlopen, or NULL */
+    char *origin;
+};
+
+/* Of router/builtin/, which knows nothing but the two public headers. */
+extern const weir_router_t weir_builtin_table, weir_builtin_stub;
+extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure;
+extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release;
+
+/* Whether the members that a newer router has and this proxy does not know are all NULL. */
+static bool has_only_known_members(const weir_router_t *router)
+{
+    const char *bytes = (const char *)router;
+
+    for (size_t i = sizeof(*router); i < router->size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool copy_router(const weir_router_t *router, const char *origin, weir_router_t *out, char *error, size_t error_size)
+{
+    if (router->size < SIZE_MIN || router->size > SIZE_MAX_UNDERSTOOD) {
+        snprintf(error, error_size, "%s: the router's size %zu is not understood (use WEIR_ROUTER())", origin, router->size);
+        return false;
+    }
+    if (!has_only_known_members(router)) {
+        snprintf(error, error_size, "%s: the router is newer than this proxy (ABI %d) and needs what it does not know",
+                 origin, WEIR_ROUTER_ABI);
+        return false;
+    }
+    memset(out, 0, sizeof(*out));
+    memcpy(out, router, router->size < sizeof(*out) ? router->size : sizeof(*out));
+    out->size = sizeof(*out);
+    if (out->name == NULL)
+        out->name = "unnamed";
+    if (out->lookup_domain_name == NULL || out->checkout_service == NULL || out->service_backend == NULL) {
+        snprintf(error, error_size, "%s: the router %s lacks %s, which is required", origin, out->name,
+                 out->lookup_domain_name == NULL ? "lookup_domain_name"
+                 : out->checkout_service == NULL ? "checkout_service"
+                                                 : "service_backend");
+        return false;
+    }
+    return true;
+}
+
+static weir_module_t *module_make(const weir_router_t *router, const char *origin, char *error, size_t error_size)
+{
+    weir_router_t complete;
+    weir_module_t *module;
+
+    if (!copy_router(router, origin, &complete, error, error_size))
+        return NULL;
+    module = calloc(1, sizeof(*module));
+    WEIR_MUST(module != NULL);
+    module->router = complete;
+    module->origin = strdup(origin);
+    WEIR_MUST(module->origin != NULL);
+    return module;
+}
+
+static weir_module_t *open_builtin(const char *name, char *error, size_t error_size)
+{
+    weir_module_t *module = NULL;
+
+    if (strcmp(name, "table") == 0 && (module = module_make(&weir_builtin_table, "built-in", error, error_size)) != NULL) {
+        module->configure = weir_builtin_table_configure;
+        module->release = weir_builtin_table_release;
+        return module;
+    }
+    if (strcmp(name, "stub") == 0 && (module = module_make(&weir_builtin_stub, "built-in", error, error_size)) != NULL) {
+        module->configure = weir_builtin_stub_configure;
+        module->release = weir_builtin_stub_release;
+        return module;
+    }
+    snprintf(error, error_size, "%s: no built-in router has this name (there are: table, stub), and it is no path of a .so", name);
+    return NULL;
+}
+
+/* A bare file name is a path too: without a slash dlopen() would search the system's libraries. */
+static void *open_object(const char *path)
+{
+    char here[4096];
+
+    if (strchr(path, '/') != NULL)
+        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if ((size_t)snprintf(here, sizeof(here), "./%s", path) >= sizeof(here))
+        return NULL;
+    return dlopen(here, RTLD_NOW | RTLD_LOCAL);
+}
+
+/* ISO C knows no way from an object pointer to a function; POSIX wants this one to work. */
+static void find_function(void *object, const char *name, void *out_function)
+{
+    void *symbol = dlsym(object, name);
+
+    memcpy(out_function, &symbol, sizeof(symbol));
+}
+
+static weir_module_t *open_path(const char *path, char *error, size_t error_size)
+{
+    void *object = open_object(path);
+    const weir_router_t *router;
+    weir_module_t *module;
+    const char *reason;
+
+    if (object == NULL) {
+        reason = dlerror();
+        snprintf(error, error_size, "%s: cannot be loaded: %s", path, reason != NULL ? reason : "the name is too long");
+        return NULL;
+    }
+    router = dlsym(object, "weir_router");
+    if (router == NULL) {
+        snprintf(error, error_size, "%s: exports no symbol weir_router (const weir_router_t)", path);
+        goto close_object;
+    }
+    module = module_make(router, path, error, error_size);
+    if (module == NULL)
+        goto close_object;
+    module->object = object;
+    find_function(object, "weir_router_configure", &module->configure);
+    find_function(object, "weir_router_release", &module->release);
+    return module;
+
+close_object:
+    dlclose(object);
+    return NULL;
+}
+
+weir_module_t *weir_module_open(const char *name, char *error, size_t error_size)
+{
+    size_t length = strlen(name);
+
+    if (strchr(name, '/') != NULL || (length > 3 && strcmp(name + length - 3, ".so") == 0))
+        return open_path(name, error, error_size);
+    return open_builtin(name, error, error_size);
+}
+
+weir_module_t *weir_module_of(const weir_router_t *router, weir_shared_t *shared, char *error, size_t error_size)
+{
+    weir_module_t *module = module_make(router, "built-in", error, error_size);
+
+    if (module != NULL)
+        module->shared = shared;
+    return module;
+}
+
+bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
+{
+    if (module->configure == NULL)
+        return true;
+    module->is_configured = module->configure(config, &module->shared);
+    return module->is_configured;
+}
+
+const weir_router_t *weir_module_router(const weir_module_t *module)
+{
+    return &module->router;
+}
+
+weir_shared_t *weir_module_shared(const weir_module_t *module)
+{
+    return module->shared;
+}
+
+const char *weir_module_origin(const weir_module_t *module)
+{
+    return module->origin;
+}
+
+void weir_module_close(weir_module_t **module)
+{
+    weir_module_t *closing = *module;
+
+    if (closing == NULL)
+        return;
+    *module = NULL;
+    if (closing->is_configured && closing->release != NULL)
+        closing->release(closing->shared);
+    if (closing->object != NULL)
+        dlclose(closing->object);
+    free(closing->origin);
+    free(closing);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ROUTER_MODULE_H
+#define WEIR_ROUTER_MODULE_H
+/**
+ * @file  Finds a router: one of the built-in ones by name, or a shared object by path.
+ *
+ * THREAD   The main one, before the first request and after the last.
+ */
+#include "weir_router.h"
+
+typedef struct weir_module weir_module_t;
+
+/**
+ * Opens the router `name`: a built-in name (table, stub) or, if it contains a '/' or ends in ".so", the path of a shared object.
+ * NULL on failure, with a sentence in `error`: no such file, no symbol weir_router, a size that is not understood,
+ * members beyond the ones this proxy knows that are not NULL, a required callback missing.
+ */
+weir_module_t *weir_module_open(const char *name, char *error, size_t error_size);
+
+/** Wraps a router of the program itself (weir_serve). Same checks. */
+weir_module_t *weir_module_of(const weir_router_t *router, weir_shared_t *shared, char *error, size_t error_size);
+
+/** Hands the module its configuration. False if it refused; it has said why. */
+bool weir_module_configure(weir_module_t *module, const weir_config_t *config);
+
+/** The router, complete: size is this proxy's, members beyond the module's own are NULL. Lives as long as the module. */
+const weir_router_t *weir_module_router(const weir_module_t *module);
+weir_shared_t *weir_module_shared(const weir_module_t *module);
+/** "built-in" or the path it was loaded from; lives as long as the module. */
+const char *weir_module_origin(const weir_module_t *module);
+
+/** Releases what configure made and closes the object; nulls the pointer; harmless on NULL. */
+void weir_module_close(weir_module_t **module);
+
+#endif

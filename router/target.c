@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a service lives. Runs once on each request, hence no formatted printing. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "lib/base/span.h"
+#include "router/question.h"
+
+enum { NAME_BYTES = 253, LABEL_BYTES = 63 };
+
+static bool is_host_char(char c)
+{
+    return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'z') || c == '-' || c == '.' || c == '_';
+}
+
+bool ask_is_host_text(weir_span_t text, bool may_have_port)
+{
+    bool is_literal = text.len != 0 && text.base[0] == '[';
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.base[i];
+        bool is_other = (c == ':' && (may_have_port || is_literal)) || (is_literal && (c == '[' || c == ']'));
+        if (!is_other && !is_host_char(c))
+            return false;
+    }
+    return text.len != 0;
+}
+
+/* RFC 1123 §2.1: a name whose last label is a number is an address, and here a broken one. */
+static bool is_name(weir_span_t host)
+{
+    size_t label = 0;
+    bool is_number = true;
+
+    if (host.len == 0 || host.len > NAME_BYTES || !ask_is_host_text(host, false) || host.base[0] == '[')
+        return false;
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.base[i];
+        if (c == '.') {
+            if (label == 0)
+                return false;
+            label = 0;
+            is_number = i + 1 == host.len ? is_number : true;
+            continue;
+        }
+        if (++label > LABEL_BYTES || (label == 1 && c == '-'))
+            return false;
+        is_number = is_number && c >= '0' && c <= '9';
+    }
+    return !is_number;
+}
+
+/* "host:port", or "[host]:port" for an IPv6 address. */
+static weir_span_t label_of(ask_question_t *q, weir_span_t host, uint16_t port, bool has_brackets)
+{
+    char digits[20];
+    weir_span_t number = weir_span_of_u64(port, digits);
+    char *label = ask_alloc(q, host.len + number.len + 4), *at = label;
+
+    if (has_brackets)
+        *at++ = '[';
+    memcpy(at, host.base, host.len);
+    at += host.len;
+    if (has_brackets)
+        *at++ = ']';
+    *at++ = ':';
+    memcpy(at, number.base, number.len);
+    at += number.len;
+    *at = '\0';
+    return (weir_span_t){label, (size_t)(at - label)};
+}
+
+static bool read_v6(weir_target_t *target, weir_span_t host)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (host.len >= sizeof(text))
+        return false;
+    memcpy(text, host.base, host.len);
+    text[host.len] = '\0';
+    target->address.v6.sin6_family = AF_INET6;
+    target->address_len = sizeof(target->address.v6);
+    return inet_pton(AF_INET6, text, &target->address.v6.sin6_addr) == 1;
+}
+
+static bool read_v4(weir_target_t *target, const char *host)
+{
+    if (host[0] < '0' || host[0] > '9')
+        return false;
+    target->address.v4.sin_family = AF_INET;
+    target->address_len = sizeof(target->address.v4);
+    return inet_pton(AF_INET, host, &target->address.v4.sin_addr) == 1;
+}
+
+void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
+{
+    weir_target_t *target = &q->answer.target;
+    weir_span_t host = {text, text == NULL ? 0 : strlen(text)};
+    bool is_v6;
+
+    target->kind = WEIR_TARGET_BROKEN;
+    if (host.len == 0) {
+        if (target->label.len == 0)
+            target->label = WEIR_SPAN("-");
+        return;
+    }
+    if (host.len > 2 && host.base[0] == '[' && host.base[host.len - 1] == ']')
+        host = (weir_span_t){host.base + 1, host.len - 2};
+    is_v6 = memchr(host.base, ':', host.len) != NULL;
+    if (target->label.len == 0)
+        target->label = label_of(q, host, port, is_v6);
+    if (port == 0)
+        return;
+
+    if (is_v6) {
+        target->address.v6.sin6_port = htons(port);
+        target->kind = read_v6(target, host) ? WEIR_TARGET_ADDRESS : WEIR_TARGET_BROKEN;
+        return;
+    }
+    if (host.base == text && read_v4(target, text)) {
+        target->address.v4.sin_port = htons(port);
+        target->kind = WEIR_TARGET_ADDRESS;
+        return;
+    }
+    if (host.base != text || !is_name(host))
+        return;
+    target->name = ask_copy(q, host);
+    target->port = port;
+    target->kind = WEIR_TARGET_NAME;
+}
+
+void ask_target_path(ask_question_t *q, const char *path)
+{
+    weir_target_t *target = &q->answer.target;
+    size_t length = path == NULL ? 0 : strlen(path);
+    char *label;
+
+    if (target->label.len == 0) {
+        label = ask_alloc(q, length + sizeof("unix:"));
+        memcpy(label, "unix:", 5);
+        if (length != 0)
+            memcpy(label + 5, path, length);
+        target->label = (weir_span_t){label, length + 5};
+    }
+    target->kind = WEIR_TARGET_BROKEN;
+    if (length == 0 || length >= sizeof(target->address.path.sun_path))
+        return;
+    target->address.path.sun_family = AF_UNIX;
+    memcpy(target->address.path.sun_path, path, length + 1);
+    target->address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+    target->kind = WEIR_TARGET_ADDRESS;
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# The border that router modules cross: how they are compiled, which of them are taken, what the library shows.
+use lib 't/lib';
+use Weir::Test;
+
+my $build = build_dir();
+my $root  = root_dir();
+
+sub config_with {
+    my ($so, $more) = @_;
+    my $port = free_port();
+    return write_file(temp_path('weir.yaml'), <<"YAML");
+listen: $port
+hosts:
+  default:
+    paths:
+      /:
+        weir.router:
+          module: $so
+YAML
+}
+
+subtest 'each example module compiles with the line of the guide' => sub {
+    my @sources = glob "$root/examples/*_router.c $root/examples/*_stage.c";
+    plan skip_all => 'no examples' unless @sources;
+    my $pkg_config = run_command({ env => { PKG_CONFIG_PATH => $build } }, 'sh', '-c', 'pkg-config --cflags weir');
+    my $flags = $pkg_config->{exit} ? "-I$build/include" : $pkg_config->{out} =~ s/\s+$//r;
+    for my $source (@sources) {
+        my ($name) = $source =~ m{([^/]+)\.c$};
+        my $so = temp_path("$name.so");
+        my $run = run_command('sh', '-c', "cc -shared -fPIC -Wall -Werror $flags $source -o $so");
+        is($run->{exit}, 0, $name) or diag($run->{err});
+    }
+};
+
+subtest 'each public header stands on its own, in C and in C++' => sub {
+    for my $header (glob "$build/include/weir*.h") {
+        my ($name) = $header =~ m{([^/]+)$};
+        next if $name eq 'weir_h2o.h';    # needs libh2o
+        my $source = write_file(temp_path('alone.c'), "#include <$name>\nint main(void) { return 0; }\n");
+        my $run = run_command('cc', '-fsyntax-only', '-Wall', '-Wextra', '-Wpedantic', '-std=c11', '-Werror', "-I$build/include", $source);
+        is($run->{exit}, 0, $name) or diag($run->{err});
+    }
+};
+
+subtest 'a smaller router of an older time is taken; what stands behind its table is not looked at' => sub {
+    my $proxy = proxy(router => { module => router_so('small') });
+    my $r = $proxy->get('/small');
+    is($r->status, 502, 'its fault decides');
+    is($proxy->log_where(path => '/small')->{code}, 'small_fault', 'by its name');
+};
+
+subtest 'a larger router of a time to come' => sub {
+    my $proxy = proxy(router => { module => router_so('large') });
+    is($proxy->get('/large')->status, 502, 'is taken if what we do not know is NULL');
+    is($proxy->log_where(path => '/large')->{code}, 'large_fault', 'its fault decides');
+    my $run = weir('check', '-c', config_with(router_so('large', '-DEXTRA=1')));
+    is($run->{exit}, 1, 'is refused at start if it is not');
+    like($run->{err}, qr/weir\.yaml:\d+: \S.*/, 'with file, line and a sentence');
+};
+
+subtest 'a module that cannot be a router is refused at start, with a sentence' => sub {
+    my %wrong = (
+        'without lookup_domain_name' => [ router_so('incomplete', '-DWITHOUT_LOOKUP'), qr/lookup_domain_name/ ],
+        'without checkout_service'   => [ router_so('incomplete', '-DWITHOUT_CHECKOUT'), qr/checkout_service/ ],
+        'without service_backend'    => [ router_so('incomplete', '-DWITHOUT_BACKEND'), qr/service_backend/ ],
+        'without its symbol'         => [ router_so('incomplete', '-DWITHOUT_SYMBOL'), qr/weir_router/ ],
+        'that is not there'          => [ './no/such/router.so', qr/no such|cannot open|not found/i ],
+        'that is no shared object'   => [ write_file(temp_path('text.so'), "not a module\n"), qr/\S/ ],
+        'of an unknown built-in name' => [ 'no_such_name', qr/no_such_name/ ],
+    );
+    for my $how (sort keys %wrong) {
+        my ($so, $sentence) = @{ $wrong{$how} };
+        my $run = weir('check', '-c', config_with($so));
+        is($run->{exit}, 1, "a module $how: exit 1");
+        like($run->{err}, qr/weir\.yaml:\d+: .*$sentence/s, "a module $how: why");
+    }
+    my $run = weir('check', '-c', config_with(router_so('incomplete')));
+    is($run->{exit}, 0, 'with nothing missing it is taken') or diag($run->{err});
+};
+
+subtest 'the library shows weir_* functions and no data' => sub {
+    my $so = "$build/libweir.so";
+    plan skip_all => 'no library' unless -e $so;
+    my $run = run_command('nm', '-D', '--defined-only', $so);
+    plan skip_all => 'no nm' if $run->{exit};
+    my @symbols = map { [ (split)[ -2, -1 ] ] } split /\n/, $run->{out};
+    cmp_ok(scalar(grep { $_->[1] =~ /^weir_/ } @symbols), '>', 40, 'there are some');
+    my @strange = grep { $_->[1] !~ /^weir_/ && $_->[1] !~ /^(?:_init|_fini|_edata|_end|__bss_start)$/ && $_->[1] !~ /^__(?:asan|odr_asan|ubsan|tsan)/ } @symbols;
+    is_deeply([ map { $_->[1] } @strange ], [], 'no other name');
+    is_deeply([ map { $_->[1] } grep { $_->[0] =~ /[BDRbdr]/ && $_->[1] =~ /^weir_/ } @symbols ], [], 'no data');
+};
+
+subtest 'every function of the public headers is exported' => sub {
+    my $so = "$build/libweir.so";
+    plan skip_all => 'no library' unless -e $so;
+    my %there = map { (split)[-1] => 1 } split /\n/, run_command('nm', '-D', '--defined-only', $so)->{out};
+    for my $header (grep { !/weir_h2o/ } glob "$build/include/weir*.h") {
+        my $text = read_file($header) =~ s{/\*.*?\*/}{}gsr;
+        while ($text =~ /^WEIR_API\s[^;]*?\b(weir_\w+)\s*\(/mg) {
+            ok($there{$1}, $1);
+        }
+    }
+};
+
+done_testing;

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# Which app a domain stands for, and what becomes of those that stand for none.
+use lib 't/lib';
+use Weir::Test;
+
+my %backend = map { $_ => ok_backend($_) } qw(shop wild deep blog);
+my %apps = (
+    shop => { domains => [ 'shop.example', 'www.shop.example', '[::1]' ], backends => [ $backend{shop}->address ] },
+    wild => { domains => ['*.shop.example'], backends => [ $backend{wild}->address ] },
+    deep => { domains => ['*.deep.shop.example'], backends => [ $backend{deep}->address ] },
+    blog => { domains => ['blog.example'], backends => [ $backend{blog}->address ] },
+    old  => { domains => ['old.example'], 'redirect-to' => 'shop.example' },
+    port => { domains => ['port.example'], 'redirect-to' => 'shop.example:8443' },
+);
+my $proxy = proxy(apps => \%apps);
+
+sub get { my ($host, $target) = @_; return $proxy->ask('GET ' . ($target // '/') . " HTTP/1.1\r\nHost: $host\r\n\r\n") }
+
+subtest 'domains' => sub {
+    my @cases = (
+        [ 'shop.example',          'shop', 'its name' ],
+        [ 'SHOP.Example',          'shop', 'in any case' ],
+        [ 'shop.example:8080',     'shop', 'with a port' ],
+        [ '[::1]',                 'shop', 'an address' ],
+        [ '[::1]:80',              'shop', 'an address with a port' ],
+        [ 'www.shop.example',      'shop', 'a name beats a wildcard' ],
+        [ 'other.shop.example',    'wild', 'a wildcard' ],
+        [ 'x.deep.shop.example',   'deep', 'the longer wildcard wins' ],
+        [ 'blog.example',          'blog', 'another app' ],
+    );
+    for my $case (@cases) {
+        my ($host, $app, $why) = @$case;
+        my $r = get($host);
+        is($r->body, $app, "$host: $why");
+    }
+};
+
+subtest 'a domain nobody knows' => sub {
+    for my $host ('nobody.example', 'example', 'xshop.example', 'shop.example.com', 'notshop.example') {
+        my $r = get($host);
+        is($r->status, 404, "$host: 404");
+        like($r->body, qr/not_found/, 'the page names the reason');
+    }
+    my $line = $proxy->log_where(host => 'nobody.example');
+    is($line->{code}, 'not_found', 'so does the log');
+    is($line->{status}, 404, 'with its status');
+    is($line->{dyno} // '', '', 'and no service');
+};
+
+subtest 'a redirect' => sub {
+    my $r = get('old.example', '/a/b?c=d&e');
+    is($r->status, 301, '301');
+    is($r->header('Location'), 'http://shop.example/a/b?c=d&e', 'the same path on the new domain');
+    is($r->header('Content-Length'), length $r->body, 'with a length');
+    is(get('port.example', '/')->header('Location'), 'http://shop.example:8443/', 'a domain with a port');
+
+    my $client = $proxy->connect;
+    $client->write("HEAD / HTTP/1.1\r\nHost: old.example\r\n\r\nGET /next HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+    is($client->read_response(head => 1)->status, 301, 'for HEAD as well');
+    is($client->read_response->body, 'shop', 'and the connection lives on');
+    my $line = $proxy->log_where(host => 'old.example', path => '/a/b?c=d&e');
+    is($line->{status}, 301, 'in the log');
+    is($line->{code}, undef, 'as no error');
+};
+
+subtest 'each request of a connection is looked up anew' => sub {
+    my $client = $proxy->connect;
+    my @hosts = qw(shop.example blog.example nobody.example);
+    $client->write(join '', map { "GET / HTTP/1.1\r\nHost: $_\r\n\r\n" } @hosts);
+    is($client->read_response->body, 'shop', 'one app');
+    is($client->read_response->body, 'blog', 'another');
+    is($client->read_response->status, 404, 'none');
+};
+
+subtest 'an absolute target does not choose the app' => sub {
+    my $r = $proxy->ask("GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+    is($r->body, 'shop', 'Host does');
+};
+
+subtest 'one app for everyone else' => sub {
+    my $catch = proxy(apps => { %apps, rest => { domains => ['*'], backends => [ $backend{blog}->address ] } });
+    is($catch->ask("GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n")->body, 'blog', 'a domain nobody else wants');
+    is($catch->ask("GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body, 'shop', 'the others keep theirs');
+};
+
+done_testing;

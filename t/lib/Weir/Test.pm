@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: MIT
+package Weir::Test;
+
+# The end-to-end harness: starts the proxy on a free port with a configuration of the test's, talks to it in bytes, and asks
+# of each proxy at the end: a clean exit, no sanitizer report, every service checked in, every request ended.
+#
+#   WEIR_BUILD     the build directory, relative to the repository (default build/asan)
+#   WEIR_SLOW      multiplies every deadline
+#   WEIR_VALGRIND  runs each proxy under valgrind
+#   WEIR_KEEP      keeps the temporary directories and says where they are
+use strict;
+use warnings;
+use Carp qw(croak);
+use Cwd ();
+use File::Basename qw(dirname);
+use File::Temp ();
+use IO::Socket::IP;
+use POSIX ();
+use Socket qw(SOCK_STREAM SOMAXCONN);
+use Test::More import => [qw(diag)];
+use Time::HiRes qw(time);
+use Weir::Backend;
+use Weir::Client;
+
+our @EXPORT = qw(
+    proxy backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
+    router_so weir run_command write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir
+    simple_response done_testing
+);
+
+my $root  = Cwd::abs_path(dirname(__FILE__) . '/../../..');
+my $build = $ENV{WEIR_BUILD} // 'build/asan';
+$build = "$root/$build" unless $build =~ m{^/};
+
+my $dir     = File::Temp::tempdir('weir-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{WEIR_KEEP});
+my $owner   = $$;
+my @proxies;
+my @held;    # sockets that keep a port busy
+
+# Everything of Test::More, ours in place of done_testing.
+sub import {
+    strict->import;
+    warnings->import;
+    my $to = caller;
+    no strict 'refs';
+    my %seen;
+    for my $name (grep { !$seen{$_}++ } @EXPORT, grep { /^\w+$/ } @Test::More::EXPORT) {
+        *{"${to}::$name"} = defined &{"Weir::Test::$name"} ? \&{"Weir::Test::$name"} : \&{"Test::More::$name"};
+    }
+    *{"${to}::TODO"} = \${"${to}::TODO"};
+    return;
+}
+
+sub build_dir    { return $build }
+sub root_dir     { return $root }
+sub wait_seconds { return Weir::Client::wait_seconds() }
+
+# A duration for the proxy's configuration, longer on slow builds.
+sub ms { return int($_[0] * Weir::Client::slow()) }
+
+# Whether the build or valgrind makes measures of memory and time meaningless.
+sub is_sanitized {
+    return 1 if Weir::Client::is_valgrind();
+    return (-e "$build/CMakeCache.txt" && read_file("$build/CMakeCache.txt") =~ /^CMAKE_C_FLAGS:.*-fsanitize=/m) ? 1 : 0;
+}
+
+sub read_file {
+    my ($path) = @_;
+    open my $in, '<:raw', $path or croak "$path: $!";
+    local $/;
+    return <$in> // '';
+}
+
+sub write_file {
+    my ($path, @text) = @_;
+    open my $out, '>:raw', $path or croak "$path: $!";
+    print $out @text or croak "$path: $!";
+    close $out or croak "$path: $!";
+    return $path;
+}
+
+my $paths = 0;
+
+# A name nobody uses yet, in the test's own directory.
+sub temp_path { return "$dir/" . $paths++ . '-' . ($_[0] // 'file') }
+
+# Waits until the sub returns something true, and returns that; undef at the deadline.
+sub wait_for(&;$) {
+    my ($is_true, $seconds) = @_;
+    my $until = time + ($seconds // wait_seconds());
+    while (1) {
+        my $value = $is_true->();
+        return $value if $value;
+        return if time > $until;
+        select(undef, undef, undef, 0.005);
+    }
+}
+
+# ── ports ──
+
+# A port nobody listens on now, and that the kernel gives to no outgoing connection.
+my $next_port = 10000 + ($$ * 61) % 20000;
+sub free_port {
+    for (1 .. 2000) {
+        my $port = $next_port++;
+        $next_port = 10000 if $next_port > 30000;
+        my $probe = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1) or next;
+        close $probe;
+        return $port;
+    }
+    croak 'no free port';
+}
+
+# A port that is taken, on which nobody listens: connecting is refused as long as the test runs.
+sub refusing_port {
+    my $socket = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Type => SOCK_STREAM) or croak "bind: $@";
+    push @held, $socket;
+    return $socket->sockport;
+}
+
+# A port whose queue of connections is full: connecting never ends.
+sub stuck_port {
+    my $listener = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Listen => 1) or croak "listen: $@";
+    listen $listener, 0;
+    push @held, $listener;
+    for (1 .. 8) {
+        push @held, IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $listener->sockport, Blocking => 0);
+    }
+    select(undef, undef, undef, 0.05);    # until the handshakes of those that fit are over
+    return $listener->sockport;
+}
+
+# ── backends ──
+
+sub backend {
+    my ($serve, %option) = @_;
+    return Weir::Backend->start(serve => $serve, dir => $dir, %option);
+}
+
+# A whole response with a length.
+sub simple_response {
+    my ($body, %option) = @_;
+    my $status = $option{status} // '200 OK';
+    return "HTTP/1.1 $status\r\nContent-Length: " . length($body) . "\r\n" . ($option{headers} // '') . "\r\n$body";
+}
+
+# Answers 200 with its name.
+sub ok_backend {
+    my ($name, %option) = @_;
+    return backend(sub { $_[0]->serve(sub { simple_response($name) }) }, name => $name, %option);
+}
+
+# Answers 200 with what it was sent.
+sub echo_backend {
+    my (%option) = @_;
+    return backend(sub { $_[0]->serve(sub { simple_response($_[0] . $_[1]) }) }, name => 'echo', %option);
+}
+
+# Reads a head and then says nothing until the proxy closes.
+sub silent_backend {
+    my (%option) = @_;
+    return backend(sub { my $c = shift; $c->read_head; $c->note('head'); $c->wait_close }, name => 'silent', %option);
+}
+
+# One process, one fixed answer; for load.
+sub fast_backend {
+    my ($name, %option) = @_;
+    return Weir::Backend->start(fast => simple_response($name), dir => $dir, name => $name, %option);
+}
+
+# ── routers ──
+
+my %compiled;
+
+# Compiles t/routers/NAME.c as a user would; the path of the shared object.
+sub router_so {
+    my ($name, @flags) = @_;
+    return $compiled{"$name @flags"} //= do {
+        my $so = temp_path("$name.so");
+        my @cc = ($ENV{CC} // 'cc', qw(-shared -fPIC -O1 -g -Wall -pthread), "-I$build/include", @flags,
+            "$root/t/routers/$name.c", '-o', $so);
+        system(@cc) == 0 or croak "cannot compile t/routers/$name.c";
+        $so;
+    };
+}
+
+# ── commands ──
+
+# Runs a command to its end: { exit, signal, out, err }. exit is undef if it had to be killed.
+sub run_command {
+    my (@command) = @_;
+    my %option = ref $command[0] ? %{ shift @command } : ();
+    my ($out, $err) = (temp_path('out'), temp_path('err'));
+    my $pid = _spawn($out, $err, %option, command => \@command);
+    my $status = _reap($pid, $option{seconds} // 3 * wait_seconds());
+    if (!defined $status) {
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+    }
+    return {
+        exit   => defined $status ? $status >> 8 : undef,
+        signal => defined $status ? $status & 127 : undef,
+        out    => read_file($out),
+        err    => read_file($err),
+    };
+}
+
+# The command `weir` with these arguments.
+sub weir { return run_command({ env => _proxy_env(temp_path('sanitizer')) }, "$build/weir", @_) }
+
+sub _spawn {
+    my ($out, $err, %option) = @_;
+    defined(my $pid = fork) or croak "fork: $!";
+    return $pid if $pid;
+    eval {
+        open STDIN,  '<',  '/dev/null' or die $!;
+        open STDOUT, '>>', $out or die $!;
+        open STDERR, '>>', $err or die $!;
+        chdir $option{cwd} or die $! if $option{cwd};
+        @SIG{qw(PIPE CHLD TERM INT HUP)} = ('DEFAULT') x 5;
+        local %ENV = (%ENV, %{ $option{env} // {} });
+        exec { $option{command}[0] } @{ $option{command} };
+    };
+    print STDERR "cannot run $option{command}[0]: $!\n";
+    POSIX::_exit(127);
+}
+
+# Waits for a child; its status, or undef at the deadline.
+sub _reap {
+    my ($pid, $seconds) = @_;
+    my $status;
+    wait_for { waitpid($pid, POSIX::WNOHANG()) == $pid ? do { $status = $?; 1 } : 0 } $seconds;
+    return $status;
+}
+
+# ── the proxy ──
+
+sub _proxy_env {
+    my ($report) = @_;
+    return {
+        ASAN_OPTIONS  => "detect_leaks=1:abort_on_error=0:exitcode=77:log_path=$report",
+        UBSAN_OPTIONS => "halt_on_error=1:print_stacktrace=1:log_path=$report",
+        TSAN_OPTIONS  => "halt_on_error=0:exitcode=77:log_path=$report",
+        WEIR_BOOKS    => 1,
+    };
+}
+
+# Block YAML of hashes, lists and texts; every text that could be read as anything else is quoted.
+sub _yaml {
+    my ($value, $indent) = @_;
+    my $in = '  ' x $indent;
+    if (ref $value eq 'HASH') {
+        return " {}\n" unless %$value;
+        return "\n" . join '', map { $in . _scalar($_) . ':' . _yaml($value->{$_}, $indent + 1) } sort keys %$value;
+    }
+    if (ref $value eq 'ARRAY') {
+        return " []\n" unless @$value;
+        return "\n" . join '', map { "$in-" . _yaml($_, $indent + 1) } @$value;
+    }
+    return ' ' . _scalar($value) . "\n";
+}
+
+sub _scalar {
+    my ($text) = @_;
+    return $text if $text =~ m{^[A-Za-z0-9/_.]([\w./:+-]*[\w./+-])?$};
+    $text =~ s/(["\\])/\\$1/g;
+    $text =~ s/\n/\\n/g;
+    return qq("$text");
+}
+
+# Starts a proxy and waits until it listens. Of these, all optional:
+#   backends => [ port | address | backend, … ]   one app for every domain
+#   apps => { … }                     the table router's
+#   router => { module => …, … }      any other router
+#   path, global => { directive => value }        at the path "/", and at the top
+#   paths, hosts => { … }             beside "/", and beside "default"
+#   listen => [ … ]                   beside the loopback port
+#   yaml => 'text with @PORT@'        everything at once
+#   nofile => N                       RLIMIT_NOFILE
+#   exit => N                         how it will end, if not with 0
+sub proxy {
+    my (%option) = @_;
+    croak "there is no $build/weir: build it first" unless -x "$build/weir";
+    my $self = bless { exit => $option{exit} // 0, port => free_port() }, 'Weir::Proxy';
+    $self->{name}   = 'proxy ' . (@proxies + 1);
+    $self->{config} = temp_path('weir.yaml');
+    $self->{out}    = temp_path('access.log');
+    $self->{err}    = temp_path('stderr');
+    $self->{report} = temp_path('sanitizer');
+    my $yaml = $option{yaml} // _config($self->{port}, %option);
+    $yaml =~ s/\@PORT\@/$self->{port}/g;
+    write_file($self->{config}, $yaml);
+
+    my @command = ("$build/weir", 'run', '-c', $self->{config});
+    unshift @command, qw(valgrind -q --leak-check=full --error-exitcode=77), "--log-file=$self->{report}.%p"
+        if Weir::Client::is_valgrind();
+    @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
+    $self->{pid} = _spawn($self->{out}, $self->{err},
+        command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
+    push @proxies, $self;
+    $self->_wait_ready;
+    return $self;
+}
+
+sub _config {
+    my ($port, %option) = @_;
+    my $apps = $option{apps};
+    if ($option{backends}) {
+        my @at = map { ref $_ ? $_->address : /^\d+$/ ? "127.0.0.1:$_" : $_ } @{ $option{backends} };
+        $apps = { main => { domains => ['*'], backends => \@at, %{ $option{app} // {} } } };
+    }
+    my $router = $option{router} // ($apps && { module => 'table', apps => $apps });
+    my %path = (($router ? ('weir.router' => $router) : ()), %{ $option{path} // {} });
+    my %paths = ((%path ? ('/' => \%path) : ()), %{ $option{paths} // {} });
+    my %global = (
+        listen => [ { host => '127.0.0.1', port => $port, %{ $option{listen_with} // {} } }, @{ $option{listen} // [] } ],
+        hosts => { default => { paths => \%paths }, %{ $option{hosts} // {} } },
+        'num-threads' => 1,
+        %{ $option{global} // {} },
+    );
+    (my $yaml = _yaml(\%global, 0)) =~ s/^\n//;
+    return $yaml;
+}
+
+sub _say_stderr {
+    my ($self) = @_;
+    my $text = -e $self->{err} ? read_file($self->{err}) : '';
+    $text .= read_file($_) for glob "$self->{report}*";
+    $text = substr($text, 0, 6000) . "\n[…]\n" if length $text > 6000;
+    diag("$self->{name} said:\n$text") if length $text;
+    return;
+}
+
+# Ends what still runs, without tests: for files that died.
+sub _clean_up {
+    for my $proxy (@proxies) {
+        my $pid = delete $proxy->{pid} or next;
+        kill 'TERM', $pid;
+        next if defined _reap($pid, 2);
+        kill 'KILL', $pid;
+        waitpid $pid, 0;
+        _say_stderr($proxy);
+    }
+    Weir::Backend::stop_all();
+    return;
+}
+
+END {
+    if ($$ == $owner) {
+        my $exit = $?;
+        _clean_up();
+        diag("kept $dir") if $ENV{WEIR_KEEP};
+        $? = $exit;
+    }
+}
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+$SIG{ALRM} = sub { diag('this file takes too long'); exit 1 };
+alarm int 180 * Weir::Client::slow();
+
+# In place of Test::More's: ends every proxy first and looks how it went.
+sub done_testing {
+    $_->ends_well for @proxies;
+    Weir::Backend::stop_all();
+    return Test::More::done_testing();
+}
+
+package Weir::Proxy;
+
+use Test::More import => [qw(fail is ok subtest unlike)];
+use Time::HiRes qw(time);
+
+BEGIN { *wait_for = \&Weir::Test::wait_for }
+
+sub port   { return $_[0]{port} }
+sub pid    { return $_[0]{pid} }
+sub config { return $_[0]{config} }
+sub stderr { return Weir::Test::read_file($_[0]{err}) }
+
+sub _wait_ready {
+    my ($self) = @_;
+    my $until = time + 2 * Weir::Client::wait_seconds();
+    while (1) {
+        my $probe = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $self->{port});
+        return close $probe if $probe;
+        my $gone = waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
+        if ($gone || time > $until) {
+            delete $self->{pid} if $gone;
+            Carp::croak("$self->{name} did not start:\n" . $self->stderr . Weir::Test::read_file($self->{config}));
+        }
+        select(undef, undef, undef, 0.01);
+    }
+}
+
+# A raw connection to it: Weir::Client.
+sub connect {
+    my ($self, %option) = @_;
+    return Weir::Client->connect($option{to} // $self->{port}, %option) // Carp::croak("cannot connect to $self->{name}: $!");
+}
+
+# Sends bytes on a new connection; the first response as Weir::Response.
+sub ask {
+    my ($self, $bytes, %option) = @_;
+    my $client = $self->connect;
+    $client->write($bytes);
+    return $client->read_response(head => $bytes =~ /^HEAD / ? 1 : 0, %option);
+}
+
+# A GET of `$path` on a new connection, with more header lines if given.
+sub get {
+    my ($self, $path, $headers, %option) = @_;
+    return $self->ask("GET $path HTTP/1.1\r\nHost: a.test\r\n" . ($headers // '') . "\r\n", %option);
+}
+
+# Sends bytes on a new connection; the raw bytes of the first complete response, or everything until the close.
+sub raw {
+    my ($self, $bytes) = @_;
+    my $client = $self->connect;
+    $client->write($bytes);
+    my $head = $client->read_head // return $client->{in};
+    my $no_body = $bytes =~ /^HEAD / || $head =~ m{^HTTP/1\.1 (?:1..|204|304)};
+    my $rest = $client->{in};
+    if (!$no_body && $head =~ /^content-length: *(\d+)/mi) {
+        $rest = $client->read_exactly($1) // $client->{in};
+    } elsif (!$no_body && $head =~ /^transfer-encoding: *chunked/mi) {
+        $rest = $client->read_until(qr/(?:^|\r\n)0\r\n(?:.*\r\n)?\r\n/) // $client->{in};
+    } elsif (!$no_body) {
+        $rest = $client->read_eof // $client->{in};
+    }
+    return $head . $rest;
+}
+
+# One logfmt line as a hash, the raw text under ''.
+sub parse_line {
+    my ($line) = @_;
+    my %field = ('' => $line);
+    while ($line =~ /\G\s*([\w.-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/gc) {
+        my ($key, $quoted, $plain) = ($1, $2, $3);
+        $quoted =~ s/\\(["\\])/$1/g if defined $quoted;
+        $field{$key} = $quoted // $plain;
+    }
+    return \%field;
+}
+
+sub _log_now {
+    my ($self) = @_;
+    return map { parse_line($_) } grep { length } split /\n/, Weir::Test::read_file($self->{log} // $self->{out});
+}
+
+# The access log as hashes, once it has so many lines (or at the deadline, whatever there is).
+sub log_lines {
+    my ($self, $count) = @_;
+    my @lines;
+    wait_for { @lines = $self->_log_now; @lines >= ($count // 1) };
+    return @lines;
+}
+
+# The first access line with these fields; an empty hash at the deadline.
+sub log_where {
+    my ($self, %want) = @_;
+    my $line;
+    wait_for {
+        ($line) = grep {
+            my $l = $_;
+            !grep { ($l->{$_} // '') ne $want{$_} } keys %want
+        } $self->_log_now;
+    };
+    return $line // {};
+}
+
+# The process's memory in kB: VmRSS, or VmHWM for its peak.
+sub memory_kb {
+    my ($self, $which) = @_;
+    my ($kb) = Weir::Test::read_file("/proc/$self->{pid}/status") =~ /^\Q$which\E:\s+(\d+)/m;
+    return $kb;
+}
+
+sub open_files {
+    my ($self) = @_;
+    return scalar(() = glob "/proc/$self->{pid}/fd/*");
+}
+
+sub signal {
+    my ($self, $name) = @_;
+    return kill $name, $self->{pid} if $self->{pid};
+}
+
+# Waits for the process's end; its exit status (negative: the signal), or undef at the deadline.
+sub wait_exit {
+    my ($self, $seconds) = @_;
+    return $self->{ended} if defined $self->{ended};
+    my $status = Weir::Test::_reap($self->{pid}, $seconds // Weir::Client::wait_seconds());
+    return unless defined $status;
+    delete $self->{pid};
+    return $self->{ended} = $status & 127 ? -($status & 127) : $status >> 8;
+}
+
+# { picks, checkins, begun, ended } once the process has ended.
+sub books {
+    my ($self) = @_;
+    my ($line) = $self->stderr =~ /^weir: books (.*)$/m or return;
+    return { $line =~ /(\w+)=(\d+)/g };
+}
+
+sub stop { my ($self) = @_; $self->signal('TERM'); return $self->wait_exit }
+
+# The oracle at the end of every proxy.
+sub ends_well {
+    my ($self) = @_;
+    return if $self->{is_checked}++;
+    return subtest "$self->{name} ends well" => sub {
+        my $exit = $self->{ended} // $self->stop;
+        is($exit, $self->{exit}, "exits with $self->{exit}");
+        my $text = $self->stderr;
+        my @reports = glob "$self->{report}*";
+        ok(!(grep { -s } @reports) && $text !~ /Sanitizer|runtime error:/, 'no sanitizer report');
+        unlike($text, qr/\bmust hold\b/, 'every invariant held');
+        my $books = $self->books;
+        if ($books) {
+            is($books->{checkins}, $books->{picks}, "services checked in = picked ($books->{picks})");
+            is($books->{ended}, $books->{begun}, "requests ended = begun ($books->{begun})");
+        } else {
+            fail('the books are on standard error');
+        }
+        $self->Weir::Test::_say_stderr unless Test::More->builder->is_passing;
+    };
+}
+
+1;

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A router for tests: it writes down every callback, and does what the request's X-Do header says.
+ *
+ *   module: record.so
+ *   log: FILE                 one line per callback: "<path> <callback> <what it was told>"
+ *   backends: [ "127.0.0.1:81", "unix:/path", … ]      tried in this order
+ *   keepalive: close | reuse | fresh                    default close
+ *
+ * Words of X-Do, separated by spaces:
+ *   init-refuse lookup-refuse lookup-redirect lookup-null checkout-refuse bad-address      answers
+ *   first=N        starts at backend N            page        an error page of its own
+ *   deep           feature deep_continue          put         additional headers both ways
+ *   name           calls its service by a name    twice       answers every question twice
+ *   QUESTION=MS    answers that question (init, lookup, checkout, backend, checkin, page) from a thread, so much later
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <weir.h>
+
+enum { SERVICES = 16 };
+
+struct weir_service {
+    char name[32];
+    char host[128];
+    uint16_t port; /* 0: host is a path */
+};
+struct weir_group {
+    const char *name;
+};
+struct weir_shared {
+    int log;
+    weir_keepalive_t keepalive;
+    size_t count;
+    struct weir_service services[SERVICES];
+    pthread_mutex_t mutex;
+    pthread_cond_t is_idle;
+    size_t threads;
+};
+struct weir_state {
+    weir_shared_t *shared;
+    size_t next;
+    char path[64];
+};
+
+static const weir_fault_t not_today = {"not_today", 503, WEIR_BLAME_ROUTER, "Come again tomorrow."};
+static const weir_fault_t no_such_app = {"no_such_app", 404, WEIR_BLAME_ROUTER, NULL};
+static const weir_fault_t maintenance = {"maintenance", 503, WEIR_BLAME_ROUTER, "Back soon."};
+static const weir_fault_t all_tried = {"all_tried", 502, WEIR_BLAME_ROUTER, NULL};
+static struct weir_group the_group = {"main"};
+
+static weir_span_t span(const char *text)
+{
+    return (weir_span_t){text, strlen(text)};
+}
+
+/* The text behind `word` in X-Do, or NULL: "" for a plain word, "12" for "word=12". */
+static const char *told(const weir_request_t *request, const char *word, char value[16])
+{
+    weir_span_t orders = weir_request_header(request, span("X-Do"));
+    size_t length = strlen(word);
+
+    for (size_t i = 0; i < orders.len;) {
+        size_t end = i;
+        while (end < orders.len && orders.base[end] != ' ')
+            end++;
+        if (end - i >= length && memcmp(orders.base + i, word, length) == 0 &&
+            (end - i == length || orders.base[i + length] == '=')) {
+            size_t start = i + length + (end - i > length);
+            snprintf(value, 16, "%.*s", (int)(end - start), orders.base + start);
+            return value;
+        }
+        i = end + 1;
+    }
+    return NULL;
+}
+
+static bool is_told(const weir_request_t *request, const char *word)
+{
+    char value[16];
+    return told(request, word, value) != NULL;
+}
+
+static int told_number(const weir_request_t *request, const char *word)
+{
+    char value[16];
+    return told(request, word, value) == NULL ? 0 : atoi(value);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(const weir_state_t *state, const char *format, ...)
+{
+    char line[512];
+    int length = snprintf(line, sizeof(line), "%s ", state->path);
+    va_list arguments;
+
+    va_start(arguments, format);
+    length += vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, arguments);
+    va_end(arguments);
+    line[length++] = '\n';
+    if (write(state->shared->log, line, (size_t)length) < 0)
+        abort();
+}
+
+static const char *name_of(const weir_fault_t *fault)
+{
+    return fault == NULL ? "-" : fault->name;
+}
+
+/* ── answers, now or later ── */
+
+typedef struct answer {
+    weir_answer_t (*give)(const struct answer *answer);
+    void *q;
+    const void *with;
+    const weir_fault_t *fault;
+    bool twice;
+    int after_ms;
+    weir_shared_t *shared;
+} answer_t;
+
+static weir_answer_t give_all(const answer_t *answer)
+{
+    weir_answer_t sealed = answer->give(answer);
+    if (answer->twice)
+        answer->give(answer);
+    return sealed;
+}
+
+static void *give_later(void *argument)
+{
+    answer_t *answer = argument;
+    weir_shared_t *shared = answer->shared;
+
+    usleep((useconds_t)answer->after_ms * 1000);
+    give_all(answer);
+    free(answer);
+    pthread_mutex_lock(&shared->mutex);
+    shared->threads--;
+    pthread_cond_signal(&shared->is_idle);
+    pthread_mutex_unlock(&shared->mutex);
+    return NULL;
+}
+
+/* Weir frees a question when both sides are through with it: the second answer is given from inside the callback only. */
+static weir_answer_t give(const weir_request_t *request, weir_state_t *state, const char *question, answer_t answer, weir_answer_t (*promise)(void *))
+{
+    pthread_t thread;
+    answer_t *copy;
+
+    answer.after_ms = told_number(request, question);
+    answer.twice = answer.after_ms == 0 && is_told(request, "twice");
+    answer.shared = state->shared;
+    if (answer.after_ms == 0)
+        return give_all(&answer);
+    copy = malloc(sizeof(*copy));
+    *copy = answer;
+    pthread_mutex_lock(&state->shared->mutex);
+    state->shared->threads++;
+    pthread_mutex_unlock(&state->shared->mutex);
+    if (pthread_create(&thread, NULL, give_later, copy) != 0)
+        abort();
+    pthread_detach(thread);
+    return promise(answer.q);
+}
+
+#define PROMISE(kind)                                                                              \
+    static weir_answer_t promise_##kind(void *q)                                                   \
+    {                                                                                              \
+        return weir_later((weir_q_##kind##_t *)q);                                                 \
+    }
+PROMISE(init)
+PROMISE(lookup)
+PROMISE(checkout)
+PROMISE(backend)
+PROMISE(checkin)
+PROMISE(page)
+
+static weir_answer_t give_init(const answer_t *a)
+{
+    return a->fault != NULL ? weir_init_refuse(a->q, a->fault) : weir_init_done(a->q);
+}
+
+static weir_answer_t give_lookup(const answer_t *a)
+{
+    return a->fault != NULL ? weir_lookup_refuse(a->q, a->fault) : weir_lookup_found(a->q, (weir_group_t *)a->with);
+}
+
+static weir_answer_t give_redirect(const answer_t *a)
+{
+    return weir_lookup_redirect(a->q, span("new.test"));
+}
+
+static weir_answer_t give_checkout(const answer_t *a)
+{
+    return a->fault != NULL ? weir_checkout_refuse(a->q, a->fault) : weir_checkout_pick(a->q, (weir_service_t *)a->with);
+}
+
+static weir_answer_t give_backend(const answer_t *a)
+{
+    const weir_service_t *service = a->with;
+    if (service == NULL)
+        return weir_backend_at(a->q, "not an address", 80);
+    if (service->port == 0)
+        return weir_backend_at_path(a->q, service->host);
+    return weir_backend_at(a->q, service->host, service->port);
+}
+
+static weir_answer_t give_checkin(const answer_t *a)
+{
+    return weir_checkin_done(a->q);
+}
+
+static weir_answer_t give_page(const answer_t *a)
+{
+    return weir_page_send(a->q);
+}
+
+/* ── the nine questions ── */
+
+static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
+{
+    weir_span_t path = weir_request_path(request);
+    const weir_fault_t *fault = is_told(request, "init-refuse") ? &not_today : NULL;
+
+    state->shared = shared;
+    state->next = (size_t)told_number(request, "first");
+    snprintf(state->path, sizeof(state->path), "%.*s", (int)path.len, path.base);
+    say(state, "init");
+    return give(request, state, "init", (answer_t){.give = give_init, .q = q, .fault = fault}, promise_init);
+}
+
+static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, weir_span_t domain, weir_q_lookup_t *q)
+{
+    answer_t answer = {.give = give_lookup, .q = q, .with = &the_group};
+
+    say(state, "lookup_domain_name %.*s", (int)domain.len, domain.base);
+    if (is_told(request, "lookup-refuse"))
+        answer.fault = &no_such_app;
+    if (is_told(request, "lookup-null"))
+        answer.with = NULL;
+    if (is_told(request, "lookup-redirect"))
+        answer.give = give_redirect;
+    return give(request, state, "lookup", answer, promise_lookup);
+}
+
+static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request, weir_group_t *group, weir_q_checkout_t *q)
+{
+    answer_t answer = {.give = give_checkout, .q = q};
+
+    say(state, "checkout_service %s", group == NULL ? "-" : group->name);
+    if (is_told(request, "checkout-refuse"))
+        answer.fault = &maintenance;
+    else if (state->next < state->shared->count)
+        answer.with = &state->shared->services[state->next++];
+    else
+        answer.fault = &all_tried;
+    return give(request, state, "checkout", answer, promise_checkout);
+}
+
+static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
+{
+    answer_t answer = {.give = give_backend, .q = q, .with = service};
+
+    say(state, "service_backend %s", service->name);
+    weir_backend_keepalive(q, state->shared->keepalive);
+    if (is_told(request, "name"))
+        weir_backend_name(q, span("web.1"));
+    if (is_told(request, "bad-address"))
+        answer.with = NULL;
+    return give(request, state, "backend", answer, promise_backend);
+}
+
+static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
+{
+    static const char *const phases[] = {"lookup", "checkout", "connecting", "connected"};
+    const weir_group_t *group = weir_checkin_group(q);
+
+    say(state, "checkin_service %s %s %s %s", group == NULL ? "-" : group->name, service == NULL ? "-" : service->name,
+        phases[weir_checkin_phase(q)], name_of(weir_checkin_fault(q)));
+    return give(request, state, "checkin", (answer_t){.give = give_checkin, .q = q}, promise_checkin);
+}
+
+static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
+{
+    say(state, "error_page %s %s", fault->name, weir_page_group(q) == NULL ? "-" : weir_page_group(q)->name);
+    if (is_told(request, "page")) {
+        weir_page_status(q, 418);
+        weir_page_header(q, span("X-Page"), span("own"));
+        weir_page_header(q, span("Content-Length"), span("3"));
+        weir_page_header(q, span("Bad Name"), span("x"));
+        weir_page_body(q, span("a page of its own\n"));
+    }
+    return give(request, state, "page", (answer_t){.give = give_page, .q = q}, promise_page);
+}
+
+static bool feature(weir_state_t *state, const weir_request_t *request, weir_feature_t which)
+{
+    say(state, "feature %s", which == WEIR_DEEP_CONTINUE ? "deep_continue" : which == WEIR_PEER_PORT ? "peer_port" : "?");
+    return which == WEIR_DEEP_CONTINUE && is_told(request, "deep");
+}
+
+static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
+{
+    say(state, "additional_headers %s", way == WEIR_TO_BACKEND ? "to_backend" : "to_client");
+    if (!is_told(request, "put"))
+        return;
+    weir_header_put(sink, span("X-Put"), span(way == WEIR_TO_BACKEND ? "to-backend" : "to-client"));
+    weir_header_put(sink, span("via"), span("1.1 router"));
+    weir_header_put(sink, span("Content-Length"), span("1"));
+    weir_header_put(sink, span("Connection"), span("X-Put"));
+}
+
+static void terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
+{
+    say(state, "terminate %s %u", name_of(fault), weir_request_status(request));
+}
+
+const weir_router_t weir_router = {WEIR_ROUTER("record"), .state_size = sizeof(weir_state_t), .init = init,
+                                   .lookup_domain_name = lookup, .checkout_service = checkout, .service_backend = backend,
+                                   .checkin_service = checkin, .error_page = error_page, .feature = feature,
+                                   .additional_headers = additional_headers, .terminate = terminate};
+
+/* ── configuration ── */
+
+static bool read_service(const weir_config_t *node, struct weir_service *service, size_t index)
+{
+    const char *text = weir_config_text(node), *colon = text == NULL ? NULL : strrchr(text, ':');
+
+    if (colon == NULL)
+        return weir_config_wrong(node, "a backend is host:port or unix:path");
+    snprintf(service->name, sizeof(service->name), "s%zu", index);
+    if (strncmp(text, "unix:", 5) == 0) {
+        snprintf(service->host, sizeof(service->host), "%s", text + 5);
+        return true;
+    }
+    snprintf(service->host, sizeof(service->host), "%.*s", (int)(colon - text), text);
+    service->port = (uint16_t)atoi(colon + 1);
+    return true;
+}
+
+bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
+void weir_router_release(weir_shared_t *shared);
+
+bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
+{
+    const weir_config_t *backends = weir_config_get(config, "backends");
+    const char *log = weir_config_text(weir_config_get(config, "log"));
+    const char *keepalive = weir_config_text(weir_config_get(config, "keepalive"));
+    weir_shared_t *shared = calloc(1, sizeof(*shared));
+
+    shared->log = log == NULL ? -1 : open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (shared->log < 0) {
+        free(shared);
+        return weir_config_wrong(config, "log: needs a file that can be written");
+    }
+    shared->keepalive = keepalive == NULL ? WEIR_CLOSE : *keepalive == 'r' ? WEIR_REUSE : *keepalive == 'f' ? WEIR_FRESH : WEIR_CLOSE;
+    pthread_mutex_init(&shared->mutex, NULL);
+    pthread_cond_init(&shared->is_idle, NULL);
+    for (size_t i = 0; i < weir_config_count(backends) && i < SERVICES; i++) {
+        if (!read_service(weir_config_at(backends, i), &shared->services[i], i)) {
+            close(shared->log);
+            free(shared);
+            return false;
+        }
+        shared->count++;
+    }
+    *out_shared = shared;
+    return true;
+}
+
+void weir_router_release(weir_shared_t *shared)
+{
+    pthread_mutex_lock(&shared->mutex);
+    while (shared->threads > 0)
+        pthread_cond_wait(&shared->is_idle, &shared->mutex);
+    pthread_mutex_unlock(&shared->mutex);
+    usleep(1000); /* the last thread is on its way out of our code */
+    close(shared->log);
+    free(shared);
+}

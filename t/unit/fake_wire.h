@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef FAKE_WIRE_H
+#define FAKE_WIRE_H
+/**
+ * @file  A world without sockets: the second implementation of loop.h, front.h and back.h, and of a router's configuration.
+ *
+ * Time moves when told. Letters are opened in the order they were posted. Everything the walk asks for is written into
+ * loop->text, one word or line each; what the client and the backend get is kept as text.
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+#include "lib/walk/back.h"
+#include "lib/walk/front.h"
+#include "lib/walk/pipeline.h"
+#include "weir_router.h"
+
+/* ---- the loop ---- */
+
+enum { FAKE_TEXT_BYTES = 16384, FAKE_HEAD_BYTES = 65536, FAKE_SCRIPT = 16 };
+
+typedef enum fake_connect { FAKE_CONNECT_NOW, FAKE_CONNECT_LATER, FAKE_CONNECT_HELD } fake_connect_t;
+
+struct weir_loop {
+    uint64_t now_us, wall_us;
+    uint8_t dice; /* the next random byte; counts up */
+    weir_list_t timers, letters;
+    pthread_mutex_t lock; /* of letters */
+    char text[FAKE_TEXT_BYTES];
+    size_t length;
+    bool is_quiet; /* writes no text */
+
+    /* What the next connects come to; beyond the script they succeed at once. */
+    struct {
+        fake_connect_t how;
+        const weir_fault_t *fault;
+        bool is_pooled;
+    } connects[FAKE_SCRIPT];
+    size_t connect_count, connect_at;
+    char backend_head[FAKE_HEAD_BYTES]; /* the latest */
+    size_t backs;                       /* connections not yet released */
+};
+
+void fake_loop_init(weir_loop_t *loop);
+/** Nothing may be left: no letter, no timer, no connection, no exchange. */
+void fake_loop_finish(weir_loop_t *loop);
+/** Opens letters until there are none. */
+void fake_run(weir_loop_t *loop);
+/** Opens the oldest letter. False if there is none. */
+bool fake_run_one(weir_loop_t *loop);
+/** Lets time pass; due timers and letters run. */
+void fake_advance(weir_loop_t *loop, uint32_t ms);
+void fake_note(weir_loop_t *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- the client's side ---- */
+
+struct weir_front {
+    weir_exchange_t *x;
+    weir_loop_t *loop;
+    void (*then)(weir_exchange_t *x);
+    weir_letter_t letter;
+    bool is_body_touched;
+    bool holds_delivery; /* a reply stays on its way until fake_deliver() */
+    unsigned responses;  /* heads */
+    bool is_cut, is_gone, must_close;
+    uint16_t status;
+    weir_framing_t framing;
+    uint64_t content_length;
+    char head[FAKE_HEAD_BYTES]; /* "Name: value\n" … */
+    char body[4096];
+};
+
+/** An exchange for a request as it stands on the wire, from 10.0.0.9:1234 to port 8080. */
+weir_exchange_t *fake_exchange(weir_loop_t *loop, const weir_plan_t *plan, weir_front_t *front, const char *head);
+/** The reply that is on its way has arrived. */
+void fake_deliver(weir_front_t *front);
+void fake_client_gone(weir_front_t *front, const weir_fault_t *fault);
+
+/* ---- the backend's side ---- */
+
+struct weir_back {
+    weir_exchange_t *x;
+    bool is_pooled, has_answered, is_relaying;
+    const weir_relay_events_t *events;
+    weir_framing_t framing;
+};
+
+/** The connect that is held comes to its end. */
+void fake_connected(weir_exchange_t *x, const weir_fault_t *fault);
+/** The backend sends a response head. False if nobody relays any more. */
+bool fake_respond(weir_exchange_t *x, const char *head);
+/** The relay is over: delivered, or a fault. False if none is under way. */
+bool fake_relay_end(weir_exchange_t *x, const weir_fault_t *fault);
+
+/* ---- a plan, a router ---- */
+
+typedef enum fake_kind { FAKE_INIT, FAKE_LOOKUP, FAKE_CHECKOUT, FAKE_BACKEND, FAKE_CHECKIN, FAKE_PAGE, FAKE_KINDS } fake_kind_t;
+typedef enum fake_how { FAKE_NOW, FAKE_LATER, FAKE_TWICE, FAKE_FORGET } fake_how_t;
+
+struct weir_service {
+    const char *host;
+    uint16_t port;
+};
+
+/** A router by script; weir_shared_t is its script and its diary. */
+struct weir_shared {
+    fake_how_t how[FAKE_KINDS];
+    const weir_fault_t *fault[FAKE_KINDS]; /* refuses with it */
+    bool refuses[FAKE_KINDS];              /* refuses, also with NULL */
+    const char *redirect, *unix_path, *name, *page_body;
+    uint16_t page_status;
+    weir_keepalive_t keepalive;
+    bool has_deep_continue, has_peer_port, has_no_service;
+    unsigned services_max; /* beyond it checkout refuses with fake_exhausted; 0: without end */
+
+    void *question; /* the one that is open, of this kind */
+    fake_kind_t kind;
+    unsigned asked[FAKE_KINDS], picks, checkins, empty_checkins, terminates, inside;
+    weir_phase_t phase; /* of the latest check-in */
+    const weir_fault_t *checkin_fault, *last_fault;
+    bool is_answering; /* an answer function is on the stack of this thread */
+};
+
+extern const weir_router_t fake_router;
+extern const weir_fault_t fake_exhausted, fake_fault;
+
+/** Answers the open question. False if none is open. */
+bool fake_answer(weir_shared_t *script);
+
+/** A plan with the defaults of the documentation. `stages` NULL: the built-in ones. */
+weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const weir_stage_t *const *stages);
+
+/* ---- configuration, written in YAML's flow style: {a: [b, c], d: "e f"} ---- */
+
+weir_config_t *fake_config(const char *text);
+void fake_config_free(weir_config_t *config);
+/** What was last complained about, or "". */
+extern char fake_complaint[512];
+
+#endif
