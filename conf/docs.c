@@ -156,9 +156,9 @@ static int print_man(void)
 
 int conf_verb_docs(const char *format)
 {
-    if (strcmp(format, "markdown") == 0)
+    if (strcmp(format, "markdown") == 0 || strcmp(format, "configuration") == 0)
         return print_markdown();
-    if (strcmp(format, "man") == 0)
+    if (strcmp(format, "man") == 0 || strcmp(format, "weir.conf.5") == 0)
         return print_man();
     fprintf(stderr, "weir: docs: markdown or man, not %s\n", format);
     return EXIT_USAGE;

@@ -2,7 +2,7 @@
 #ifndef WEIR_CONF_YAML_MERGE_H
 #define WEIR_CONF_YAML_MERGE_H
 /**
- * @file  A mapping while it is read: its own entries, then those that `<<` brings.
+ * @file  A mapping while it is read: its own entries and those that `<<` brings, in the order of the file.
  */
 #include "weir_types.h"
 #include "yoml.h"

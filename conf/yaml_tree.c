@@ -121,13 +121,14 @@ static yoml_t *read_include(conf_reader_t *reader, const yaml_event_t *event, si
 {
     const char *name = (const char *)event->data.scalar.value;
     const char *slash = strrchr(reader->file, '/');
-    char *path;
     yoml_t *where, *node;
+    char *path;
+    int len;
 
     if (!reader->may_include)
         return refuse(reader, event, "!file is not possible here");
-    if (asprintf(&path, "%.*s%s", name[0] != '/' && slash != NULL ? (int)(slash - reader->file + 1) : 0, reader->file, name) == -1)
-        WEIR_MUST(!"no memory");
+    len = asprintf(&path, "%.*s%s", name[0] != '/' && slash != NULL ? (int)(slash - reader->file + 1) : 0, reader->file, name);
+    WEIR_MUST(len != -1);
     where = conf_node_scalar(place_of(reader, event), (weir_span_t){name, strlen(name)});
     node = conf_reader_include(reader, path, where, depth);
     conf_yaml_release(&where);

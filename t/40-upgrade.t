@@ -9,7 +9,7 @@ my $switch = "HTTP/1.1 101 Whatever\r\nUpgrade: websocket\r\nConnection: Upgrade
 sub echo_until_end {
     my ($c) = @_;
     while (1) {
-        my $bytes = $c->read_until(qr/.+/, 60) // last;
+        my $bytes = $c->read_until(qr/.+/s, 60) // last;
         $c->write($bytes);
     }
     return;
@@ -90,7 +90,7 @@ subtest 'each direction ends for itself' => sub {
     is($client->read_eof, 'sum ' . md5_hex('all I have to say'), 'the client ends first and hears the answer');
     ($client) = tunnel('ends');
     is($client->read_exactly(3), 'bye', 'the backend ends first');
-    is($client->read_until(qr/./, 0.2), undef, 'the client hears it');
+    is($client->read_until(qr/./s, 0.2), undef, 'the client hears it');
     $client->write('but I go on');
     $client->shutdown_write;
     ok($backend->wait_event(qr/heard but I go on/), 'and is heard');

@@ -143,7 +143,6 @@ subtest 'when the backend\'s connection is used again' => sub {
     ok(!reuses('http-1.0'), 'not HTTP/1.0 that does not');
     ok(!reuses('surplus'), 'not after surplus bytes');
     ok(!reuses('two-responses'), 'not after a second response');
-    ok(!reuses('te-and-length'), 'not after two framings');
 };
 
 subtest 'HEAD' => sub {

@@ -10,6 +10,10 @@
 
 #include "weir_types.h"
 
+enum {
+    WEIR_BLOCK_BYTES = 81920, /* a block: a full read and a head before it; blocks are recycled per thread */
+};
+
 typedef struct weir_bytes {
     char *base;
     size_t start, end, capacity;
@@ -36,6 +40,21 @@ static inline void weir_bytes_grow(weir_bytes_t *queue, size_t count)
 
 /** Adds a copy of `bytes` at the end. `bytes` may not lie in the queue. */
 void weir_bytes_append(weir_bytes_t *queue, weir_span_t bytes);
+
+/** A block for reading into. */
+char *weir_block_take(void);
+
+/** Gives a block back. */
+void weir_block_give(char *block);
+
+/**
+ * Adds `bytes`, which lie in the block `*scratch`, to an empty queue: few are copied; for many the queue takes the block itself and
+ * *scratch becomes another one.
+ */
+void weir_bytes_keep(weir_bytes_t *queue, char **scratch, weir_span_t bytes);
+
+/** Frees the blocks this thread keeps for reuse. */
+void weir_block_forget(void);
 
 /** Drops `count` bytes from the front; frees the memory when none is left. */
 void weir_bytes_consume(weir_bytes_t *queue, size_t count);

@@ -8,6 +8,7 @@
 
 #include "lib/base/must.h"
 #include "lib/base/span.h"
+#include "lib/http/host.h"
 #include "lib/wire/server_private.h"
 
 enum {
@@ -411,9 +412,16 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     case WEIR_HEAD_COMPLETE:
         break;
     }
+    weir_span_t host;
+    int32_t port;
+    if (!weir_host_split(head.authority, &host, &port)) {
+        http1_refuse(conn, &weir_fault_bad_host);
+        return;
+    }
     begin_request(conn, &head, (weir_span_t){bytes.base, consumed_bytes});
     if (is_scratch)
-        weir_bytes_append(&conn->in, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
+        weir_bytes_keep(&conn->in, &loop->scratch,
+                        (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
     else
         weir_bytes_consume(&conn->in, consumed_bytes);
     h2o_process_request(&conn->stream->req);

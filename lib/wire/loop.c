@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
+#include "lib/wire/bytes.h"
 #include "lib/wire/resolver.h"
 #include "lib/wire/splice.h"
 
@@ -197,12 +198,12 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     weir_back_pool_init(&loop->pool, loop);
     loop->resolver = weir_resolver_create(loop);
     loop->pipes = weir_pipes_create();
-    loop->scratch = malloc(WEIR_READ_BYTES);
+    loop->scratch = weir_block_take();
     loop->head_capacity = 8192;
     loop->head = malloc(loop->head_capacity);
     loop->request_headers = malloc((settings->head_limits.count + 1) * sizeof(weir_header_t));
     loop->response_headers = malloc(WEIR_RESPONSE_HEADERS * sizeof(weir_header_t));
-    WEIR_MUST(loop->scratch != NULL && loop->head != NULL && loop->request_headers != NULL &&
+    WEIR_MUST(loop->head != NULL && loop->request_headers != NULL &&
               loop->response_headers != NULL);
     return loop;
 }
@@ -245,7 +246,8 @@ void weir_loop_destroy(weir_loop_t **loop)
     (void)h2o_evloop_run(evloop, 0);
     h2o_evloop_destroy(evloop);
     pthread_mutex_destroy(&gone->mailbox_lock);
-    free(gone->scratch);
+    weir_block_give(gone->scratch);
+    weir_block_forget();
     free(gone->head);
     free(gone->request_headers);
     free(gone->response_headers);

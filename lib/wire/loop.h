@@ -56,7 +56,7 @@ struct weir_loop {
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 
-    char *scratch;                 /* WEIR_READ_BYTES, for one read at a time   */
+    char *scratch;                 /* a block (bytes.h), for one read at a time */
     char *head;                    /* for one response head at a time           */
     size_t head_capacity;
     weir_header_t *request_headers; /* settings->head_limits.count entries      */

@@ -205,7 +205,7 @@ static bool drain(weir_relay_t *relay, weir_sock_t *sink)
 {
     weir_front_t *front = relay->x->front;
     while (relay->down.pipe->held_bytes > 0) {
-        ssize_t drained = weir_pipe_drain(relay->down.pipe, sink->fd, relay->down.left_bytes > 0);
+        ssize_t drained = weir_pipe_drain(relay->down.pipe, sink->fd);
         if (drained <= 0) {
             relay->down.is_client_blocked = true;
             if (drained == WEIR_SOCK_BLOCKED)
@@ -224,14 +224,12 @@ static bool drain(weir_relay_t *relay, weir_sock_t *sink)
     return true;
 }
 
+/** What is in the pipe goes out before more comes in: a pipe is never left with bytes that nobody waits for. */
 static void move(weir_relay_t *relay, weir_sock_t *sink)
 {
-    for (int turn = 0; turn < TURNS; turn++) {
-        if (!drain(relay, sink) || relay->down.state == WEIR_RELAY_DONE)
-            break;
+    bool may_fill = drain(relay, sink);
+    for (int turn = 0; turn < TURNS && may_fill && relay->down.left_bytes > 0; turn++) {
         size_t most_bytes = relay->down.left_bytes < WEIR_PIPE_BYTES ? (size_t)relay->down.left_bytes : WEIR_PIPE_BYTES;
-        if (most_bytes == 0)
-            break;
         ssize_t filled = weir_pipe_fill(relay->down.pipe, relay->back->sock.fd, most_bytes);
         if (filled == WEIR_SOCK_BLOCKED)
             break;
@@ -241,6 +239,7 @@ static void move(weir_relay_t *relay, weir_sock_t *sink)
         }
         relay->down.left_bytes -= (uint64_t)filled;
         relay->x->journal.backend_received_bytes += (uint64_t)filled;
+        may_fill = drain(relay, sink);
     }
     resume_reading(relay);
 }
@@ -261,8 +260,9 @@ static ssize_t read_some(weir_relay_t *relay)
 {
     weir_back_t *back = relay->back;
     bool continues = weir_bytes_count(&back->in) > 0;
-    char *buffer = continues ? weir_bytes_reserve(&back->in, WEIR_READ_BYTES) : back->loop->scratch;
-    ssize_t count = weir_sock_read(&back->sock, buffer, WEIR_READ_BYTES);
+    char *buffer = continues ? weir_bytes_reserve(&back->in, WEIR_READ_BYTES / 4) : back->loop->scratch;
+    size_t room = continues ? back->in.capacity - back->in.end : WEIR_BLOCK_BYTES;
+    ssize_t count = weir_sock_read(&back->sock, buffer, room);
     if (count <= 0)
         return count;
     back->has_answered = true;
@@ -279,7 +279,7 @@ static ssize_t read_some(weir_relay_t *relay)
     if (continues)
         weir_bytes_consume(&back->in, before - bytes.len);
     else
-        weir_bytes_append(&back->in, bytes);
+        weir_bytes_keep(&back->in, &back->loop->scratch, bytes);
     return count;
 }
 

@@ -178,7 +178,7 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
     if (filled <= 0)
         return filled;
     relay->up.taken_bytes += (uint64_t)filled;
-    ssize_t drained = weir_pipe_drain(relay->up.pipe, relay->back->sock.fd, (uint64_t)filled < left_bytes);
+    ssize_t drained = weir_pipe_drain(relay->up.pipe, relay->back->sock.fd);
     if (drained == WEIR_SOCK_BROKEN)
         break_up(relay);
     if (drained > 0)
@@ -222,7 +222,7 @@ static bool flush(weir_relay_t *relay)
         weir_bytes_consume(&back->out, (size_t)written);
     }
     while (!relay->up.is_broken && relay->up.pipe != NULL && relay->up.pipe->held_bytes > 0) {
-        ssize_t drained = weir_pipe_drain(relay->up.pipe, back->sock.fd, !relay->up.has_last);
+        ssize_t drained = weir_pipe_drain(relay->up.pipe, back->sock.fd);
         if (drained == WEIR_SOCK_BLOCKED)
             return false;
         if (drained <= 0) {

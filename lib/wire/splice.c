@@ -77,11 +77,11 @@ void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving)
     pipes->idle_count++;
 }
 
-static ssize_t move(int from, int to, size_t most_bytes, unsigned flags)
+static ssize_t move(int from, int to, size_t most_bytes)
 {
     ssize_t moved;
     do {
-        moved = splice(from, NULL, to, NULL, most_bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE | flags);
+        moved = splice(from, NULL, to, NULL, most_bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     } while (moved == -1 && errno == EINTR);
     if (moved >= 0)
         return moved;
@@ -90,15 +90,16 @@ static ssize_t move(int from, int to, size_t most_bytes, unsigned flags)
 
 ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes)
 {
-    ssize_t moved = move(fd, pipe->in, most_bytes, 0);
+    ssize_t moved = move(fd, pipe->in, most_bytes);
     if (moved > 0)
         pipe->held_bytes += (size_t)moved;
     return moved;
 }
 
-ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd, bool has_more)
+/** Without SPLICE_F_MORE: it would keep back the end of what there is until more comes, which may be long. */
+ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd)
 {
-    ssize_t moved = move(pipe->out, fd, pipe->held_bytes, has_more ? SPLICE_F_MORE : 0);
+    ssize_t moved = move(pipe->out, fd, pipe->held_bytes);
     if (moved > 0)
         pipe->held_bytes -= (size_t)moved;
     return moved;

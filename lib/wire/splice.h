@@ -40,7 +40,7 @@ void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **pipe);
 /** Moves at most `most_bytes` from the socket `fd` into the pipe: how many, or WEIR_SOCK_END, _BLOCKED (also: the pipe is full), _BROKEN. */
 ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes);
 
-/** Moves what the socket `fd` takes out of the pipe: how many, or WEIR_SOCK_BLOCKED or _BROKEN. has_more: hold back a last partial segment. */
-ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd, bool has_more);
+/** Moves what the socket `fd` takes out of the pipe: how many, or WEIR_SOCK_BLOCKED or _BROKEN. */
+ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd);
 
 #endif

@@ -78,9 +78,9 @@ static size_t count_lines(const char *text, size_t *out_lost)
 
     *out_lost = 0;
     for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
-        unsigned long lost;
-        if (sscanf(line, "at=warning code=log_dropped lines=%lu", &lost) == 1)
-            *out_lost += lost;
+        static const char confession[] = "at=warning code=log_dropped lines=";
+        if (strncmp(line, confession, strlen(confession)) == 0)
+            *out_lost += strtoul(line + strlen(confession), NULL, 10);
         else
             lines++;
     }

@@ -100,9 +100,9 @@ static void shares_aliased_nodes(void **state)
 
 static void merges(void **state)
 {
-    assert_tree(parse("a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3, m: 4}\n"), "{a:{k:1,l:2},b:{l:3,m:4,k:1}}");
-    assert_tree(parse("b: {<<: [{k: 1}, {k: 2, l: 2}], m: 3}\n"), "{b:{m:3,k:1,l:2}}");
-    assert_tree(parse("a: &x {k: 1}\nb: &y {<<: *x, l: 2}\nc: {<<: *y}\n"), "{a:{k:1},b:{l:2,k:1},c:{l:2,k:1}}");
+    assert_tree(parse("a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3, m: 4}\n"), "{a:{k:1,l:2},b:{k:1,l:3,m:4}}");
+    assert_tree(parse("b: {<<: [{k: 1}, {k: 2, l: 2}], m: 3}\n"), "{b:{k:1,l:2,m:3}}");
+    assert_tree(parse("a: &x {k: 1}\nb: &y {<<: *x, l: 2}\nc: {<<: *y}\n"), "{a:{k:1},b:{k:1,l:2},c:{k:1,l:2}}");
     assert_tree(parse("'<<': 1\n"), "{<<:1}");
     assert_refused("<<: 1\n", "t.yaml:1: << takes a mapping or a list of mappings\n");
     assert_refused("a: 1\n<<: [{b: 1}, c]\n", "t.yaml:2: << takes a mapping or a list of mappings\n");
@@ -165,7 +165,6 @@ static void limits_alias_bombs(void **state)
 static void limits_nodes(void **state)
 {
     char *text = malloc(2 * (CONF_YAML_NODES + 10));
-    yoml_t *root;
     capture_t capture;
     char *said;
 
@@ -173,10 +172,6 @@ static void limits_nodes(void **state)
     text[0] = '[';
     for (size_t i = 0; i < CONF_YAML_NODES; i++)
         memcpy(text + 1 + 2 * i, "1,", 2);
-    strcpy(text + 1 + 2 * (CONF_YAML_NODES - 1), "]");
-    root = parse(text);
-    assert_non_null(root);
-    conf_yaml_release(&root);
     strcpy(text + 1 + 2 * (CONF_YAML_NODES - 1), "1]");
     capture_begin(&capture, &stderr);
     assert_null(parse(text));
@@ -212,7 +207,7 @@ static void includes_files(void **state)
     scratch_file("sub/c.yaml", "[1, 2]\n");
     assert_tree(conf_yaml_load(scratch_file("a.yaml", "b: !file sub/b.yaml\nc: !file sub/c.yaml\n")), "{b:{x:[1,2]},c:[1,2]}");
     scratch_file("d.yaml", "k: 1\nl: 2\n");
-    assert_tree(conf_yaml_load(scratch_file("e.yaml", "<<: !file d.yaml\nl: 3\n")), "{l:3,k:1}");
+    assert_tree(conf_yaml_load(scratch_file("e.yaml", "<<: !file d.yaml\nl: 3\n")), "{k:1,l:3}");
 }
 
 static void refuses_bad_includes(void **state)

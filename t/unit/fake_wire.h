@@ -8,13 +8,10 @@
  * loop->text, one word or line each; what the client and the backend get is kept as text.
  */
 #include <pthread.h>
-#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "lib/base/must.h"
 #include "lib/base/span.h"

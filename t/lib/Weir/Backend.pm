@@ -182,7 +182,7 @@ sub received {
 # Every request head received, over all connections.
 sub heads {
     my ($self) = @_;
-    return map { /(\S+ \S+ HTTP\/1\.\d\r\n.*?\r\n\r\n)/gs } $self->received;
+    return map { /([A-Z]+ \S+ HTTP\/1\.\d\r\n.*?\r\n\r\n)/gs } $self->received;
 }
 
 sub stop {

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+# Signals: how a proxy ends, and what USR1 does.
+use lib 't/lib';
+use Weir::Test;
+use Time::HiRes qw(time);
+
+# Answers when a file named by the path exists.
+my $gate = temp_path('gate');
+my $backend = backend(sub {
+    my $c = shift;
+    while (my ($head) = $c->read_request) {
+        if ($head =~ m{^\S+ /gate}) {
+            $c->note('waiting');
+            wait_for { -e $gate } 60;
+        }
+        if ($head =~ m{^\S+ /never}) {
+            $c->note('waiting');
+            return $c->wait_close(60);
+        }
+        $c->write(simple_response('ok'));
+    }
+});
+
+sub waiting { my ($n) = @_; return wait_for { $n == grep { /waiting/ } $backend->events } }
+my $held = 0;
+
+subtest 'an idle proxy ends at once' => sub {
+    my $proxy = proxy(backends => [$backend]);
+    my $idle = $proxy->connect;
+    my $used = $proxy->connect;
+    $used->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    is($used->read_response->body, 'ok', 'one connection has been used');
+    my $begin = time;
+    $proxy->signal('TERM');
+    is($idle->read_eof, '', 'an idle connection is closed');
+    is($used->read_eof, '', 'a used one as well');
+    is($proxy->wait_exit, 0, 'exit 0');
+    cmp_ok(time - $begin, '<', 3 * Weir::Client::slow(), 'without waiting');
+};
+
+subtest 'TERM: running requests finish, new ones are not taken' => sub {
+    unlink $gate;
+    my $proxy = proxy(backends => [$backend]);
+    my ($running, $upload) = map { $proxy->connect } 1 .. 2;
+    $running->write("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n");
+    waiting(++$held);
+    $upload->write("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhalf");
+    select undef, undef, undef, 0.05;
+    $proxy->signal('TERM');
+    ok(wait_for { !IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $proxy->port) }, 'new connections are refused');
+    $upload->write('half');
+    my $r = $upload->read_response;
+    is($r->body, 'ok', 'an upload is finished');
+    ok($r->says_close, 'with Connection: close');
+    is($proxy->wait_exit(0.2), undef, 'it waits for the other one');
+    write_file($gate, '');
+    $r = $running->read_response;
+    is($r->body, 'ok', 'which is answered');
+    ok($r->says_close, 'with Connection: close');
+    is($running->read_eof, '', 'and closed');
+    is($proxy->wait_exit, 0, 'then exit 0');
+    is(scalar(grep { $_->{status} } $proxy->log_lines(2)), 2, 'the log is complete');
+};
+
+subtest 'requests that are in the pipeline when TERM comes' => sub {
+    unlink $gate;
+    my $proxy = proxy(backends => [$backend]);
+    my $client = $proxy->connect;
+    $client->write("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n" . "GET /second HTTP/1.1\r\nHost: a\r\n\r\n");
+    waiting(++$held);
+    $proxy->signal('TERM');
+    select undef, undef, undef, 0.05;
+    write_file($gate, '');
+    my $r = $client->read_response;
+    is($r->body, 'ok', 'the first is answered');
+    $r = $client->read_response(seconds => 2) unless $r->says_close;
+    ok($r->says_close, 'the last answered says close');
+    ok(defined $client->read_eof, 'and closed');
+    is($proxy->wait_exit, 0, 'exit 0');
+};
+
+subtest 'the deadline' => sub {
+    my $proxy = proxy(backends => [$backend], global => { 'drain-timeout' => ms(300) }, exit => 3);
+    my $client = $proxy->connect;
+    $client->write("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+    waiting(++$held);
+    my $begin = time;
+    $proxy->signal('TERM');
+    my $r = $client->read_response;
+    is($proxy->wait_exit, 3, 'exit 3: somebody was cut off');
+    cmp_ok(time - $begin, '>=', 0.29, 'not before the deadline');
+    cmp_ok(time - $begin, '<', 3 * Weir::Client::slow(), 'soon after it');
+    ok(!$r->is_complete || $r->status == 503, 'the client is told, or sees a cut');
+};
+
+subtest 'a second signal means now' => sub {
+    for my $second (qw(TERM INT)) {
+        my $proxy = proxy(backends => [$backend], exit => 3);
+        my $client = $proxy->connect;
+        $client->write("GET /never HTTP/1.1\r\nHost: a\r\n\r\n");
+        waiting(++$held);
+        $proxy->signal('TERM');
+        is($proxy->wait_exit(0.2), undef, "$second: it waits");
+        $proxy->signal($second);
+        is($proxy->wait_exit, 3, "$second: exit 3");
+        ok(defined $client->read_eof, "$second: the client sees a close");
+    }
+};
+
+subtest 'tunnels hold it up until the deadline only' => sub {
+    my $tunnel = backend(sub { my $c = shift; $c->read_head; $c->write("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"); $c->wait_close(60) });
+    my $proxy = proxy(backends => [$tunnel], global => { 'drain-timeout' => ms(300) }, exit => 3);
+    my $client = $proxy->connect;
+    $client->write("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    like($client->read_head // '', qr/101/, 'a tunnel');
+    $proxy->signal('TERM');
+    is($proxy->wait_exit, 3, 'exit 3');
+    ok($tunnel->wait_event(qr/^(?:eof|reset)/), 'the backend hears of it');
+};
+
+subtest 'TERM during half a head' => sub {
+    my $proxy = proxy(backends => [$backend]);
+    my $client = $proxy->connect;
+    $client->write("GET / HTTP/1.1\r\nHos");
+    select undef, undef, undef, 0.05;
+    $proxy->signal('TERM');
+    $client->write("t: a\r\n\r\n");
+    my $r = $client->read_response;
+    ok($r->status == 200 || $r->status == 0, 'answered or closed');
+    ok(defined $client->read_eof, 'closed');
+    is($proxy->wait_exit, 0, 'exit 0');
+};
+
+subtest 'USR1 opens the logs anew' => sub {
+    my $log = temp_path('access.log');
+    my $proxy = proxy(backends => [$backend], global => { 'weir.access-log' => $log });
+    $proxy->get('/before');
+    wait_for { read_file($log) =~ m{/before} };
+    rename $log, "$log.1" or die "rename: $!";
+    $proxy->signal('USR1');
+    ok(wait_for { -e $log }, 'a new file appears');
+    $proxy->get('/after');
+    ok(wait_for { read_file($log) =~ m{/after} }, 'the next line is in it');
+    unlike(read_file("$log.1"), qr{/after}, 'and not in the old one');
+    is(scalar(() = (read_file("$log.1") . read_file($log)) =~ /\n/g), 2, 'no line is lost');
+};
+
+subtest 'pid-file' => sub {
+    my $pid_file = temp_path('weir.pid');
+    my $proxy = proxy(backends => [$backend], global => { 'pid-file' => $pid_file });
+    is(read_file($pid_file), $proxy->pid . "\n", 'holds the process id');
+    $proxy->stop;
+    ok(!-e $pid_file, 'is removed at the end');
+};
+
+subtest 'signals that mean nothing' => sub {
+    my $proxy = proxy(backends => [$backend]);
+    $proxy->signal('PIPE');
+    is($proxy->get('/')->body, 'ok', 'PIPE is ignored');
+};
+
+done_testing;

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+# One line per request, in logfmt.
+use lib 't/lib';
+use Weir::Test;
+
+my %does = (
+    ok     => sub { $_[0]->write(simple_response('thirteen byte')) },
+    slow   => sub { select undef, undef, undef, ms(120) / 1000; $_[0]->write(simple_response('ok')) },
+    empty  => sub { $_[0]->write("HTTP/1.1 204 No Content\r\n\r\n") },
+    chunks => sub { $_[0]->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n") },
+    wait   => sub { $_[0]->note('waiting'); $_[0]->wait_close },
+    cut    => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\nabc"); $_[0]->close },
+);
+my $backend = backend(sub {
+    my $c = shift;
+    while (my ($head) = $c->read_request) {
+        $does{ $c->case_of($head) }->($c);
+    }
+});
+my $proxy = proxy(apps => {
+    shop => { domains => ['shop.example'], backends => [ $backend->address ] },
+    dead => { domains => ['dead.example'], backends => [ '127.0.0.1:' . refusing_port() ] },
+    old  => { domains => ['old.example'], 'redirect-to' => 'shop.example' },
+});
+
+sub get { my ($path, $headers, $host) = @_; return $proxy->ask("GET $path HTTP/1.1\r\nHost: " . ($host // 'shop.example') . "\r\n" . ($headers // '') . "\r\n") }
+
+subtest 'a request that went well' => sub {
+    my $id = 'id-' . 'a' x 20;
+    get('/ok?a=b', "X-Request-Id: $id\r\n");
+    my $line = $proxy->log_where(path => '/ok?a=b');
+    my $address = $backend->address;
+    like($line->{''}, qr{^at=info method=GET path="/ok\?a=b" host=shop\.example request_id=$id fwd="127\.0\.0\.1" dyno=\Q$address\E connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http$},
+        'every field in its place');
+    is($line->{bytes}, 13, 'bytes of the body');
+    is($line->{code}, undef, 'no code');
+};
+
+subtest 'fields' => sub {
+    get('/slow');
+    my $service = $proxy->log_where(path => '/slow')->{service};
+    $service =~ s/ms$//;
+    cmp_ok($service, '>=', ms(115), 'service is what the backend took');
+    cmp_ok($service, '<', ms(2000), 'not more');
+    get('/ok/fwd', "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\n");
+    is($proxy->log_where(path => '/ok/fwd')->{fwd}, '1.2.3.4, 5.6.7.8, 127.0.0.1', 'fwd is the whole list');
+    get('/empty');
+    is($proxy->log_where(path => '/empty')->{status}, 204, 'status');
+    is($proxy->log_where(path => '/empty')->{bytes}, 0, 'no bytes');
+    get('/chunks');
+    is($proxy->log_where(path => '/chunks')->{bytes}, 5, 'bytes of payload, not of framing');
+    $proxy->ask("POST /ok/post HTTP/1.1\r\nHost: SHOP.example:80\r\nContent-Length: 0\r\n\r\n");
+    my $line = $proxy->log_where(path => '/ok/post');
+    is($line->{method}, 'POST', 'method');
+    is($line->{host}, 'shop.example', 'host, as looked up');
+    like($line->{request_id}, qr/^[0-9a-f-]{36}$/, 'an id of ours');
+    get('/ok/generated');
+    my ($sent) = map { /^X-Request-Id: (.*)\r$/m } grep { m{/ok/generated} } $backend->heads;
+    is($proxy->log_where(path => '/ok/generated')->{request_id}, $sent, 'the one that was forwarded');
+};
+
+subtest 'odd bytes do not break the line' => sub {
+    my $odd = "/ok/\"quote'\\back=equals";
+    get($odd);
+    is($proxy->log_where(path => $odd)->{path}, $odd, 'quotes and backslashes are escaped');
+    get("/ok/\xff\xfe");
+    ok(wait_for { grep { ($_->{path} // '') =~ m{^/ok/.*(?:ff|\xff)} } $proxy->log_lines }, 'bytes beyond ASCII');
+    get('/ok/' . 'x' x 8000);
+    ok(wait_for { grep { ($_->{path} // '') =~ m{^/ok/x{100}} && ($_->{protocol} // '') eq 'http' || ($_->{''} =~ m{path="/ok/x{100}}) } $proxy->log_lines }, 'a long one');
+};
+
+subtest 'requests that went wrong' => sub {
+    get('/ok/dead', '', 'dead.example');
+    my $line = $proxy->log_where(host => 'dead.example');
+    is($line->{at}, 'error', 'at=error');
+    is($line->{code}, 'backend_refused', 'code');
+    is($line->{desc}, 'The backend refused the connection.', 'desc');
+    is($line->{status}, 503, 'status');
+    like($line->{connect} // '', qr/^(?:\d+ms)?$/, 'connect');
+    get('/cut');
+    $line = $proxy->log_where(path => '/cut');
+    is($line->{code} . $line->{status}, 'backend_truncated200', 'a cut one: what the client saw, and why');
+    get('/none', '', 'nobody.example');
+    is($proxy->log_where(host => 'nobody.example')->{code}, 'not_found', 'no such domain');
+    get('/a', '', 'old.example');
+    is($proxy->log_where(host => 'old.example')->{at}, 'info', 'a redirect is no error');
+    is($proxy->log_where(host => 'old.example')->{status}, 301, 'its status');
+};
+
+subtest 'a client that left' => sub {
+    my $client = $proxy->connect;
+    $client->write("GET /wait HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+    $backend->wait_event(qr/waiting/);
+    $client->reset;
+    my $line = $proxy->log_where(path => '/wait');
+    is($line->{code}, 'client_closed', 'has its line');
+    is($line->{status}, 499, 'with 499');
+};
+
+subtest 'as many lines as requests' => sub {
+    my $own = proxy(backends => [$backend]);
+    my $client = $own->connect;
+    for (1 .. 20) {
+        $client->write("GET /ok/$_ HTTP/1.1\r\nHost: a\r\n\r\n");
+        $client->read_response;
+    }
+    $own->stop;
+    my @lines = $own->log_lines(20);
+    is(join(' ', map { $_->{path} =~ /(\d+)$/ } @lines), join(' ', 1 .. 20), 'each once, in order');
+};
+
+subtest 'where lines go' => sub {
+    my ($here, $there) = (temp_path('here.log'), temp_path('there.log'));
+    my $own = proxy(
+        backends => [$backend],
+        global   => { 'weir.access-log' => $here },
+        hosts    => { 'quiet.test' => { 'weir.access-log' => 'OFF', paths => { '/' => { 'weir.router' => router_so('small') } } },
+                      'other.test' => { 'weir.access-log' => $there, paths => { '/' => { 'weir.router' => router_so('small') } } } },
+    );
+    $own->get('/ok/here');
+    $own->ask("GET /quiet HTTP/1.1\r\nHost: quiet.test\r\n\r\n");
+    $own->ask("GET /there HTTP/1.1\r\nHost: other.test\r\n\r\n");
+    $own->stop;
+    like(read_file($here), qr{path="/ok/here"}, 'weir.access-log: FILE');
+    like(read_file($there), qr{path="/there"}, 'another at a host');
+    unlike(read_file($here) . read_file($there) . read_file($own->{out}), qr{/quiet}, 'OFF');
+};
+
+done_testing;

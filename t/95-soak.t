@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+# Load for some seconds, and what happens when something runs out.
+use lib 't/lib';
+use Weir::Test;
+use IO::Select;
+use POSIX ();
+use Time::HiRes qw(time);
+
+# Runs the sub in processes of their own until the time is over. Each returns [ good, bad, first complaint ].
+sub in_parallel {
+    my ($processes, $seconds, $work) = @_;
+    my @results;
+    my @kids;
+    for my $n (1 .. $processes) {
+        pipe my $read, my $write or die "pipe: $!";
+        defined(my $pid = fork) or die "fork: $!";
+        if ($pid == 0) {
+            my ($good, $bad, $why) = (0, 0, '');
+            srand $n;
+            my $until = time + $seconds;
+            while (time < $until) {
+                my $complaint = $work->();
+                $complaint ? do { $bad++; $why ||= $complaint } : $good++;
+            }
+            $why =~ s/\s+/ /g;
+            syswrite $write, "$good $bad $why\n";
+            POSIX::_exit(0);
+        }
+        close $write;
+        push @kids, [ $pid, $read ];
+    }
+    for my $kid (@kids) {
+        my $line = readline $kid->[1] // '';
+        push @results, [ split / /, $line // '0 1 died', 3 ];
+        waitpid $kid->[0], 0;
+    }
+    return @results;
+}
+
+my $dead = '127.0.0.1:' . refusing_port();
+my $fast = fast_backend('fast');
+my $echo = echo_backend();
+
+# One client's session of a few requests. A complaint, or nothing.
+my $client;
+sub request_of_each_kind {
+    my ($proxy) = @_;
+    $client = Weir::Client->connect($proxy->port) // return 'cannot connect' if !$client || $client->is_eof;
+    my $kind = int rand 8;
+    if ($kind == 0) {
+        my $body = 'x' x int rand 100_000;
+        $client->write("POST /post HTTP/1.1\r\nHost: echo\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+        my $r = $client->read_response;
+        return $r->status . ' for a POST' if $r->status != 200 || $r->body !~ /\r\n\r\n\Q$body\E\z/;
+    } elsif ($kind == 1) {
+        $client->write("POST /chunked HTTP/1.1\r\nHost: echo\r\nTransfer-Encoding: chunked\r\n\r\n" . "5\r\nhello\r\n" x 10 . "0\r\n\r\n");
+        my $r = $client->read_response;
+        return $r->status . ' for chunks' if $r->status != 200 || $r->body !~ /(?:hello){10}\z/;
+    } elsif ($kind == 2) {
+        $client->write("GET /close HTTP/1.1\r\nHost: fast\r\nConnection: close\r\n\r\n");
+        my $r = $client->read_response;
+        undef $client;
+        return $r->status . ' for close' if $r->body ne 'fast';
+    } elsif ($kind == 3) {
+        $client->write("GET /aborted HTTP/1.1\r\nHost: echo\r\n\r\n");
+        $client->reset;
+        undef $client;
+    } else {
+        $client->write("GET /a HTTP/1.1\r\nHost: fast\r\n\r\n" x 3);
+        for (1 .. 3) {
+            my $r = $client->read_response;
+            return $r->status . ' for GET' if $r->body ne 'fast';
+        }
+    }
+    return;
+}
+
+subtest 'mixed load over lists whose first backend is dead' => sub {
+    my $proxy = proxy(
+        apps => {
+            fast => { domains => ['fast'], backends => [ $dead, $fast->address ] },
+            echo => { domains => ['echo'], backends => [ $dead, $echo->address ] },
+        },
+        global => { 'num-threads' => 2 },
+    );
+    my @results = in_parallel(4, 6, sub { request_of_each_kind($proxy) });
+    my ($good, $bad) = (0, 0);
+    for (@results) {
+        $good += $_->[0];
+        $bad  += $_->[1];
+    }
+    diag("$good requests");
+    cmp_ok($good, '>', 200, 'there was some load');
+    is($bad, 0, 'no request failed') or diag(join "\n", map { $_->[2] // '' } @results);
+    ok(wait_for { $proxy->open_files < 200 }, 'nothing is left open without need');
+    is($proxy->stop, 0, 'a clean end');
+    my $books = $proxy->books // {};
+    is($books->{picks}, $books->{checkins}, 'picks = checkins');
+};
+
+subtest 'no more file descriptors: accepting pauses, and goes on' => sub {
+    my $proxy = proxy(backends => [$fast], nofile => 64);
+    my $ticks = sub { my @f = split ' ', read_file('/proc/' . $proxy->pid . '/stat') =~ s/^.*\) //sr; $f[11] + $f[12] };
+    my @clients = grep { defined } map { Weir::Client->connect($proxy->port) } 1 .. 100;
+    my $before = $ticks->();
+    select undef, undef, undef, 1;
+    cmp_ok($ticks->() - $before, '<', 50, 'it does not spin meanwhile');
+    $_->close for @clients;
+    my $served = wait_for {
+        my $c = Weir::Client->connect($proxy->port) or return 0;
+        $c->write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        $c->read_response(seconds => 2)->body eq 'fast';
+    };
+    ok($served, 'it serves again when there are some');
+};
+
+subtest 'max-connections' => sub {
+    my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 3 });
+    my @clients = map { $proxy->connect } 1 .. 3;
+    for my $c (@clients) {
+        $c->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        is($c->read_response->body, 'fast', 'within the limit');
+    }
+    my $waiting = $proxy->connect;
+    $waiting->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    ok($waiting->is_silent(0.3), 'one more has to wait');
+    (shift @clients)->close;
+    is($waiting->read_response->body, 'fast', 'until there is room');
+};
+
+subtest 'clients that come and go at once' => sub {
+    my $proxy = proxy(backends => [ $dead, $echo->address ]);
+    for my $n (1 .. 150) {
+        my $c = $proxy->connect;
+        $c->write(substr "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345", 0, $n % 60);
+        $n % 2 ? $c->reset : $c->close;
+    }
+    is($proxy->get('/after')->status, 200, 'the next is served');
+    ok(wait_for { $proxy->open_files < 40 }, 'nothing is left open');
+};
+
+done_testing;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#define UPGRADE(connection, upgrade) "GET / HTTP/1.1\r\nHost: a\r\nConnection: " connection "\r\n" upgrade "\r\n"
+
+static void assert_wants(const char *request, bool wants)
+{
+    world_open(NULL);
+    world_request(request);
+    assert_int_equal(w.x->wants_upgrade, wants);
+    world_finish(OK_HEAD);
+}
+
+static void notes_the_wish(void **state)
+{
+    assert_wants(GET, false);
+    assert_wants(UPGRADE("upgrade", "Upgrade: websocket\r\n"), true);
+    assert_wants(UPGRADE("Upgrade Keep-Alive", "Upgrade: a/1, b\r\n"), true);
+    assert_wants(UPGRADE("keep-alive", "Upgrade: websocket\r\n"), false);
+}
+
+static void refuses_half_a_wish(void **state)
+{
+    assert_refused(UPGRADE("upgrade", ""), &weir_fault_bad_request_header);
+    assert_refused(UPGRADE("upgrade", "Upgrade: \r\n"), &weir_fault_bad_request_header);
+    assert_refused(UPGRADE("upgrade", "Upgrade: a b\r\n"), &weir_fault_bad_request_header);
+}
+
+static void http_2_cannot_wish(void **state)
+{
+    world_open(NULL);
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front, UPGRADE("upgrade", "Upgrade: websocket\r\n"));
+    w.x->request.version = 20;
+    weir_exchange_start(w.x);
+    assert_false(w.x->wants_upgrade);
+    world_finish(OK_HEAD);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notes_the_wish),
+        cmocka_unit_test(refuses_half_a_wish),
+        cmocka_unit_test(http_2_cannot_wish),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

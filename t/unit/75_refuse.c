@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+static void refused(bool has_proxy_status, const weir_fault_t *fault)
+{
+    world_open(NULL);
+    w.plan.has_proxy_status = has_proxy_status;
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = fault;
+    world_request(GET);
+    world_close();
+}
+
+static void sends_the_routers_page(void **state)
+{
+    world_open(NULL);
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    w.script.page_status = 200;
+    w.script.page_body = "sorry";
+    world_request(GET);
+    assert_int_equal(w.front.status, 200);
+    assert_string_equal(w.front.body, "sorry");
+    assert_string_equal(w.front.head, "X-Page: yes\n");
+    assert_true(w.front.must_close);
+    assert_int_equal(w.script.terminates, 1);
+    world_close();
+}
+
+static void completes_half_a_page(void **state)
+{
+    refused(false, &fake_fault);
+    assert_int_equal(w.front.status, 404);
+    assert_string_equal(w.front.body, "404 Not Found\nfake_fault: It was scripted.\n");
+    assert_string_equal(w.front.head, "X-Page: yes\nContent-Type: text/plain; charset=utf-8\n");
+}
+
+static void an_empty_body_is_empty(void **state)
+{
+    world_open(NULL);
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    w.script.page_body = "";
+    world_request(GET);
+    assert_string_equal(w.front.body, "");
+    world_close();
+}
+
+static void a_status_that_is_none_becomes_500(void **state)
+{
+    static const weir_fault_t odd = {"odd", 7, WEIR_BLAME_NOBODY, NULL};
+
+    refused(false, &odd);
+    assert_int_equal(w.front.status, 500);
+    assert_string_equal(w.front.body, "500 Internal Server Error\nodd\n");
+}
+
+static void says_why_in_proxy_status(void **state)
+{
+    static const weir_fault_t odd = {"a \"b\"", 503, WEIR_BLAME_BACKEND, NULL};
+
+    refused(true, &weir_fault_backend_refused);
+    assert_contains(w.front.head, "Proxy-Status: weir; error=connection_refused; details=\"backend_refused\"\n");
+    refused(true, &weir_fault_backend_timeout);
+    assert_contains(w.front.head, "Proxy-Status: weir; error=http_response_timeout; details=\"backend_timeout\"\n");
+    refused(true, &weir_fault_expectation_failed);
+    assert_contains(w.front.head, "Proxy-Status: weir; error=http_request_error; details=\"expectation_failed\"\n");
+    refused(true, &odd);
+    assert_contains(w.front.head, "Proxy-Status: weir; error=destination_unavailable; details=\"a__b_\"\n");
+    refused(false, &odd);
+    assert_lacks(w.front.head, "Proxy-Status");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sends_the_routers_page),
+        cmocka_unit_test(completes_half_a_page),
+        cmocka_unit_test(an_empty_body_is_empty),
+        cmocka_unit_test(a_status_that_is_none_becomes_500),
+        cmocka_unit_test(says_why_in_proxy_status),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

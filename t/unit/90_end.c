@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include <unistd.h>
+
+#include "lib/base/log.h"
+
+static char path[] = "/tmp/weir-unit-XXXXXX";
+static weir_access_log_t *access_log;
+
+/* What the log has got since the last call, as one string. */
+static const char *log_text(void)
+{
+    static char text[100000];
+    static long seen;
+    FILE *file = fopen(path, "r");
+    size_t length;
+
+    weir_access_log_stop(1000);
+    assert_non_null(file);
+    fseek(file, seen, SEEK_SET);
+    length = fread(text, 1, sizeof(text) - 1, file);
+    seen += (long)length;
+    text[length] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void open_log(void)
+{
+    world_open(NULL);
+    access_log = weir_access_log_open(path);
+    assert_non_null(access_log);
+    weir_access_log_start();
+    w.plan.access_log = access_log;
+}
+
+static void a_line_for_a_good_end(void **state)
+{
+    open_log();
+    w.loop.connects[0].how = FAKE_CONNECT_HELD;
+    w.loop.connect_count = 1;
+    world_request("GET /path?query HTTP/1.1\r\nHost: Shop.Example:8080\r\nX-Request-Id: 0123456789-abcdef+/=\r\n\r\n");
+    fake_advance(&w.loop, 1);
+    fake_connected(w.x, NULL);
+    fake_run(&w.loop);
+    fake_advance(&w.loop, 18);
+    w.x->journal.client_sent_bytes = 13;
+    world_finish(OK_HEAD);
+    assert_string_equal(log_text(), "at=info method=GET path=\"/path?query\" host=shop.example request_id=\"0123456789-abcdef+/=\" "
+                                    "fwd=\"10.0.0.9\" dyno=127.0.0.1:8081 connect=1ms service=18ms status=200 bytes=13 protocol=http\n");
+}
+
+static void a_line_for_a_refusal(void **state)
+{
+    open_log();
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    world_request("GET /\"a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\n\r\n");
+    world_close();
+    assert_string_equal(log_text(),
+                        "at=error code=fake_fault desc=\"It was scripted.\" method=GET path=\"/\\\"a\" host=a "
+                        "request_id=00010203-0405-4607-8809-0a0b0c0d0e0f fwd=\"1.1.1.1, 2.2.2.2, 10.0.0.9\" dyno= connect= service= status=404 "
+                        "bytes=0 protocol=http\n");
+}
+
+static void a_line_for_a_client_that_left(void **state)
+{
+    const char *text;
+
+    open_log();
+    world_request(GET);
+    fake_client_gone(&w.front, &weir_fault_client_closed);
+    world_close();
+    text = log_text();
+    assert_contains(text, "at=warning code=client_closed desc=\"");
+    assert_contains(text, " dyno=127.0.0.1:8081 connect=0ms service=0ms status=499 ");
+}
+
+static void one_line_a_request_after_retries(void **state)
+{
+    const char *text;
+
+    open_log();
+    w.script.services_max = 1;
+    w.loop.connects[0].fault = &weir_fault_backend_refused;
+    w.loop.connect_count = 1;
+    world_request(GET);
+    world_close();
+    text = log_text();
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    assert_contains(text, "at=error code=exhausted desc=\"exhausted\" ");
+    assert_contains(text, " connect= service= status=503 ");
+}
+
+static void a_long_line_is_cut_not_split(void **state)
+{
+    static char request[70000];
+    const char *text;
+
+    open_log();
+    w.plan.head_limits.line_bytes = w.plan.head_limits.value_bytes = 65536;
+    strcpy(request, "GET /");
+    memset(request + 5, '"', 30000);
+    strcpy(request + 30005, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    world_request(request);
+    world_finish(OK_HEAD);
+    text = log_text();
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+}
+
+static int make_file(void **state)
+{
+    int file = mkstemp(path);
+
+    return file < 0 ? -1 : close(file);
+}
+
+static int remove_file(void **state)
+{
+    return unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_for_a_good_end),
+        cmocka_unit_test(a_line_for_a_refusal),
+        cmocka_unit_test(a_line_for_a_client_that_left),
+        cmocka_unit_test(one_line_a_request_after_retries),
+        cmocka_unit_test(a_long_line_is_cut_not_split),
+    };
+
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions: answered now, later, twice, never, too late, wrongly, and by another thread. */
+#include "unit.h"
+
+static void finish_well(void)
+{
+    assert_true(fake_respond(w.x, OK_HEAD));
+    assert_true(fake_relay_end(w.x, NULL));
+    fake_run(&w.loop);
+    assert_int_equal(w.script.terminates, 1);
+    assert_null(w.script.last_fault);
+    world_close();
+}
+
+static void answers_later(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        world_open(NULL);
+        w.script.how[kind] = FAKE_LATER;
+        world_request(GET);
+        assert_int_equal(w.script.asked[kind], 1);
+        if (kind < FAKE_BACKEND)
+            assert_int_equal(w.script.asked[kind + 1], 0);
+        assert_true(fake_answer(&w.script));
+        if (kind < FAKE_BACKEND)
+            assert_int_equal(w.script.asked[kind + 1], 0); /* never on the answer's stack */
+        fake_run(&w.loop);
+        finish_well();
+    }
+}
+
+static void second_answers_are_ignored(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        world_open(NULL);
+        w.script.how[kind] = FAKE_TWICE;
+        world_request(GET);
+        finish_well();
+    }
+}
+
+static void *answer_elsewhere(void *script)
+{
+    fake_answer(script);
+    return NULL;
+}
+
+static void answers_from_another_thread(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        pthread_t thread;
+
+        world_open(NULL);
+        w.script.how[kind] = FAKE_LATER;
+        w.script.name = "web.1";
+        world_request(GET);
+        assert_int_equal(pthread_create(&thread, NULL, answer_elsewhere, &w.script), 0);
+        pthread_join(thread, NULL);
+        fake_run(&w.loop);
+        assert_true(weir_span_equal(w.x->target.label, WEIR_SPAN("web.1")));
+        finish_well();
+    }
+}
+
+static void a_page_from_another_thread(void **state)
+{
+    pthread_t thread;
+
+    world_open(NULL);
+    w.script.how[FAKE_PAGE] = FAKE_LATER;
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    w.script.page_status = 410;
+    w.script.page_body = "gone";
+    world_request(GET);
+    assert_int_equal(pthread_create(&thread, NULL, answer_elsewhere, &w.script), 0);
+    pthread_join(thread, NULL);
+    fake_run(&w.loop);
+    assert_int_equal(w.front.status, 410);
+    assert_string_equal(w.front.body, "gone");
+    assert_string_equal(w.front.head, "X-Page: yes\n");
+    world_close();
+}
+
+/* The client gets its 503; the question stays open; whatever is picked at last is checked in. */
+static void answers_too_late(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        world_open(NULL);
+        w.script.how[kind] = FAKE_LATER;
+        world_request(GET);
+        fake_advance(&w.loop, 4999);
+        assert_int_equal(w.front.status, 0);
+        fake_advance(&w.loop, 1);
+        assert_int_equal(w.front.status, 503);
+        assert_contains(w.front.body, "router_timeout: ");
+        assert_int_equal(w.script.asked[FAKE_PAGE], 0);
+        assert_int_equal(w.script.terminates, 0);
+        fake_advance(&w.loop, 100000);
+        assert_int_equal(weir_exchange_count(), 1);
+        assert_true(fake_answer(&w.script));
+        fake_run(&w.loop);
+        assert_int_equal(w.script.terminates, 1);
+        assert_ptr_equal(w.script.last_fault, &weir_fault_router_timeout);
+        assert_int_equal(w.script.checkins, kind >= FAKE_CHECKOUT);
+        assert_int_equal(w.script.phase, kind >= FAKE_CHECKOUT ? WEIR_CHECKOUT : WEIR_LOOKUP);
+        world_close();
+    }
+}
+
+static void a_late_refusal_is_dropped(void **state)
+{
+    world_open(NULL);
+    w.script.how[FAKE_CHECKOUT] = FAKE_LATER;
+    w.script.refuses[FAKE_CHECKOUT] = true;
+    w.script.fault[FAKE_CHECKOUT] = &fake_fault;
+    world_request(GET);
+    fake_advance(&w.loop, 5000);
+    fake_answer(&w.script);
+    fake_run(&w.loop);
+    assert_ptr_equal(w.script.last_fault, &weir_fault_router_timeout);
+    assert_int_equal(w.script.empty_checkins, 1);
+    world_close();
+}
+
+static void a_slow_page_becomes_the_default_one(void **state)
+{
+    world_open(NULL);
+    w.script.how[FAKE_PAGE] = FAKE_LATER;
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    world_request(GET);
+    fake_advance(&w.loop, 5000);
+    assert_int_equal(w.front.status, 404);
+    assert_string_equal(w.front.body, "404 Not Found\nfake_fault: It was scripted.\n");
+    assert_string_equal(w.front.head, "Content-Type: text/plain; charset=utf-8\n");
+    fake_answer(&w.script);
+    fake_run(&w.loop);
+    assert_ptr_equal(w.script.last_fault, &fake_fault);
+    world_close();
+}
+
+static void a_slow_checkin_is_awaited(void **state)
+{
+    world_open(NULL);
+    w.script.how[FAKE_CHECKIN] = FAKE_LATER;
+    world_request(GET);
+    fake_respond(w.x, OK_HEAD);
+    fake_relay_end(w.x, NULL);
+    fake_advance(&w.loop, 60000);
+    assert_int_equal(weir_exchange_count(), 1);
+    assert_int_equal(w.script.terminates, 0);
+    fake_answer(&w.script);
+    fake_run(&w.loop);
+    assert_int_equal(w.script.terminates, 1);
+    world_close();
+}
+
+static void a_forgotten_answer_is_a_fault(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        world_open(NULL);
+        w.script.how[kind] = FAKE_FORGET;
+        world_request(GET);
+        assert_int_equal(w.front.status, 500);
+        assert_ptr_equal(w.script.last_fault, &weir_fault_router_bad_answer);
+        world_close();
+    }
+}
+
+static void bad_answers(void **state)
+{
+    static const char *const domains[] = {"", "a b", "a\r\nb: c", "http://a", "a/b"};
+
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
+        world_open(NULL);
+        w.script.redirect = domains[i];
+        world_request(GET);
+        assert_int_equal(w.front.status, 500);
+        world_close();
+    }
+    for (int kind = 0; kind < FAKE_BACKEND; kind++) {
+        world_open(NULL);
+        w.script.refuses[kind] = true; /* with NULL */
+        world_request(GET);
+        assert_ptr_equal(w.script.last_fault, &weir_fault_router_bad_answer);
+        world_close();
+    }
+}
+
+static void a_service_may_be_null(void **state)
+{
+    world_open(NULL);
+    w.script.has_no_service = true;
+    world_request(GET);
+    assert_true(w.x->has_service);
+    assert_null(w.x->service);
+    finish_well();
+}
+
+/* ---- a router of required members only; where a service lives ---- */
+
+static const char *host;
+static uint16_t port;
+static const char *path;
+
+static weir_answer_t lookup(weir_state_t *s, const weir_request_t *r, weir_span_t domain, weir_q_lookup_t *q)
+{
+    return weir_lookup_found(q, NULL);
+}
+
+static weir_answer_t checkout(weir_state_t *s, const weir_request_t *r, weir_group_t *group, weir_q_checkout_t *q)
+{
+    return port == 9 ? weir_checkout_refuse(q, &fake_fault) : weir_checkout_pick(q, NULL);
+}
+
+static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_service_t *service, weir_q_backend_t *q)
+{
+    return path != NULL ? weir_backend_at_path(q, path) : weir_backend_at(q, host, port);
+}
+
+static const weir_router_t smallest = {WEIR_ROUTER("smallest"), .lookup_domain_name = lookup, .checkout_service = checkout, .service_backend = backend};
+
+static void the_smallest_router(void **state)
+{
+    world_open(NULL);
+    w.plan.router = &smallest;
+    host = "127.0.0.1";
+    port = 9;
+    world_request(GET);
+    assert_int_equal(w.front.status, 404);
+    assert_string_equal(w.front.body, "404 Not Found\nfake_fault: It was scripted.\n");
+    world_close();
+}
+
+static void assert_target(weir_target_kind_t kind, int family, const char *label)
+{
+    world_open(NULL);
+    w.plan.router = &smallest;
+    w.loop.connects[0].how = FAKE_CONNECT_HELD;
+    w.loop.connect_count = 1;
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front, GET);
+    weir_exchange_start(w.x);
+    assert_int_equal(w.x->target.kind, kind);
+    if (kind == WEIR_TARGET_ADDRESS)
+        assert_int_equal(w.x->target.address.any.sa_family, family);
+    if (w.x->target.label.len != strlen(label) || memcmp(w.x->target.label.base, label, strlen(label)) != 0)
+        fail_msg("%.*s instead of %s", (int)w.x->target.label.len, w.x->target.label.base, label);
+    fake_client_gone(&w.front, &weir_fault_client_closed);
+    fake_run(&w.loop);
+    fake_loop_finish(&w.loop);
+}
+
+static void reads_targets(void **state)
+{
+    path = NULL;
+    port = 8081;
+    host = "127.0.0.1";
+    assert_target(WEIR_TARGET_ADDRESS, AF_INET, "127.0.0.1:8081");
+    host = "::1";
+    assert_target(WEIR_TARGET_ADDRESS, AF_INET6, "[::1]:8081");
+    host = "[fe80::1]";
+    assert_target(WEIR_TARGET_ADDRESS, AF_INET6, "[fe80::1]:8081");
+    host = "Backend-1.internal.";
+    assert_target(WEIR_TARGET_NAME, 0, "Backend-1.internal.:8081");
+    host = "9lives.example";
+    assert_target(WEIR_TARGET_NAME, 0, "9lives.example:8081");
+    path = "/run/a.sock";
+    assert_target(WEIR_TARGET_ADDRESS, AF_UNIX, "unix:/run/a.sock");
+    path = NULL;
+}
+
+/* The smallest router picks the same place again and again; this one once. */
+static unsigned picks_left;
+
+static weir_answer_t checkout_once(weir_state_t *s, const weir_request_t *r, weir_group_t *group, weir_q_checkout_t *q)
+{
+    return picks_left-- == 0 ? weir_checkout_refuse(q, &fake_fault) : weir_checkout_pick(q, NULL);
+}
+
+static const weir_fault_t *connect_fault;
+
+static weir_answer_t checkin(weir_state_t *s, const weir_request_t *r, weir_service_t *service, weir_q_checkin_t *q)
+{
+    if (weir_checkin_phase(q) == WEIR_CONNECTING)
+        connect_fault = weir_checkin_fault(q);
+    return weir_checkin_done(q);
+}
+
+static const weir_router_t once = {WEIR_ROUTER("once"),        .lookup_domain_name = lookup, .checkout_service = checkout_once,
+                                   .service_backend = backend, .checkin_service = checkin};
+
+static void assert_broken(const char *a_host, uint16_t a_port, const char *a_path)
+{
+    host = a_host;
+    port = a_port;
+    path = a_path;
+    picks_left = 1;
+    connect_fault = NULL;
+    world_open(NULL);
+    w.plan.router = &once;
+    world_request(GET);
+    assert_ptr_equal(connect_fault, &weir_fault_backend_bad_address);
+    assert_int_equal(w.front.status, 404);
+    fake_loop_finish(&w.loop);
+}
+
+static void refuses_broken_targets(void **state)
+{
+    static char long_name[260], long_path[120];
+
+    memset(long_name, 'a', sizeof(long_name) - 1);
+    memset(long_path, 'b', sizeof(long_path) - 1);
+    assert_broken(NULL, 80, NULL);
+    assert_broken("", 80, NULL);
+    assert_broken("127.0.0.1", 0, NULL);
+    assert_broken("256.1.1.1", 80, NULL);
+    assert_broken("1.2.3", 80, NULL);
+    assert_broken("a b", 80, NULL);
+    assert_broken("a..b", 80, NULL);
+    assert_broken("-a", 80, NULL);
+    assert_broken("a:b", 80, NULL);
+    assert_broken("[::1", 80, NULL);
+    assert_broken("[a]", 80, NULL);
+    assert_broken("[127.0.0.1]", 80, NULL);
+    assert_broken("::1%lo", 80, NULL);
+    assert_broken(long_name, 80, NULL);
+    assert_broken(NULL, 0, "");
+    assert_broken(NULL, 0, long_path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_later),
+        cmocka_unit_test(second_answers_are_ignored),
+        cmocka_unit_test(answers_from_another_thread),
+        cmocka_unit_test(a_page_from_another_thread),
+        cmocka_unit_test(answers_too_late),
+        cmocka_unit_test(a_late_refusal_is_dropped),
+        cmocka_unit_test(a_slow_page_becomes_the_default_one),
+        cmocka_unit_test(a_slow_checkin_is_awaited),
+        cmocka_unit_test(a_forgotten_answer_is_a_fault),
+        cmocka_unit_test(bad_answers),
+        cmocka_unit_test(a_service_may_be_null),
+        cmocka_unit_test(the_smallest_router),
+        cmocka_unit_test(reads_targets),
+        cmocka_unit_test(refuses_broken_targets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
