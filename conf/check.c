@@ -24,7 +24,8 @@ static void print_value(const char *indent, const conf_level_t *level, conf_dire
 
     if (info->type == CONF_TYPE_FLAG)
         text = value->number == 1 ? "ON" : "OFF";
-    printf("%s%-34s %-18s %s\n", indent, info->name, text != NULL ? text : "none", value->where != NULL ? value->where : "default");
+    printf("%s%-34s %-18s %s\n", indent, info->name, text != NULL ? text : "none",
+           value->where != NULL ? value->where : "default");
 }
 
 static void print_global(const conf_t *conf)

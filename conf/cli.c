@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <nghttp2/nghttp2.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <h2o/version.h>
+#include <h2o.h>
 
 #include "conf/verbs.h"
 #include "conf/yaml.h"
@@ -100,7 +99,7 @@ static const struct {
     int (*run_file)(const char *file); /* needs -c */
     int (*run_word)(const char *word);
 } verbs[] = {
-    {.name = "run", .run_file = conf_verb_run},   {.name = "check", .run_file = conf_verb_check},
+    {.name = "run", .run_file = conf_verb_run},    {.name = "check", .run_file = conf_verb_check},
     {.name = "version", .run = conf_verb_version}, {.name = "help", .run = print_help},
     {.name = "demo", .run = conf_verb_demo},       {.name = "docs", .run_word = conf_verb_docs},
 };

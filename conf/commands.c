@@ -151,10 +151,10 @@ static void register_ours(conf_t *conf)
 void conf_commands_register(conf_t *conf)
 {
     static void (*const theirs[])(h2o_globalconf_t *) = {
-        h2o_access_log_register_configurator, h2o_compress_register_configurator, h2o_expires_register_configurator,
-        h2o_errordoc_register_configurator,   h2o_fastcgi_register_configurator,  h2o_file_register_configurator,
-        h2o_throttle_resp_register_configurator, h2o_headers_register_configurator, h2o_proxy_register_configurator,
-        h2o_reproxy_register_configurator,    h2o_redirect_register_configurator, h2o_status_register_configurator,
+        h2o_access_log_register_configurator,    h2o_compress_register_configurator, h2o_expires_register_configurator,
+        h2o_errordoc_register_configurator,      h2o_fastcgi_register_configurator,  h2o_file_register_configurator,
+        h2o_throttle_resp_register_configurator, h2o_headers_register_configurator,  h2o_proxy_register_configurator,
+        h2o_reproxy_register_configurator,       h2o_redirect_register_configurator, h2o_status_register_configurator,
     };
 
     CONF_LEAKS_LOOK_AWAY();

@@ -16,14 +16,12 @@ bool conf_complain_at(const char *file, size_t line, const char *format, ...) __
 int conf_complain(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conf_complain_va(const yoml_t *node, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
-/**
- * Answers what was probably meant by an unknown command, or NULL. libh2o's words are rewritten by conf_complain_begin().
- */
+/** Answers what was probably meant by an unknown command, or NULL. */
 typedef const char *conf_suggest_t(const char *unknown, void *arg);
 
 /**
- * Until conf_complain_end() the C stream stderr rewrites libh2o's "[file:line] in command x, what" to "file:line: x: what". The file
- * descriptor stays what it is, so that nothing said there gets lost when the process dies. One at a time, main thread.
+ * Until conf_complain_end() the C stream stderr rewrites libh2o's "[file:line] in command x, what" to "file:line: x: what". The
+ * file descriptor stays what it is, so that nothing said there gets lost when the process dies. One at a time, main thread.
  */
 void conf_complain_begin(conf_suggest_t *suggest, void *arg);
 

@@ -10,14 +10,14 @@
 #include "lib/base/span.h"
 
 const conf_directive_info_t conf_directives[CONF_DIRECTIVES] = {
-#define DIRECTIVE(id_, name_, type_, default_, least_, most_, levels_, vegur_, sentence_)                                         \
-    [CONF_##id_] = {.name = name_,                                                                                                \
-                    .type = CONF_TYPE_##type_,                                                                                    \
-                    .initial = default_,                                                                                          \
-                    .least = least_,                                                                                              \
-                    .most = most_,                                                                                                \
-                    .levels = CONF_LEVELS_##levels_,                                                                              \
-                    .vegur = vegur_,                                                                                              \
+#define DIRECTIVE(id_, name_, type_, default_, least_, most_, levels_, vegur_, sentence_)                                      \
+    [CONF_##id_] = {.name = name_,                                                                                             \
+                    .type = CONF_TYPE_##type_,                                                                                 \
+                    .initial = default_,                                                                                       \
+                    .least = least_,                                                                                           \
+                    .most = most_,                                                                                             \
+                    .levels = CONF_LEVELS_##levels_,                                                                           \
+                    .vegur = vegur_,                                                                                           \
                     .sentence = sentence_},
 #include "conf/directives.def"
 #undef DIRECTIVE

@@ -65,18 +65,41 @@ static void print_markdown_rows(void)
     }
 }
 
+/** What stands under weir.router is the router's; these two are in the house. */
+static const char routers[] =
+    "\n## The router `table`\n"
+    "`apps` maps names to applications. A request goes to the app that one of its `domains` fits best: a name, `*.name`, or "
+    "`*`;\n"
+    "a domain of no app is `not_found` (404). Each backend is tried at most once per request; when none is left, the reason is "
+    "that\n"
+    "of the last failed connect (503).\n\n"
+    "| key of an app | default | meaning |\n|---|---|---|\n"
+    "| `domains` | required | list of names |\n"
+    "| `backends` | required | list of `host:port`, `[v6]:port` and `unix:PATH`; names are resolved in the background |\n"
+    "| `keepalive` | `default` | `none`: a connection for each request; `default`: reuse; `new`: fresh, then reused |\n"
+    "| `features` | none | list of `deep-continue` (the backend answers Expect) and `peer-port` (X-Forwarded-Peer-Port) |\n"
+    "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
+    "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
+    "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n"
+    "The router `stub` serves every domain with its list `backends`.\n";
+
 static int print_markdown(void)
 {
     puts("<!-- Made by `weir docs markdown` from conf/directives.def: change it there. -->\n"
          "# Configuration\n\n"
-         "The grammar is that of h2o 2.2: YAML with a global level, `hosts:` and `paths:`. A value given at an inner level replaces\n"
-         "that of the outer one. Beside the directives below, all that libh2o's configurators offer works as h2o's manual says:\n"
-         "`access-log`, `compress`, `error-doc`, `expires`, `fastcgi.*`, `file.*`, `header.*`, `limit-request-body`, `proxy.*`,\n"
+         "The grammar is that of h2o 2.2: YAML with a global level, `hosts:` and `paths:`. A value given at an inner level "
+         "replaces\n"
+         "that of the outer one. Beside the directives below, all that libh2o's configurators offer works as h2o's manual "
+         "says:\n"
+         "`access-log`, `compress`, `error-doc`, `expires`, `fastcgi.*`, `file.*`, `header.*`, `limit-request-body`, "
+         "`proxy.*`,\n"
          "`redirect`, `reproxy`, `server-name`, `setenv`, `status`, `throttle-response` and others.\n\n"
          "`limit-request-body`, if it is not given, is unlimited for paths with a `weir.router` and 1 GiB for all others.\n"
          "`http1-request-timeout: N` is another way to say `weir.header-timeout: N000`.\n\n"
-         "`<<` merges a mapping or a list of mappings; `!file NAME` stands for the document in another file, relative to the one\n"
-         "that says it. A key given twice is an error. Paths of shared objects are relative to the configuration file, all others to\n"
+         "`<<` merges a mapping or a list of mappings; `!file NAME` stands for the document in another file, relative to the "
+         "one\n"
+         "that says it. A key given twice is an error. Paths of shared objects are relative to the configuration file, all "
+         "others to\n"
          "the directory weir is started in.\n\n"
          "`weir check -c FILE` prints what a configuration comes to and where each value comes from.\n\n"
          "```yaml\n"
@@ -96,6 +119,7 @@ static int print_markdown(void)
     print_markdown_rows();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         printf("\n### `%s`\n%s\n", conf_directives[i].name, conf_directives[i].sentence);
+    fputs(routers, stdout);
     return EXIT_FINE;
 }
 

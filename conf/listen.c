@@ -72,9 +72,8 @@ static const char *listen_on_unix(conf_t *conf, h2o_hostconf_t *host, const conf
 
 static int resolve(const conf_wish_t *wish, struct addrinfo **out_found)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_protocol = IPPROTO_TCP,
-                             .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_ADDRCONFIG};
+    struct addrinfo hints = {
+        .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP, .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_ADDRCONFIG};
     const char *host = wish->host[0] != '\0' ? wish->host : NULL;
     int error = getaddrinfo(host, wish->port, &hints, out_found);
 
@@ -89,7 +88,8 @@ static void name_listen(weir_listen_t *listen, const struct addrinfo *found)
 {
     char host[64], port[8];
 
-    if (getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    if (getnameinfo(found->ai_addr, found->ai_addrlen, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
     snprintf(listen->name, sizeof(listen->name), found->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }

@@ -69,14 +69,16 @@ static int listen_on_scalar(conf_t *conf, h2o_hostconf_t *host, const yoml_t *no
 
 static int read_host(const yoml_t *value, conf_wish_t *wish)
 {
-    return copy(wish->host, sizeof(wish->host), value->data.scalar, strlen(value->data.scalar)) ? 0
-                                                                                                 : conf_complain(value, "too long");
+    return copy(wish->host, sizeof(wish->host), value->data.scalar, strlen(value->data.scalar))
+               ? 0
+               : conf_complain(value, "too long");
 }
 
 static int read_port(const yoml_t *value, conf_wish_t *wish)
 {
-    return copy(wish->port, sizeof(wish->port), value->data.scalar, strlen(value->data.scalar)) ? 0
-                                                                                                 : conf_complain(value, "too long");
+    return copy(wish->port, sizeof(wish->port), value->data.scalar, strlen(value->data.scalar))
+               ? 0
+               : conf_complain(value, "too long");
 }
 
 static int read_type(const yoml_t *value, conf_wish_t *wish)

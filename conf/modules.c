@@ -66,7 +66,8 @@ weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node)
     name = name_of_module(node);
     if (name == NULL)
         return NULL;
-    module = weir_module_open(is_file(name->data.scalar) ? conf_beside(conf, name->data.scalar) : name->data.scalar, error, sizeof(error));
+    module = weir_module_open(is_file(name->data.scalar) ? conf_beside(conf, name->data.scalar) : name->data.scalar, error,
+                              sizeof(error));
     if (module == NULL) {
         conf_complain(name, "weir.router: %s", error);
         return NULL;

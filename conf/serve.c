@@ -2,20 +2,19 @@
 /*
  * From a configuration to a running proxy and back to nothing.
  *
- *   limits, signals ─► weir_server_run ─► bound: error log, user, pid file, access log, READY ─► draining: STOPPING ─► clean-up
+ *   weir_server_run ─► bound: error log, user, pid file, access log, READY ─► draining: STOPPING ─► clean-up
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#include <h2o.h>
-#include <h2o/serverutil.h>
 
 #include "conf/complain.h"
 #include "conf/listen.h"
@@ -63,13 +62,14 @@ static bool redirect_errors(const conf_t *conf)
 
 static bool drop_privileges(const conf_t *conf)
 {
-    const char *user = text_of(conf, CONF_user);
+    const char *name = text_of(conf, CONF_user);
+    const struct passwd *user = name != NULL ? getpwnam(name) : NULL;
 
-    if (user == NULL)
+    if (name == NULL || (user != NULL && user->pw_uid == getuid() && user->pw_uid == geteuid()))
         return true;
-    if (h2o_setuidgid(user) == 0) /* says why not by itself */
+    if (user != NULL && initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0)
         return true;
-    return conf_complain_at(conf->global->values[CONF_user].where, 0, "user: cannot become %s", user);
+    return conf_complain_at(conf->global->values[CONF_user].where, 0, "user: cannot become %s: %s", name, strerror(errno));
 }
 
 static bool write_pid(const conf_t *conf)

@@ -6,8 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <h2o/serverutil.h>
+#include <unistd.h>
 
 #include "conf/commands.h"
 #include "conf/complain.h"
@@ -67,7 +66,7 @@ unsigned conf_threads(const conf_t *conf)
     if (value->text != NULL)
         return (unsigned)value->number;
     if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-        return (unsigned)h2o_numproc();
+        return (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     return (unsigned)CPU_COUNT(&cpus);
 }
 

@@ -28,7 +28,7 @@ typedef struct conf_path {
     const weir_plan_t *plan; /* NULL: libh2o's own handlers serve it */
     size_t handlers;         /* how many of them                     */
     weir_module_t *module;
-    size_t extra_stages;     /* how many of the plan's are not built in */
+    size_t extra_stages; /* how many of the plan's are not built in */
 } conf_path_t;
 
 /** A listen of the file, while hosts are still being added. */
@@ -62,7 +62,7 @@ typedef struct conf {
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_object_t *objects;
-    weir_module_t *given; /* weir_serve(): the router of every path that names none */
+    weir_module_t *given;           /* weir_serve(): the router of every path that names none */
     weir_head_limits_t head_limits; /* the widest of all */
 } conf_t;
 

@@ -2,7 +2,7 @@
 #ifndef WEIR_CONF_YAML_READER_H
 #define WEIR_CONF_YAML_READER_H
 /**
- * @file  One YAML document while it is read; shared by yaml.c (files) and yaml_tree.c (nodes).
+ * @file  One YAML document while it is read; shared by yaml.c (files), yaml_tree.c (nodes) and yaml_anchor.c.
  */
 #include <sys/types.h>
 #include <yaml.h>
@@ -35,6 +35,12 @@ typedef struct conf_reader {
     conf_anchor_t *anchors;
     size_t anchor_count;
 } conf_reader_t;
+
+/** The latest anchor of this name, or NULL. */
+conf_anchor_t *conf_anchor_find(conf_reader_t *reader, const char *name);
+/** Names `node`, which has so many nodes below and itself, and reaches so many levels down. Takes a reference of its own. */
+void conf_anchor_remember(conf_reader_t *reader, const char *name, yoml_t *node, size_t nodes, size_t height);
+void conf_anchor_forget_all(conf_reader_t *reader);
 
 /** Reads the document; NULL after a complaint. deepest then says how deep it goes. */
 yoml_t *conf_reader_run(conf_reader_t *reader);

@@ -3,7 +3,7 @@
  * A recursive descent over libyaml's events; the depth limit bounds the recursion.
  *
  * An anchor is known only when its node is complete, so that no node can contain itself. Every anchor remembers how many nodes
- * stand below it and how deep: an alias costs that again, which is what keeps alias bombs out of reach of those who walk the tree.
+ * stand below it and how deep: an alias costs that again, which keeps alias bombs away from those who walk the tree.
  */
 #include "conf/yaml.h"
 
@@ -65,38 +65,9 @@ static bool may_grow(conf_reader_t *reader, const yaml_event_t *event, size_t no
     return true;
 }
 
-/* ---- anchors ---- */
-
-static conf_anchor_t *find_anchor(conf_reader_t *reader, const char *name)
-{
-    for (size_t i = reader->anchor_count; i > 0; i--) /* a name may be given anew: the latest counts */
-        if (strcmp(reader->anchors[i - 1].name, name) == 0)
-            return &reader->anchors[i - 1];
-    return NULL;
-}
-
-static void remember_anchor(conf_reader_t *reader, const char *name, yoml_t *node, size_t nodes, size_t height)
-{
-    conf_anchor_t *anchor = find_anchor(reader, name);
-
-    if (anchor != NULL) {
-        conf_yaml_release(&anchor->node);
-    } else {
-        reader->anchors = realloc(reader->anchors, (reader->anchor_count + 1) * sizeof(reader->anchors[0]));
-        WEIR_MUST(reader->anchors != NULL);
-        anchor = &reader->anchors[reader->anchor_count++];
-        anchor->name = strdup(name);
-        WEIR_MUST(anchor->name != NULL);
-    }
-    node->_refcnt++;
-    anchor->node = node;
-    anchor->nodes = nodes;
-    anchor->height = height;
-}
-
 static yoml_t *read_alias(conf_reader_t *reader, const yaml_event_t *event, size_t depth)
 {
-    conf_anchor_t *anchor = find_anchor(reader, (const char *)event->data.alias.anchor);
+    conf_anchor_t *anchor = conf_anchor_find(reader, (const char *)event->data.alias.anchor);
 
     if (anchor == NULL)
         return refuse(reader, event, "this alias has no anchor before it");
@@ -104,15 +75,6 @@ static yoml_t *read_alias(conf_reader_t *reader, const yaml_event_t *event, size
         return NULL;
     anchor->node->_refcnt++;
     return anchor->node;
-}
-
-static void forget_anchors(conf_reader_t *reader)
-{
-    for (size_t i = 0; i < reader->anchor_count; i++) {
-        conf_yaml_release(&reader->anchors[i].node);
-        free(reader->anchors[i].name);
-    }
-    free(reader->anchors);
 }
 
 /* ---- nodes ---- */
@@ -291,7 +253,7 @@ static yoml_t *read_node(conf_reader_t *reader, yaml_event_t *event, size_t dept
         refuse(reader, event, "too many anchors (at most 10000)");
     }
     if (node != NULL && anchor != NULL)
-        remember_anchor(reader, anchor, node, left - reader->budget->nodes, reader->deepest - depth);
+        conf_anchor_remember(reader, anchor, node, left - reader->budget->nodes, reader->deepest - depth);
     if (deepest > reader->deepest)
         reader->deepest = deepest;
     return node;
@@ -322,6 +284,6 @@ yoml_t *conf_reader_run(conf_reader_t *reader)
     if (root != NULL && (!expect_event(reader, YAML_DOCUMENT_END_EVENT, "this is no YAML") ||
                          !expect_event(reader, YAML_STREAM_END_EVENT, "only one document is allowed")))
         conf_yaml_release(&root);
-    forget_anchors(reader);
+    conf_anchor_forget_all(reader);
     return root;
 }

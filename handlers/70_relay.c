@@ -81,7 +81,8 @@ static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
 {
     weir_headers_t headers = {NULL, 0, 0}, rest;
-    weir_reply_head_t reply = {.status = STATUS_SWITCHING, .headers = &headers, .content_length = UINT64_MAX, .must_close = true};
+    weir_reply_head_t reply = {
+        .status = STATUS_SWITCHING, .headers = &headers, .content_length = UINT64_MAX, .must_close = true};
 
     if (!x->wants_upgrade) {
         fail(x, &weir_fault_backend_unsolicited_upgrade);
@@ -101,8 +102,8 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
 {
     weir_headers_t headers;
     weir_reply_head_t reply = {.status = head->status, .reason = head->reason, .headers = &headers};
-    const weir_fault_t *fault = weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing,
-                                                         &reply.content_length);
+    const weir_fault_t *fault =
+        weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing, &reply.content_length);
 
     if (fault != NULL) {
         fail(x, fault);
@@ -113,8 +114,8 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     append_via(x, &headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
     weir_headers_recase(x, &headers);
-    if (!x->request.is_head && head->status != STATUS_NOT_MODIFIED)
-        reply.content_length = UINT64_MAX; /* the framing says it, or there is nothing to say (204) */
+    if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)
+        reply.content_length = UINT64_MAX; /* RFC 9110 §8.6: none for 204 */
     /* Vegur e.2: nobody knows whether the client will still send the body it has announced. */
     reply.must_close = x->wants_continue;
     weir_relay_respond(x, &reply);

@@ -11,9 +11,9 @@
 #include "router/ask.h"
 
 enum {
-    SPARE = 16,    /* headers that may be added without the list growing */
-    DIGITS = 20,   /* of a 64-bit number                                 */
-    FIXED = 256,   /* more than all the literals of a head               */
+    SPARE = 16,  /* headers that may be added without the list growing */
+    DIGITS = 20, /* of a 64-bit number                                 */
+    FIXED = 256, /* more than all the literals of a head               */
 };
 
 weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers)
@@ -61,7 +61,7 @@ static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
 {
     weir_request_t *request = &x->request;
 
-    if (ask_feature(x, WEIR_PEER_PORT)) {
+    if (request->is_proxied && ask_feature(x, WEIR_PEER_PORT)) {
         /* Whoever relies on it must not get a client's word for it. */
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PEER_PORT);
         if (request->peer_port != 0)

@@ -7,18 +7,9 @@
 #include "lib/walk/pipeline.h"
 
 const weir_stage_t *const weir_stages[] = {
-    &weir_stage_begin,
-    &weir_stage_validate,
-    &weir_stage_lookup,
-    &weir_stage_continue,
-    &weir_stage_upgrade,
-    &weir_stage_checkout,
-    &weir_stage_connect,
-    &weir_stage_relay,
-    &weir_stage_refuse,
-    &weir_stage_checkin,
-    &weir_stage_end,
-    NULL,
+    &weir_stage_begin,   &weir_stage_validate, &weir_stage_lookup,  &weir_stage_continue,
+    &weir_stage_upgrade, &weir_stage_checkout, &weir_stage_connect, &weir_stage_relay,
+    &weir_stage_refuse,  &weir_stage_checkin,  &weir_stage_end,     NULL,
 };
 
 static const char *name_of(const weir_stage_t *stage)
@@ -43,7 +34,8 @@ static const weir_stage_t *insert(const weir_stage_t **stages, size_t count, con
     return NULL;
 }
 
-size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const weir_stage_t **out, char *error, size_t error_size)
+size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const weir_stage_t **out, char *error,
+                         size_t error_size)
 {
     size_t total = 0;
 
@@ -67,7 +59,8 @@ size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const w
         }
         other = insert(out, total, stage);
         if (other != NULL) {
-            snprintf(error, error_size, "the stages %s and %s both have the number %u", name_of(other), name_of(stage), stage->number);
+            snprintf(error, error_size, "the stages %s and %s both have the number %u", name_of(other), name_of(stage),
+                     stage->number);
             return 0;
         }
     }

@@ -132,7 +132,8 @@ static void returned(ask_question_t *q, weir_answer_t proof)
         q->answer.fault = &weir_fault_router_bad_answer; /* neither answered nor promised: no answer will come */
         atomic_store(&q->state, ASK_ANSWERED);
     }
-    if (!atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel, memory_order_acquire)) {
+    if (!atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel,
+                                                 memory_order_acquire)) {
         settle(q);
         return;
     }

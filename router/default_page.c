@@ -19,8 +19,7 @@ weir_span_t ask_default_body(weir_exchange_t *x, const weir_fault_t *fault, uint
 {
     if (fault->sentence == NULL)
         return weir_arena_format(&x->arena, "%u %s\n%s\n", (unsigned)status, reason_of(status), fault->name);
-    return weir_arena_format(&x->arena, "%u %s\n%s: %s\n", (unsigned)status, reason_of(status), fault->name,
-                             fault->sentence);
+    return weir_arena_format(&x->arena, "%u %s\n%s: %s\n", (unsigned)status, reason_of(status), fault->name, fault->sentence);
 }
 
 void ask_default_page(weir_exchange_t *x, const weir_fault_t *fault, weir_headers_t *headers, ask_answer_t *out)

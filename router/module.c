@@ -46,8 +46,8 @@ static bool copy_router(const weir_router_t *router, const char *origin, weir_ro
         return false;
     }
     if (!has_only_known_members(router)) {
-        snprintf(error, error_size, "%s: the router is newer than this proxy (ABI %d) and needs what it does not know",
-                 origin, WEIR_ROUTER_ABI);
+        snprintf(error, error_size, "%s: the router is newer than this proxy (ABI %d) and needs what it does not know", origin,
+                 WEIR_ROUTER_ABI);
         return false;
     }
     memset(out, 0, sizeof(*out));
@@ -94,7 +94,8 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
         module->release = weir_builtin_stub_release;
         return module;
     }
-    snprintf(error, error_size, "%s: no built-in router has this name (there are: table, stub), and it is no path of a .so", name);
+    snprintf(error, error_size, "%s: no built-in router has this name (there are: table, stub), and it is no path of a .so",
+             name);
     return NULL;
 }
 

@@ -34,7 +34,7 @@ typedef struct ask_question {
     weir_exchange_t *x;
     ask_then_t *then; /* NULL: nobody waits for the answer any more */
     ask_kind_t kind;
-    bool has_body;    /* of a page: the router has set one          */
+    bool has_body; /* of a page: the router has set one          */
     _Atomic ask_state_t state;
     atomic_bool is_claimed; /* somebody has answered */
     const void *home;       /* the loop's thread     */

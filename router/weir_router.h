@@ -82,12 +82,6 @@ typedef enum weir_phase {
     WEIR_CONNECTED = 3,  /* this service was connected to              */
 } weir_phase_t;
 
-typedef enum weir_keepalive {
-    WEIR_CLOSE = 0, /* a connection of its own, closed afterwards           */
-    WEIR_REUSE = 1, /* from the pool if there is one, and back to it         */
-    WEIR_FRESH = 2, /* a new connection, which goes to the pool afterwards   */
-} weir_keepalive_t;
-
 typedef enum weir_feature { WEIR_DEEP_CONTINUE = 0, WEIR_PEER_PORT = 1 } weir_feature_t;
 typedef enum weir_way { WEIR_TO_BACKEND = 0, WEIR_TO_CLIENT = 1 } weir_way_t;
 

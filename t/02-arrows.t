@@ -27,7 +27,6 @@ my @seals = (
     [ qr{^nghttp2/}                     => [qw(lib/wire)] ],
     [ qr{^<yaml\.h>$}                   => [qw(conf)] ],
     [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf)] ],
-    [ qr{^dlfcn\.h$}                    => [qw(router)] ],
 );
 
 # Public headers include each other by their bare names: where each of them lives.

@@ -178,7 +178,7 @@ subtest 'a chunked body beyond the limit is cut, or refused with a page' => sub 
     $client->write(sprintf "%x\r\n%s\r\n", 60000, 'x' x 60000) for 1 .. 2;
     $client->write("0\r\n\r\n");
     my $r = $client->read_response;
-    is($r && $r->status, 413, '413');
+    is($r && $r->status, 413, 'is refused');
     is($proxy->log_where(path => '/big')->{code}, 'body_too_large', 'body_too_large');
 };
 

@@ -49,7 +49,7 @@ subtest 'a domain nobody knows' => sub {
 
 subtest 'a redirect' => sub {
     my $r = get('old.example', '/a/b?c=d&e');
-    is($r->status, 301, '301');
+    is($r->status, 301, 'the status');
     is($r->header('Location'), 'http://shop.example/a/b?c=d&e', 'the same path on the new domain');
     is($r->header('Content-Length'), length $r->body, 'with a length');
     is(get('port.example', '/')->header('Location'), 'http://shop.example:8443/', 'a domain with a port');

@@ -53,7 +53,7 @@ sub tunnel {
 
 subtest 'the handshake' => sub {
     my ($client, $head) = tunnel('echo');
-    like($head, qr{^HTTP/1\.1 101 Switching Protocols\r\n}, '101');
+    like($head, qr{^HTTP/1\.1 101 Switching Protocols\r\n}, 'it switches');
     like($head, qr/^Connection: upgrade\r$/mi, 'Connection: Upgrade');
     like($head, qr/^Upgrade: websocket\r$/m, 'Upgrade');
     like($head, qr/^Sec-WebSocket-Accept: x\r\n(?:.*\r\n)*X-Own: 1\r$/m, 'the backend\'s headers');
@@ -78,7 +78,7 @@ subtest 'bytes in both directions' => sub {
 
 subtest 'early bytes' => sub {
     my ($client, $head) = tunnel('early', 'sent before the answer');
-    like($head, qr/^HTTP\/1\.1 101/, '101');
+    like($head, qr/^HTTP\/1\.1 101/, 'it switches');
     is($client->read_exactly(5), 'early', 'the backend\'s come behind the head');
     is($client->read_exactly(22), 'sent before the answer', 'the client\'s have been forwarded');
 };
@@ -165,7 +165,7 @@ subtest 'how it may be asked for' => sub {
 subtest 'a body before the switch' => sub {
     my $client = $proxy->connect;
     $client->write(upgrade('echo', method => 'POST', headers => "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 4\r\n") . 'bodyping');
-    like($client->read_head // '', qr/^HTTP\/1\.1 101 /, '101');
+    like($client->read_head // '', qr/^HTTP\/1\.1 101 /, 'it switches');
     is($client->read_exactly(8), 'bodyping', 'body and tunnel arrive in order');
 };
 

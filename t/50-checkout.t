@@ -23,7 +23,7 @@ subtest 'all dead' => sub {
     my $client = $proxy->connect;
     $client->write("GET /all-dead HTTP/1.1\r\nHost: a\r\n\r\n");
     my $r = $client->read_response;
-    is($r->status, 503, '503');
+    is($r->status, 503, 'the status');
     like($r->body, qr/backend_refused/, 'the page names the reason of the last connect');
     ok($r->says_close, 'Connection: close');
     is($client->read_eof, '', 'closed');

@@ -197,7 +197,7 @@ subtest 'a client that goes silent in its body' => sub {
     my $client = $own->connect;
     $client->write(post('watch', 'Content-Length: 1000') . 'some');
     my $r = $client->read_response;
-    is($r->status, 503, '503');
+    is($r->status, 503, 'the status');
     is($own->log_where(path => '/watch')->{code}, 'client_timeout', 'client_timeout');
     is($client->read_eof, '', 'closed');
 };

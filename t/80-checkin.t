@@ -16,7 +16,7 @@ my %does = (
     trickle   => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nab"); $_[0]->wait_close },
     hints     => sub { $_[0]->write("HTTP/1.1 103 Early Hints\r\n\r\n" . simple_response('ok')) },
 );
-my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; $does{ $c->case_of($head) }->($c) });
+my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; my ($case) = $c->case_of($head) =~ /^(\w+)/; $does{$case}->($c) });
 my $log = temp_path('record.log');
 my $proxy = proxy(
     router => { module => router_so('record'), log => $log, backends => [ map({ '127.0.0.1:' . refusing_port() } 1 .. 2), $backend->address ] },
@@ -84,7 +84,7 @@ cmp_ok(scalar @paths, '>=', 20, scalar(@paths) . ' paths');
 
 sub calls {
     my ($path) = @_;
-    return join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } } split /\n/, read_file($log);
+    return join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } && !/ feature peer_port$/ } split /\n/, read_file($log);
 }
 
 # The calls for a path, once terminate is among them.
@@ -109,6 +109,8 @@ for my $case (@paths) {
     is(calls_of($path), $want, $name);
 }
 
+is(scalar(() = read_file($log) =~ /peer_port/g), 0, 'peer_port is a question for listeners of the PROXY protocol only');
+
 subtest 'a response that is cut' => sub {
     $proxy->get('/cut', "X-Do: first=2\r\n");
     my $calls = calls_of('/cut') =~ s/^error_page .*\n//mr;    # may be asked, is not sent
@@ -130,7 +132,7 @@ subtest 'a client that leaves' => sub {
 
 subtest 'requests the proxy cannot read are nobody\'s business' => sub {
     my $before = read_file($log);
-    is($proxy->ask("GET /malformed HTTP/1.1\r\nX Y: z\r\n\r\n")->status, 400, '400');
+    is($proxy->ask("GET /malformed HTTP/1.1\r\nX Y: z\r\n\r\n")->status, 400, 'refused');
     is($proxy->ask("GET /ok-after HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2\r\n\r\n")->status, 200, 'the next is');
     calls_of('/ok-after');
     unlike(substr(read_file($log), length $before), qr/malformed/, 'no callback ran');

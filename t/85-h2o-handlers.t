@@ -117,7 +117,7 @@ subtest 'other hosts' => sub {
 subtest 'a path nobody serves' => sub {
     my $none = proxy(paths => { '/files' => { 'file.dir' => $files } });
     my $r = $none->get('/');
-    is($r->status, 404, '404');
+    is($r->status, 404, 'the status');
     is($none->get('/files/a.txt')->body, "text\n", 'the others are');
     is($none->ask("GET / HTTP/1.1\r\nHost: a\r\nX Y: z\r\n\r\n")->status, 400, 'the front is as strict without a router');
 };

@@ -3,7 +3,7 @@
  *   caller ─ append under the log's lock ─► filling │ swapped by the writer ► writing ─► write(2), no lock held
  *
  * The writer sleeps 20 ms between two rounds, so that under load one write takes many lines; after a round that found nothing
- * it is idle and waits on a condition, which only an append to an empty log signals.
+ * it is idle and waits on a condition, which only an append to an empty log signals. After a large batch it does not sleep.
  */
 #include "lib/base/log.h"
 
@@ -227,8 +227,8 @@ static size_t take(weir_access_log_t *log)
     return log->writing_bytes;
 }
 
-/** Whether there was anything to write. */
-static bool drain(weir_access_log_t *log)
+/** Returns how many bytes were written; 0 if not all could be: such a log is not worth a busy writer. */
+static size_t drain(weir_access_log_t *log)
 {
     size_t len = take(log);
     uint64_t lost = write_all(log->fd, log->writing, len);
@@ -237,19 +237,22 @@ static bool drain(weir_access_log_t *log)
     log->writing_bytes = 0;
     log->dropped_lines += lost;
     pthread_mutex_unlock(&log->lock);
-    return len > 0 && lost == 0; /* a log that can't be written is not worth a busy writer */
+    return lost == 0 ? len : 0;
 }
 
-static bool drain_all(void)
+/** Returns the size of the largest batch. */
+static size_t drain_all(void)
 {
-    bool was_busy = false;
+    size_t largest = 0;
 
     pthread_mutex_lock(&writer.lock);
     weir_access_log_t *log = writer.logs;
     pthread_mutex_unlock(&writer.lock);
-    for (; log != NULL; log = log->next) /* logs are only ever added in front */
-        was_busy |= drain(log);
-    return was_busy;
+    for (; log != NULL; log = log->next) { /* logs are only ever added in front */
+        size_t len = drain(log);
+        largest = len > largest ? len : largest;
+    }
+    return largest;
 }
 
 static void pause_ms(long ms)
@@ -289,11 +292,14 @@ static bool wait_for_lines(void)
 
 static void *run(void *unused)
 {
+    size_t largest;
+
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     while (wait_for_lines())
-        while (drain_all())
-            pause_ms(BATCH_PAUSE_MS);
-    while (drain_all())
+        while ((largest = drain_all()) > 0)
+            if (largest < LOG_BYTES / 4)
+                pause_ms(BATCH_PAUSE_MS);
+    while (drain_all() > 0)
         ;
     return unused;
 }

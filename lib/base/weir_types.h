@@ -35,6 +35,13 @@ typedef struct weir_fault {
     const char *sentence; /* one sentence for people, or NULL                        */
 } weir_fault_t;
 
+/** What happens to a backend's connection. */
+typedef enum weir_keepalive {
+    WEIR_CLOSE = 0, /* a connection of its own, closed afterwards           */
+    WEIR_REUSE = 1, /* from the pool if there is one, and back to it         */
+    WEIR_FRESH = 2, /* a new connection, which goes to the pool afterwards   */
+} weir_keepalive_t;
+
 /* The router's own data. The proxy only carries pointers to them; a router completes the structs it uses. */
 typedef struct weir_shared weir_shared_t;   /* one per configured router: tables, pools    */
 typedef struct weir_state weir_state_t;     /* one per request: from init until terminate  */

@@ -264,3 +264,25 @@ size_t weir_chunk_size_line(uint64_t data_bytes, char out[static 18])
     out[at++] = '\n';
     return at;
 }
+
+static char *append(char *at, weir_span_t bytes)
+{
+    memcpy(at, bytes.base, bytes.len);
+    return at + bytes.len;
+}
+
+weir_span_t weir_chunk_last(weir_arena_t *arena, const weir_headers_t *trailers)
+{
+    if (trailers->count == 0)
+        return WEIR_SPAN("0\r\n\r\n");
+    size_t size = 5;
+    for (size_t i = 0; i < trailers->count; i++)
+        size += trailers->at[i].name.len + trailers->at[i].value.len + 4;
+    char *text = weir_arena_alloc(arena, size), *at = append(text, WEIR_SPAN("0\r\n"));
+    for (size_t i = 0; i < trailers->count; i++) {
+        at = append(append(at, trailers->at[i].name), WEIR_SPAN(": "));
+        at = append(append(at, trailers->at[i].value), WEIR_SPAN("\r\n"));
+    }
+    at = append(at, WEIR_SPAN("\r\n"));
+    return (weir_span_t){text, (size_t)(at - text)};
+}

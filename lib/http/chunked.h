@@ -46,6 +46,9 @@ uint64_t weir_chunk_remaining(const weir_chunk_decoder_t *decoder);
 /** After END: the trailer fields, into `out` (grows in `arena`). Framing and routing fields among them are left out (RFC 9110 §6.5.1). */
 void weir_chunk_trailers(const weir_chunk_decoder_t *decoder, weir_arena_t *arena, weir_headers_t *out);
 
+/** The last chunk with these trailer fields, in the arena; "0\r\n\r\n" if there are none. */
+weir_span_t weir_chunk_last(weir_arena_t *arena, const weir_headers_t *trailers);
+
 /** Writes the size line of a chunk ("1a\r\n"); `out` holds at least 18 bytes. Returns its length. */
 size_t weir_chunk_size_line(uint64_t data_bytes, char out[static 18]);
 

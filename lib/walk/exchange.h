@@ -38,6 +38,7 @@ struct weir_request {
     int32_t host_port;    /* named in Host, or -1 */
     uint8_t version;      /* 10, 11, 20 */
     bool is_head;
+    bool is_proxied;      /* the peer is a PROXY header's source */
     weir_framing_t framing;
     weir_headers_t headers; /* as received; 70 works on a copy */
 };
@@ -47,7 +48,7 @@ typedef enum weir_target_kind { WEIR_TARGET_NONE, WEIR_TARGET_ADDRESS, WEIR_TARG
 /** Where a service lives, and how its connection is to be treated. */
 typedef struct weir_target {
     weir_target_kind_t kind;
-    uint8_t keepalive;     /* weir_keepalive_t */
+    weir_keepalive_t keepalive;
     uint16_t port;         /* of a NAME */
     socklen_t address_len; /* of an ADDRESS */
     union {

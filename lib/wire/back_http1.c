@@ -13,7 +13,6 @@
 #include "lib/wire/loop.h"
 #include "lib/wire/pump.h"
 #include "lib/wire/resolver.h"
-#include "weir_router.h"
 
 /** A connect under way; in the exchange's arena. */
 struct weir_dial {

@@ -49,6 +49,8 @@ typedef struct weir_front_ops {
     void (*body_resume)(h2o_req_t *req);
     /** Forgets the sink; the rest of the body is the front's to discard. */
     void (*body_close)(h2o_req_t *req);
+    /** The trailer fields of a chunked body that is complete, in `arena`. */
+    void (*trailers)(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out);
     /** Whether any byte of the body was handed out. */
     bool (*is_body_touched)(h2o_req_t *req);
     /** Whether a part of the body has arrived and waits. */
@@ -88,7 +90,9 @@ struct weir_front {
     bool is_direct;   /* no filter of libh2o stands between us and the front's final ostream */
     bool is_started;  /* h2o_start_response() was called                          */
     bool is_complete; /* the last byte was handed to h2o_send()                   */
+    bool must_close;  /* the client's connection ends with this response          */
     bool is_stopped;  /* libh2o took the response over (an error document)        */
+    weir_headers_t trailers; /* behind a body we chunk; set before the last piece */
     char *held;       /* not direct: bytes lent to libh2o's filters until they proceed */
     struct weir_relay *relay; /* moves the response, or NULL                      */
     void (*then)(weir_exchange_t *x); /* a reply waits for its delivery, or NULL  */

@@ -69,6 +69,7 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
         break;
     }
+    front->must_close = head->must_close;
     if (head->must_close)
         req->http1_is_persistent = 0;
 }
@@ -295,14 +296,15 @@ static void on_dispose(void *memory)
         fault = &weir_fault_client_closed;
     x->front = NULL;
     front->x = NULL;
-    bool is_closing = x->plan->stages[x->walk.at]->number >= 75; /* these are not cancelled: they hear of the end */
+    const weir_stage_t *stage = x->plan->stages[x->walk.at];
+    bool is_owed = stage->number >= 75 || stage->cancel == NULL; /* these are not cancelled: they hear of the end */
     if (fault == NULL && relay != NULL)
         weir_relay_on_delivered(relay);
     else if (fault == NULL && then != NULL)
         then(x);
     else if (fault != NULL) {
         weir_exchange_client_gone(x, fault);
-        if (then != NULL && is_closing)
+        if (then != NULL && is_owed)
             then(x);
     }
 }

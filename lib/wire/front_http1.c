@@ -186,6 +186,13 @@ static void set_read_timer(http1_conn_t *conn, uint32_t delay_ms)
     weir_timer_set(conn->loop, &conn->read_timer, delay_ms, on_read_timer);
 }
 
+/** The path's own timeout where a path is known. */
+static uint32_t idle_ms(const http1_conn_t *conn)
+{
+    const weir_front_t *front = conn->stream != NULL ? conn->stream->front : NULL;
+    return front != NULL && front->x != NULL ? front->x->plan->idle_timeout_ms : conn->loop->settings->idle_timeout_ms;
+}
+
 /** BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
 static void update_busy(http1_conn_t *conn)
 {
@@ -197,7 +204,7 @@ static void update_busy(http1_conn_t *conn)
     if (!watches)
         set_read_timer(conn, LOOK_MS);
     else if (wants && !conn->stream->body.is_tunnel)
-        set_read_timer(conn, conn->loop->settings->idle_timeout_ms);
+        set_read_timer(conn, idle_ms(conn));
     else
         weir_timer_cancel(&conn->read_timer);
 }
@@ -526,7 +533,7 @@ static void on_write_timer(weir_timer_t *timer)
 void http1_await_writable(http1_conn_t *conn)
 {
     weir_sock_await_writable(&conn->sock);
-    weir_timer_set(conn->loop, &conn->write_timer, conn->loop->settings->idle_timeout_ms, on_write_timer);
+    weir_timer_set(conn->loop, &conn->write_timer, idle_ms(conn), on_write_timer);
 }
 
 static void on_writable(weir_sock_t *sock)

@@ -225,6 +225,13 @@ static void body_close(h2o_req_t *req)
     http1_stream_of(req)->body.sink = NULL;
 }
 
+static void trailers_of(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out)
+{
+    const http1_stream_t *stream = http1_stream_of(req);
+    if (stream->body.framing.kind == WEIR_FRAMING_CHUNKED && stream->body.is_done)
+        weir_chunk_trailers(&stream->body.decoder, arena, out);
+}
+
 static bool is_body_touched(h2o_req_t *req)
 {
     return http1_stream_of(req)->body.is_touched;
@@ -314,6 +321,7 @@ const weir_front_ops_t weir_http1_ops = {
     .body_pause = body_pause,
     .body_resume = body_resume,
     .body_close = body_close,
+    .trailers = trailers_of,
     .is_body_touched = is_body_touched,
     .has_body_bytes = has_body_bytes,
     .interim = interim,

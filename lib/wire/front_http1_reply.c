@@ -85,7 +85,7 @@ static char *put_number(char *at, uint64_t number)
 
 /** Which of the fields that we supply the response already has, and whether libh2o's chunked filter frames it. */
 typedef struct head_facts {
-    bool has_server, has_date, is_marked, is_chunked_by_filter;
+    bool has_server, has_date, is_chunked_by_filter;
     size_t bytes;
 } head_facts_t;
 
@@ -99,9 +99,7 @@ static head_facts_t look(const h2o_res_t *res)
             facts.has_server = true;
         else if (field->name == &H2O_TOKEN_DATE->buf)
             facts.has_date = true;
-        else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf && field->value.base == weir_front_framing_mark)
-            facts.is_marked = true;
-        else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf)
+        else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf && field->value.base != weir_front_framing_mark)
             facts.is_chunked_by_filter = true;
     }
     return facts;
@@ -127,8 +125,8 @@ static void choose_encoding(http1_stream_t *stream, const head_facts_t *facts)
     } else if (req->version == 0x101) {
         stream->reply.encoding = HTTP1_CHUNKED;
         /* libh2o's chunked filter gives the connection up for statuses other than 200; we need not */
-        if (!facts->is_marked && req->res.status != 200)
-            keeps_alive = stream->is_persistent;
+        if (req->res.status != 200)
+            keeps_alive = stream->is_persistent && (stream->front == NULL || !stream->front->must_close);
     } else {
         stream->reply.encoding = HTTP1_PLAIN;
         keeps_alive = false;
@@ -223,6 +221,14 @@ static void add(outgoing_t *out, const char *base, size_t len)
     out->pieces[out->count++] = (struct iovec){(void *)(uintptr_t)base, len};
 }
 
+static void add_last_chunk(http1_stream_t *stream, outgoing_t *out)
+{
+    weir_span_t last = WEIR_SPAN("0\r\n\r\n");
+    if (stream->front != NULL && stream->front->x != NULL)
+        last = weir_chunk_last(&stream->front->x->arena, &stream->front->trailers);
+    add(out, last.base, last.len);
+}
+
 /** Adds the payload in the response's encoding. False if it is not as long as was announced: nothing may follow. */
 static bool encode(http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
@@ -239,9 +245,9 @@ static bool encode(http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *p
         if (pieces[i].len > 0)
             add(out, pieces[i].base, pieces[i].len);
     if (stream->reply.encoding == HTTP1_CHUNKED && total > 0)
-        add(out, "\r\n0\r\n\r\n", is_last ? 7 : 2);
-    else if (stream->reply.encoding == HTTP1_CHUNKED && is_last)
-        add(out, "0\r\n\r\n", 5);
+        add(out, "\r\n", 2);
+    if (stream->reply.encoding == HTTP1_CHUNKED && is_last)
+        add_last_chunk(stream, out);
     if (stream->reply.encoding == HTTP1_LENGTH)
         stream->reply.left_bytes -= total;
     if (!stream->req.bytes_counted_by_ostream)

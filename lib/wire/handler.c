@@ -60,7 +60,10 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     weir_span_t host = {0};
     request->method = weir_arena_copy(&x->arena, span_of(req->method));
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
-    request->authority = weir_arena_copy(&x->arena, span_of(req->authority));
+    /* libh2o puts the default host where HTTP/1.0 names none */
+    bool has_host = req->version >= 0x200 || weir_headers_find(ops->headers(req), WEIR_HEADER_HOST) != NULL;
+    if (has_host)
+        request->authority = weir_arena_copy(&x->arena, span_of(req->authority));
     request->host_port = -1;
     /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
     if (weir_host_split(request->authority, &host, &request->host_port))

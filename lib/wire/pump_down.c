@@ -37,6 +37,8 @@ static size_t take_chunks(weir_relay_t *relay, weir_span_t *bytes, h2o_iovec_t *
             return count;
         case WEIR_CHUNK_END:
             *is_last = true;
+            if (relay->x->front != NULL)
+                weir_chunk_trailers(&relay->down.decoder, &relay->x->arena, &relay->x->front->trailers);
             return count;
         case WEIR_CHUNK_BROKEN:
             weir_relay_fail(relay, &weir_fault_backend_bad_chunk);

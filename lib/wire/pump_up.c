@@ -114,6 +114,16 @@ static void add_head(weir_relay_t *relay, outgoing_t *out)
     relay->up.head = (weir_span_t){0};
 }
 
+static void add_last_chunk(const weir_relay_t *relay, outgoing_t *out)
+{
+    weir_headers_t trailers = {0};
+    weir_front_t *front = front_of(relay);
+    if (front != NULL)
+        front->ops->trailers(front->req, &relay->x->arena, &trailers);
+    weir_span_t last = weir_chunk_last(&relay->x->arena, &trailers);
+    add(out, last.base, last.len);
+}
+
 static void add_body(const weir_relay_t *relay, outgoing_t *out, const weir_span_t *pieces, size_t count, size_t total,
                      bool is_last)
 {
@@ -123,9 +133,9 @@ static void add_body(const weir_relay_t *relay, outgoing_t *out, const weir_span
     for (size_t i = 0; i < count; i++)
         add(out, pieces[i].base, pieces[i].len);
     if (is_chunked && total > 0)
-        add(out, "\r\n0\r\n\r\n", is_last ? 7 : 2);
-    else if (is_chunked && is_last)
-        add(out, "0\r\n\r\n", 5);
+        add(out, "\r\n", 2);
+    if (is_chunked && is_last)
+        add_last_chunk(relay, out);
 }
 
 static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)

@@ -91,12 +91,8 @@ extern weir_router_configure_t *const weir_builtin_stub_configure;
 extern weir_router_release_t *const weir_builtin_stub_release;
 
 const weir_router_t weir_builtin_stub = {
-    WEIR_ROUTER("stub"),
-    .state_size = sizeof(weir_state_t),
-    .init = init,
-    .lookup_domain_name = lookup,
-    .checkout_service = checkout,
-    .service_backend = backend,
+    WEIR_ROUTER("stub"),          .state_size = sizeof(weir_state_t), .init = init,
+    .lookup_domain_name = lookup, .checkout_service = checkout,       .service_backend = backend,
     .checkin_service = checkin,
 };
 weir_router_configure_t *const weir_builtin_stub_configure = configure;

@@ -81,7 +81,8 @@ static bool feature(weir_state_t *state, const weir_request_t *request, weir_fea
 {
     if (state->app == NULL)
         return false;
-    return (which == WEIR_DEEP_CONTINUE && state->app->has_deep_continue) || (which == WEIR_PEER_PORT && state->app->has_peer_port);
+    return (which == WEIR_DEEP_CONTINUE && state->app->has_deep_continue) ||
+           (which == WEIR_PEER_PORT && state->app->has_peer_port);
 }
 
 static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
@@ -89,7 +90,8 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
     const table_header_t *header = state->app == NULL ? NULL : state->app->headers[way];
 
     for (; header != NULL; header = header->next)
-        weir_header_put(sink, (weir_span_t){header->name, strlen(header->name)}, (weir_span_t){header->value, strlen(header->value)});
+        weir_header_put(sink, (weir_span_t){header->name, strlen(header->name)},
+                        (weir_span_t){header->value, strlen(header->value)});
 }
 
 static void free_headers(table_header_t *header)

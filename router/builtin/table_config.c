@@ -82,7 +82,7 @@ static bool is_settable(const char *name)
 {
     static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
     static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
-                                       "TE", "Trailer", "Upgrade", "Expect"};
+                                       "TE",         "Trailer",        "Upgrade",           "Expect"};
 
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (strcasecmp(name, ours[i]) == 0)
@@ -117,7 +117,8 @@ static bool read_headers(weir_group_t *app, const weir_config_t *node)
 
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(node, "headers has the keys to-backend and to-client");
-    return builtin_keys_check(node, keys) && read_header_map(&app->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
+    return builtin_keys_check(node, keys) &&
+           read_header_map(&app->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
            read_header_map(&app->headers[WEIR_TO_CLIENT], weir_config_get(node, "to-client"));
 }
 
@@ -152,7 +153,8 @@ static bool read_file(table_page_t *page, const weir_config_t *node)
     bool is_read;
 
     if (file == NULL)
-        return weir_config_wrong(node, "`%s` cannot be read: %s", path != NULL ? path : "this", path != NULL ? strerror(errno) : "no path");
+        return weir_config_wrong(node, "`%s` cannot be read: %s", path != NULL ? path : "this",
+                                 path != NULL ? strerror(errno) : "no path");
     page->body = builtin_alloc(PAGE_BYTES_MAX + 1, 1);
     page->body_bytes = fread(page->body, 1, PAGE_BYTES_MAX + 1, file);
     is_read = !ferror(file);
@@ -181,7 +183,8 @@ static bool read_page(table_page_t *page, const weir_config_t *node)
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP || weir_config_count(node) == 0)
         return weir_config_wrong(node, "an error page has a status, a file, or both");
-    return builtin_keys_check(node, keys) && (status == NULL || read_status(page, status)) && (file == NULL || read_file(page, file));
+    return builtin_keys_check(node, keys) && (status == NULL || read_status(page, status)) &&
+           (file == NULL || read_file(page, file));
 }
 
 static bool read_pages(weir_group_t *app, const weir_config_t *node)
@@ -207,7 +210,8 @@ static bool read_pages(weir_group_t *app, const weir_config_t *node)
 
 static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
 {
-    static const char *const keys[] = {"domains", "backends", "features", "keepalive", "headers", "redirect-to", "error-pages", NULL};
+    static const char *const keys[] = {"domains", "backends",    "features",    "keepalive",
+                                       "headers", "redirect-to", "error-pages", NULL};
     const weir_config_t *domains = weir_config_get(node, "domains");
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP)

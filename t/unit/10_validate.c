@@ -23,10 +23,10 @@ static void add(weir_request_t *request, const char *name, const char *value)
     weir_headers_add(&request->headers, &x->arena, (weir_span_t){name, strlen(name)}, (weir_span_t){value, strlen(value)});
 }
 
-#define SPOIL(name, ...)                                                                           \
-    static void name(weir_request_t *request)                                                      \
-    {                                                                                              \
-        __VA_ARGS__;                                                                               \
+#define SPOIL(name, ...)                                                                                                       \
+    static void name(weir_request_t *request)                                                                                  \
+    {                                                                                                                          \
+        __VA_ARGS__;                                                                                                           \
     }
 
 SPOIL(no_host, weir_headers_remove(&request->headers, WEIR_HEADER_HOST))

@@ -56,10 +56,8 @@ static void refuses_the_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers_itself),
-        cmocka_unit_test(leaves_it_to_the_backend),
-        cmocka_unit_test(nothing_expected),
-        cmocka_unit_test(http_1_0_expects_nothing),
+        cmocka_unit_test(answers_itself),   cmocka_unit_test(leaves_it_to_the_backend),
+        cmocka_unit_test(nothing_expected), cmocka_unit_test(http_1_0_expects_nothing),
         cmocka_unit_test(refuses_the_rest),
     };
 

@@ -41,12 +41,35 @@ static void a_pick_without_address_comes_back(void **state)
     world_close();
 }
 
+static unsigned backs;
+
+static weir_verdict_t dislike_the_first(weir_exchange_t *x, void *memory)
+{
+    return backs++ == 0 ? weir_back(x, 50) : weir_next(x);
+}
+
+static void a_pick_that_a_stage_dislikes_comes_back(void **state)
+{
+    static const weir_stage_t critic = {.number = 55, .name = "critic", .enter = dislike_the_first};
+    const weir_stage_t *extra = &critic, *stages[WEIR_STAGES_MAX + 1];
+    char error[100];
+
+    assert_int_equal(weir_stages_merge(&extra, 1, stages, error, sizeof(error)), 12);
+    world_open(stages);
+    world_request(GET);
+    assert_int_equal(w.script.picks, 2);
+    assert_int_equal(w.script.checkins, 1);
+    assert_int_equal(w.script.phase, WEIR_CHECKOUT);
+    world_finish(OK_HEAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(picks_and_asks_where),
         cmocka_unit_test(refuses),
         cmocka_unit_test(a_pick_without_address_comes_back),
+        cmocka_unit_test(a_pick_that_a_stage_dislikes_comes_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

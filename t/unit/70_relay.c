@@ -14,10 +14,11 @@ static void the_head_in_order(void **state)
     world_open(NULL);
     w.script.keepalive = WEIR_REUSE;
     w.script.has_peer_port = true;
-    w.x = fake_exchange(&w.loop, &w.plan, &w.front,
-                        "POST /a?b HTTP/1.1\r\naccept: x\r\nHost: Shop.Example:81\r\nX-Forwarded-For: 1.1.1.1\r\nvia: 1.0 a\r\n"
-                        "X-FORWARDED-PROTO: ftp\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nTE: trailers\r\nX-Forwarded-For: 2.2.2.2\r\n"
-                        "X-Forwarded-Proto: gopher\r\nTrailer: a\r\nContent-Length: 005\r\nX-To-Backend: forged\r\n\r\n");
+    w.x = fake_exchange(
+        &w.loop, &w.plan, &w.front,
+        "POST /a?b HTTP/1.1\r\naccept: x\r\nHost: Shop.Example:81\r\nX-Forwarded-For: 1.1.1.1\r\nvia: 1.0 a\r\n"
+        "X-FORWARDED-PROTO: ftp\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nTE: trailers\r\nX-Forwarded-For: 2.2.2.2\r\n"
+        "X-Forwarded-Proto: gopher\r\nTrailer: a\r\nContent-Length: 005\r\nX-To-Backend: forged\r\n\r\n");
 
     weir_exchange_start(w.x);
     assert_string_equal(w.loop.backend_head, "POST /a?b HTTP/1.1\r\n"
@@ -105,7 +106,8 @@ static void the_response(void **state)
 {
     request_of(GET);
     assert_contains(w.loop.backend_head, "\r\nConnection: close\r\n");
-    assert_true(fake_respond(w.x, "HTTP/1.1 203 Fine\r\nServer: s\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nSet-Cookie: a\r\nTransfer-Encoding: chunked\r\n"
+    assert_true(fake_respond(w.x, "HTTP/1.1 203 Fine\r\nServer: s\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nSet-Cookie: "
+                                  "a\r\nTransfer-Encoding: chunked\r\n"
                                   "Content-Length: 5\r\nSet-Cookie: b\r\nX-To-Client: old\r\nUpgrade: h2c\r\n\r\n"));
     assert_int_equal(w.front.status, 203);
     assert_string_equal(w.front.head, "Server: s\nSet-Cookie: a\nSet-Cookie: b\nX-To-Client: c\nVia: 1.1 weir\n");
@@ -208,7 +210,8 @@ static void an_unmet_expectation_closes(void **state)
 
 static void switches_protocols(void **state)
 {
-    request_of("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n");
+    request_of(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n");
     assert_contains(w.loop.backend_head, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n");
     assert_true(fake_respond(w.x, "HTTP/1.1 101 Whatever\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX: 1\r\n\r\n"));
     assert_contains(w.loop.text, "tunnel\n");

@@ -74,10 +74,8 @@ static void says_why_in_proxy_status(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sends_the_routers_page),
-        cmocka_unit_test(completes_half_a_page),
-        cmocka_unit_test(an_empty_body_is_empty),
-        cmocka_unit_test(a_status_that_is_none_becomes_500),
+        cmocka_unit_test(sends_the_routers_page),   cmocka_unit_test(completes_half_a_page),
+        cmocka_unit_test(an_empty_body_is_empty),   cmocka_unit_test(a_status_that_is_none_becomes_500),
         cmocka_unit_test(says_why_in_proxy_status),
     };
 

@@ -47,8 +47,9 @@ static void a_line_for_a_good_end(void **state)
     fake_advance(&w.loop, 18);
     w.x->journal.client_sent_bytes = 13;
     world_finish(OK_HEAD);
-    assert_string_equal(log_text(), "at=info method=GET path=\"/path?query\" host=shop.example request_id=\"0123456789-abcdef+/=\" "
-                                    "fwd=\"10.0.0.9\" dyno=127.0.0.1:8081 connect=1ms service=18ms status=200 bytes=13 protocol=http\n");
+    assert_string_equal(log_text(),
+                        "at=info method=GET path=\"/path?query\" host=shop.example request_id=\"0123456789-abcdef+/=\" "
+                        "fwd=\"10.0.0.9\" dyno=127.0.0.1:8081 connect=1ms service=18ms status=200 bytes=13 protocol=http\n");
 }
 
 static void a_line_for_a_refusal(void **state)
@@ -58,10 +59,11 @@ static void a_line_for_a_refusal(void **state)
     w.script.fault[FAKE_LOOKUP] = &fake_fault;
     world_request("GET /\"a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\n\r\n");
     world_close();
-    assert_string_equal(log_text(),
-                        "at=error code=fake_fault desc=\"It was scripted.\" method=GET path=\"/\\\"a\" host=a "
-                        "request_id=00010203-0405-4607-8809-0a0b0c0d0e0f fwd=\"1.1.1.1, 2.2.2.2, 10.0.0.9\" dyno= connect= service= status=404 "
-                        "bytes=0 protocol=http\n");
+    assert_string_equal(
+        log_text(),
+        "at=error code=fake_fault desc=\"It was scripted.\" method=GET path=\"/\\\"a\" host=a "
+        "request_id=00010203-0405-4607-8809-0a0b0c0d0e0f fwd=\"1.1.1.1, 2.2.2.2, 10.0.0.9\" dyno= connect= service= status=404 "
+        "bytes=0 protocol=http\n");
 }
 
 static void a_line_for_a_client_that_left(void **state)
@@ -124,10 +126,8 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_for_a_good_end),
-        cmocka_unit_test(a_line_for_a_refusal),
-        cmocka_unit_test(a_line_for_a_client_that_left),
-        cmocka_unit_test(one_line_a_request_after_retries),
+        cmocka_unit_test(a_line_for_a_good_end),         cmocka_unit_test(a_line_for_a_refusal),
+        cmocka_unit_test(a_line_for_a_client_that_left), cmocka_unit_test(one_line_a_request_after_retries),
         cmocka_unit_test(a_long_line_is_cut_not_split),
     };
 

@@ -219,7 +219,8 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
     return path != NULL ? weir_backend_at_path(q, path) : weir_backend_at(q, host, port);
 }
 
-static const weir_router_t smallest = {WEIR_ROUTER("smallest"), .lookup_domain_name = lookup, .checkout_service = checkout, .service_backend = backend};
+static const weir_router_t smallest = {WEIR_ROUTER("smallest"), .lookup_domain_name = lookup, .checkout_service = checkout,
+                                       .service_backend = backend};
 
 static void the_smallest_router(void **state)
 {
@@ -287,7 +288,7 @@ static weir_answer_t checkin(weir_state_t *s, const weir_request_t *r, weir_serv
     return weir_checkin_done(q);
 }
 
-static const weir_router_t once = {WEIR_ROUTER("once"),        .lookup_domain_name = lookup, .checkout_service = checkout_once,
+static const weir_router_t once = {WEIR_ROUTER("once"), .lookup_domain_name = lookup, .checkout_service = checkout_once,
                                    .service_backend = backend, .checkin_service = checkin};
 
 static void assert_broken(const char *a_host, uint16_t a_port, const char *a_path)

@@ -37,7 +37,8 @@ static const struct {
      "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
     {"listen: 8080\nweir.connect-timeout: 0\n" HOSTS,
      "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
-    {"listen: 8080\nweir.max-head: [1]\n" HOSTS, "t.yaml:2: weir.max-head: must be a whole number of bytes from 256 to 16777216\n"},
+    {"listen: 8080\nweir.max-head: [1]\n" HOSTS,
+     "t.yaml:2: weir.max-head: must be a whole number of bytes from 256 to 16777216\n"},
     {"listen: 8080\nweir.proxy-status: maybe\n" HOSTS, "t.yaml:2: weir.proxy-status: must be ON or OFF\n"},
     {"listen: 8080\nweir.header-case: upper\n" HOSTS, "t.yaml:2: weir.header-case: must be preserve or canonical\n"},
     {"listen: 8080\nweir.start-time-header: a b\n" HOSTS, "t.yaml:2: weir.start-time-header: must be the name of a header\n"},
@@ -89,7 +90,8 @@ static void refuses_with_file_and_line(void **state)
 
 static void names_what_cannot_be_loaded(void **state)
 {
-    static const char *const directives[] = {"weir.router: ./none.so", "weir.router: {module: sub/none.so}", "weir.stages: none.so, weir.router: stub"};
+    static const char *const directives[] = {"weir.router: ./none.so", "weir.router: {module: sub/none.so}",
+                                             "weir.stages: none.so, weir.router: stub"};
 
     for (size_t i = 0; i < 3; i++) {
         char text[200];
@@ -158,8 +160,9 @@ static void fills_the_plan(void **state)
 
 static void widens_head_limits(void **state)
 {
-    conf_t *conf = load("listen: 8080\nweir.max-headers: 5\nhosts: {default: {paths: {/: {weir.router: stub, weir.max-headers: 3,"
-                        " weir.max-request-line: 9000}}}}\n");
+    conf_t *conf =
+        load("listen: 8080\nweir.max-headers: 5\nhosts: {default: {paths: {/: {weir.router: stub, weir.max-headers: 3,"
+             " weir.max-request-line: 9000}}}}\n");
 
     assert_int_equal(conf->paths->plan->head_limits.count, 3);
     assert_int_equal(conf->head_limits.count, 5);
@@ -189,7 +192,8 @@ static void puts_the_gate_first(void **state)
     assert_int_equal(host->paths.entries[0].handlers.size, 0);
     assert_int_equal(host->fallback_path.handlers.size, 0);
     /* Slots are given in the order of registration: the gate came last. */
-    assert_true(host->paths.entries[1].handlers.entries[0]->_config_slot > host->paths.entries[1].handlers.entries[2]->_config_slot);
+    assert_true(host->paths.entries[1].handlers.entries[0]->_config_slot >
+                host->paths.entries[1].handlers.entries[2]->_config_slot);
     conf_destroy(&conf);
 }
 
@@ -207,11 +211,12 @@ static void shares_a_router_that_is_an_alias(void **state)
 
 static void listens_where_it_is_told(void **state)
 {
-    conf_t *conf = load("listen: [ '127.0.0.1:81', '[::1]:82', 'unix:/tmp/a', /tmp/b ]\n"
-                        "hosts:\n"
-                        "  a: {listen: {port: 83, host: 127.0.0.1, proxy-protocol: ON}, paths: {/: {weir.router: stub}}}\n"
-                        "  b: {listen: {port: 83, host: 127.0.0.1, proxy-protocol: ON}, paths: {/: {weir.router: stub}}}\n"
-                        "  c: {listen: ['127.0.0.1:81', {port: /tmp/c, type: unix, permission: 0640, owner: root}], paths: {}}\n");
+    conf_t *conf =
+        load("listen: [ '127.0.0.1:81', '[::1]:82', 'unix:/tmp/a', /tmp/b ]\n"
+             "hosts:\n"
+             "  a: {listen: {port: 83, host: 127.0.0.1, proxy-protocol: ON}, paths: {/: {weir.router: stub}}}\n"
+             "  b: {listen: {port: 83, host: 127.0.0.1, proxy-protocol: ON}, paths: {/: {weir.router: stub}}}\n"
+             "  c: {listen: ['127.0.0.1:81', {port: /tmp/c, type: unix, permission: 0640, owner: root}], paths: {}}\n");
     const weir_listen_t *listens = conf->listens.at;
 
     assert_int_equal(conf->listens.count, 6);
@@ -283,7 +288,7 @@ static char *printed_by(int argc, char **argv, int expected_status)
     return capture_end(&capture);
 }
 
-#define PRINTED(status, ...)                                                                                                      \
+#define PRINTED(status, ...)                                                                                                   \
     printed_by((int)(sizeof((char *[]){"weir", __VA_ARGS__}) / sizeof(char *)), (char *[]){"weir", __VA_ARGS__}, status)
 
 static void prints_what_a_file_comes_to(void **state)

@@ -70,7 +70,8 @@ static void reads_all_kinds_of_nodes(void **state)
     assert_tree(parse("a"), "a");
     assert_tree(parse("[]"), "[]");
     assert_tree(parse("{}"), "{}");
-    assert_tree(parse("a: [1, 'two', \"thr\\ee\"]\nb:\n  c: |\n    text\n"), "{a:[1,two,thr\x1b" "e],b:{c:text\n}}");
+    assert_tree(parse("a: [1, 'two', \"thr\\ee\"]\nb:\n  c: |\n    text\n"), "{a:[1,two,thr\x1b"
+                                                                             "e],b:{c:text\n}}");
     assert_tree(parse("- 1\n- 2\n- 3\n- 4\n- 5\n- 6\n- 7\n- 8\n- 9\n"), "[1,2,3,4,5,6,7,8,9]");
     assert_tree(parse("a: !!str 1\nb: ! x\n"), "{a:1,b:x}");
     assert_tree(parse("a:\n"), "{a:}");

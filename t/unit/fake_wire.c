@@ -291,8 +291,8 @@ void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_
         return;
     fake_note(x->loop, "interim %u\n", status);
     for (size_t i = 0; headers != NULL && i < headers->count; i++)
-        fake_note(x->loop, "  %.*s: %.*s\n", (int)headers->at[i].name.len, headers->at[i].name.base, (int)headers->at[i].value.len,
-                  headers->at[i].value.base);
+        fake_note(x->loop, "  %.*s: %.*s\n", (int)headers->at[i].name.len, headers->at[i].name.base,
+                  (int)headers->at[i].value.len, headers->at[i].value.base);
 }
 
 void weir_front_cut(weir_exchange_t *x)
@@ -613,7 +613,7 @@ static weir_answer_t ask(weir_shared_t *script, fake_kind_t kind, void *q)
     weir_answer_t nothing = {0};
     unsigned picks;
 
-    WEIR_MUST(!script->is_answering); /* invariant 4 */
+    WEIR_MUST(!script->is_answering);    /* invariant 4 */
     WEIR_MUST(script->question == NULL); /* invariant 3 */
     script->asked[kind]++;
     if (script->how[kind] == FAKE_FORGET)
@@ -655,12 +655,14 @@ static weir_answer_t on_checkout(weir_state_t *state, const weir_request_t *requ
     return ask(script, FAKE_CHECKOUT, q);
 }
 
-static weir_answer_t on_backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
+static weir_answer_t on_backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service,
+                                weir_q_backend_t *q)
 {
     return ask(state->script, FAKE_BACKEND, q);
 }
 
-static weir_answer_t on_checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
+static weir_answer_t on_checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service,
+                                weir_q_checkin_t *q)
 {
     weir_shared_t *script = state->script;
 

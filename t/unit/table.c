@@ -224,7 +224,8 @@ static void error_pages(void **state)
 
     assert_true(file >= 0 && write(file, "<p>sorry", 8) == 8 && close(file) == 0);
     snprintf(text, sizeof(text),
-             "{apps: {a: {domains: [a], backends: [a:1], error-pages: {backend_refused: {status: 502, file: %s}, expectation_failed: {status: "
+             "{apps: {a: {domains: [a], backends: [a:1], error-pages: {backend_refused: {status: 502, file: %s}, "
+             "expectation_failed: {status: "
              "400}}}}}",
              path);
     open_table(text);
@@ -253,7 +254,8 @@ static void assert_wrong(const char *name, const char *text, const char *complai
 
 static void complains(void **state)
 {
-    static const char *const backends[] = {"a", ":80", "a:", "a:0", "a:65536", "a:8x", "a b:1", "unix:", "[::1:80", "[]:80", "http://a:80"};
+    static const char *const backends[] = {"a",     ":80",   "a:",      "a:0",   "a:65536",    "a:8x",
+                                           "a b:1", "unix:", "[::1:80", "[]:80", "http://a:80"};
 
     assert_wrong("table", "{}", "needs a map of apps");
     assert_wrong("table", "{apps: [a]}", "needs a map of apps");
@@ -267,8 +269,10 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [a]"), "neither backends nor redirect-to");
     assert_wrong("table", APP("domains: [a], backends: [a:1], redirect-to: b"), "exclude each other");
     assert_wrong("table", APP("domains: [a, A], backends: [a:1]"), "`A` belongs to the app `a` already");
-    assert_wrong("table", "{apps: {a: {domains: [\"*.x\"], backends: [a:1]}, b: {domains: [\"*.X\"], backends: [a:1]}}}", "belongs to the app `a`");
-    assert_wrong("table", "{apps: {a: {domains: [\"*\"], backends: [a:1]}, b: {domains: [\"*\"], backends: [a:1]}}}", "belongs to the app `a`");
+    assert_wrong("table", "{apps: {a: {domains: [\"*.x\"], backends: [a:1]}, b: {domains: [\"*.X\"], backends: [a:1]}}}",
+                 "belongs to the app `a`");
+    assert_wrong("table", "{apps: {a: {domains: [\"*\"], backends: [a:1]}, b: {domains: [\"*\"], backends: [a:1]}}}",
+                 "belongs to the app `a`");
     assert_wrong("table", APP("domains: [\"a:80\"], backends: [a:1]"), "`a:80` is no domain");
     assert_wrong("table", APP("domains: [\"a.*\"], backends: [a:1]"), "is no domain");
     assert_wrong("table", APP("domains: [\"*a\"], backends: [a:1]"), "is no domain");
@@ -282,7 +286,8 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {a: [b]}}"), "one line of text");
     assert_wrong("table", APP("domains: [a], redirect-to: http//a"), "redirect-to is a domain");
     assert_wrong("table", APP("domains: [a], backends: [a:1], error-pages: {x: {status: 99}}"), "200 to 599");
-    assert_wrong("table", APP("domains: [a], backends: [a:1], error-pages: {x: {file: /nowhere/x}}"), "`/nowhere/x` cannot be read: ");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], error-pages: {x: {file: /nowhere/x}}"),
+                 "`/nowhere/x` cannot be read: ");
     assert_wrong("table", APP("domains: [a], backends: [a:1], error-pages: {x: {}}"), "a status, a file, or both");
     assert_wrong("table", APP("domains: [a], backends: {a: b}"), "backends are a list");
     for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {

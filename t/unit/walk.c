@@ -54,17 +54,23 @@ static void cancel(weir_exchange_t *x, void *memory)
     fake_note(x->loop, "!%u ", number(x));
 }
 
-#define LEAVE(n)                                                                                   \
-    static void leave_##n(weir_exchange_t *x, void *memory)                                        \
-    {                                                                                              \
-        assert_true(((memory_t *)memory)->enters > 0);                                             \
-        fake_note(x->loop, "-%u ", n);                                                             \
+#define LEAVE(n)                                                                                                               \
+    static void leave_##n(weir_exchange_t *x, void *memory)                                                                    \
+    {                                                                                                                          \
+        assert_true(((memory_t *)memory)->enters > 0);                                                                         \
+        fake_note(x->loop, "-%u ", n);                                                                                         \
     }
-LEAVE(10) LEAVE(20) LEAVE(30) LEAVE(75) LEAVE(80)
+LEAVE(10)
+LEAVE(20) LEAVE(30) LEAVE(75) LEAVE(80)
 
-#define STAGE(n) {.number = n, .name = #n, .memory_size = sizeof(memory_t), .enter = enter, .cancel = cancel, .leave = leave_##n}
-static const weir_stage_t stage_10 = STAGE(10), stage_20 = STAGE(20), stage_30 = STAGE(30), stage_75 = STAGE(75), stage_80 = STAGE(80);
-static const weir_stage_t stage_20_stubborn = {.number = 20, .name = "20", .memory_size = sizeof(memory_t), .enter = enter, .leave = leave_20};
+#define STAGE(n)                                                                                                               \
+    {                                                                                                                          \
+        .number = n, .name = #n, .memory_size = sizeof(memory_t), .enter = enter, .cancel = cancel, .leave = leave_##n         \
+    }
+    static const weir_stage_t stage_10 = STAGE(10),
+                              stage_20 = STAGE(20), stage_30 = STAGE(30), stage_75 = STAGE(75), stage_80 = STAGE(80);
+static const weir_stage_t stage_20_stubborn = {
+    .number = 20, .name = "20", .memory_size = sizeof(memory_t), .enter = enter, .leave = leave_20};
 static const weir_stage_t *const five[] = {&stage_10, &stage_20, &stage_30, &stage_75, &stage_80, NULL};
 static const weir_stage_t *const stubborn[] = {&stage_10, &stage_20_stubborn, &stage_30, &stage_75, &stage_80, NULL};
 
@@ -364,7 +370,8 @@ static void reads_the_request(void **state)
 
 static void merges_stages(void **state)
 {
-    static const weir_stage_t early = {.number = 25, .name = "early", .enter = enter}, twin = {.number = 50, .name = "twin", .enter = enter},
+    static const weir_stage_t early = {.number = 25, .name = "early", .enter = enter},
+                              twin = {.number = 50, .name = "twin", .enter = enter},
                               late = {.number = 77, .name = "late", .enter = enter}, empty = {.number = 26};
     const weir_stage_t *out[WEIR_STAGES_MAX + 1], *many[WEIR_STAGES_MAX], *one;
     weir_stage_t made[WEIR_STAGES_MAX];

@@ -30,7 +30,7 @@ sub start {
     if ($pid == 0) {
         POSIX::setpgid(0, 0);
         @SIG{qw(TERM INT HUP ALRM)} = ('DEFAULT') x 4;
-        _close_all_but(fileno $listener);
+        Weir::Client::close_all();
         eval { $option{fast} ? $self->_serve_all($listener, $parent) : $self->_accept_all($listener, $parent); 1 }
             or print STDERR "# $self->{name}: $@";
         kill 'TERM', -$$;
@@ -40,16 +40,6 @@ sub start {
     $self->{pid} = $pid;
     $running{$pid} = $self;
     return $self;
-}
-
-# What the test has open must not stay open here: its clients could not close their connections.
-sub _close_all_but {
-    my ($keep) = @_;
-    opendir my $fds, '/proc/self/fd' or return;
-    for my $fd (grep { /^\d+$/ && $_ > 2 && $_ != $keep } readdir $fds) {
-        POSIX::close($fd) unless $fd == fileno $fds;
-    }
-    return;
 }
 
 sub _listen {
@@ -228,7 +218,7 @@ sub wait_close {
 # The first word of the path: "/name/rest" is name.
 sub case_of {
     my ($self, $head) = @_;
-    return $head =~ m{^\S+ /([\w.-]+)} ? $1 : '';
+    return $head =~ m{^\S+ /([^/? ]+)} ? $1 : '';
 }
 
 # Answers requests until the proxy closes: $answer->($head, $body) gives the bytes of a response.

@@ -9,10 +9,13 @@ use Errno qw(EAGAIN EINTR EINPROGRESS);
 use Fcntl qw(F_GETFL F_SETFL O_NONBLOCK);
 use IO::Socket::IP;
 use IO::Socket::UNIX;
+use Scalar::Util qw(weaken);
 use Socket qw(SOL_SOCKET SO_LINGER SO_RCVBUF IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
 $SIG{PIPE} = 'IGNORE';
+
+my %open;    # every socket that still lives
 
 # How much longer everything takes here than on a plain build.
 sub slow {
@@ -49,7 +52,16 @@ sub of {
     setsockopt($socket, IPPROTO_TCP, TCP_NODELAY, 1);    # harmless failure on unix sockets
     my $flags = fcntl($socket, F_GETFL, 0);
     fcntl($socket, F_SETFL, $flags | O_NONBLOCK);
-    return bless { socket => $socket, in => '', eof => 0, reset => 0, broken => 0, %more }, $class;
+    my $self = bless { socket => $socket, in => '', eof => 0, reset => 0, broken => 0, %more }, $class;
+    weaken($open{$socket} = $socket);
+    return $self;
+}
+
+# In a forked process: what the test has open must not stay open here, or the test could not close it.
+sub close_all {
+    CORE::close $_ for grep { defined } values %open;
+    %open = ();
+    return;
 }
 
 sub local_port { return $_[0]{socket}->sockport }
