@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <h2o.h>
-
 #include "conf/verbs.h"
 #include "conf/yaml.h"
+#include "lib/wire/versions.h"
 #include "weir.h"
 
 static const char help[] =
@@ -82,8 +80,8 @@ static int read_arguments(int argc, char **argv, wish_t *wish)
 
 int conf_verb_version(void)
 {
-    printf("weir %s\nlibh2o %s\nOpenSSL %s\nnghttp2 %s\nrouter ABI %d\n", WEIR_VERSION, H2O_VERSION,
-           OpenSSL_version(OPENSSL_VERSION_STRING), nghttp2_version(0)->version_str, WEIR_ROUTER_ABI);
+    printf("weir %s\nlibh2o %s\nOpenSSL %s\nnghttp2 %s\nrouter ABI %d\n", WEIR_VERSION,
+           weir_version_of_h2o(), weir_version_of_openssl(), weir_version_of_nghttp2(), WEIR_ROUTER_ABI);
     return EXIT_FINE;
 }
 

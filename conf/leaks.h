@@ -10,6 +10,7 @@
 
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
+#define CONF_LEAKS_ARE_SOUGHT
 #define CONF_LEAKS_LOOK_AWAY() __lsan_disable()
 #define CONF_LEAKS_LOOK_AGAIN() __lsan_enable()
 #else

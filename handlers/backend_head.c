@@ -51,10 +51,12 @@ static void put_number(weir_exchange_t *x, weir_headers_t *headers, weir_span_t 
     put(x, headers, name, weir_span_of_u64(number, digits));
 }
 
-/* Where the client wanted to arrive: the port it named, or the one it came in by. */
+/* Where the client wanted to arrive: the port it named, or the one it came in by. Vegur: a PROXY header knows better. */
 static uint16_t forwarded_port(const weir_request_t *request)
 {
-    return request->host_port >= 0 ? (uint16_t)request->host_port : request->listen_port;
+    if (request->is_proxied || request->host_port < 0)
+        return request->listen_port;
+    return (uint16_t)request->host_port;
 }
 
 static void put_peer(weir_exchange_t *x, weir_headers_t *headers)

@@ -2,7 +2,7 @@
 #ifndef WEIR_ROUTER_QUESTION_H
 #define WEIR_ROUTER_QUESTION_H
 /**
- * @file  A question: made by ask.c, answered through answer.c from any thread, once. Between those files only.
+ * @file  A question: made by ask.c, answered through answer.c from any thread, once. Private to router/.
  *
  *   CALLING ──callback returned──► WAITING ──answer: a letter──► ANSWERED ──opened──► settled
  *      └───────────answer──────────────────────────────────────► ANSWERED ──callback returned──► settled
@@ -69,7 +69,7 @@ weir_span_t ask_copy(ask_question_t *q, weir_span_t bytes);
 void ask_target_host(ask_question_t *q, const char *host, uint16_t port);
 void ask_target_path(ask_question_t *q, const char *path);
 
-/** Whether every character may stand in a host name (or its port, after a colon, if may_have_port). Says nothing about labels. */
+/** Whether every character may stand in a host (with may_have_port: host:port). Says nothing about labels. */
 bool ask_is_host_text(weir_span_t text, bool may_have_port);
 
 /** Whether routers may set this header; false for what is not one, and for what the proxy itself writes. */

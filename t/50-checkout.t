@@ -73,7 +73,7 @@ subtest 'answers from another thread' => sub {
         is(do_that("/later-$question", "first=1 $question=" . ms(50))->body, 'ok', "$question: answered");
         ok(ended("/later-$question"), "$question: and ended");
     }
-    my $r = do_that('/later-page', 'checkout-refuse page page=' . ms(50));
+    my $r = do_that('/later-page', 'checkout-refuse own-page page=' . ms(50));
     is($r->status . $r->body, "418a page of its own\n", 'error_page: sent');
     is(do_that('/later-all', 'first=1 ' . join ' ', map { "$_=" . ms(10) } qw(init lookup checkout backend checkin))->body,
         'ok', 'all of them');
@@ -103,7 +103,7 @@ subtest 'a router that takes too long' => sub {
 };
 
 subtest 'a slow page is replaced by the plain one' => sub {
-    my $r = do_that('/slow-page', 'checkout-refuse page page=' . ms(900));
+    my $r = do_that('/slow-page', 'checkout-refuse own-page page=' . ms(900));
     is($r->status, 503, 'with the status of the reason');
     like($r->body, qr/maintenance/, 'and its name');
     ended('/slow-page');

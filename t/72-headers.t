@@ -51,7 +51,7 @@ subtest 'what goes on' => sub {
     }
     $head = forwarded([ 'Connection: Cookie, Authorization, X-Forwarded-For, X-Request-Id, Host, Content-Length, Via', 'Cookie: a=b', 'Authorization: x' ]);
     is(one_of($head, 'Cookie') . one_of($head, 'Authorization'), 'a=bx', 'nominating what carries the message has no effect');
-    isnt(one_of($head, $_), '', "$_ is there") for qw(Host Via X-Forwarded-For X-Request-Id);
+    cmp_ok(one_of($head, $_), 'ne', '', "$_ is there") for qw(Host Via X-Forwarded-For X-Request-Id);
 };
 
 subtest 'who asks, and how' => sub {
@@ -76,7 +76,7 @@ subtest 'who asks, and how' => sub {
 
 subtest 'request ids' => sub {
     like(one_of(forwarded([]), 'X-Request-Id'), qr/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'a new one is a UUIDv4');
-    isnt(one_of(forwarded([]), 'X-Request-Id'), one_of(forwarded([]), 'X-Request-Id'), 'a new one each time');
+    cmp_ok(one_of(forwarded([]), 'X-Request-Id'), 'ne', one_of(forwarded([]), 'X-Request-Id'), 'a new one each time');
     my %ids = (
         'a' x 20 => 1, 'a' x 200 => 1, 'aZ09-+/=' x 3 => 1, 'a' x 19 => 0, 'a' x 201 => 0, 'a' x 19 . '_' => 0, 'a' x 19 . '.' => 0, 'a' x 10 . ' ' . 'a' x 10 => 0,
         '' => 0,

@@ -89,14 +89,14 @@ subtest 'pages of an app' => sub {
 subtest 'a page of the router' => sub {
     my $log = temp_path('record.log');
     my $proxy = proxy(router => { module => router_so('record'), log => $log, backends => [ $ok->address ] });
-    my $r = $proxy->get('/page', "X-Do: checkout-refuse page\r\n");
+    my $r = $proxy->get('/page', "X-Do: checkout-refuse own-page\r\n");
     is($r->status, 418, 'its status');
     is($r->body, "a page of its own\n", 'its body');
     is($r->header('X-Page'), 'own', 'its header');
     is(join('|', $r->all('Content-Length')), length $r->body, 'the framing is ours');
     unlike($r->head, qr/Bad Name/, 'a name that is none is left out');
     ok($r->says_close, 'Connection: close');
-    $r = $proxy->ask("HEAD /page HTTP/1.1\r\nHost: a\r\nX-Do: checkout-refuse page\r\n\r\n");
+    $r = $proxy->ask("HEAD /page HTTP/1.1\r\nHost: a\r\nX-Do: checkout-refuse own-page\r\n\r\n");
     is($r->header('Content-Length'), 18, 'HEAD: its length');
 };
 

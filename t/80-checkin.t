@@ -62,7 +62,7 @@ my @paths = (
         . "checkin_service - s2 connected -\nterminate - 200\n" ],
     [ 'checkout refuses',       'GET /checkout',                'checkout-refuse',
         "${begin}checkout_service main\nerror_page maintenance main\ncheckin_service main - checkout maintenance\nterminate maintenance 503\n" ],
-    [ 'a page of the router',   'GET /page',                    'checkout-refuse page',
+    [ 'a page of the router',   'GET /page',                    'checkout-refuse own-page',
         "${begin}checkout_service main\nerror_page maintenance main\ncheckin_service main - checkout maintenance\nterminate maintenance 418\n" ],
     [ 'the backend closes',     'GET /closed',                  '',          failed($asked, 'backend_closed', 503) ],
     [ 'an invalid status',      'GET /invalid',                 '',          failed($asked, 'backend_invalid_status', 503) ],

@@ -148,6 +148,7 @@ subtest 'USR1 opens the logs anew' => sub {
 subtest 'pid-file' => sub {
     my $pid_file = temp_path('weir.pid');
     my $proxy = proxy(backends => [$backend], global => { 'pid-file' => $pid_file });
+    wait_for { -s $pid_file };    # the kernel may have taken our probe before it was written
     is(read_file($pid_file), $proxy->pid . "\n", 'holds the process id');
     $proxy->stop;
     ok(!-e $pid_file, 'is removed at the end');

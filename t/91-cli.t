@@ -42,7 +42,7 @@ subtest 'mistakes are told with file and line' => sub {
         [ 'a choice that is none',        sub { s/^hosts/weir.header-case: upper\nhosts/m },           2,  qr/preserve.*canonical/ ],
         [ 'a header name that is none',   sub { s/^hosts/weir.request-id-header: "a b"\nhosts/m },     2,  qr/request-id-header/ ],
         [ 'a directive at a wrong level', sub { s/weir\.router:/weir.router: table\n        num-threads: 3\n        x:/ }, 7, qr/num-threads/ ],
-        [ 'an unknown key of the table',  sub { s/domains:/domians:/ },                                10, qr/domians/ ],
+        [ 'an unknown key of the table',  sub { s/domains:/domainz:/ },                                10, qr/domainz/ ],
         [ 'a backend without port',       sub { s/"127\.0\.0\.1:8081"/"127.0.0.1"/ },                  11, qr/127\.0\.0\.1/ ],
         [ 'a backend of a bad port',      sub { s/127\.0\.0\.1:8081/127.0.0.1:99999/ },                11, qr/99999/ ],
         [ 'an app without backends',      sub { s/^ *backends.*\n//m },                                undef, qr/shop|backends/ ],

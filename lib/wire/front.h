@@ -4,7 +4,7 @@
 /**
  * @file  The client's side of one exchange, inside lib/wire: what the pump may ask of any front.
  *
- * A front (HTTP/1, embedded, later HTTP/2) makes an h2o_req_t; handler.c hangs a weir_front_t into that request's pool. Responses
+ * A front (HTTP/1, embedded, later HTTP/2) makes an h2o_req_t and has room for a weir_front_t beside it. Responses
  * go out through h2o_start_response() and h2o_send(), so that libh2o's filters and loggers see them; what libh2o has no words for
  * (request bodies as they come, interim responses, tunnels) goes through front_ops.
  *
@@ -33,8 +33,8 @@ enum { WEIR_SINK_COPIES = -3 };
 
 /** What differs between fronts. Every function is called from the loop's thread with a request of that front. */
 typedef struct weir_front_ops {
-    /** Tells the request which front serves it; NULL takes that back. */
-    void (*attach)(h2o_req_t *req, weir_front_t *front);
+    /** Room for a weir_front_t as long as the request; its front calls weir_front_on_disposed() at the request's end. */
+    weir_front_t *(*attach)(h2o_req_t *req);
     /** The request's fields in the order received; valid as long as the h2o request. */
     const weir_headers_t *(*headers)(h2o_req_t *req);
     weir_framing_t (*framing)(h2o_req_t *req);
@@ -101,7 +101,10 @@ struct weir_front {
 /** The front a libh2o connection belongs to. */
 const weir_front_ops_t *weir_front_ops_of(const h2o_conn_t *conn);
 
-/** Hangs a front for `x` into req's pool and sets x->front. */
+/** The request has been disposed of: its response has reached the client, or the client is gone. Called once by the front. */
+void weir_front_on_disposed(weir_front_t *front);
+
+/** Makes req's front serve `x` and sets x->front. */
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops);
 
 /** Fills req->res from `head`; nothing is sent yet. Before the first send it may be done again. */

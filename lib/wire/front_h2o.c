@@ -280,10 +280,8 @@ void weir_front_finish(weir_exchange_t *x)
 
 /* ---- the leash ---- */
 
-/** The request is disposed of: its response has reached the client, or the client is gone. The only hook that always runs. */
-static void on_dispose(void *memory)
+void weir_front_on_disposed(weir_front_t *front)
 {
-    weir_front_t *front = memory;
     free(front->held);
     front->held = NULL;
     weir_exchange_t *x = front->x;
@@ -311,13 +309,7 @@ static void on_dispose(void *memory)
 
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops)
 {
-    weir_front_t *front = h2o_mem_alloc_shared(&req->pool, sizeof(*front), on_dispose);
-    memset(front, 0, sizeof(*front));
-    front->generator = (h2o_generator_t){on_proceed, on_stop};
-    front->req = req;
-    front->ops = ops;
-    front->x = x;
-    front->loop = x->loop;
+    weir_front_t *front = ops->attach(req);
+    *front = (weir_front_t){.generator = {on_proceed, on_stop}, .req = req, .ops = ops, .x = x, .loop = x->loop};
     x->front = front;
-    ops->attach(req, front);
 }

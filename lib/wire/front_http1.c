@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <sys/time.h>
 
 #include "lib/base/must.h"
 #include "lib/base/span.h"
@@ -87,8 +86,8 @@ static void note_peer(http1_conn_t *conn, const struct sockaddr *peer)
 
 void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16_t listen_port, h2o_hostconf_t **hosts)
 {
-    struct timeval now;
-    gettimeofday(&now, NULL);
+    uint64_t now_ms = h2o_now(loop->h2o.loop);
+    struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
     http1_conn_t *conn = (http1_conn_t *)(void *)h2o_create_connection(sizeof(*conn), &loop->h2o, hosts, now,
                                                                        &weir_http1_callbacks);
     memset((char *)conn + sizeof(conn->super), 0, sizeof(*conn) - sizeof(conn->super));
@@ -111,10 +110,15 @@ static void drop_stream(http1_conn_t *conn)
     if (stream == NULL)
         return;
     stream->body.sink = NULL;
-    h2o_dispose_request(&stream->req); /* loggers run, the leash is pulled */
+    h2o_dispose_request(&stream->req); /* loggers run */
+    if (stream->front != NULL)
+        weir_front_on_disposed(stream->front);
     weir_arena_finish(&stream->body.trailers);
     conn->stream = NULL;
-    free(stream);
+    if (conn->loop->spare_stream == NULL)
+        conn->loop->spare_stream = stream;
+    else
+        free(stream);
 }
 
 void http1_close(http1_conn_t *conn)
@@ -350,7 +354,10 @@ static h2o_iovec_t iovec_of(weir_span_t span)
 
 static http1_stream_t *create_stream(http1_conn_t *conn)
 {
-    http1_stream_t *stream = malloc(sizeof(*stream));
+    http1_stream_t *stream = conn->loop->spare_stream;
+    conn->loop->spare_stream = NULL;
+    if (stream == NULL)
+        stream = malloc(sizeof(*stream));
     WEIR_MUST(stream != NULL);
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     h2o_init_request(&stream->req, &conn->super, NULL);
@@ -384,7 +391,8 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
     req->input.authority = iovec_of(head->authority);
     req->version = 0x100 | head->minor;
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
-    gettimeofday(&req->timestamps.request_begin_at, NULL);
+    uint64_t now_ms = h2o_now(conn->loop->h2o.loop);
+    req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
     fill_h2o_headers(req, &stream->headers);
     stream->body.framing = head->framing;
     stream->body.left_bytes = head->framing.length_bytes;

@@ -63,6 +63,7 @@ struct http1_stream {
     h2o_ostream_t final;
     http1_conn_t *conn;
     weir_front_t *front; /* NULL for libh2o's own handlers */
+    weir_front_t front_memory;
     weir_headers_t headers;
     bool is_persistent; /* what the client asked for */
     struct {

@@ -165,9 +165,10 @@ ssize_t http1_move_body(http1_conn_t *conn)
 
 /* ---- front_ops ---- */
 
-static void attach(h2o_req_t *req, weir_front_t *front)
+static weir_front_t *attach(h2o_req_t *req)
 {
-    http1_stream_of(req)->front = front;
+    http1_stream_t *stream = http1_stream_of(req);
+    return stream->front = &stream->front_memory;
 }
 
 static const weir_headers_t *headers_of(h2o_req_t *req)

@@ -13,7 +13,11 @@
 #include "lib/wire/resolver.h"
 #include "lib/wire/splice.h"
 
-enum { LETTER_ROUNDS = 8 };
+enum {
+    LETTER_ROUNDS = 8,
+    H2O_POOL_CHUNKS = 16,        /* that libh2o's pools keep per thread */
+    H2O_POOL_CHUNK_BYTES = 4096,
+};
 
 static __thread weir_loop_t *current; /* the loop that runs on this thread */
 
@@ -182,6 +186,32 @@ void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count)
 
 /* ---- life ---- */
 
+/** libh2o keeps memory for reuse per thread, and forgets it when the thread ends. */
+static void forget_h2o_memory(void)
+{
+    struct chunk {
+        struct chunk *next;
+    };
+    struct chunk *chunk = (struct chunk *)(void *)h2o_socket_buffer_prototype.allocator._link;
+    while (chunk != NULL) {
+        struct chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    h2o_socket_buffer_prototype.allocator._link = NULL;
+    h2o_socket_buffer_prototype.allocator.cnt = 0;
+    h2o_mem_pool_t pool;
+    h2o_mem_init_pool(&pool);
+    for (int i = 0; i < 4 * H2O_POOL_CHUNKS; i++) /* takes the kept chunks, and fresh ones when there are none left */
+        (void)h2o_mem_alloc_pool(&pool, H2O_POOL_CHUNK_BYTES / 4 - 64);
+    for (chunk = (struct chunk *)(void *)pool.chunks; chunk != NULL;) {
+        struct chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+}
+
+
 weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server)
 {
     weir_loop_t *loop = calloc(1, sizeof(*loop));
@@ -246,6 +276,7 @@ void weir_loop_destroy(weir_loop_t **loop)
     (void)h2o_evloop_run(evloop, 0);
     h2o_evloop_destroy(evloop);
     pthread_mutex_destroy(&gone->mailbox_lock);
+    free(gone->spare_stream);
     weir_block_give(gone->scratch);
     weir_block_forget();
     free(gone->head);
@@ -254,4 +285,5 @@ void weir_loop_destroy(weir_loop_t **loop)
     free(gone);
     current = NULL;
     weir_arena_forget_blocks();
+    forget_h2o_memory();
 }

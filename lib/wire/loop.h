@@ -56,6 +56,7 @@ struct weir_loop {
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 
+    struct http1_stream *spare_stream; /* the one freed last, or NULL */
     char *scratch;                 /* a block (bytes.h), for one read at a time */
     char *head;                    /* for one response head at a time           */
     size_t head_capacity;

@@ -69,10 +69,9 @@ ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity)
 
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count)
 {
-    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
     ssize_t sent;
-    do {
-        sent = sendmsg(sock->fd, &message, MSG_NOSIGNAL);
+    do { /* SIGPIPE is ignored; these two cost the kernel less than sendmsg(2) */
+        sent = count == 1 ? write(sock->fd, pieces->iov_base, pieces->iov_len) : writev(sock->fd, pieces, count);
     } while (sent == -1 && errno == EINTR);
     if (sent >= 0)
         return sent;

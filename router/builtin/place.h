@@ -2,7 +2,8 @@
 #ifndef WEIR_ROUTER_BUILTIN_PLACE_H
 #define WEIR_ROUTER_BUILTIN_PLACE_H
 /**
- * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "unix:/path". For the built-in routers only.
+ * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "unix:/path"; and words to read
+ *        configuration with. For the built-in routers only.
  */
 #include "weir_router.h"
 
@@ -11,6 +12,7 @@ typedef struct place {
     uint16_t port; /* 0: it is a path         */
 } place_t;
 
+/** Reads one place. False after a complaint about `node`; then nothing needs to be freed. */
 bool place_read(const weir_config_t *node, place_t *out);
 
 /** Reads a list of them, or a single one. places_free() also what a false return left. */
@@ -21,7 +23,7 @@ weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q);
 
 void places_free(place_t *places, size_t count);
 
-/** Complains about the first key of the map `node` that is not among `keys` (NULL at the end), with the closest one if it is close. */
+/** Complains about the first key of the map `node` that is not among `keys` (NULL at the end), and names the closest. */
 bool builtin_keys_check(const weir_config_t *node, const char *const *keys);
 
 /** Complains that `text` is not one of `words` (NULL at the end). Always false. */

@@ -27,6 +27,9 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
     return weir_backend_at(q, "127.0.0.1", 1);
 }
 
-const large_router_t weir_router = {.known = {.size = sizeof(large_router_t), .name = "large", .lookup_domain_name = lookup,
-                                              .checkout_service = checkout, .service_backend = backend},
+const large_router_t weir_router = {.known = {.size = sizeof(large_router_t),
+                                              .name = "large",
+                                              .lookup_domain_name = lookup,
+                                              .checkout_service = checkout,
+                                              .service_backend = backend},
                                     .extra = {0, EXTRA ? (void *)lookup : 0}};

@@ -9,7 +9,7 @@
  *
  * Words of X-Do, separated by spaces:
  *   init-refuse lookup-refuse lookup-redirect lookup-null checkout-refuse bad-address      answers
- *   first=N        starts at backend N            page        an error page of its own
+ *   first=N        starts at backend N            own-page    an error page of its own
  *   deep           feature deep_continue          put         additional headers both ways
  *   name           calls its service by a name    twice       answers every question twice
  *   QUESTION=MS    answers that question (init, lookup, checkout, backend, checkin, page) from a thread, so much later
@@ -148,7 +148,8 @@ static void *give_later(void *argument)
 }
 
 /* Weir frees a question when both sides are through with it: the second answer is given from inside the callback only. */
-static weir_answer_t give(const weir_request_t *request, weir_state_t *state, const char *question, answer_t answer, weir_answer_t (*promise)(void *))
+static weir_answer_t give(const weir_request_t *request, weir_state_t *state, const char *question, answer_t answer,
+                          weir_answer_t (*promise)(void *))
 {
     pthread_t thread;
     answer_t *copy;
@@ -169,10 +170,10 @@ static weir_answer_t give(const weir_request_t *request, weir_state_t *state, co
     return promise(answer.q);
 }
 
-#define PROMISE(kind)                                                                              \
-    static weir_answer_t promise_##kind(void *q)                                                   \
-    {                                                                                              \
-        return weir_later((weir_q_##kind##_t *)q);                                                 \
+#define PROMISE(kind)                                                                                                          \
+    static weir_answer_t promise_##kind(void *q)                                                                               \
+    {                                                                                                                          \
+        return weir_later((weir_q_##kind##_t *)q);                                                                             \
     }
 PROMISE(init)
 PROMISE(lookup)
@@ -289,7 +290,7 @@ static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request,
 static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
 {
     say(state, "error_page %s %s", fault->name, weir_page_group(q) == NULL ? "-" : weir_page_group(q)->name);
-    if (is_told(request, "page")) {
+    if (is_told(request, "own-page")) {
         weir_page_status(q, 418);
         weir_page_header(q, span("X-Page"), span("own"));
         weir_page_header(q, span("Content-Length"), span("3"));
@@ -321,10 +322,17 @@ static void terminate(weir_state_t *state, const weir_request_t *request, const 
     say(state, "terminate %s %u", name_of(fault), weir_request_status(request));
 }
 
-const weir_router_t weir_router = {WEIR_ROUTER("record"), .state_size = sizeof(weir_state_t), .init = init,
-                                   .lookup_domain_name = lookup, .checkout_service = checkout, .service_backend = backend,
-                                   .checkin_service = checkin, .error_page = error_page, .feature = feature,
-                                   .additional_headers = additional_headers, .terminate = terminate};
+const weir_router_t weir_router = {WEIR_ROUTER("record"),
+                                   .state_size = sizeof(weir_state_t),
+                                   .init = init,
+                                   .lookup_domain_name = lookup,
+                                   .checkout_service = checkout,
+                                   .service_backend = backend,
+                                   .checkin_service = checkin,
+                                   .error_page = error_page,
+                                   .feature = feature,
+                                   .additional_headers = additional_headers,
+                                   .terminate = terminate};
 
 /* ── configuration ── */
 
@@ -359,7 +367,10 @@ bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shar
         free(shared);
         return weir_config_wrong(config, "log: needs a file that can be written");
     }
-    shared->keepalive = keepalive == NULL ? WEIR_CLOSE : *keepalive == 'r' ? WEIR_REUSE : *keepalive == 'f' ? WEIR_FRESH : WEIR_CLOSE;
+    shared->keepalive = keepalive == NULL   ? WEIR_CLOSE
+                        : *keepalive == 'r' ? WEIR_REUSE
+                        : *keepalive == 'f' ? WEIR_FRESH
+                                            : WEIR_CLOSE;
     pthread_mutex_init(&shared->mutex, NULL);
     pthread_cond_init(&shared->is_idle, NULL);
     for (size_t i = 0; i < weir_config_count(backends) && i < SERVICES; i++) {

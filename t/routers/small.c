@@ -32,5 +32,11 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
 }
 
 #define POISON ((const void *)1)
-const small_router_t weir_router = {offsetof(small_router_t, poison), "small", 0, NULL, lookup, checkout, backend,
+const small_router_t weir_router = {offsetof(small_router_t, poison),
+                                    "small",
+                                    0,
+                                    NULL,
+                                    lookup,
+                                    checkout,
+                                    backend,
                                     {POISON, POISON, POISON, POISON, POISON, POISON, POISON, POISON}};

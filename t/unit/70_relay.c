@@ -20,6 +20,7 @@ static void the_head_in_order(void **state)
         "X-FORWARDED-PROTO: ftp\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nTE: trailers\r\nX-Forwarded-For: 2.2.2.2\r\n"
         "X-Forwarded-Proto: gopher\r\nTrailer: a\r\nContent-Length: 005\r\nX-To-Backend: forged\r\n\r\n");
 
+    w.x->request.is_proxied = true;
     weir_exchange_start(w.x);
     assert_string_equal(w.loop.backend_head, "POST /a?b HTTP/1.1\r\n"
                                              "Host: shop.example\r\n"
@@ -32,12 +33,26 @@ static void the_head_in_order(void **state)
                                              "X-To-Backend: b\r\n"
                                              "X-Request-Id: 00010203-0405-4607-8809-0a0b0c0d0e0f\r\n"
                                              "X-Forwarded-Peer-Port: 1234\r\n"
-                                             "X-Forwarded-Port: 81\r\n"
+                                             "X-Forwarded-Port: 8080\r\n"
                                              "Connect-Time: 0\r\n"
                                              "X-Request-Start: 1700000000000\r\n"
                                              "Total-Route-Time: 0\r\n"
                                              "Content-Length: 5\r\n"
                                              "\r\n");
+    world_finish(OK_HEAD);
+}
+
+static void the_port_is_the_one_that_was_named(void **state)
+{
+    world_open(NULL);
+    w.script.has_peer_port = true;
+    world_request("GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-Peer-Port: 9\r\n\r\n");
+    assert_contains(w.loop.backend_head, "\r\nX-Forwarded-Port: 81\r\n");
+    assert_contains(w.loop.backend_head, "\r\nX-Forwarded-Peer-Port: 9\r\n"); /* a question for PROXY listeners only */
+    world_finish(OK_HEAD);
+    world_open(NULL);
+    world_request("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_contains(w.loop.backend_head, "\r\nX-Forwarded-Port: 8080\r\n");
     world_finish(OK_HEAD);
 }
 
@@ -308,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_head_in_order),
+        cmocka_unit_test(the_port_is_the_one_that_was_named),
         cmocka_unit_test(times_are_of_the_attempt_that_connected),
         cmocka_unit_test(framing_is_said_once),
         cmocka_unit_test(canonical_case),

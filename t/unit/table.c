@@ -202,7 +202,10 @@ static void headers_features_redirects(void **state)
     open_table("{apps: {a: {domains: [a], backends: [a:1], features: [deep-continue, peer-port],"
                "headers: {to-backend: {X-A: \"1\", host: inner.example}, to-client: {X-B: \"2\", Via: none}}},"
                "b: {domains: [b], redirect-to: \"a.example:81\"}}}");
-    world_request("POST / HTTP/1.1\r\nHost: a\r\nx-a: old\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front,
+                        "POST / HTTP/1.1\r\nHost: a\r\nx-a: old\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    w.x->request.is_proxied = true;
+    weir_exchange_start(w.x);
     assert_true(w.x->wants_continue);
     assert_contains(w.loop.backend_head, "\r\nx-a: 1\r\n");
     assert_contains(w.loop.backend_head, "\r\nX-Forwarded-Peer-Port: 1234\r\n");

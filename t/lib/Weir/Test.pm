@@ -245,6 +245,13 @@ sub _proxy_env {
     };
 }
 
+# libh2o's configurators forget what they were made of, the C library its resolv.conf; that is theirs, and once.
+sub _valgrind {
+    my $suppressions = temp_path('suppressions');
+    write_file($suppressions, map { "{\n   $_\n   Memcheck:Leak\n   ...\n   fun:$_\n   ...\n}\n" } 'h2o_*configurator*', 'h2o_config_*', '__res*');
+    return (qw(valgrind -q --leak-check=full --error-exitcode=77), "--suppressions=$suppressions");
+}
+
 # Block YAML of hashes, lists and texts; every text that could be read as anything else is quoted.
 sub _yaml {
     my ($value, $indent) = @_;
@@ -292,8 +299,7 @@ sub proxy {
     write_file($self->{config}, $yaml);
 
     my @command = ("$build/weir", 'run', '-c', $self->{config});
-    unshift @command, qw(valgrind -q --leak-check=full --error-exitcode=77), "--log-file=$self->{report}.%p"
-        if Weir::Client::is_valgrind();
+    unshift @command, _valgrind(), "--log-file=$self->{report}.%p" if Weir::Client::is_valgrind();
     @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
     $self->{pid} = _spawn($self->{out}, $self->{err},
         command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
