@@ -41,7 +41,7 @@ my $dead = '127.0.0.1:' . refusing_port();
 my $fast = fast_backend('fast');
 my $echo = echo_backend();
 
-# One client's session of a few requests. A complaint, or nothing.
+# A few requests of one client. A complaint, or nothing.
 my $client;
 sub request_of_each_kind {
     my ($proxy) = @_;

@@ -21,8 +21,8 @@
 
 enum {
     ALIGNMENT = 16,
-    BLOCK_BYTES = 4096, /* with its header */
-    RECYCLED_BLOCKS = 64,
+    BLOCK_BYTES = 8192, /* with its header: a plain request fits */
+    RECYCLED_BLOCKS = 256,
 };
 
 struct weir_arena_block {

@@ -12,9 +12,9 @@
 
 typedef struct weir_loop weir_loop_t;
 
-/** Monotonic microseconds, read now. */
+/** Monotonic microseconds when the present event began: what happens in one event happens at one instant. */
 uint64_t weir_loop_now_us(const weir_loop_t *loop);
-/** Microseconds since the Unix epoch, read now. */
+/** The same instant in microseconds since the Unix epoch. */
 uint64_t weir_loop_wall_us(const weir_loop_t *loop);
 /** Fills `bytes` with `count` random bytes (cryptographic quality, buffered per loop). */
 void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count);

@@ -104,6 +104,36 @@ void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16
     http1_update_watch(conn);
 }
 
+static http1_stream_t *take_stream(weir_loop_t *loop)
+{
+    http1_stream_t *stream = loop->spare_streams;
+    if (stream == NULL) {
+        stream = malloc(sizeof(*stream));
+        WEIR_MUST(stream != NULL);
+        return stream;
+    }
+    loop->spare_streams = (http1_stream_t *)(void *)stream->conn;
+    loop->spare_stream_count--;
+    return stream;
+}
+
+static void keep_stream(weir_loop_t *loop, http1_stream_t *stream)
+{
+    if (loop->spare_stream_count == WEIR_SPARE_STREAMS_MAX) {
+        free(stream);
+        return;
+    }
+    stream->conn = (http1_conn_t *)(void *)loop->spare_streams;
+    loop->spare_streams = stream;
+    loop->spare_stream_count++;
+}
+
+void http1_forget_streams(weir_loop_t *loop)
+{
+    while (loop->spare_streams != NULL)
+        free(take_stream(loop));
+}
+
 static void drop_stream(http1_conn_t *conn)
 {
     http1_stream_t *stream = conn->stream;
@@ -115,10 +145,7 @@ static void drop_stream(http1_conn_t *conn)
         weir_front_on_disposed(stream->front);
     weir_arena_finish(&stream->body.trailers);
     conn->stream = NULL;
-    if (conn->loop->spare_stream == NULL)
-        conn->loop->spare_stream = stream;
-    else
-        free(stream);
+    keep_stream(conn->loop, stream);
 }
 
 void http1_close(http1_conn_t *conn)
@@ -354,11 +381,7 @@ static h2o_iovec_t iovec_of(weir_span_t span)
 
 static http1_stream_t *create_stream(http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->loop->spare_stream;
-    conn->loop->spare_stream = NULL;
-    if (stream == NULL)
-        stream = malloc(sizeof(*stream));
-    WEIR_MUST(stream != NULL);
+    http1_stream_t *stream = take_stream(conn->loop);
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     h2o_init_request(&stream->req, &conn->super, NULL);
     stream->final.do_send = http1_send;

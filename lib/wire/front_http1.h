@@ -101,6 +101,9 @@ void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16
 /** Stops waiting for new requests: closes the connection if it is idle, or after the response under way. */
 void http1_drain(http1_conn_t *conn);
 
+/** Frees the streams that the loop keeps for reuse. */
+void http1_forget_streams(weir_loop_t *loop);
+
 /** Closes at once. From the loop only: it disposes of the request. */
 void http1_close(http1_conn_t *conn);
 

@@ -11,7 +11,11 @@
 #include "lib/http/status.h"
 #include "lib/walk/journal.h"
 
-enum { PIECES = 64, HEAD_EXTRA_BYTES = 512 };
+enum {
+    PIECES = 64,
+    HEAD_EXTRA_BYTES = 512,
+    JOINED_BYTES = 4096, /* bodies up to here are copied behind their head: one piece costs the kernel less */
+};
 
 /* ---- writing ---- */
 
@@ -255,6 +259,23 @@ static bool encode(http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *p
     return !is_last || stream->reply.left_bytes == 0;
 }
 
+/** Puts small pieces behind the head, which lies in the loop's buffer. */
+static void join_small(weir_loop_t *loop, outgoing_t *out)
+{
+    if (out->count < 2 || out->pieces[0].iov_base != loop->head)
+        return;
+    size_t total = 0;
+    for (int i = 1; i < out->count; i++)
+        total += out->pieces[i].iov_len;
+    if (total > JOINED_BYTES || out->pieces[0].iov_len + total > loop->head_capacity)
+        return;
+    for (int i = 1; i < out->count; i++) {
+        memcpy(loop->head + out->pieces[0].iov_len, out->pieces[i].iov_base, out->pieces[i].iov_len);
+        out->pieces[0].iov_len += out->pieces[i].iov_len;
+    }
+    out->count = 1;
+}
+
 static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
     http1_conn_t *conn = stream->conn;
@@ -264,6 +285,7 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
         out.pieces[out.count++] = build_head(stream);
     }
     bool is_right = encode(stream, &out, pieces, count, is_last);
+    join_small(conn->loop, &out);
     if (out.count > 0)
         http1_write(conn, out.pieces, out.count);
     if (!is_right)

@@ -3,18 +3,19 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include <h2o/http1.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
 #include "lib/wire/bytes.h"
+#include "lib/wire/front_http1.h"
 #include "lib/wire/resolver.h"
 #include "lib/wire/splice.h"
 
 enum {
     LETTER_ROUNDS = 8,
+    WALL_OFFSET_US = 1000000,    /* how old the offset to the wall clock may be */
     H2O_POOL_CHUNKS = 16,        /* that libh2o's pools keep per thread */
     H2O_POOL_CHUNK_BYTES = 4096,
 };
@@ -23,22 +24,28 @@ static __thread weir_loop_t *current; /* the loop that runs on this thread */
 
 /* ---- time ---- */
 
+void weir_loop_tick(weir_loop_t *loop)
+{
+    loop->now_us = weir_clock_monotonic_us();
+    if (loop->now_us - loop->offset_at_us < WALL_OFFSET_US)
+        return;
+    loop->offset_at_us = loop->now_us;
+    loop->wall_offset_us = weir_clock_wall_us() - loop->now_us;
+}
+
 uint64_t weir_loop_now_us(const weir_loop_t *loop)
 {
-    return weir_clock_monotonic_us();
+    return loop->now_us;
 }
 
 uint64_t weir_loop_wall_us(const weir_loop_t *loop)
 {
-    return weir_clock_wall_us();
+    return loop->now_us + loop->wall_offset_us;
 }
 
-/** For timers a few milliseconds of blur do not matter, and the coarse clock costs a tenth. */
-static uint64_t coarse_now_ms(void)
+static uint64_t now_ms(const weir_loop_t *loop)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return loop->now_us / 1000;
 }
 
 /* ---- timers ---- */
@@ -66,7 +73,7 @@ void weir_timer_set(weir_loop_t *loop, weir_timer_t *timer, uint32_t delay_ms, v
 {
     weir_timer_cancel(timer);
     weir_timer_list_t *list = list_for(loop, delay_ms);
-    timer->due_at_ms = coarse_now_ms() + list->delay_ms;
+    timer->due_at_ms = now_ms(loop) + list->delay_ms;
     timer->on_due = on_due;
     weir_list_append(&list->timers, &timer->link);
 }
@@ -84,12 +91,13 @@ bool weir_timer_is_set(const weir_timer_t *timer)
 
 static void run_timers(weir_loop_t *loop)
 {
-    uint64_t now_ms = coarse_now_ms();
+    weir_loop_tick(loop);
+    uint64_t present_ms = now_ms(loop);
     for (size_t i = 0; i < loop->timer_list_count; i++) {
         weir_list_t *timers = &loop->timer_lists[i].timers;
         while (!weir_list_is_empty(timers)) {
             weir_timer_t *timer = WEIR_AROUND(timers->next, weir_timer_t, link);
-            if (timer->due_at_ms > now_ms)
+            if (timer->due_at_ms > present_ms)
                 break;
             weir_list_remove(&timer->link);
             timer->on_due(timer);
@@ -102,7 +110,7 @@ static int32_t sleep_ms(const weir_loop_t *loop)
 {
     if (!weir_list_is_empty(&loop->letters))
         return 0;
-    uint64_t now_ms = coarse_now_ms(), soonest_ms = now_ms + 1000;
+    uint64_t present_ms = now_ms(loop), soonest_ms = present_ms + 1000;
     for (size_t i = 0; i < loop->timer_list_count; i++) {
         const weir_list_t *timers = &loop->timer_lists[i].timers;
         if (weir_list_is_empty(timers))
@@ -111,7 +119,7 @@ static int32_t sleep_ms(const weir_loop_t *loop)
         if (due_at_ms < soonest_ms)
             soonest_ms = due_at_ms;
     }
-    return soonest_ms <= now_ms ? 0 : (int32_t)(soonest_ms - now_ms);
+    return soonest_ms <= present_ms ? 0 : (int32_t)(soonest_ms - present_ms);
 }
 
 /* ---- letters ---- */
@@ -219,6 +227,7 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     loop->thread = pthread_self();
     loop->settings = settings;
     loop->server = server;
+    weir_loop_tick(loop);
     weir_list_init(&loop->letters);
     weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
@@ -245,6 +254,7 @@ void weir_loop_run(weir_loop_t *loop)
         /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
         (void)h2o_evloop_run(loop->h2o.loop, sleep_ms(loop));
         h2o_filecache_clear(loop->h2o.filecache); /* else libh2o serves stale files (libh2o notes 1.3) */
+        weir_loop_tick(loop);
         take_mailbox(loop);
         open_letters(loop);
         run_timers(loop);
@@ -276,7 +286,7 @@ void weir_loop_destroy(weir_loop_t **loop)
     (void)h2o_evloop_run(evloop, 0);
     h2o_evloop_destroy(evloop);
     pthread_mutex_destroy(&gone->mailbox_lock);
-    free(gone->spare_stream);
+    http1_forget_streams(gone);
     weir_block_give(gone->scratch);
     weir_block_forget();
     free(gone->head);

@@ -19,7 +19,8 @@
 enum {
     WEIR_READ_BYTES = 65536,     /* most bytes one read takes, and most held per direction      */
     WEIR_COLLECT_BYTES = 65536,  /* responses up to this length are collected before they start (spec h.3) */
-    WEIR_RANDOM_BYTES = 512,
+    WEIR_RANDOM_BYTES = 4096,
+    WEIR_SPARE_STREAMS_MAX = 128,
     WEIR_TIMER_LISTS = 64,
 };
 
@@ -37,6 +38,10 @@ struct weir_loop {
     pthread_t thread;
     const weir_server_settings_t *settings;
     struct weir_server *server;
+
+    uint64_t now_us;         /* when the present event began               */
+    uint64_t wall_offset_us; /* from the monotonic clock to the wall's, at */
+    uint64_t offset_at_us;   /* this instant                               */
 
     weir_timer_list_t timer_lists[WEIR_TIMER_LISTS];
     size_t timer_list_count;
@@ -56,7 +61,8 @@ struct weir_loop {
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 
-    struct http1_stream *spare_stream; /* the one freed last, or NULL */
+    struct http1_stream *spare_streams; /* linked by their conn */
+    size_t spare_stream_count;
     char *scratch;                 /* a block (bytes.h), for one read at a time */
     char *head;                    /* for one response head at a time           */
     size_t head_capacity;
@@ -83,6 +89,9 @@ void weir_loop_run(weir_loop_t *loop);
 
 /** Makes weir_loop_run() return after the present turn. On the loop's thread. */
 void weir_loop_stop(weir_loop_t *loop);
+
+/** Reads the clock: everything until the next event happens at this instant. Called where an event comes in. */
+void weir_loop_tick(weir_loop_t *loop);
 
 /** Frees the loop and nulls the pointer. No connection, exchange or timer may be left. On its thread. */
 void weir_loop_destroy(weir_loop_t **loop);

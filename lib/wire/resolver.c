@@ -91,6 +91,7 @@ static void keep_addresses(resolved_name_t *known, const struct addrinfo *found)
 static void on_answer(h2o_hostinfo_getaddr_req_t *request, const char *error, struct addrinfo *found, void *arg)
 {
     resolved_name_t *known = arg;
+    weir_loop_tick(known->loop);
     known->request = NULL;
     known->known_at_us = weir_loop_now_us(known->loop);
     known->has_failed = error != NULL;

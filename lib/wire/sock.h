@@ -14,6 +14,7 @@
 
 typedef struct weir_sock {
     h2o_socket_t *h2o; /* NULL: closed */
+    weir_loop_t *loop;
     int fd;
     bool is_reading; /* on_readable is wanted */
     bool is_awaiting; /* on_writable is under way */

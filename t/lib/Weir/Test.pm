@@ -248,8 +248,8 @@ sub _proxy_env {
 # libh2o's configurators forget what they were made of, the C library its resolv.conf; that is theirs, and once.
 sub _valgrind {
     my $suppressions = temp_path('suppressions');
-    write_file($suppressions, map { "{\n   $_\n   Memcheck:Leak\n   ...\n   fun:$_\n   ...\n}\n" } 'h2o_*configurator*', 'h2o_config_*', '__res*');
-    return (qw(valgrind -q --leak-check=full --error-exitcode=77), "--suppressions=$suppressions");
+    write_file($suppressions, map { "{\n   $_\n   Memcheck:Leak\n   ...\n   fun:$_\n   ...\n}\n" } 'h2o_*configurator*', 'h2o_config_*', 'h2o_vector__expand', '__res*');
+    return (qw(valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --error-exitcode=77), "--suppressions=$suppressions");
 }
 
 # Block YAML of hashes, lists and texts; every text that could be read as anything else is quoted.

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+# The documents: C that compiles, links that lead somewhere, directives that exist.
+#
+#   ```c             a whole file
+#   ```c fragment    declarations and functions that need nothing but the public headers
+use lib 't/lib';
+use Weir::Test;
+use File::Basename qw(dirname);
+
+chdir root_dir();
+my $include = build_dir() . '/include';
+
+my @docs = grep { -f } 'README.md', glob('docs/*.md'), glob('docs/*/*.md');
+cmp_ok(scalar @docs, '>', 10, 'documents were found');
+
+# The fenced blocks of a document: { language, line, text }.
+sub blocks {
+    my ($file) = @_;
+    my ($line, $open, @blocks) = (0);
+    for (split /^/, read_file($file)) {
+        $line++;
+        if (defined $open) {
+            if (/^```\s*$/) { push @blocks, $open; undef $open }
+            else            { $open->{text} .= $_ }
+        } elsif (/^```(.*?)\s*$/) {
+            $open = { language => $1, line => $line, text => '' };
+        }
+    }
+    ok(!defined $open, "$file: every block is closed");
+    return @blocks;
+}
+
+# What stands outside fenced blocks.
+sub prose {
+    my ($file) = @_;
+    return read_file($file) =~ s{^```.*?^```\s*$}{}gmsr;
+}
+
+my @warnings = qw(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter);
+my %alone    = (
+    'c'          => [],
+    'c fragment' => [qw(-Wno-unused-function -Wno-unused-const-variable -Wno-unused-variable)],
+);
+
+sub compile {
+    my ($block, $text) = @_;
+    my $source = write_file(temp_path('block.c'), $text);
+    return run_command('cc', '-fsyntax-only', @warnings, @{ $alone{ $block->{language} } }, "-I$include", $source);
+}
+
+subtest 'every block of C compiles' => sub {
+    my $count = 0;
+    for my $file (@docs) {
+        for my $block (grep { $_->{language} =~ /^c\b/ } blocks($file)) {
+            my $name = "$file:$block->{line}";
+            if (!$alone{ $block->{language} }) {
+                fail("$name: `$block->{language}` is neither `c` nor `c fragment`");
+                next;
+            }
+            my $above = $block->{language} eq 'c' ? '' : "#include <weir.h>\n";
+            my $run = compile($block, qq{$above#line @{[ $block->{line} + 1 ]} "$file"\n$block->{text}});
+            is($run->{exit}, 0, $name) or diag($run->{err});
+            $count++;
+        }
+    }
+    cmp_ok($count, '>', 8, 'there are such blocks');
+    isnt(compile({ language => 'c' }, "#include <weir.h>\nint wrong(void) { return weir_later(1); }\n")->{exit}, 0, 'a wrong one would be noticed');
+};
+
+subtest 'the toy of the documents is the one of the examples' => sub {
+    my $toy = read_file('examples/toy_router.c');
+    for my $file (qw(README.md docs/router-guide.md)) {
+        ok(scalar(grep { $_->{text} eq $toy } blocks($file)), $file);
+    }
+};
+
+# As code hosts make them out of headings.
+sub anchors {
+    my ($file) = @_;
+    my %anchors;
+    for my $heading (prose($file) =~ /^#+ +(.*?)\s*$/mg) {
+        (my $anchor = lc $heading) =~ s/[^\w\- ]//g;
+        $anchor =~ tr/ /-/;
+        $anchors{$anchor} = 1;
+    }
+    return \%anchors;
+}
+
+subtest 'every relative link leads to a file of this tree' => sub {
+    my $count = 0;
+    for my $file (@docs) {
+        my @wrong;
+        for my $link (prose($file) =~ /\]\(([^)\s]+)\)/g) {
+            next if $link =~ m{^[a-z]+:};
+            $count++;
+            my ($path, $anchor) = $link =~ /^([^#]*)(?:#(.*))?$/;
+            my $target = $path eq '' ? $file : dirname($file) . "/$path";
+            push @wrong, $link if $path =~ m{^/} || !-e $target;
+            push @wrong, "$link (no such heading)" if defined $anchor && -f $target && !anchors($target)->{$anchor};
+        }
+        is("@wrong", '', $file);
+    }
+    cmp_ok($count, '>', 20, 'there are such links');
+};
+
+subtest 'every directive that is mentioned exists' => sub {
+    my %known = map { $_ => 1 } read_file('docs/configuration.md') =~ /^### `(weir\.[a-z-]+)`/mg;
+    cmp_ok(scalar keys %known, '>', 10, 'directives are known');
+    for my $file (@docs) {
+        # weir.h, weir.yaml, weir.conf(5) and the like are files
+        my @wrong = grep { !$known{$_} && !/^weir\.(?:c|h|pc|so|map|yaml|conf)$/ }
+            read_file($file) =~ m{(?<![\w/.-])(weir\.[a-z]+(?:-[a-z]+)*)}g;
+        is("@wrong", '', $file);
+    }
+};
+
+subtest 'every file that is named in passing exists' => sub {
+    for my $file (@docs) {
+        my @wrong = grep { !-e && !glob($_) }
+            prose($file) =~ m{`((?:lib|router|handlers|conf|t|examples|deps|bench)/[\w./-]+\.(?:[ch]|def|t|pm|pl|yaml|md|txt))`}g;
+        is("@wrong", '', $file);
+    }
+};
+
+done_testing;
