@@ -170,8 +170,11 @@ int conf_serve(conf_t *conf)
 
 int conf_verb_run(const char *file)
 {
-    conf_t *conf = conf_load(file, false);
+    conf_t *conf;
     int status;
+
+    weir_server_block_signals();
+    conf = conf_load(file, false);
 
     if (conf == NULL)
         return EXIT_START_UP;
@@ -199,9 +202,11 @@ static bool prepare(conf_t *conf, const char *listen, const weir_router_t *route
 
 WEIR_API int weir_serve(const char *listen, const weir_router_t *router, weir_shared_t *shared)
 {
-    conf_t *conf = conf_create("weir_serve", false);
+    conf_t *conf;
     int status = EXIT_START_UP;
 
+    weir_server_block_signals();
+    conf = conf_create("weir_serve", false);
     if (prepare(conf, listen, router, shared))
         status = conf_serve(conf);
     conf_destroy(&conf);

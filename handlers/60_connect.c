@@ -5,7 +5,7 @@
  *   reads     x->target                          (set by 50), x->wants_fresh (set by 70)
  *   writes    x->back (through lib/wire), x->was_connected
  *   asks      checkin_service(connecting) after a failure
- *   verdicts  next; back to 50 after a failure; refuse with router_timeout
+ *   verdicts  next; back to 50 after a failure; refuse with router_timeout or too_many_attempts
  *   again     70 sends us back when a pooled connection turned out to be dead: the service is still checked out
  */
 #include "handlers/stages.h"
@@ -13,12 +13,19 @@
 #include "lib/walk/exchange.h"
 #include "router/ask.h"
 
-enum { NUMBER_CHECKOUT = 50 };
+enum {
+    NUMBER_CHECKOUT = 50,
+    CONNECTS_MOST = 1000, /* a router that never gives up must not keep a request for ever */
+};
 
 static void on_checked_in(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
         weir_refuse(x, answer->fault);
+        return;
+    }
+    if (x->journal.connects >= CONNECTS_MOST) {
+        weir_refuse(x, &weir_fault_too_many_attempts);
         return;
     }
     weir_back(x, NUMBER_CHECKOUT);

@@ -32,6 +32,15 @@ subtest 'all dead' => sub {
     is($proxy->books->{picks}, 3, 'each was tried once');
 };
 
+subtest 'a router that never gives up' => sub {
+    my $proxy = proxy(router => router_so('stubborn'));
+    my $r = $proxy->get('/for-ever');
+    is($r->status, 503, 'the status');
+    like($r->body, qr/too_many_attempts/, 'the page names the reason');
+    $proxy->stop;
+    is($proxy->books->{picks}, 1000, 'after a thousand attempts');
+};
+
 my $log = temp_path('record.log');
 my $record = proxy(
     router => { module => router_so('record'), log => $log, backends => [ $dead->(), $ok->address ] },

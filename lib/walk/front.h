@@ -4,7 +4,8 @@
 /**
  * @file  What a stage may ask of the client's side. Implemented by lib/wire and by t/unit/fake_wire.c.
  *
- * Every call is harmless when the client is gone (x->front is NULL); callbacks then still run, from the loop.
+ * Every call is harmless when the client is gone (x->front is NULL); callbacks then still run, from the loop, but for those of a
+ * stage that was cancelled.
  */
 #include "lib/walk/exchange.h"
 

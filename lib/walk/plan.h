@@ -14,7 +14,7 @@ struct weir_router;
 typedef struct weir_access_log weir_access_log_t; /* lib/base/log.h */
 
 typedef struct weir_plan {
-    const struct weir_router *router; /* complete: every optional member is filled, see router/module.h */
+    const struct weir_router *router; /* of this proxy's size: members it lacks are NULL, see router/module.h */
     weir_shared_t *shared;
     const weir_stage_t *const *stages; /* by ascending number, NULL at the end */
     size_t stage_count;

@@ -50,7 +50,7 @@ WEIR_API uint16_t weir_request_status(const weir_request_t *request);
 WEIR_API uint64_t weir_request_bytes_sent(const weir_request_t *request);
 WEIR_API uint64_t weir_request_bytes_received(const weir_request_t *request);
 
-/** The clocks and the dice of a router. Monotonic, in ms; wall, in ms since the Unix epoch; 64 random bits. */
+/** The clocks and the dice of a router; on the request's thread only. Monotonic, in ms; wall, in ms since the Unix epoch; 64 random bits. */
 WEIR_API uint64_t weir_now_ms(const weir_request_t *request);
 WEIR_API uint64_t weir_wall_ms(const weir_request_t *request);
 WEIR_API uint64_t weir_random(const weir_request_t *request);

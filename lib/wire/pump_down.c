@@ -90,6 +90,14 @@ static void collect(weir_relay_t *relay, weir_span_t *bytes)
 
 /* ---- heads ---- */
 
+/** Framed in two ways, or in a way its version does not know (RFC 9112 §6.1): nothing is read behind such a message. */
+static bool is_ambiguous(const weir_response_head_t *head)
+{
+    if (weir_headers_find(&head->headers, WEIR_HEADER_TRANSFER_ENCODING) == NULL)
+        return false;
+    return head->minor == 0 || weir_headers_find(&head->headers, WEIR_HEADER_CONTENT_LENGTH) != NULL;
+}
+
 /** Reads heads until a final one; false if there is nothing more to do with `bytes` for now. */
 static bool read_heads(weir_relay_t *relay, weir_span_t *bytes)
 {
@@ -109,7 +117,7 @@ static bool read_heads(weir_relay_t *relay, weir_span_t *bytes)
             break;
         }
         relay->down.reader = (weir_response_reader_t){0};
-        relay->down.is_persistent = head.is_persistent;
+        relay->down.is_persistent = head.is_persistent && !is_ambiguous(&head);
         if (head.status >= 200)
             x->journal.first_byte_at_us = weir_loop_now_us(x->loop);
         relay->events->on_response(x, &head);

@@ -169,7 +169,7 @@ static void on_signal_writable(weir_sock_t *sock)
     /* never written */
 }
 
-static int open_signals(void)
+static sigset_t our_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -177,7 +177,19 @@ static int open_signals(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    return set;
+}
+
+void weir_server_block_signals(void)
+{
+    sigset_t set = our_signals();
     WEIR_MUST(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0); /* threads inherit it */
+}
+
+static int open_signals(void)
+{
+    sigset_t set = our_signals();
+    weir_server_block_signals();
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     WEIR_MUST(fd != -1);
     return fd;

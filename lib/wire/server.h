@@ -52,6 +52,12 @@ typedef struct weir_server_settings {
 } weir_server_settings_t;
 
 /**
+ * Blocks the signals that weir_server_run() will take, in this thread and those it starts from now on. To be called before modules
+ * are loaded: a signal that reaches a thread of theirs would end the process instead of draining it.
+ */
+void weir_server_block_signals(void);
+
+/**
  * Binds, serves, drains. Returns the exit status: 0 clean, 1 a listener could not be bound (said on standard error as
  * "where: what"), 3 the drain deadline passed or a second signal came and connections were cut.
  */
