@@ -5,9 +5,21 @@
 
 #include "conf/verbs.h"
 
+static void print_proxy_protocol(const weir_listen_t *listen)
+{
+    char text[WEIR_NETWORK_TEXT];
+
+    if (!listen->has_proxy_protocol)
+        return;
+    printf("  proxy-protocol%s", listen->trusted_count > 0 ? " from" : "");
+    for (size_t i = 0; i < listen->trusted_count; i++)
+        printf(" %s", weir_network_write(&listen->trusted[i], text));
+}
+
 static void print_listen(const conf_t *conf, const weir_listen_t *listen)
 {
-    printf("listen %-24s %s%s", listen->name, listen->where, listen->has_proxy_protocol ? "  proxy-protocol" : "");
+    printf("listen %-24s %s", listen->name, listen->where);
+    print_proxy_protocol(listen);
     if (listen->hosts != conf->globalconf.hosts) {
         printf("  only");
         for (h2o_hostconf_t **host = listen->hosts; *host != NULL; host++)

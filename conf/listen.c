@@ -40,6 +40,18 @@ static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const 
     return listen;
 }
 
+static bool trusts_the_same(const weir_listen_t *a, const weir_listen_t *b)
+{
+    char one[WEIR_NETWORK_TEXT], other[WEIR_NETWORK_TEXT];
+
+    if (a->trusted_count != b->trusted_count)
+        return false;
+    for (size_t i = 0; i < a->trusted_count; i++)
+        if (strcmp(weir_network_write(&a->trusted[i], one), weir_network_write(&b->trusted[i], other)) != 0)
+            return false;
+    return true;
+}
+
 /** Returns a sentence on failure. */
 static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const weir_listen_t *wanted)
 {
@@ -49,6 +61,8 @@ static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const weir_list
         listen = add_listen(conf, wanted, host);
     else if (listen->has_proxy_protocol != wanted->has_proxy_protocol)
         return "proxy-protocol is ON and OFF for the same address";
+    else if (!trusts_the_same(listen, wanted))
+        return "two different proxy-protocol-trusted for the same address";
     /* Without a list of its own a listen is for every host: the global level's, which a host's cannot narrow. */
     if (listen->hosts != NULL && host != NULL)
         h2o_append_to_null_terminated_list((void ***)(void *)&listen->hosts, host);
@@ -122,6 +136,8 @@ const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wis
 {
     weir_listen_t listen = {.where = wish->node != NULL ? conf_where(&conf->arena, wish->node) : NULL,
                             .has_proxy_protocol = wish->has_proxy_protocol,
+                            .trusted = wish->trusted,
+                            .trusted_count = wish->trusted_count,
                             .owner = wish->owner,
                             .group = wish->group,
                             .permission = wish->permission};

@@ -9,10 +9,13 @@
 /** One entry of `listen` as it is written. */
 typedef struct conf_wish {
     const yoml_t *node; /* NULL: weir_serve()'s */
+    weir_arena_t *arena;
     char host[256];     /* empty: every address */
     char port[110];     /* or the path of a unix socket */
     bool is_unix;
     bool has_proxy_protocol;
+    const weir_network_t *trusted; /* in the arena */
+    size_t trusted_count;
     uid_t owner;
     gid_t group;
     mode_t permission;

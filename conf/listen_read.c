@@ -42,14 +42,14 @@ static const char *read_text(const char *text, conf_wish_t *wish)
     return NULL;
 }
 
-static conf_wish_t no_wish(const yoml_t *node)
+static conf_wish_t no_wish(conf_t *conf, const yoml_t *node)
 {
-    return (conf_wish_t){.node = node, .owner = (uid_t)-1, .group = (gid_t)-1};
+    return (conf_wish_t){.node = node, .arena = &conf->arena, .owner = (uid_t)-1, .group = (gid_t)-1};
 }
 
 const char *conf_listen_on_text(conf_t *conf, const char *text)
 {
-    conf_wish_t wish = no_wish(NULL);
+    conf_wish_t wish = no_wish(conf, NULL);
     const char *problem = read_text(text, &wish);
 
     return problem != NULL ? problem : conf_listen_grant(conf, NULL, &wish);
@@ -57,7 +57,7 @@ const char *conf_listen_on_text(conf_t *conf, const char *text)
 
 static int listen_on_scalar(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
 {
-    conf_wish_t wish = no_wish(node);
+    conf_wish_t wish = no_wish(conf, node);
     const char *problem = read_text(node->data.scalar, &wish);
 
     if (problem == NULL)
@@ -93,6 +93,27 @@ static int read_proxy_protocol(const yoml_t *value, conf_wish_t *wish)
     return wish->has_proxy_protocol || strcasecmp(value->data.scalar, "OFF") == 0
                ? 0
                : conf_complain(value, "proxy-protocol must be ON or OFF");
+}
+
+static int read_trusted(const yoml_t *value, conf_wish_t *wish)
+{
+    size_t count = value->type == YOML_TYPE_SEQUENCE ? value->data.sequence.size : 1;
+    weir_network_t *networks = weir_arena_alloc(wish->arena, (count + 1) * sizeof(networks[0]));
+
+    if (value->type == YOML_TYPE_MAPPING || count == 0)
+        return conf_complain(value, "proxy-protocol-trusted must be a list of addresses");
+    for (size_t i = 0; i < count; i++) {
+        const yoml_t *entry = value->type == YOML_TYPE_SEQUENCE ? value->data.sequence.elements[i] : value;
+
+        if (entry->type != YOML_TYPE_SCALAR)
+            return conf_complain(entry, "proxy-protocol-trusted must be a list of addresses");
+        if (!weir_network_read(entry->data.scalar, &networks[i]))
+            return conf_complain(entry, "proxy-protocol-trusted: %s is neither an address (192.0.2.7, ::1), a network (10.0.0.0/8) nor unix",
+                                 entry->data.scalar);
+    }
+    wish->trusted = networks;
+    wish->trusted_count = count;
+    return 0;
 }
 
 static int read_owner(const yoml_t *value, conf_wish_t *wish)
@@ -141,6 +162,7 @@ static const struct {
     {"port", read_port},
     {"type", read_type},
     {"proxy-protocol", read_proxy_protocol},
+    {"proxy-protocol-trusted", read_trusted},
     {"owner", read_owner},
     {"group", read_group},
     {"permission", read_permission},
@@ -152,7 +174,7 @@ static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (strcmp(keys[i].name, entry->key->data.scalar) != 0)
             continue;
-        if (entry->value->type != YOML_TYPE_SCALAR && keys[i].read != refuse_ssl)
+        if (entry->value->type != YOML_TYPE_SCALAR && keys[i].read != refuse_ssl && keys[i].read != read_trusted)
             return conf_complain(entry->value, "listen: %s must be a scalar", keys[i].name);
         return keys[i].read(entry->value, wish);
     }
@@ -161,7 +183,7 @@ static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
 
 static int listen_on_mapping(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
 {
-    conf_wish_t wish = no_wish(node);
+    conf_wish_t wish = no_wish(conf, node);
     const char *problem;
 
     for (size_t i = 0; i < node->data.mapping.size; i++)
@@ -169,6 +191,8 @@ static int listen_on_mapping(conf_t *conf, h2o_hostconf_t *host, const yoml_t *n
             return -1;
     if (wish.port[0] == '\0')
         return conf_complain(node, "listen: port is missing");
+    if (wish.trusted_count > 0 && !wish.has_proxy_protocol)
+        return conf_complain(node, "listen: proxy-protocol-trusted needs proxy-protocol: ON");
     problem = conf_listen_grant(conf, host, &wish);
     return problem == NULL ? 0 : conf_complain(node, "listen: %s", problem);
 }

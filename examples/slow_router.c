@@ -9,7 +9,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <weir.h>
@@ -160,19 +159,6 @@ static bool read_delay(const weir_config_t *config, unsigned *out_ms)
     return true;
 }
 
-/* A thread of ours must not be the one that gets the proxy's SIGTERM: it inherits a mask that blocks everything. */
-static bool start_worker(weir_shared_t *shared)
-{
-    sigset_t all, before;
-    int error;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    error = pthread_create(&shared->worker, NULL, work, shared);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0;
-}
-
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
     weir_shared_t *shared;
@@ -187,7 +173,7 @@ bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shar
     shared->end = &shared->oldest;
     pthread_mutex_init(&shared->lock, NULL);
     pthread_cond_init(&shared->changed, NULL);
-    if (!start_worker(shared)) {
+    if (pthread_create(&shared->worker, NULL, work, shared) != 0) {
         free(shared);
         return weir_config_wrong(config, "the worker thread cannot be started");
     }

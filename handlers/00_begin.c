@@ -5,11 +5,13 @@
  *   reads     the request's headers, plan->request_id_header
  *   writes    x->request.id, x->state
  *   asks      init
- *   verdicts  next; refuse with the router's fault, or router_timeout
+ *   verdicts  next; done after the router's own answer to the whole request, which then hears nothing more of it;
+ *             refuse with the router's fault, or router_timeout
  */
 #include "handlers/stages.h"
 #include "lib/http/request_id.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/front.h"
 #include "router/ask.h"
 
 static weir_span_t new_id(weir_exchange_t *x)
@@ -32,10 +34,21 @@ static weir_span_t request_id(weir_exchange_t *x)
     return new_id(x);
 }
 
+static void on_sent(weir_exchange_t *x)
+{
+    weir_done(x);
+}
+
 static void on_init(weir_exchange_t *x, const ask_answer_t *answer)
 {
+    weir_reply_head_t head = {.status = answer->page_status, .headers = answer->page_headers, .content_length = UINT64_MAX};
+
     if (answer->fault != NULL) {
         weir_refuse(x, answer->fault);
+        return;
+    }
+    if (answer->page_status != 0) {
+        weir_front_reply(x, &head, answer->page_body, on_sent);
         return;
     }
     weir_next(x);

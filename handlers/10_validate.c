@@ -39,8 +39,12 @@ static const weir_fault_t *check_line(const weir_request_t *request, const weir_
     return NULL;
 }
 
-static const weir_fault_t *check_fields(const weir_headers_t *headers, const weir_head_limits_t *limits)
+static const weir_fault_t *check_fields(const weir_request_t *request, const weir_head_limits_t *limits)
 {
+    const weir_headers_t *headers = &request->headers;
+
+    if (request->head_bytes > limits->total_bytes)
+        return &weir_fault_head_too_large;
     if (headers->count > limits->count)
         return &weir_fault_too_many_headers;
     for (size_t i = 0; i < headers->count; i++) {
@@ -88,7 +92,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     const weir_fault_t *fault = check_line(&x->request, &x->plan->head_limits);
 
     if (fault == NULL)
-        fault = check_fields(&x->request.headers, &x->plan->head_limits);
+        fault = check_fields(&x->request, &x->plan->head_limits);
     if (fault == NULL)
         fault = check_host(&x->request);
     if (fault == NULL)

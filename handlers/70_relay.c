@@ -3,7 +3,7 @@
  * 70 relay: the request to the backend, the response to the client.
  *
  *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
- *   writes    x->has_continued, x->wants_continue, x->wants_fresh, x->is_cut, x->fault
+ *   writes    x->has_continued, x->wants_continue, x->wants_fresh, x->is_cut, x->is_relayed, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways)
  *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once, when a pooled
  *             connection turned out to be dead and the request may be sent again
@@ -14,6 +14,7 @@
 #include "lib/http/hop.h"
 #include "lib/http/status.h"
 #include "lib/walk/back.h"
+#include "lib/walk/response.h"
 #include "router/ask.h"
 
 enum {
@@ -77,6 +78,12 @@ static void append_via(weir_exchange_t *x, weir_headers_t *headers)
         weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), x->plan->via);
 }
 
+/* Who will read the response's headers when they are gone from the wire's buffer. */
+static bool is_asked_afterwards(const weir_exchange_t *x)
+{
+    return x->plan->router->terminate != NULL || x->plan->router->log != NULL;
+}
+
 /* Vegur: Connection first, no additional headers. */
 static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
 {
@@ -88,6 +95,8 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
         fail(x, &weir_fault_backend_unsolicited_upgrade);
         return;
     }
+    weir_response_lend(x, &head->headers);
+    weir_response_take_back(x, is_asked_afterwards(x));
     rest = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&rest, true);
     append_via(x, &rest);
@@ -112,7 +121,9 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     headers = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&headers, false);
     append_via(x, &headers);
+    weir_response_lend(x, &head->headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
+    weir_response_take_back(x, is_asked_afterwards(x));
     weir_headers_recase(x, &headers);
     if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)
         reply.content_length = UINT64_MAX; /* RFC 9110 §8.6: none for 204 */
@@ -146,6 +157,7 @@ static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
 static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
 {
     if (fault == NULL) {
+        x->is_relayed = true;
         weir_done(x);
         return;
     }
@@ -174,7 +186,12 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     static const weir_relay_events_t events = {on_response, on_end};
 
-    weir_relay_start(x, weir_backend_head(x), x->request.framing, &events);
+    weir_journal_t *journal = &x->journal;
+    weir_span_t head = weir_backend_head(x);
+
+    journal->relay_at_us = weir_loop_now_us(x->loop);
+    journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
+    weir_relay_start(x, head, x->request.framing, &events);
     return weir_wait(x);
 }
 

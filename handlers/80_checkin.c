@@ -3,13 +3,15 @@
  * 80 checkin: the service goes back to the router; a request without one makes its closing call.
  *
  *   reads     x->fault, x->has_group, x->was_connected
- *   writes    x->service (given back), journal.end_at_us
+ *   writes    x->service (given back), journal.end_at_us, journal.status of a request that nobody has answered
  *   asks      checkin_service, once no other question is open
  *   verdicts  next
  */
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "router/ask.h"
+
+enum { STATUS_HALTED = 204 };
 
 static weir_phase_t phase(const weir_exchange_t *x)
 {
@@ -32,6 +34,8 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     /* The client has its response: what the router still takes is not part of the service time. */
     x->journal.end_at_us = weir_loop_now_us(x->loop);
+    if (x->front != NULL && !x->has_responded)
+        x->journal.status = STATUS_HALTED; /* nobody has answered: weir_front_finish() will */
     ask_when_idle(x, on_idle);
     return weir_wait(x);
 }

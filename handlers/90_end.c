@@ -4,7 +4,7 @@
  *
  *   reads     the request, the journal, x->fault
  *   writes    the access log
- *   asks      terminate, once no question is open
+ *   asks      log, then terminate, once no question is open
  *   verdicts  next
  */
 #include "handlers/stages.h"
@@ -94,14 +94,17 @@ static void write_log(weir_exchange_t *x)
     }
     write_request(&line, x);
     write_outcome(&line, x);
+    ask_log(x, fault, &line);
     weir_access_log_write(x->plan->access_log, weir_logfmt_end(&line));
 }
 
 static void on_idle(weir_exchange_t *x)
 {
-    ask_terminate(x, x->fault);
     if (x->plan->access_log != NULL)
         write_log(x);
+    else
+        ask_log(x, x->fault, NULL);
+    ask_terminate(x, x->fault);
     weir_next(x);
 }
 

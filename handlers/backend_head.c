@@ -37,18 +37,16 @@ void weir_headers_recase(weir_exchange_t *x, weir_headers_t *headers)
     }
 }
 
-/* A header of the proxy's own. One without a name is switched off. */
+/* A header of the proxy's own whose name is configured. One without a name is switched off. */
 static void put(weir_exchange_t *x, weir_headers_t *headers, weir_span_t name, weir_span_t value)
 {
     if (name.len != 0)
         weir_headers_put(headers, &x->arena, name, value);
 }
 
-static void put_number(weir_exchange_t *x, weir_headers_t *headers, weir_span_t name, uint64_t number)
+static weir_span_t number_text(weir_exchange_t *x, uint64_t number)
 {
-    char *digits = weir_arena_alloc(&x->arena, DIGITS);
-
-    put(x, headers, name, weir_span_of_u64(number, digits));
+    return weir_span_of_u64(number, weir_arena_alloc(&x->arena, DIGITS));
 }
 
 /* Where the client wanted to arrive: the port it named, or the one it came in by. Vegur: a PROXY header knows better. */
@@ -67,11 +65,13 @@ static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
         /* Whoever relies on it must not get a client's word for it. */
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PEER_PORT);
         if (request->peer_port != 0)
-            put_number(x, headers, WEIR_SPAN("X-Forwarded-Peer-Port"), request->peer_port);
+            weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PEER_PORT, WEIR_SPAN("X-Forwarded-Peer-Port"),
+                                number_text(x, request->peer_port));
     }
     weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), request->peer_ip);
-    put(x, headers, WEIR_SPAN("X-Forwarded-Proto"), request->scheme);
-    put_number(x, headers, WEIR_SPAN("X-Forwarded-Port"), forwarded_port(request));
+    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), request->scheme);
+    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
+                        number_text(x, forwarded_port(request)));
 }
 
 static uint64_t not_negative(int64_t ms)
@@ -89,9 +89,9 @@ static void put_own(weir_exchange_t *x, weir_headers_t *headers)
     put_peer(x, headers);
     if (plan->via.len != 0)
         weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), plan->via);
-    put_number(x, headers, plan->connect_time_header, not_negative(weir_request_connect_ms(request)));
-    put_number(x, headers, plan->start_time_header, weir_request_start_ms(request));
-    put_number(x, headers, plan->route_time_header, not_negative(weir_request_route_ms(request)));
+    put(x, headers, plan->connect_time_header, number_text(x, not_negative(weir_request_connect_ms(request))));
+    put(x, headers, plan->start_time_header, number_text(x, weir_request_start_ms(request)));
+    put(x, headers, plan->route_time_header, number_text(x, not_negative(weir_request_route_ms(request))));
     ask_headers(x, WEIR_TO_BACKEND, headers);
 }
 
@@ -124,20 +124,13 @@ static size_t bytes_at_most(const weir_exchange_t *x, const weir_headers_t *head
     return bytes;
 }
 
-static char *append(char *at, weir_span_t bytes)
-{
-    if (bytes.len != 0)
-        memcpy(at, bytes.base, bytes.len);
-    return at + bytes.len;
-}
-
 static char *append_fields(char *at, const weir_headers_t *headers)
 {
     for (size_t i = 0; i < headers->count; i++) {
-        at = append(at, headers->at[i].name);
+        at = weir_append(at, headers->at[i].name);
         *at++ = ':';
         *at++ = ' ';
-        at = append(at, headers->at[i].value);
+        at = weir_append(at, headers->at[i].value);
         *at++ = '\r';
         *at++ = '\n';
     }
@@ -152,16 +145,16 @@ static char *append_framing(char *at, const weir_request_t *request)
 
     switch (request->framing.kind) {
     case WEIR_FRAMING_LENGTH:
-        at = append(at, WEIR_SPAN("Content-Length: "));
-        at = append(at, weir_span_of_u64(request->framing.length_bytes, digits));
-        return append(at, WEIR_SPAN("\r\n\r\n"));
+        at = weir_append(at, WEIR_SPAN("Content-Length: "));
+        at = weir_append(at, weir_span_of_u64(request->framing.length_bytes, digits));
+        return weir_append(at, WEIR_SPAN("\r\n\r\n"));
     case WEIR_FRAMING_CHUNKED:
-        return append(at, WEIR_SPAN("Transfer-Encoding: chunked\r\n\r\n"));
+        return weir_append(at, WEIR_SPAN("Transfer-Encoding: chunked\r\n\r\n"));
     case WEIR_FRAMING_NONE:
     case WEIR_FRAMING_UNTIL_CLOSE: /* no request is */
         break;
     }
-    return append(at, is_get ? WEIR_SPAN("\r\n") : WEIR_SPAN("Content-Length: 0\r\n\r\n"));
+    return weir_append(at, is_get ? WEIR_SPAN("\r\n") : WEIR_SPAN("Content-Length: 0\r\n\r\n"));
 }
 
 weir_span_t weir_backend_head(weir_exchange_t *x)
@@ -179,9 +172,9 @@ weir_span_t weir_backend_head(weir_exchange_t *x)
 
     capacity = bytes_at_most(x, &headers, host);
     head = at = weir_arena_alloc(&x->arena, capacity);
-    at = append(append(at, request->method), WEIR_SPAN(" "));
-    at = append(append(at, request->target), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
-    at = append(append(at, host), connection(x));
+    at = weir_append(weir_append(at, request->method), WEIR_SPAN(" "));
+    at = weir_append(weir_append(at, request->target), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
+    at = weir_append(weir_append(at, host), connection(x));
     at = append_framing(append_fields(at, &headers), request);
     WEIR_MUST_SANE((size_t)(at - head) <= capacity);
     return (weir_span_t){head, (size_t)(at - head)};

@@ -53,7 +53,7 @@ size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const w
                      name_of(stage), stage->number, WEIR_STAGE_REFUSE);
             return 0;
         }
-        if (total == WEIR_STAGES_MAX) {
+        if (total >= WEIR_STAGES_MAX) {
             snprintf(error, error_size, "there are more than %d stages", WEIR_STAGES_MAX);
             return 0;
         }

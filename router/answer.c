@@ -5,9 +5,12 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/http/hop.h"
 #include "router/question.h"
 
 #define ANSWERED ((weir_answer_t){ASK_SEAL})
+
+enum { STATUS_LEAST = 200, STATUS_MOST = 599 }; /* of a response that is not interim */
 
 static __thread char here;
 
@@ -87,6 +90,19 @@ weir_answer_t weir_init_done(weir_q_init_t *q)
 weir_answer_t weir_init_refuse(weir_q_init_t *q, const weir_fault_t *fault)
 {
     return refuse(of(q), fault);
+}
+
+weir_answer_t weir_init_respond(weir_q_init_t *question, uint16_t status, weir_span_t body)
+{
+    ask_question_t *q = of(question);
+
+    if (status < STATUS_LEAST || status > STATUS_MOST)
+        return refuse(q, &weir_fault_router_bad_answer);
+    if (!ask_claim(q))
+        return ANSWERED;
+    q->answer.page_status = status;
+    q->answer.page_body = ask_copy(q, body);
+    return ask_publish(q);
 }
 
 weir_answer_t weir_lookup_found(weir_q_lookup_t *question, weir_group_t *group)
@@ -207,21 +223,30 @@ void weir_page_status(weir_q_page_t *question, uint16_t status)
 {
     ask_question_t *q = of(question);
 
-    if (!is_claimed(q) && status >= 200 && status <= 599)
+    if (!is_claimed(q) && status >= STATUS_LEAST && status <= STATUS_MOST)
         q->answer.page_status = status;
 }
 
-void weir_page_header(weir_q_page_t *question, weir_span_t name, weir_span_t value)
+static void add_header(ask_question_t *q, weir_span_t name, weir_span_t value)
 {
-    ask_question_t *q = of(question);
     ask_field_t *field;
 
-    if (is_claimed(q) || !ask_may_set_header(name, value))
+    if (is_claimed(q) || !weir_hop_may_set(name, value))
         return;
     field = ask_alloc(q, sizeof(*field));
     *field = (ask_field_t){NULL, ask_copy(q, name), ask_copy(q, value)};
     *q->last_field = field;
     q->last_field = &field->next;
+}
+
+void weir_page_header(weir_q_page_t *q, weir_span_t name, weir_span_t value)
+{
+    add_header(of(q), name, value);
+}
+
+void weir_init_header(weir_q_init_t *q, weir_span_t name, weir_span_t value)
+{
+    add_header(of(q), name, value);
 }
 
 void weir_page_body(weir_q_page_t *question, weir_span_t body)

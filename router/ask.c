@@ -47,14 +47,20 @@ static void adopt_foreign(ask_question_t *q)
     }
 }
 
+/* The headers that were set on the question, for its answer. */
+static void collect_headers(ask_question_t *q)
+{
+    for (const ask_field_t *field = q->fields; field != NULL; field = field->next)
+        weir_headers_add(&q->page_headers, &q->x->arena, field->name, field->value);
+    q->answer.page_headers = &q->page_headers;
+}
+
 static void complete_page(ask_question_t *q)
 {
     weir_headers_t *headers = &q->page_headers;
     ask_answer_t *answer = &q->answer;
 
-    for (const ask_field_t *field = q->fields; field != NULL; field = field->next)
-        weir_headers_add(headers, &q->x->arena, field->name, field->value);
-    answer->page_headers = headers;
+    collect_headers(q);
     if (answer->page_status == 0)
         answer->page_status = ask_default_status(q->about);
     if (q->has_body)
@@ -89,6 +95,10 @@ static void settle(ask_question_t *q)
     weir_timer_cancel(&q->timer);
     if (q->kind == ASK_PAGE && then != NULL)
         complete_page(q);
+    if (q->kind == ASK_INIT && q->answer.page_status != 0) {
+        collect_headers(q);
+        x->is_router_done = true; /* Vegur: also if nobody waits for the answer any more */
+    }
     adopt_foreign(q);
     x->question = NULL;
     x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
@@ -186,7 +196,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
     x->journal.checkins += x->has_service;
     x->has_service = false;
     x->service = NULL;
-    if (router->checkin_service == NULL) {
+    if (router->checkin_service == NULL || x->is_router_done) {
         then(x, &done);
         return;
     }
@@ -223,7 +233,7 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
 {
     WEIR_MUST(x->question == NULL);
-    if (x->plan->router->terminate != NULL)
+    if (x->plan->router->terminate != NULL && !x->is_router_done)
         x->plan->router->terminate(x->state, &x->request, fault);
 }
 

@@ -10,6 +10,7 @@
  * abandoned: when the router answers at last, a picked service becomes x->service, to be checked in by 80, and the rest is dropped.
  * If the client goes, ask_abandon() does the same without an answer.
  */
+#include "lib/http/logfmt.h"
 #include "lib/walk/exchange.h"
 #include "weir_router.h"
 
@@ -19,13 +20,14 @@ typedef struct ask_answer {
     weir_span_t redirect;      /* of lookup: base is NULL if none; in the arena */
     weir_service_t *service;   /* of checkout                          */
     weir_target_t target;      /* of backend                           */
-    uint16_t page_status;      /* of page                              */
+    uint16_t page_status;      /* of page; of init: 0 unless the router has answered the request itself */
     const weir_headers_t *page_headers;
     weir_span_t page_body;
 } ask_answer_t;
 
 typedef void ask_then_t(weir_exchange_t *x, const ask_answer_t *answer);
 
+/** After an answer with a page_status the router is asked nothing more: every ask_… below answers in its place. */
 void ask_init(weir_exchange_t *x, ask_then_t *then);
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then);
 /** Counts a pick in the journal and the books when the answer is a service, also a late one. */
@@ -40,6 +42,8 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then);
 bool ask_feature(weir_exchange_t *x, weir_feature_t feature);
 /** Collects the router's headers in this direction into `headers`, replacing by name. */
 void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers);
+/** Lets the router add fields to the access line; NULL: there is none, the fields are dropped. */
+void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line);
 void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault);
 
 /** Nobody waits for the open question's answer any more (harmless if none is open). */

@@ -66,14 +66,11 @@ void *ask_alloc(ask_question_t *q, size_t size);
 weir_span_t ask_copy(ask_question_t *q, weir_span_t bytes);
 
 /** Reads an address or a name into the answer's target, whose keepalive and label may be set already. */
-void ask_target_host(ask_question_t *q, const char *host, uint16_t port);
+void ask_target_host(ask_question_t *q, const char *text, uint16_t port);
 void ask_target_path(ask_question_t *q, const char *path);
 
 /** Whether every character may stand in a host (with may_have_port: host:port). Says nothing about labels. */
 bool ask_is_host_text(weir_span_t text, bool may_have_port);
-
-/** Whether routers may set this header; false for what is not one, and for what the proxy itself writes. */
-bool ask_may_set_header(weir_span_t name, weir_span_t value);
 
 /** The page for `fault` in nobody's words but ours. */
 void ask_default_page(weir_exchange_t *x, const weir_fault_t *fault, weir_headers_t *headers, ask_answer_t *out);

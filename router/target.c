@@ -83,13 +83,30 @@ static bool read_v6(weir_target_t *target, weir_span_t host)
     return inet_pton(AF_INET6, text, &target->address.v6.sin6_addr) == 1;
 }
 
-static bool read_v4(weir_target_t *target, const char *host)
+/* What inet_pton(3) takes: four numbers of one to three digits, none with a zero in front. It is asked on each request. */
+static bool read_v4(weir_target_t *target, weir_span_t host)
 {
-    if (host[0] < '0' || host[0] > '9')
+    const char *at = host.base, *end = at + host.len;
+    uint8_t bytes[4];
+
+    for (size_t i = 0; i < 4; i++) {
+        const char *start = at;
+        unsigned number = 0;
+
+        while (at != end && at - start < 3 && *at >= '0' && *at <= '9')
+            number = number * 10 + (unsigned)(*at++ - '0');
+        if (at == start || number > 255 || (at - start > 1 && *start == '0'))
+            return false;
+        if (i < 3 && (at == end || *at++ != '.'))
+            return false;
+        bytes[i] = (uint8_t)number;
+    }
+    if (at != end)
         return false;
     target->address.v4.sin_family = AF_INET;
     target->address_len = sizeof(target->address.v4);
-    return inet_pton(AF_INET, host, &target->address.v4.sin_addr) == 1;
+    memcpy(&target->address.v4.sin_addr, bytes, sizeof(bytes));
+    return true;
 }
 
 void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
@@ -117,7 +134,7 @@ void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
         target->kind = read_v6(target, host) ? WEIR_TARGET_ADDRESS : WEIR_TARGET_BROKEN;
         return;
     }
-    if (host.base == text && read_v4(target, text)) {
+    if (host.base == text && read_v4(target, host)) {
         target->address.v4.sin_port = htons(port);
         target->kind = WEIR_TARGET_ADDRESS;
         return;

@@ -7,7 +7,7 @@
  *
  *   init ─ lookup_domain_name ─┬► checkout_service ─ service_backend ─ (connect)
  *                              └─ checkin_service ◄─ connecting failed ─┘
- *   (relay) ─ checkin_service ─ terminate        feature, additional_headers, error_page: on the way
+ *   (relay) ─ checkin_service ─ log ─ terminate      feature, additional_headers, error_page: on the way
  *
  * ORDER    One request has at most one open question. No callback runs inside an answer function.
  * ONCE     Answer each question once, now or later. A second answer is ignored and logged.
@@ -43,6 +43,13 @@ typedef struct weir_answer {
 WEIR_API weir_answer_t weir_init_done(weir_q_init_t *q);
 /** init: end here with `fault`, which lives at least as long as the router. */
 WEIR_API weir_answer_t weir_init_refuse(weir_q_init_t *q, const weir_fault_t *fault);
+/** Adds a header to the response of weir_init_respond(); names that are no tokens, and framing headers, are left out. */
+WEIR_API void weir_init_header(weir_q_init_t *q, weir_span_t name, weir_span_t value);
+/**
+ * init: answer the whole request with `status` (200 … 599, else it is a 500 and router_bad_answer) and `body`. The router hears
+ * nothing more of this request: no other callback runs, not even checkin_service, log or terminate.
+ */
+WEIR_API weir_answer_t weir_init_respond(weir_q_init_t *q, uint16_t status, weir_span_t body);
 /** lookup: the domain stands for `group`, which may be NULL. */
 WEIR_API weir_answer_t weir_lookup_found(weir_q_lookup_t *q, weir_group_t *group);
 /** lookup: answer 301 to the same path on `domain` (host or host:port). */
@@ -105,6 +112,11 @@ WEIR_API void weir_page_body(weir_q_page_t *q, weir_span_t body);
 WEIR_API weir_group_t *weir_page_group(const weir_q_page_t *q);
 /** Replaces every header of this name, or adds one. Framing and connection headers are left out. */
 WEIR_API void weir_header_put(weir_header_sink_t *sink, weir_span_t name, weir_span_t value);
+/**
+ * Adds `name=value` at the end of the request's access line, the value quoted if it has to be. Left out: a name that is no
+ * token of at most 63 characters, every field beyond the sixteenth, and all of them if no access log is written.
+ */
+WEIR_API void weir_log_field(weir_log_sink_t *sink, weir_span_t name, weir_span_t value);
 
 /**
  * A router. Members are only ever appended; a NULL member means the default stated here.
@@ -139,6 +151,8 @@ typedef struct weir_router {
                                weir_header_sink_t *);
     /** Default: nothing. The last call with this state. fault is NULL if all went well. */
     void (*terminate)(weir_state_t *, const weir_request_t *, const weir_fault_t *fault);
+    /** Default: nothing. Once per request, before terminate, when its access line is written or would be. */
+    void (*log)(weir_state_t *, const weir_request_t *, const weir_fault_t *fault, weir_log_sink_t *sink);
 } weir_router_t;
 
 #define WEIR_ROUTER(name_) .size = sizeof(weir_router_t), .name = (name_)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/base/span.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RECYCLES_BLOCKS 0
@@ -20,13 +21,12 @@
 #endif
 
 enum {
-    ALIGNMENT = 16,
     BLOCK_BYTES = 8192, /* with its header: a plain request fits */
     RECYCLED_BLOCKS = 256,
 };
 
 struct weir_arena_block {
-    _Alignas(ALIGNMENT) weir_arena_block_t *next;
+    _Alignas(WEIR_ARENA_ALIGNMENT) weir_arena_block_t *next;
     bool is_recyclable; /* false for the block of one big allocation */
 };
 
@@ -100,12 +100,12 @@ static void *alloc_big(weir_arena_t *arena, size_t size)
     return block + 1;
 }
 
-void *weir_arena_alloc(weir_arena_t *arena, size_t size)
+void *weir_arena_alloc_slowly(weir_arena_t *arena, size_t size)
 {
     char *memory;
 
-    WEIR_MUST(size <= SIZE_MAX - ALIGNMENT);
-    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    WEIR_MUST(size <= SIZE_MAX - WEIR_ARENA_ALIGNMENT);
+    size = (size + WEIR_ARENA_ALIGNMENT - 1) & ~(size_t)(WEIR_ARENA_ALIGNMENT - 1);
     if (size > (size_t)(arena->end - arena->next)) {
         if (size > BLOCK_BYTES - sizeof(weir_arena_block_t))
             return alloc_big(arena, size);
@@ -134,9 +134,7 @@ weir_span_t weir_arena_copy(weir_arena_t *arena, weir_span_t bytes)
 
     WEIR_MUST(bytes.len < SIZE_MAX);
     copy = weir_arena_alloc(arena, bytes.len + 1);
-    if (bytes.len != 0)
-        memcpy(copy, bytes.base, bytes.len);
-    copy[bytes.len] = '\0';
+    *weir_append(copy, bytes) = '\0';
     return (weir_span_t){copy, bytes.len};
 }
 

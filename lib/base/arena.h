@@ -23,8 +23,22 @@ void weir_arena_init(weir_arena_t *arena);
 /** Frees everything allocated from `arena`, which may then be used again. */
 void weir_arena_finish(weir_arena_t *arena);
 
+enum { WEIR_ARENA_ALIGNMENT = 16 };
+
+/** weir_arena_alloc() where the newest block has no room. */
+void *weir_arena_alloc_slowly(weir_arena_t *arena, size_t size);
+
 /** `size` bytes aligned to 16, not cleared. Lives until weir_arena_finish(). */
-void *weir_arena_alloc(weir_arena_t *arena, size_t size);
+static inline void *weir_arena_alloc(weir_arena_t *arena, size_t size)
+{
+    char *memory = arena->next;
+
+    /* The room is a multiple of the alignment: what fits also fits rounded up. Nothing at all is not for here. */
+    if (size - 1 >= (size_t)(arena->end - memory))
+        return weir_arena_alloc_slowly(arena, size);
+    arena->next = memory + ((size + WEIR_ARENA_ALIGNMENT - 1) & ~(size_t)(WEIR_ARENA_ALIGNMENT - 1));
+    return memory;
+}
 
 /** The same, zeroed. */
 void *weir_arena_zalloc(weir_arena_t *arena, size_t size);

@@ -52,5 +52,6 @@ typedef struct weir_service weir_service_t; /* one place able to serve a group  
 typedef struct weir_request weir_request_t;
 typedef struct weir_exchange weir_exchange_t;
 typedef struct weir_header_sink weir_header_sink_t;
+typedef struct weir_log_sink weir_log_sink_t;
 
 #endif

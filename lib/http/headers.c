@@ -6,18 +6,8 @@
 
 enum { FIRST_CAPACITY = 32 };
 
-/* `known` is in lower case and as long as `name`. */
-static bool is_named(const char *name, const char *known, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (weir_lower(name[i]) != known[i])
-            return false;
-    }
-    return true;
-}
-
 #define IF_NAMED(known, id)                                                                                                    \
-    if (is_named(name.base, known, sizeof(known) - 1))                                                                         \
+    if (weir_bytes_equal_nocase(name.base, known, sizeof(known) - 1))                                                          \
     return id
 
 /* At most three comparisons: names of one length, told apart by their bytes from the front. */
@@ -91,11 +81,16 @@ static void grow(weir_headers_t *headers, weir_arena_t *arena)
     headers->capacity = capacity;
 }
 
-void weir_headers_add(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t value)
+static void add(weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t name, weir_span_t value)
 {
     if (headers->count == headers->capacity)
         grow(headers, arena);
-    headers->at[headers->count++] = (weir_header_t){name, value, weir_header_id(name)};
+    headers->at[headers->count++] = (weir_header_t){name, value, id};
+}
+
+void weir_headers_add(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t value)
+{
+    add(headers, arena, weir_header_id(name), name, value);
 }
 
 const weir_header_t *weir_headers_find(const weir_headers_t *headers, weir_header_id_t id)
@@ -107,13 +102,22 @@ const weir_header_t *weir_headers_find(const weir_headers_t *headers, weir_heade
     return NULL;
 }
 
+/* Like weir_header_is(), from `first` on. Returns headers->count if there is none. */
+static size_t find_from(const weir_headers_t *headers, weir_header_id_t id, weir_span_t name, size_t first)
+{
+    const weir_header_t *at = headers->at;
+    size_t count = headers->count;
+
+    while (first < count && !weir_header_is(&at[first], id, name))
+        first++;
+    return first;
+}
+
 const weir_header_t *weir_headers_find_name(const weir_headers_t *headers, weir_span_t name)
 {
-    for (size_t i = 0; i < headers->count; i++) {
-        if (weir_span_equal_nocase(headers->at[i].name, name))
-            return &headers->at[i];
-    }
-    return NULL;
+    size_t index = find_from(headers, weir_header_id(name), name, 0);
+
+    return index == headers->count ? NULL : &headers->at[index];
 }
 
 size_t weir_headers_count(const weir_headers_t *headers, weir_header_id_t id)
@@ -137,13 +141,13 @@ size_t weir_headers_remove(weir_headers_t *headers, weir_header_id_t id)
     return count - kept;
 }
 
-/* Removes the fields of this name from `first` on. */
-static size_t remove_name_from(weir_headers_t *headers, weir_span_t name, size_t first)
+/* Removes the fields of this name from `first` on. Nothing moves as long as nothing goes. */
+static __attribute__((noinline)) size_t remove_name_from(weir_headers_t *headers, weir_header_id_t id, weir_span_t name, size_t first)
 {
-    size_t kept = first, count = headers->count;
+    size_t kept = find_from(headers, id, name, first), count = headers->count;
 
-    for (size_t i = first; i < count; i++) {
-        if (!weir_span_equal_nocase(headers->at[i].name, name))
+    for (size_t i = kept; i < count; i++) {
+        if (!weir_header_is(&headers->at[i], id, name))
             headers->at[kept++] = headers->at[i];
     }
     headers->count = kept;
@@ -152,21 +156,25 @@ static size_t remove_name_from(weir_headers_t *headers, weir_span_t name, size_t
 
 size_t weir_headers_remove_name(weir_headers_t *headers, weir_span_t name)
 {
-    return remove_name_from(headers, name, 0);
+    return remove_name_from(headers, weir_header_id(name), name, 0);
+}
+
+void weir_headers_put_as(weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t name, weir_span_t value)
+{
+    size_t index = find_from(headers, id, name, 0);
+
+    if (index == headers->count) {
+        add(headers, arena, id, name, value);
+        return;
+    }
+    headers->at[index].value = value;
+    if (index + 1 != headers->count)
+        remove_name_from(headers, id, name, index + 1);
 }
 
 void weir_headers_put(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t value)
 {
-    const weir_header_t *found = weir_headers_find_name(headers, name);
-    size_t index;
-
-    if (found == NULL) {
-        weir_headers_add(headers, arena, name, value);
-        return;
-    }
-    index = (size_t)(found - headers->at);
-    headers->at[index].value = value;
-    remove_name_from(headers, name, index + 1);
+    weir_headers_put_as(headers, arena, weir_header_id(name), name, value);
 }
 
 /* Vegur: the first letter and each letter behind a '-' in upper case, all others in lower case. */

@@ -7,6 +7,7 @@
  * Names and values are borrowed spans, kept byte for byte. A list grows in the arena it is given.
  */
 #include "lib/base/arena.h"
+#include "lib/base/span.h"
 
 /** The fields a proxy treats specially; every other name is OTHER. */
 typedef enum weir_header_id {
@@ -49,6 +50,12 @@ typedef struct weir_headers {
 /** Which of the known fields `name` is, letters of either case being equal. Constant time in the number of names. */
 weir_header_id_t weir_header_id(weir_span_t name);
 
+/** Whether the field is called `name`, whose id is `id`: bytes are compared only where no id tells. */
+static inline bool weir_header_is(const weir_header_t *field, weir_header_id_t id, weir_span_t name)
+{
+    return field->id == id && (id != WEIR_HEADER_OTHER || weir_span_equal_nocase(field->name, name));
+}
+
 /** Adds a field at the end. The spans are borrowed for as long as the list is used. */
 void weir_headers_add(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t value);
 
@@ -72,6 +79,10 @@ size_t weir_headers_remove_name(weir_headers_t *headers, weir_span_t name);
  * Thus a client's copies of a trust-bearing field cannot survive beside ours.
  */
 void weir_headers_put(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t value);
+
+/** The same where it is known that `id` is weir_header_id(name). */
+void weir_headers_put_as(weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t name,
+                         weir_span_t value);
 
 /** Writes `name` in Vegur's canonical case into `out` (name.len bytes): X-Request-Id, X_foo-Bar. */
 void weir_header_canonical_case(weir_span_t name, char *out);

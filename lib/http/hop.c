@@ -136,6 +136,25 @@ void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade)
     headers->count = kept;
 }
 
+static bool is_one_line(weir_span_t value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.base[i] == '\r' || value.base[i] == '\n' || value.base[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
+/* Framing and connection are the proxy's own; a wrong word there lets one message pass for two. */
+bool weir_hop_may_set(weir_span_t name, weir_span_t value)
+{
+    weir_header_id_t id = weir_header_id(name);
+
+    return weir_is_token(name) && is_one_line(value) && id != WEIR_HEADER_CONNECTION && id != WEIR_HEADER_CONTENT_LENGTH &&
+           id != WEIR_HEADER_TRANSFER_ENCODING && id != WEIR_HEADER_KEEP_ALIVE && id != WEIR_HEADER_PROXY_CONNECTION &&
+           id != WEIR_HEADER_TE && id != WEIR_HEADER_TRAILER && id != WEIR_HEADER_UPGRADE && id != WEIR_HEADER_EXPECT;
+}
+
 /* A backend may nominate whatever it likes. */
 static bool is_never_kept(weir_span_t name)
 {

@@ -24,4 +24,10 @@ void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade);
  */
 void weir_hop_strip_response(weir_headers_t *headers, bool keep_upgrade);
 
+/**
+ * Whether a router or a stage may set this field: the name is a token, the value one line, and neither how the message is framed nor
+ * what becomes of the connection depends on it.
+ */
+bool weir_hop_may_set(weir_span_t name, weir_span_t value);
+
 #endif

@@ -5,31 +5,22 @@
 #include <string.h>
 
 #include "lib/base/span.h"
+#include "lib/http/head_scan.h"
 
 static bool is_hex_digit(char c)
 {
     return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'f');
 }
 
-/* RFC 3986 §3.2.2: unreserved and sub-delims */
-static bool is_reg_name_char(char c)
+/* How many bytes at the front of `value` are a reg-name. An IPv4 address is one, too. */
+static size_t reg_name_length(weir_span_t value)
 {
-    if ((c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'z'))
-        return true;
-    return c != '\0' && strchr("-._~!$&'()*+,;=", c) != NULL;
-}
+    const char *end = value.base + value.len;
+    const char *at = weir_skip_chars(value.base, end, WEIR_CHAR_HOST);
 
-/* An IPv4 address is a reg-name, too. */
-static bool is_reg_name(weir_span_t host)
-{
-    for (size_t i = 0; i < host.len; i++) {
-        if (is_reg_name_char(host.base[i]))
-            continue;
-        if (host.base[i] != '%' || host.len - i < 3 || !is_hex_digit(host.base[i + 1]) || !is_hex_digit(host.base[i + 2]))
-            return false;
-        i += 2;
-    }
-    return true;
+    while (end - at >= 3 && *at == '%' && is_hex_digit(at[1]) && is_hex_digit(at[2]))
+        at = weir_skip_chars(at + 3, end, WEIR_CHAR_HOST);
+    return (size_t)(at - value.base);
 }
 
 /* What stands between the brackets. Neither zone ids nor IPvFuture. */
@@ -48,33 +39,43 @@ static bool is_ipv6(weir_span_t address)
 /* `rest` is what follows the host: nothing, or a colon and digits. */
 static bool read_port(weir_span_t rest, int32_t *out_port)
 {
-    uint64_t port;
+    int32_t port = 0;
 
     *out_port = -1;
     if (rest.len == 0)
         return true;
-    if (rest.base[0] != ':' || !weir_span_to_u63((weir_span_t){rest.base + 1, rest.len - 1}, &port) || port > 65535)
+    if (rest.base[0] != ':' || rest.len == 1)
         return false;
-    *out_port = (int32_t)port;
+    for (size_t i = 1; i < rest.len; i++) {
+        if (rest.base[i] < '0' || rest.base[i] > '9')
+            return false;
+        port = port * 10 + (rest.base[i] - '0');
+        if (port > 65535)
+            return false;
+    }
+    *out_port = port;
     return true;
 }
 
 bool weir_host_split(weir_span_t value, weir_span_t *out_host, int32_t *out_port)
 {
-    bool is_bracketed = value.len != 0 && value.base[0] == '[';
-    const char *mark;
     size_t length;
 
     *out_host = (weir_span_t){value.base, 0};
     *out_port = -1;
     if (value.len == 0)
         return true;
-    mark = memchr(value.base, is_bracketed ? ']' : ':', value.len);
-    if (is_bracketed && mark == NULL)
-        return false;
-    length = mark == NULL ? value.len : (size_t)(mark - value.base) + is_bracketed;
+    if (value.base[0] == '[') {
+        const char *mark = memchr(value.base, ']', value.len);
+        if (mark == NULL)
+            return false;
+        length = (size_t)(mark - value.base) + 1;
+        if (!is_ipv6((weir_span_t){value.base + 1, length - 2}))
+            return false;
+    } else {
+        length = reg_name_length(value);
+    }
     out_host->len = length;
-    if (is_bracketed ? !is_ipv6((weir_span_t){value.base + 1, length - 2}) : !is_reg_name(*out_host))
-        return false;
+    /* whatever else follows is no port, and so refused */
     return read_port((weir_span_t){value.base + length, value.len - length}, out_port);
 }

@@ -111,7 +111,7 @@ static weir_head_progress_t read_target(scan_t *scan)
     const char *start = scan->at;
     weir_head_progress_t progress;
 
-    scan->at = weir_skip_chars(start, scan->end, WEIR_CHAR_TARGET);
+    scan->at = weir_skip_target(start, scan->end);
     progress = look(scan);
     if (progress != WEIR_HEAD_COMPLETE)
         return progress;
@@ -128,8 +128,16 @@ static weir_head_progress_t read_target(scan_t *scan)
 static weir_head_progress_t read_version(scan_t *scan)
 {
     static const char expected[] = "HTTP/1.";
+    size_t i = 0;
 
-    for (size_t i = 0; i <= sizeof(expected); i++) {
+    /* All of it in one look, if all of it is there and as it mostly is. */
+    if (scan->end - scan->at >= 8 && scan->limits->line_bytes >= (size_t)(scan->at - scan->line) + 8 &&
+        memcmp(scan->at, "HTTP/1.1", 8) == 0) {
+        scan->head->minor = 1;
+        scan->at += 8;
+        i = 8;
+    }
+    for (; i <= sizeof(expected); i++) {
         weir_head_progress_t progress = look(scan);
         char c;
 
@@ -253,7 +261,7 @@ static weir_head_progress_t read_value(scan_t *scan, weir_span_t *out_value)
 {
     const char *start = weir_skip_blanks(scan->at, scan->end);
 
-    scan->at = weir_skip_chars(start, scan->end, WEIR_CHAR_FIELD);
+    scan->at = weir_skip_field(start, scan->end);
     *out_value = (weir_span_t){start, (size_t)(weir_drop_blanks(start, scan->at) - start)};
     if (out_value->len > scan->limits->value_bytes)
         return refuse(scan, &weir_fault_header_value_too_long);
@@ -269,17 +277,16 @@ static weir_head_progress_t read_fields(scan_t *scan)
 {
     while (scan->at != scan->end && *scan->at != '\r') {
         weir_head_progress_t progress;
-        weir_header_t field;
+        weir_header_t *field = &scan->head->headers.at[scan->reader->lines - 1];
 
         if (scan->reader->lines > scan->limits->count)
             return refuse(scan, &weir_fault_too_many_headers);
-        progress = read_name(scan, &field.name);
+        progress = read_name(scan, &field->name);
         if (progress == WEIR_HEAD_COMPLETE)
-            progress = read_value(scan, &field.value);
+            progress = read_value(scan, &field->value);
         if (progress != WEIR_HEAD_COMPLETE)
             return progress;
-        field.id = weir_header_id(field.name);
-        scan->head->headers.at[scan->reader->lines - 1] = field;
+        field->id = weir_header_id(field->name);
         scan->reader->lines++;
         finish_line(scan);
     }

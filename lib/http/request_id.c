@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/http/request_id.h"
 
+#include <string.h>
+
 /* Vegur: A-Z a-z 0-9 - + / = */
 static bool is_id_char(char c)
 {
@@ -20,22 +22,32 @@ bool weir_request_id_is_valid(weir_span_t id, size_t max_bytes)
     return true;
 }
 
-void weir_request_id_make(const uint8_t random[static 16], char out[static WEIR_UUID_BYTES])
+static char *put_hex(char *at, const uint8_t *bytes, size_t count)
 {
     static const char digits[] = "0123456789abcdef";
-    char *at = out;
 
-    for (size_t i = 0; i < 16; i++) {
-        uint8_t byte = random[i];
-
-        /* RFC 9562 §5.4: version 4, variant 0b10 */
-        if (i == 6)
-            byte = (byte & 0x0f) | 0x40;
-        if (i == 8)
-            byte = (byte & 0x3f) | 0x80;
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            *at++ = '-';
-        *at++ = digits[byte >> 4];
-        *at++ = digits[byte & 15];
+    for (size_t i = 0; i < count; i++) {
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
     }
+    return at;
+}
+
+void weir_request_id_make(const uint8_t random[static 16], char out[static WEIR_UUID_BYTES])
+{
+    uint8_t bytes[16];
+
+    memcpy(bytes, random, sizeof(bytes));
+    /* RFC 9562 §5.4: version 4, variant 0b10 */
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    out = put_hex(out, bytes, 4);
+    *out++ = '-';
+    out = put_hex(out, bytes + 4, 2);
+    *out++ = '-';
+    out = put_hex(out, bytes + 6, 2);
+    *out++ = '-';
+    out = put_hex(out, bytes + 8, 2);
+    *out++ = '-';
+    put_hex(out, bytes + 10, 6);
 }

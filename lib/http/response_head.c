@@ -79,8 +79,14 @@ static bool may_start_status_line(char c, size_t index)
 static weir_head_progress_t read_status(scan_t *scan)
 {
     const char *line = scan->line;
+    size_t i = 0;
 
-    for (size_t i = 0; i < 12; i++) {
+    /* Most of it in one look, if it is there and as it mostly is. */
+    if (scan->end - line >= 8 && scan->limits->status_line_bytes >= 8 && memcmp(line, "HTTP/1.1", 8) == 0) {
+        scan->at += 8;
+        i = 8;
+    }
+    for (; i < 12; i++) {
         weir_head_progress_t progress = look(scan, scan->limits->status_line_bytes, &weir_fault_backend_status_length);
 
         if (progress != WEIR_HEAD_COMPLETE)
@@ -105,7 +111,7 @@ static weir_head_progress_t read_reason(scan_t *scan)
         return progress;
     if (*start == ' ') {
         start++;
-        scan->at = weir_skip_chars(start, scan->end, WEIR_CHAR_FIELD);
+        scan->at = weir_skip_field(start, scan->end);
         progress = look(scan, limit, &weir_fault_backend_status_length);
         if (progress != WEIR_HEAD_COMPLETE)
             return progress;
@@ -153,7 +159,7 @@ static weir_head_progress_t read_value(scan_t *scan, weir_header_t *field)
         limit = scan->limits->cookie_bytes;
         too_long = &weir_fault_backend_cookie_length;
     }
-    scan->at = weir_skip_chars(start, scan->end, WEIR_CHAR_FIELD);
+    scan->at = weir_skip_field(start, scan->end);
     progress = look(scan, limit, too_long);
     if (progress != WEIR_HEAD_COMPLETE)
         return progress;
@@ -166,16 +172,15 @@ static weir_head_progress_t read_fields(scan_t *scan)
 {
     while (scan->at != scan->end && *scan->at != '\r') {
         weir_head_progress_t progress;
-        weir_header_t field;
+        weir_header_t *field = &scan->head->headers.at[scan->reader->lines - 1];
 
         if (scan->reader->lines > scan->limits->count)
             return refuse(scan, &weir_fault_backend_header_length);
-        progress = read_name(scan, &field);
+        progress = read_name(scan, field);
         if (progress == WEIR_HEAD_COMPLETE)
-            progress = read_value(scan, &field);
+            progress = read_value(scan, field);
         if (progress != WEIR_HEAD_COMPLETE)
             return progress;
-        scan->head->headers.at[scan->reader->lines - 1] = field;
         finish_line(scan);
     }
     if (scan->at == scan->end)

@@ -9,10 +9,12 @@
  * MEMORY   Lies in its own arena; nothing in it points into memory of h2o. It may outlive its client and its connection.
  */
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <sys/un.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/fault.h"
+#include "lib/http/proxy_header.h"
 #include "lib/walk/journal.h"
 #include "lib/walk/loop.h"
 #include "lib/walk/plan.h"
@@ -39,7 +41,9 @@ struct weir_request {
     uint8_t version;      /* 10, 11, 20 */
     bool is_head;
     bool is_proxied;      /* the peer is a PROXY header's source */
+    const weir_proxy_tlvs_t *proxy_tlvs; /* what else that header said, in the arena; NULL: nothing */
     weir_framing_t framing;
+    size_t head_bytes;      /* of the head as received; 0 if the front does not know */
     weir_headers_t headers; /* as received; 70 works on a copy */
 };
 
@@ -80,6 +84,10 @@ typedef struct weir_walk {
     bool is_running; /* a stage's enter is on the stack           */
     bool is_waiting; /* the current stage has been entered        */
     bool is_posted;  /* the resume letter is under way            */
+    bool is_replying; /* weir_reply() has spoken; its verdict follows when the reply is out */
+    bool is_over;    /* only letters of weir_exchange_post() are awaited */
+    _Atomic uint32_t turn;  /* grows whenever a stage begins or is cancelled: which wait a letter is for */
+    _Atomic uint32_t posts; /* letters of weir_exchange_post() that are under way */
     uint32_t passed_begin, passed_end; /* invariant 1 */
     weir_letter_t resume;
 } weir_walk_t;
@@ -111,6 +119,12 @@ struct weir_exchange {
     bool has_responded;      /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
     bool is_client_gone;     /* set by weir_exchange_client_gone()                       */
     bool is_cut;             /* the response could not be completed; set by 70           */
+    bool is_relayed;         /* the backend's response went out whole, or its tunnel has ended; set by 70 */
+    bool is_router_done;     /* init has answered the request: the router hears nothing more; router/ask.c's */
+
+    weir_headers_t reply_headers; /* of a stage's own answer; stage.c's        */
+    const weir_headers_t *response_lent; /* the backend's, while 70 holds its head; response.c's */
+    const weir_headers_t *response_headers; /* a copy of them with names in lower case, or NULL  */
 
     struct ask_question *question; /* the open one, or NULL; router/ask.c's */
     void (*on_idle)(weir_exchange_t *x); /* waits for the open question; router/ask.c's */

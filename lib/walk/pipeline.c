@@ -18,10 +18,9 @@ static const weir_stage_t *current(const weir_exchange_t *x)
     return x->plan->stages[x->walk.at];
 }
 
-static size_t index_of(const weir_exchange_t *x, unsigned number)
+/* From the stage `i` on: numbers only ascend. */
+static size_t index_from(const weir_exchange_t *x, unsigned number, size_t i)
 {
-    size_t i = 0;
-
     while (i < x->plan->stage_count && x->plan->stages[i]->number < number)
         i++;
     return i;
@@ -40,6 +39,12 @@ static void unwind(weir_exchange_t *x, size_t floor)
     }
 }
 
+/* Letters that were posted before are for nobody any more. Only the exchange's thread writes. */
+static void begin_turn(weir_walk_t *walk)
+{
+    atomic_store_explicit(&walk->turn, atomic_load_explicit(&walk->turn, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
 static void enter_current(weir_exchange_t *x)
 {
     weir_walk_t *walk = &x->walk;
@@ -47,12 +52,16 @@ static void enter_current(weir_exchange_t *x)
     weir_verdict_t verdict;
 
     /* Once per exchange: a stage that is entered again finds what it left there. */
-    if (walk->memory[walk->at] == NULL && stage->memory_size != 0)
+    if (stage->memory_size != 0 && walk->memory[walk->at] == NULL)
         walk->memory[walk->at] = weir_arena_zalloc(&x->arena, stage->memory_size);
     WEIR_MUST(walk->depth < sizeof(walk->entered));
     walk->entered[walk->depth++] = (uint8_t)walk->at;
+#ifdef WEIR_CHECK_INVARIANTS
     walk->passed_begin += stage->number == NUMBER_BEGIN;
     walk->passed_end += stage->number == NUMBER_END;
+#endif
+    begin_turn(walk);
+    x->reply_headers.count = 0; /* another stage's, which then did not reply */
 
     walk->decision = WEIR_UNDECIDED;
     verdict = stage->enter(x, walk->memory[walk->at]);
@@ -65,7 +74,7 @@ static void follow(weir_exchange_t *x)
 
     /* Whatever the stage decided: nobody is there to be served. What was picked is checked in by 80. */
     if (x->is_client_gone && current(x)->number < WEIR_STAGE_REFUSE) {
-        walk->at = index_of(x, WEIR_STAGE_CHECKIN);
+        walk->at = index_from(x, WEIR_STAGE_CHECKIN, walk->at);
         return;
     }
     switch (walk->decision) {
@@ -77,10 +86,10 @@ static void follow(weir_exchange_t *x)
         walk->at = walk->back_to;
         return;
     case WEIR_DECIDED_REFUSE:
-        walk->at = index_of(x, WEIR_STAGE_REFUSE);
+        walk->at = index_from(x, WEIR_STAGE_REFUSE, walk->at);
         return;
     case WEIR_DECIDED_DONE:
-        walk->at = index_of(x, WEIR_STAGE_CHECKIN);
+        walk->at = index_from(x, WEIR_STAGE_CHECKIN, walk->at);
         return;
     case WEIR_UNDECIDED:
         break;
@@ -108,7 +117,9 @@ void weir_pipeline_run(weir_exchange_t *x)
     }
     unwind(x, 0);
     weir_front_finish(x);
-    weir_exchange_destroy(x);
+    walk->is_over = true;
+    if (atomic_load_explicit(&walk->posts, memory_order_acquire) == 0)
+        weir_exchange_destroy(x); /* else by stage.c, with the last letter */
 }
 
 static void on_resume(weir_letter_t *letter)
@@ -123,7 +134,7 @@ static weir_verdict_t decide(weir_exchange_t *x, weir_decision_t decision)
 {
     weir_walk_t *walk = &x->walk;
 
-    WEIR_MUST(walk->decision == WEIR_UNDECIDED && (walk->is_running || walk->is_waiting));
+    WEIR_MUST(walk->decision == WEIR_UNDECIDED && !walk->is_replying && (walk->is_running || walk->is_waiting));
     WEIR_MUST(decision == WEIR_DECIDED_NEXT || current(x)->number < WEIR_STAGE_REFUSE);
     walk->decision = decision;
     if (!walk->is_running) {
@@ -146,7 +157,11 @@ void weir_pipeline_abandon(weir_exchange_t *x)
         return;
     if (stage->cancel == NULL)
         return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
-    stage->cancel(x, x->walk.memory[x->walk.at]);
+    if (x->walk.is_replying)
+        x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
+    else
+        stage->cancel(x, x->walk.memory[x->walk.at]);
+    begin_turn(&x->walk);
     (void)decide(x, WEIR_DECIDED_DONE);
 }
 
@@ -157,7 +172,7 @@ weir_verdict_t weir_next(weir_exchange_t *x)
 
 weir_verdict_t weir_back(weir_exchange_t *x, uint8_t number)
 {
-    size_t index = index_of(x, number);
+    size_t index = index_from(x, number, 0);
     bool was_entered = false;
 
     for (size_t i = 0; i < x->walk.depth; i++)

@@ -96,52 +96,9 @@ uint16_t weir_request_peer_port(const weir_request_t *request)
     return request->peer_port;
 }
 
-uint64_t weir_request_start_ms(const weir_request_t *request)
+uint16_t weir_request_listen_port(const weir_request_t *request)
 {
-    return around(request)->journal.wall_start_us / 1000;
-}
-
-/* After a retry the latest attempt may be under way, or may have failed: then nothing is connected. */
-static uint64_t connected_at_us(const weir_journal_t *journal)
-{
-    return journal->connected_at_us < journal->connect_start_at_us ? 0 : journal->connected_at_us;
-}
-
-int64_t weir_request_connect_ms(const weir_request_t *request)
-{
-    const weir_journal_t *journal = &around(request)->journal;
-
-    return weir_journal_ms(journal->connect_start_at_us, connected_at_us(journal));
-}
-
-int64_t weir_request_route_ms(const weir_request_t *request)
-{
-    const weir_journal_t *journal = &around(request)->journal;
-
-    return weir_journal_ms(journal->start_at_us, connected_at_us(journal));
-}
-
-int64_t weir_request_service_ms(const weir_request_t *request)
-{
-    const weir_exchange_t *x = around(request);
-    uint64_t end_at_us = x->journal.end_at_us != 0 ? x->journal.end_at_us : weir_loop_now_us(x->loop);
-
-    return weir_journal_ms(connected_at_us(&x->journal), end_at_us);
-}
-
-uint16_t weir_request_status(const weir_request_t *request)
-{
-    return around(request)->journal.status;
-}
-
-uint64_t weir_request_bytes_sent(const weir_request_t *request)
-{
-    return around(request)->journal.backend_sent_bytes;
-}
-
-uint64_t weir_request_bytes_received(const weir_request_t *request)
-{
-    return around(request)->journal.backend_received_bytes;
+    return request->listen_port;
 }
 
 uint64_t weir_now_ms(const weir_request_t *request)

@@ -36,6 +36,23 @@ WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
 /** The client's port; 0 for unix sockets. */
 WEIR_API uint16_t weir_request_peer_port(const weir_request_t *request);
 
+/**
+ * Whether a PROXY header named the client: peer_ip and peer_port are its source, scheme is "https" if its destination port is 443.
+ * What else it said is the same for all requests of a connection. The sender's bytes as they came, not checked, base NULL where it said
+ * nothing: the name asked for (SNI), the ALPN protocol, an id of at most 128 bytes for the connection.
+ */
+WEIR_API bool weir_request_is_proxied(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_authority(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_alpn(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_unique_id(const weir_request_t *request);
+/** Whether the client came to the sender by TLS; then perhaps the version ("TLSv1.3"), the cipher, its certificate's common name. */
+WEIR_API bool weir_request_proxy_ssl(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_ssl_version(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_ssl_cipher(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_proxy_ssl_cn(const weir_request_t *request);
+/** The port the client came in by: a PROXY header's destination, else the listener's; 0 for unix sockets. */
+WEIR_API uint16_t weir_request_listen_port(const weir_request_t *request);
+
 /** Wall clock when the head was complete, in ms since the Unix epoch. */
 WEIR_API uint64_t weir_request_start_ms(const weir_request_t *request);
 /** How long the connect that succeeded took, in ms; -1 before. */
@@ -44,11 +61,61 @@ WEIR_API int64_t weir_request_connect_ms(const weir_request_t *request);
 WEIR_API int64_t weir_request_route_ms(const weir_request_t *request);
 /** From the connection to now, or to the end of the response, in ms; -1 before. */
 WEIR_API int64_t weir_request_service_ms(const weir_request_t *request);
-/** The status sent to the client; 0 before. */
+/** From the end of the head to the end of the response, or to now, in ms. */
+WEIR_API int64_t weir_request_total_ms(const weir_request_t *request);
+/** From the end of the head to the moment the head for the backend was made, in ms; -1 before. */
+WEIR_API int64_t weir_request_start_to_proxy_ms(const weir_request_t *request);
+/** How long it took to hand the head to the backend's connection, in ms; -1 before. */
+WEIR_API int64_t weir_request_send_headers_ms(const weir_request_t *request);
+/** From there to the last byte of the request's body, in ms; -1 before, and if the body did not go out whole. */
+WEIR_API int64_t weir_request_request_proxy_ms(const weir_request_t *request);
+/** From the head of the backend's final response to the latest byte of its body, in ms; -1 before. */
+WEIR_API int64_t weir_request_response_proxy_ms(const weir_request_t *request);
+/** When the latest connect began, and when the latest head for a backend was made, in ms since the Unix epoch; 0 before. */
+WEIR_API uint64_t weir_request_pre_connect_ms(const weir_request_t *request);
+WEIR_API uint64_t weir_request_pre_proxy_ms(const weir_request_t *request);
+/** How many connects were tried, those that a kept connection has spared included. */
+WEIR_API uint32_t weir_request_connects(const weir_request_t *request);
+
+/** The status sent to the client, 499 if it left before; 0 before. */
 WEIR_API uint16_t weir_request_status(const weir_request_t *request);
-/** Bytes written to and read from the backend, over all attempts. */
+/** Why the request is ending, or has ended; NULL: well, or not yet. */
+WEIR_API const weir_fault_t *weir_request_fault(const weir_request_t *request);
+/** Bytes written to and read from the backends, heads and framing included, over all attempts. */
 WEIR_API uint64_t weir_request_bytes_sent(const weir_request_t *request);
 WEIR_API uint64_t weir_request_bytes_received(const weir_request_t *request);
+/** Bytes of the request's body that were taken from the client, and of the response's body that were handed to it; unframed. */
+WEIR_API uint64_t weir_request_body_bytes(const weir_request_t *request);
+WEIR_API uint64_t weir_request_response_bytes(const weir_request_t *request);
+
+/**
+ * The value of the first header of this name (letters of either case are equal) in the backend's final response or its 101, as it
+ * came: before anything was removed or added. base is NULL if there is none. Available in additional_headers to the client, and
+ * from then on if the router has terminate or log; elsewhere there are none.
+ */
+WEIR_API weir_span_t weir_request_response_header(const weir_request_t *request, weir_span_t name);
+WEIR_API size_t weir_request_response_header_count(const weir_request_t *request);
+/** Header `index` in the order received, its name in lower case. False, and untouched outputs, beyond the last. */
+WEIR_API bool weir_request_response_header_at(const weir_request_t *request, size_t index, weir_span_t *out_name,
+                                              weir_span_t *out_value);
+
+/** How a request has ended. */
+typedef enum weir_outcome {
+    WEIR_HALTED = 0,     /* answered without a backend (a redirect, a stage's own answer, an empty 204), or not ended yet */
+    WEIR_SUCCESSFUL = 1, /* the backend's response went out whole, or its tunnel has ended */
+    WEIR_ERROR = 2,      /* there is a fault: weir_request_fault()                         */
+} weir_outcome_t;
+/** The outcome, in log and terminate. */
+WEIR_API weir_outcome_t weir_request_outcome(const weir_request_t *request);
+
+/**
+ * Writes where the time went, as consecutive intervals in rounded ms, into `buffer` (`size` bytes, NUL-terminated if size is not 0):
+ * "init 0, accepted_to_pre_connect 1, connect_time 2, connect_time_to_pre_proxy 0, pre_proxy_to_headers_sent 0,
+ * headers_sent_to_last_packet_sent 3, last_packet_sent_to_first_packet_recv 9, first_packet_recv_to_last_packet_recv 2,
+ * last_packet_recv_to_responded 0, total 17". Events that did not happen are left out; of several attempts the last one counts. Before the end
+ * of the response the last interval is "…_until_end": to now. Returns the length; what does not fit is cut behind a whole interval.
+ */
+WEIR_API size_t weir_request_report(const weir_request_t *request, char *buffer, size_t size);
 
 /** The clocks and the dice of a router; on the request's thread only. Monotonic, in ms; wall, in ms since the Unix epoch; 64 random bits. */
 WEIR_API uint64_t weir_now_ms(const weir_request_t *request);

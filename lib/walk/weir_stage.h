@@ -4,8 +4,8 @@
 /**
  * @file  What every stage is made of: five verdicts, spoken now or later, and three functions.
  *
- * A stage of one's own is a shared object that exports `const weir_stage_t weir_stage`, with a number that no other
- * stage has. Everything here runs on the exchange's thread.
+ * A stage of one's own is a shared object that exports `const weir_stage_t weir_stage`, with a number below 75 that no other
+ * stage has. Everything here runs on the exchange's thread, and is called from there only, but for weir_exchange_post().
  */
 #include "weir_types.h"
 
@@ -22,7 +22,7 @@ WEIR_API weir_verdict_t weir_next(weir_exchange_t *x);
 WEIR_API weir_verdict_t weir_back(weir_exchange_t *x, uint8_t number);
 /** Error page (75), then 80 and 90. `fault` lives at least as long as the stage's module. Not from 75 on. */
 WEIR_API weir_verdict_t weir_refuse(weir_exchange_t *x, const weir_fault_t *fault);
-/** Answered: on to 80 and 90. Not from 75 on. */
+/** Answered: on to 80 and 90. If nobody has answered, the client gets an empty 204. Not from 75 on. */
 WEIR_API weir_verdict_t weir_done(weir_exchange_t *x);
 /** One of the above, later. */
 WEIR_API weir_verdict_t weir_wait(weir_exchange_t *x);
@@ -40,6 +40,25 @@ typedef struct weir_stage {
     void (*leave)(weir_exchange_t *x, void *memory);
 } weir_stage_t;
 
+/**
+ * Answers the client with `status` (200 … 599; anything else is refused with router_bad_answer) and `body` (copied; a HEAD gets its
+ * length only), then is weir_done(): the walk goes on to 80 when the reply is out. It is the stage's verdict, in enter or later:
+ * no other may follow, and cancel does not run any more. Not from 75 on, nor once a response has begun.
+ */
+WEIR_API weir_verdict_t weir_reply(weir_exchange_t *x, uint16_t status, weir_span_t body);
+/** Adds a header to the answer of weir_reply(); names that are no tokens, and framing headers, are left out. The spans are copied. */
+WEIR_API void weir_reply_header(weir_exchange_t *x, weir_span_t name, weir_span_t value);
+
+/**
+ * Has run(x, arg) called from the loop on the exchange's thread, where it may do whatever enter may, a verdict included; never on the
+ * caller's stack. From any thread, but only while your stage waits: until its verdict, which it owes even if the client is gone. A stage with
+ * a cancel must have made sure, when its cancel returns, that nobody posts after it; what was posted before and has not
+ * run by then is dropped: whatever `arg` holds is leave's to release.
+ */
+WEIR_API void weir_exchange_post(weir_exchange_t *x, void (*run)(weir_exchange_t *x, void *arg), void *arg);
+
+/** Why the exchange is ending, for leave; NULL: well, or not yet. */
+WEIR_API const weir_fault_t *weir_exchange_fault(const weir_exchange_t *x);
 /** The request this exchange is about. */
 WEIR_API const weir_request_t *weir_exchange_request(const weir_exchange_t *x);
 /** The exchange a request belongs to; for callbacks that were handed only the request. */

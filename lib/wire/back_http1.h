@@ -21,6 +21,7 @@ struct weir_back {
     weir_loop_t *loop;
     weir_exchange_t *x;       /* NULL while idle */
     struct weir_relay *relay; /* while one is under way */
+    struct weir_relay *ending; /* it has failed, and on_end is on its way */
     weir_timer_t timer;       /* dialling: the deadline; idle: the end; else the relay's */
     weir_bytes_t in;          /* arrived and not yet passed on */
     weir_bytes_t out;         /* not yet taken by the kernel   */

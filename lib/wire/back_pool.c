@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/base/span.h"
 #include "lib/wire/back_http1.h"
 
 struct weir_back_place {
@@ -36,14 +37,17 @@ void weir_back_pool_finish(weir_back_pool_t *pool)
     }
 }
 
-/** FNV-1a: addresses are few and short. */
+/** FNV-1a's way, by words: addresses are few and short. The high half of a product is the better mixed one. */
 static weir_list_t *bucket_of(weir_back_pool_t *pool, const struct sockaddr *address, socklen_t len)
 {
-    const unsigned char *bytes = (const unsigned char *)address;
-    uint32_t hash = 2166136261u;
-    for (socklen_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return &pool->buckets[hash % WEIR_POOL_BUCKETS];
+    const char *bytes = (const char *)address;
+    uint64_t hash = 14695981039346656037u;
+    socklen_t i = 0;
+    for (; len - i >= 8; i += 8)
+        hash = (hash ^ weir_word(bytes + i)) * 1099511628211u;
+    for (; i < len; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211u;
+    return &pool->buckets[(hash ^ hash >> 32) % WEIR_POOL_BUCKETS];
 }
 
 static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len)

@@ -8,6 +8,9 @@
  * THREAD   The loop's own. Nothing here may be called from another.
  * LIFETIME A taken connection belongs to its exchange until weir_back_pool_give() or weir_back_destroy().
  *
+ * No PROXY header is ever sent to a backend, so no connection is tied to one client's identity: any request to the same address may
+ * take it. Were headers sent one day, what they say would have to be part of a place's key.
+ *
  * Idle connections are read: one that ends, or on which bytes arrive unasked, is closed at once.
  */
 #include "lib/walk/exchange.h"
@@ -32,8 +35,8 @@ void weir_back_pool_finish(weir_back_pool_t *pool);
 /** Takes an idle connection to `target` (an ADDRESS), or NULL if there is none. Never blocks, never dials. */
 weir_back_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target);
 
-/** Gives `*back`, which is at a message's end, and nulls it. It is closed after idle_ms. */
-void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **back, uint32_t idle_ms);
+/** Takes over `*giving`, which is at a message's end, and nulls it. It is closed after idle_ms. */
+void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **giving, uint32_t idle_ms);
 
 /** Forgets an idle connection that is about to be closed. */
 void weir_back_pool_remove(weir_back_t *back);

@@ -38,7 +38,7 @@ typedef struct weir_front_ops {
     /** The request's fields in the order received; valid as long as the h2o request. */
     const weir_headers_t *(*headers)(h2o_req_t *req);
     weir_framing_t (*framing)(h2o_req_t *req);
-    /** Fills in peer_ip, peer_port and listen_port. */
+    /** Fills in what the connection decides: peer_ip, peer_port, listen_port, is_proxied, proxy_tlvs. */
     void (*peer)(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena);
 
     /** Starts to hand the body to `sink`; what has already arrived comes before this returns. Once per request. */

@@ -13,36 +13,65 @@
 #include "lib/http/status.h"
 #include "lib/wire/pump.h"
 
+enum { SPARE_FIELDS = 4 }; /* that we and libh2o's filters may add without its list growing */
+
 const char weir_front_framing_mark[] = "chunked";
 
 /* ---- the head ---- */
 
-/** Copies a field into the request's pool: the name as sent, and its lower-case form for libh2o. */
-static void add_field(h2o_req_t *req, const weir_header_t *field, bool is_canonical)
+/** libh2o's word for what nearly every response has, without looking it up; else NULL. */
+static const h2o_token_t *common_token(weir_header_id_t id)
 {
-    char lower[64];
-    weir_span_t name = field->name;
-    const h2o_token_t *token = NULL;
-    if (name.len <= sizeof(lower)) {
-        for (size_t i = 0; i < name.len; i++)
-            lower[i] = weir_lower(name.base[i]);
-        token = h2o_lookup_token(lower, name.len);
+    switch ((int)id) {
+    case WEIR_HEADER_DATE:
+        return H2O_TOKEN_DATE;
+    case WEIR_HEADER_SERVER:
+        return H2O_TOKEN_SERVER;
+    case WEIR_HEADER_SET_COOKIE:
+        return H2O_TOKEN_SET_COOKIE;
+    case WEIR_HEADER_VIA:
+        return H2O_TOKEN_VIA;
+    default:
+        return NULL;
     }
-    size_t size = name.len + field->value.len + (token == NULL ? name.len : 0);
-    char *memory = h2o_mem_alloc_pool(&req->pool, size + 1), *value = memory + name.len;
-    if (is_canonical)
-        weir_header_canonical_case(name, memory);
-    else
-        memcpy(memory, name.base, name.len);
-    memcpy(value, field->value.base, field->value.len);
-    if (token != NULL) {
-        h2o_add_header(&req->pool, &req->res.headers, token, memory, value, field->value.len);
-        return;
+}
+
+static size_t bytes_of(const weir_headers_t *fields)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < fields->count; i++)
+        bytes += 2 * fields->at[i].name.len + fields->at[i].value.len;
+    return bytes;
+}
+
+/** Makes the response's fields copies of these, in one piece of the request's pool: the names as sent, and in lower case for libh2o. */
+static void copy_fields(h2o_req_t *req, const weir_headers_t *fields, bool is_canonical)
+{
+    size_t capacity = fields->count + SPARE_FIELDS;
+    h2o_header_t *entries =
+        h2o_mem_alloc_pool(&req->pool, capacity * (sizeof(*entries) + sizeof(h2o_iovec_t)) + bytes_of(fields));
+    h2o_iovec_t *names = (h2o_iovec_t *)(entries + capacity);
+    char *at = (char *)(names + capacity);
+    for (size_t i = 0; i < fields->count; i++) {
+        const weir_header_t *field = &fields->at[i];
+        weir_span_t name = field->name, value = field->value;
+        char *sent = at, *lower = sent + name.len, *copy = lower + name.len;
+        if (is_canonical)
+            weir_header_canonical_case(name, sent);
+        else
+            (void)weir_append(sent, name);
+        at = weir_append(copy, value);
+        const h2o_token_t *token = common_token(field->id);
+        if (token == NULL) {
+            weir_lower_bytes(lower, name.base, name.len);
+            names[i] = h2o_iovec_init(lower, name.len);
+            token = h2o_lookup_token(lower, name.len);
+        }
+        /* h2o_add_header() and its kin would reserve and copy once more */
+        entries[i] =
+            (h2o_header_t){token != NULL ? (h2o_iovec_t *)&token->buf : &names[i], sent, h2o_iovec_init(copy, value.len)};
     }
-    char *small = value + field->value.len;
-    for (size_t i = 0; i < name.len; i++)
-        small[i] = weir_lower(name.base[i]);
-    h2o_add_header_by_str(&req->pool, &req->res.headers, small, name.len, 0, memory, value, field->value.len);
+    req->res.headers = (h2o_headers_t){entries, fields->count, capacity};
 }
 
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
@@ -51,11 +80,9 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
     weir_span_t reason = head->reason;
     const char *registered = weir_status_reason(head->status);
     req->res.status = head->status;
-    req->res.reason = reason.len == 0 ? registered : h2o_strdup(&req->pool, reason.base, reason.len).base;
-    req->res.headers = (h2o_headers_t){NULL};
-    h2o_vector_reserve(&req->pool, &req->res.headers, head->headers->count + 2);
-    for (size_t i = 0; i < head->headers->count; i++)
-        add_field(req, &head->headers->at[i], front->x->plan->has_canonical_case);
+    bool is_registered = reason.len == 0 || h2o_memis(reason.base, reason.len, registered, strlen(registered));
+    req->res.reason = is_registered ? registered : h2o_strdup(&req->pool, reason.base, reason.len).base;
+    copy_fields(req, head->headers, front->x->plan->has_canonical_case);
     switch (head->framing.kind) {
     case WEIR_FRAMING_NONE:
         req->res.content_length = head->content_length == UINT64_MAX ? SIZE_MAX : head->content_length;
@@ -290,7 +317,7 @@ void weir_front_on_disposed(weir_front_t *front)
     void (*then)(weir_exchange_t *) = front->then;
     struct weir_relay *relay = front->relay;
     const weir_fault_t *fault = front->ops->why_gone(front->req);
-    if (fault == NULL && !front->is_complete)
+    if (fault == NULL && !front->is_complete && !front->is_stopped)
         fault = &weir_fault_client_closed;
     x->front = NULL;
     front->x = NULL;

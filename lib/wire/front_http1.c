@@ -2,7 +2,6 @@
 /** HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
 #include "lib/wire/front_http1.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "lib/base/must.h"
@@ -32,10 +31,10 @@ static socklen_t get_sockname(h2o_conn_t *super, struct sockaddr *address)
 static socklen_t get_peername(h2o_conn_t *super, struct sockaddr *address)
 {
     http1_conn_t *conn = (http1_conn_t *)(void *)super;
-    if (conn->peer.any.sa_family == AF_UNIX)
+    if (conn->peer.address.any.sa_family == AF_UNIX)
         return 0;
-    socklen_t len = conn->peer.any.sa_family == AF_INET ? sizeof(conn->peer.v4) : sizeof(conn->peer.v6);
-    memcpy(address, &conn->peer, len);
+    socklen_t len = conn->peer.address.any.sa_family == AF_INET ? sizeof(conn->peer.address.v4) : sizeof(conn->peer.address.v6);
+    memcpy(address, &conn->peer.address, len);
     return len;
 }
 
@@ -60,31 +59,7 @@ const h2o_conn_callbacks_t weir_http1_callbacks = {
 
 /* ---- life ---- */
 
-static void note_peer(http1_conn_t *conn, const struct sockaddr *peer)
-{
-    switch (peer->sa_family) {
-    case AF_INET:
-        memcpy(&conn->peer.v4, peer, sizeof(conn->peer.v4));
-        inet_ntop(AF_INET, &conn->peer.v4.sin_addr, conn->peer_text, sizeof(conn->peer_text));
-        conn->peer_port = ntohs(conn->peer.v4.sin_port);
-        break;
-    case AF_INET6:
-        memcpy(&conn->peer.v6, peer, sizeof(conn->peer.v6));
-        conn->peer_port = ntohs(conn->peer.v6.sin6_port);
-        if (IN6_IS_ADDR_V4MAPPED(&conn->peer.v6.sin6_addr))
-            inet_ntop(AF_INET, conn->peer.v6.sin6_addr.s6_addr + 12, conn->peer_text, sizeof(conn->peer_text));
-        else
-            inet_ntop(AF_INET6, &conn->peer.v6.sin6_addr, conn->peer_text, sizeof(conn->peer_text));
-        break;
-    default:
-        conn->peer.any.sa_family = AF_UNIX;
-        strcpy(conn->peer_text, "unix");
-        break;
-    }
-    conn->peer_text_len = (uint8_t)strlen(conn->peer_text);
-}
-
-void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16_t listen_port, h2o_hostconf_t **hosts)
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts)
 {
     uint64_t now_ms = h2o_now(loop->h2o.loop);
     struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
@@ -92,11 +67,10 @@ void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16
                                                                        &weir_http1_callbacks);
     memset((char *)conn + sizeof(conn->super), 0, sizeof(*conn) - sizeof(conn->super));
     conn->loop = loop;
-    conn->listen_port = listen_port;
+    conn->peer = *peer;
     conn->turn.open = turn;
     weir_list_init(&conn->turn.link);
-    note_peer(conn, peer);
-    weir_sock_open(&conn->sock, loop, fd, true);
+    weir_sock_move(&conn->sock, sock);
     conn->sock.on_readable = on_readable;
     conn->sock.on_writable = on_writable;
     weir_list_append(&loop->connections, &conn->link);
@@ -158,6 +132,7 @@ void http1_close(http1_conn_t *conn)
     weir_sock_close(&conn->sock);
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
+    weir_peer_finish(&conn->peer);
     weir_list_remove(&conn->link);
     free(conn);
     loop->connection_count--;
@@ -185,7 +160,7 @@ static void on_read_timer(weir_timer_t *timer)
             http1_close(conn);
         return;
     case HTTP1_BUSY:
-        if (conn->sock.is_reading) { /* body bytes were wanted */
+        if (conn->sock.is_reading && stream->body.sink != NULL) { /* body bytes were wanted */
             stream->body.fault = &weir_fault_client_timeout;
             weir_body_sink_t *sink = stream->body.sink;
             stream->body.sink = NULL;
@@ -295,7 +270,7 @@ static void finish(http1_conn_t *conn)
     conn->reader = (weir_request_reader_t){0};
     weir_timer_cancel(&conn->read_timer);
     if (weir_bytes_count(&conn->in) > 0)
-        read_head(conn);
+        http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
     else if (conn->has_ended || conn->loop->is_draining)
         http1_close(conn);
     else
@@ -318,8 +293,11 @@ static void turn(weir_letter_t *letter)
         linger(conn);
         return;
     }
-    if (stream == NULL)
+    if (stream == NULL) {
+        if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0)
+            read_head(conn);
         return;
+    }
     if (stream->reply.is_final) {
         finish(conn);
         return;
@@ -360,8 +338,7 @@ static void fill_h2o_headers(h2o_req_t *req, const weir_headers_t *headers)
             continue;
         size_t len = field->name.len;
         char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
-        for (size_t k = 0; k < len; k++)
-            small[k] = weir_lower(field->name.base[k]);
+        weir_lower_bytes(small, field->name.base, len);
         const h2o_token_t *token = h2o_lookup_token(small, len);
         if (token != NULL) {
             h2o_add_header(&req->pool, &req->headers, token, field->name.base, field->value.base, field->value.len);
@@ -408,7 +385,7 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
         rebase(&stream->headers.at[i].name, by);
         rebase(&stream->headers.at[i].value, by);
     }
-    req->input.scheme = &H2O_URL_SCHEME_HTTP;
+    req->input.scheme = conn->peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
     req->input.path = iovec_of(head->path);
     req->input.authority = iovec_of(head->authority);
@@ -417,6 +394,7 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
     uint64_t now_ms = h2o_now(conn->loop->h2o.loop);
     req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
     fill_h2o_headers(req, &stream->headers);
+    stream->head_bytes = bytes.len;
     stream->body.framing = head->framing;
     stream->body.left_bytes = head->framing.length_bytes;
     stream->body.is_done = head->framing.kind == WEIR_FRAMING_NONE;

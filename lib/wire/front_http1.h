@@ -17,6 +17,7 @@
 #include "lib/http/chunked.h"
 #include "lib/wire/bytes.h"
 #include "lib/wire/front.h"
+#include "lib/wire/peer.h"
 #include "lib/wire/pump.h"
 
 typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER } http1_state_t;
@@ -47,14 +48,7 @@ typedef struct http1_conn {
     bool has_ended;  /* the client will send nothing more */
     bool must_cut;   /* close at the next turn, whatever is pending */
     const weir_fault_t *fault; /* why it is being cut */
-    uint16_t listen_port, peer_port;
-    uint8_t peer_text_len;
-    char peer_text[46];
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer;
+    weir_peer_t peer;
 } http1_conn_t;
 
 /** One request and its response. */
@@ -66,6 +60,7 @@ struct http1_stream {
     weir_front_t front_memory;
     weir_headers_t headers;
     bool is_persistent; /* what the client asked for */
+    size_t head_bytes;
     struct {
         weir_framing_t framing;
         uint64_t left_bytes; /* of a LENGTH */
@@ -95,8 +90,11 @@ static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
     return (http1_stream_t *)(void *)req;
 }
 
-/** Takes over a client's connection. `hosts` are what the listener may reach. */
-void http1_accept(weir_loop_t *loop, int fd, const struct sockaddr *peer, uint16_t listen_port, h2o_hostconf_t **hosts);
+/**
+ * Takes over a client's connection: *sock is moved, and *peer with all it holds. The first byte to be read is HTTP's.
+ * `hosts` are what the listener may reach.
+ */
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts);
 
 /** Stops waiting for new requests: closes the connection if it is idle, or after the response under way. */
 void http1_drain(http1_conn_t *conn);

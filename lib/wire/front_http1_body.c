@@ -101,8 +101,15 @@ void http1_end_body(http1_conn_t *conn)
 {
     http1_stream_t *stream = conn->stream;
     if (!stream->body.is_tunnel) {
-        if (weir_bytes_count(&conn->in) == 0 || stream->body.sink != NULL)
-            fail_body(stream, &weir_fault_client_closed);
+        if (weir_bytes_count(&conn->in) > 0 && stream->body.sink == NULL)
+            return; /* what has arrived may be all of it */
+        if (stream->reply.is_head_sent) {
+            fail_body(stream, &weir_fault_client_closed); /* it may still want the response that is under way */
+            return;
+        }
+        conn->fault = &weir_fault_client_closed;
+        conn->must_cut = true;
+        http1_post_turn(conn);
         return;
     }
     if (stream->body.is_paused)
@@ -183,10 +190,8 @@ static weir_framing_t framing_of(h2o_req_t *req)
 
 static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena)
 {
-    const http1_conn_t *conn = http1_stream_of(req)->conn;
-    request->peer_ip = weir_arena_copy(arena, (weir_span_t){conn->peer_text, conn->peer_text_len});
-    request->peer_port = conn->peer_port;
-    request->listen_port = conn->listen_port;
+    weir_peer_tell(&http1_stream_of(req)->conn->peer, request, arena);
+    request->head_bytes = http1_stream_of(req)->head_bytes;
 }
 
 static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
@@ -223,7 +228,10 @@ static void body_resume(h2o_req_t *req)
 
 static void body_close(h2o_req_t *req)
 {
-    http1_stream_of(req)->body.sink = NULL;
+    http1_stream_t *stream = http1_stream_of(req);
+    stream->body.sink = NULL;
+    if (stream->conn->state == HTTP1_BUSY)
+        http1_update_watch(stream->conn);
 }
 
 static void trailers_of(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out)

@@ -74,8 +74,7 @@ bool http1_flush(http1_conn_t *conn)
 
 static char *put(char *at, const char *text, size_t len)
 {
-    memcpy(at, text, len);
-    return at + len;
+    return weir_append(at, (weir_span_t){text, len});
 }
 
 #define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
@@ -140,7 +139,10 @@ static void choose_encoding(http1_stream_t *stream, const head_facts_t *facts)
 
 static bool may_keep_alive(http1_conn_t *conn)
 {
+    const weir_front_t *front = conn->stream->front;
     uint32_t most = conn->loop->settings->max_requests_per_connection;
+    if (front != NULL && front->x != NULL)
+        most = front->x->plan->max_requests_per_connection; /* the path's own */
     if (!conn->stream->body.is_done)
         http1_discard_body(conn); /* what has arrived whole need not end the connection */
     return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
@@ -279,7 +281,8 @@ static void join_small(weir_loop_t *loop, outgoing_t *out)
 static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
     http1_conn_t *conn = stream->conn;
-    outgoing_t out = {.count = 0};
+    outgoing_t out;
+    out.count = 0; /* no more of it is zeroed: on short responses that would be felt */
     if (!stream->reply.is_head_sent) {
         stream->reply.is_head_sent = true;
         out.pieces[out.count++] = build_head(stream);
@@ -335,13 +338,13 @@ static void log_refusal(http1_conn_t *conn, const weir_fault_t *fault, size_t bo
     weir_logfmt_quoted(&line, "path", none);
     weir_logfmt_text(&line, "host", none);
     weir_logfmt_text(&line, "request_id", none);
-    weir_logfmt_quoted(&line, "fwd", (weir_span_t){conn->peer_text, conn->peer_text_len});
+    weir_logfmt_quoted(&line, "fwd", weir_peer_text(&conn->peer));
     weir_logfmt_text(&line, "dyno", none);
     weir_logfmt_text(&line, "connect", none);
     weir_logfmt_text(&line, "service", none);
     weir_logfmt_number(&line, "status", fault->status, "");
     weir_logfmt_number(&line, "bytes", body_bytes, "");
-    weir_logfmt_text(&line, "protocol", WEIR_SPAN("http"));
+    weir_logfmt_text(&line, "protocol", conn->peer.is_https ? WEIR_SPAN("https") : WEIR_SPAN("http"));
     weir_access_log_write(settings->access_log, weir_logfmt_end(&line));
 }
 

@@ -28,8 +28,7 @@ static weir_span_t span_of(h2o_iovec_t bytes)
 static weir_span_t lower_copy(weir_arena_t *arena, weir_span_t text)
 {
     char *copy = weir_arena_alloc(arena, text.len + 1);
-    for (size_t i = 0; i < text.len; i++)
-        copy[i] = weir_lower(text.base[i]);
+    weir_lower_bytes(copy, text.base, text.len);
     copy[text.len] = '\0';
     return (weir_span_t){copy, text.len};
 }

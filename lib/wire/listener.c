@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/front_http1.h"
+#include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
 
 enum {
@@ -128,6 +129,19 @@ static void on_exhausted(weir_listener_t *listener, int error)
     pause_accepting(listener, EXHAUSTED_MS);
 }
 
+static void begin_connection(weir_listener_t *listener, int fd, const struct sockaddr *address)
+{
+    if (listener->listen->has_proxy_protocol) {
+        weir_proxy_protocol_accept(listener, fd, address);
+        return;
+    }
+    weir_sock_t sock;
+    weir_peer_t peer;
+    weir_sock_open(&sock, listener->loop, fd, true);
+    weir_peer_init(&peer, address, listener->port);
+    http1_accept(listener->loop, &sock, &peer, listener->listen->hosts);
+}
+
 /** False if there is nothing more to be accepted for now. */
 static bool accept_one(weir_listener_t *listener)
 {
@@ -149,7 +163,7 @@ static bool accept_one(weir_listener_t *listener)
     if (peer.ss_family != AF_UNIX)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     atomic_fetch_add(&server->connections, 1);
-    http1_accept(listener->loop, fd, (const struct sockaddr *)&peer, listener->port, listener->listen->hosts);
+    begin_connection(listener, fd, (const struct sockaddr *)&peer);
     return true;
 }
 
@@ -173,7 +187,7 @@ static uint16_t port_of(int fd)
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_storage room;
-    } address;
+    } address = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
     if (getsockname(fd, &address.any, &len) != 0)
         return 0;

@@ -231,6 +231,7 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     weir_list_init(&loop->letters);
     weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
+    weir_list_init(&loop->starts);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     h2o_context_init(&loop->h2o, h2o_evloop_create(), settings->globalconf);
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);

@@ -53,6 +53,7 @@ struct weir_loop {
     h2o_multithread_receiver_t waker;
 
     weir_list_t connections; /* of clients; of every front */
+    weir_list_t starts;      /* connections on their way to a front: proxy_protocol.c's */
     size_t connection_count;
     bool is_draining;
     bool is_stopped;

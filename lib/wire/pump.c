@@ -8,6 +8,7 @@
 static void on_end_letter(weir_letter_t *letter)
 {
     weir_relay_t *relay = WEIR_AROUND(letter, weir_relay_t, end);
+    relay->back->ending = NULL;
     relay->events->on_end(relay->x, relay->fault);
 }
 
@@ -41,6 +42,7 @@ void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault)
         return;
     rest(relay);
     relay->fault = fault;
+    relay->back->ending = relay;
     weir_loop_post(relay->x->loop, &relay->end);
 }
 
@@ -55,7 +57,13 @@ void weir_relay_on_delivered(weir_relay_t *relay)
 
 void weir_relay_stop(weir_exchange_t *x)
 {
-    if (x->back == NULL || x->back->relay == NULL)
+    if (x->back == NULL)
+        return;
+    if (x->back->ending != NULL) { /* its letter is under way, and nobody waits for it any more */
+        weir_list_remove(&x->back->ending->end.link);
+        x->back->ending = NULL;
+    }
+    if (x->back->relay == NULL)
         return;
     weir_relay_t *relay = x->back->relay;
     rest(relay);
@@ -112,6 +120,7 @@ void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body,
     relay->end.open = on_end_letter;
     weir_list_init(&relay->end.link);
     relay->up.head = head;
+    relay->up.head_left_bytes = head.len;
     relay->up.framing = body;
     back->relay = relay;
     back->has_answered = back->is_clean = false;
@@ -121,7 +130,8 @@ void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body,
     back->sock.on_writable = weir_relay_on_back_writable;
     weir_sock_watch(&back->sock, true);
     weir_relay_start_up(relay);
-    weir_relay_arm(relay);
+    if (relay->up.is_broken) /* else whoever wrote has done it */
+        weir_relay_arm(relay);
 }
 
 void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)

@@ -35,6 +35,7 @@ typedef struct weir_relay {
     struct {
         weir_body_sink_t sink;
         weir_span_t head; /* not sent yet */
+        size_t head_left_bytes; /* not yet in the kernel's hands */
         weir_framing_t framing;
         uint64_t taken_bytes;
         weir_pipe_t *pipe;

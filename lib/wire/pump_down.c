@@ -195,6 +195,12 @@ static void on_end(weir_relay_t *relay, bool is_reset)
     }
 }
 
+static void count_received(weir_relay_t *relay, size_t bytes)
+{
+    relay->x->journal.backend_received_bytes += bytes;
+    relay->x->journal.last_byte_at_us = weir_loop_now_us(relay->x->loop);
+}
+
 /* ---- through a pipe ---- */
 
 static weir_sock_t *splice_sink(weir_relay_t *relay)
@@ -248,7 +254,7 @@ static void move(weir_relay_t *relay, weir_sock_t *sink)
             return;
         }
         relay->down.left_bytes -= (uint64_t)filled;
-        relay->x->journal.backend_received_bytes += (uint64_t)filled;
+        count_received(relay, (size_t)filled);
         may_fill = drain(relay, sink);
     }
     resume_reading(relay);
@@ -276,7 +282,7 @@ static ssize_t read_some(weir_relay_t *relay)
     if (count <= 0)
         return count;
     back->has_answered = true;
-    relay->x->journal.backend_received_bytes += (uint64_t)count;
+    count_received(relay, (size_t)count);
     weir_span_t bytes = {buffer, (size_t)count};
     if (continues) {
         weir_bytes_grow(&back->in, (size_t)count);

@@ -32,6 +32,18 @@ static void break_up(weir_relay_t *relay)
     }
 }
 
+static void count_sent(weir_relay_t *relay, size_t bytes)
+{
+    weir_journal_t *journal = &relay->x->journal;
+    size_t left_bytes = relay->up.head_left_bytes;
+    journal->backend_sent_bytes += bytes;
+    if (left_bytes == 0)
+        return;
+    relay->up.head_left_bytes = bytes < left_bytes ? left_bytes - bytes : 0;
+    if (relay->up.head_left_bytes == 0)
+        journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
+}
+
 static void queue_rest(weir_back_t *back, const struct iovec *pieces, int count, size_t written_bytes)
 {
     for (int i = 0; i < count; i++) {
@@ -58,7 +70,7 @@ static void write_pieces(weir_relay_t *relay, const struct iovec *pieces, int co
         return;
     }
     if (written > 0)
-        relay->x->journal.backend_sent_bytes += (uint64_t)written;
+        count_sent(relay, (size_t)written);
     queue_rest(back, pieces, count, written > 0 ? (size_t)written : 0);
 }
 
@@ -145,13 +157,15 @@ static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
     relay->up.taken_bytes += total;
+    relay->x->journal.client_received_bytes += total;
     relay->up.has_last = is_last;
     bool is_tunnel = relay->down.state == WEIR_RELAY_TUNNEL;
     if (!is_tunnel && relay->up.taken_bytes > relay->x->plan->max_body_bytes) {
         weir_relay_fail(relay, &weir_fault_body_too_large);
         return;
     }
-    outgoing_t out = {.count = 0};
+    outgoing_t out;
+    out.count = 0; /* the pieces are left as they are: zeroing them would cost more than all the rest here */
     add_head(relay, &out);
     add_body(relay, &out, pieces, count, total, is_last);
     if (out.count > 0)
@@ -188,6 +202,7 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
     if (filled <= 0)
         return filled;
     relay->up.taken_bytes += (uint64_t)filled;
+    relay->x->journal.client_received_bytes += (uint64_t)filled;
     ssize_t drained = weir_pipe_drain(relay->up.pipe, relay->back->sock.fd);
     if (drained == WEIR_SOCK_BROKEN)
         break_up(relay);
@@ -208,7 +223,8 @@ void weir_relay_start_up(weir_relay_t *relay)
     front->ops->body_open(front->req, &relay->up.sink); /* what has arrived leaves together with the head */
     if (relay->up.head.len == 0 || relay->is_over)
         return;
-    outgoing_t out = {.count = 0};
+    outgoing_t out;
+    out.count = 0;
     add_head(relay, &out);
     write_pieces(relay, out.pieces, out.count);
     after_write(relay);
@@ -228,7 +244,7 @@ static bool flush(weir_relay_t *relay)
             break_up(relay);
             return false;
         }
-        relay->x->journal.backend_sent_bytes += (uint64_t)written;
+        count_sent(relay, (size_t)written);
         weir_bytes_consume(&back->out, (size_t)written);
     }
     while (!relay->up.is_broken && relay->up.pipe != NULL && relay->up.pipe->held_bytes > 0) {

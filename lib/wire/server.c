@@ -16,6 +16,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/front_http1.h"
+#include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
 
 enum {
@@ -89,6 +90,7 @@ static void on_drain(weir_letter_t *letter)
     worker->loop->is_draining = true;
     for (size_t i = 0; i < worker->server->settings->listen_count; i++)
         weir_listener_stop(&worker->listeners[i]);
+    weir_proxy_protocol_close_all(worker->loop);
     for_each_connection(worker->loop, http1_drain);
     on_check(&worker->check);
 }

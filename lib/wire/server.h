@@ -11,6 +11,7 @@
 #include <h2o.h>
 
 #include "lib/walk/plan.h"
+#include "lib/wire/network.h"
 
 /** One address to listen on. */
 typedef struct weir_listen {
@@ -19,6 +20,8 @@ typedef struct weir_listen {
     char name[128];           /* for messages: "127.0.0.1:8080", "[::]:80", "unix:/run/weir.sock" */
     const char *where;        /* "file:line", or NULL                        */
     bool has_proxy_protocol;  /* the first bytes of a connection are a PROXY header */
+    const weir_network_t *trusted; /* who may send one; whoever else connects is closed */
+    size_t trusted_count;     /* 0: everybody                                */
     uid_t owner;              /* of a unix socket; (uid_t)-1: as created     */
     gid_t group;
     mode_t permission;        /* of a unix socket; 0: as created             */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,18 @@ void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accept
     sock->fd = fd;
     sock->loop = loop;
     sock->is_reading = sock->is_awaiting = false;
+}
+
+void weir_sock_move(weir_sock_t *to, weir_sock_t *from)
+{
+    to->h2o = from->h2o;
+    to->h2o->data = to;
+    to->fd = from->fd;
+    to->loop = from->loop;
+    to->is_reading = from->is_reading;
+    to->is_awaiting = from->is_awaiting;
+    from->h2o = NULL;
+    from->is_reading = from->is_awaiting = false;
 }
 
 void weir_sock_close(weir_sock_t *sock)
@@ -70,6 +83,17 @@ ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity)
     ssize_t count;
     do {
         count = syscall(SYS_read, sock->fd, buffer, capacity);
+    } while (count == -1 && errno == EINTR);
+    if (count >= 0)
+        return count;
+    return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
+}
+
+ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity)
+{
+    ssize_t count;
+    do {
+        count = recv(sock->fd, buffer, capacity, MSG_PEEK);
     } while (count == -1 && errno == EINTR);
     if (count >= 0)
         return count;

@@ -29,6 +29,9 @@ enum { WEIR_SOCK_END = 0, WEIR_SOCK_BLOCKED = -1, WEIR_SOCK_BROKEN = -2 };
 /** Takes over the non-blocking `fd`. is_accepted: run after the sockets towards backends (libh2o's order). */
 void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted);
 
+/** Makes `to`, which is closed, what `from` is; `from` is closed afterwards. The callbacks of `to` are its own. */
+void weir_sock_move(weir_sock_t *to, weir_sock_t *from);
+
 /** Closes it; no callback runs afterwards. Harmless if it is closed. */
 void weir_sock_close(weir_sock_t *sock);
 
@@ -45,6 +48,9 @@ void weir_sock_await_writable(weir_sock_t *sock);
 
 /** Reads at most `capacity` bytes: how many, or WEIR_SOCK_END, _BLOCKED or _BROKEN (reset). */
 ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity);
+
+/** The same, but the bytes stay where they are and will be read again. */
+ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 
 /** Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. */
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);

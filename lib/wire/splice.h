@@ -34,8 +34,8 @@ void weir_pipes_destroy(struct weir_pipes **pipes);
 /** An empty pipe, or NULL if there are no descriptors left: copy instead. */
 weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes);
 
-/** Gives it back and nulls it; one that still holds bytes is closed. Harmless on NULL. */
-void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **pipe);
+/** Takes `*giving` back and nulls it; one that still holds bytes is closed. Harmless on NULL. */
+void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving);
 
 /** Moves at most `most_bytes` from the socket `fd` into the pipe: how many, or WEIR_SOCK_END, _BLOCKED (also: the pipe is full), _BROKEN. */
 ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes);

@@ -172,7 +172,7 @@ static bool read_status(table_page_t *page, const weir_config_t *node)
 
     if (text == NULL || strlen(text) != 3 || strspn(text, "0123456789") != 3 || text[0] < '2' || text[0] > '5')
         return weir_config_wrong(node, "a status is a number from 200 to 599");
-    page->status = (uint16_t)atoi(text);
+    page->status = (uint16_t)strtoul(text, NULL, 10);
     return true;
 }
 

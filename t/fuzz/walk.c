@@ -18,7 +18,7 @@ typedef struct slot {
     weir_front_t front;
     weir_exchange_t *x;
     void *answered; /* a question that has been answered */
-    bool stage_waits, is_started;
+    bool stage_waits, is_started, is_over;
     uint8_t entered[DEPTH_MAX];
     size_t depth;
 } slot_t;
@@ -66,6 +66,14 @@ static void leave_55(weir_exchange_t *x, void *memory)
     left(x, 55);
 }
 
+/* 00 is left last: from then on the exchange is nobody's to touch. */
+static void leave_begin(weir_exchange_t *x, void *memory)
+{
+    WEIR_MUST(!slot_of(x)->is_over && slot_of(x)->depth == 0);
+    slot_of(x)->is_over = true;
+}
+
+static weir_stage_t begin;
 static const weir_stage_t stage_45 = {.number = 45, .name = "45", .memory_size = 1, .enter = enter, .leave = leave_45};
 static const weir_stage_t stage_55 = {
     .number = 55, .name = "55", .memory_size = 1, .enter = enter, .cancel = cancel, .leave = leave_55};
@@ -120,11 +128,13 @@ static void set_up(slot_t *slot)
     slot->answered = NULL;
     slot->depth = 0;
     slot->is_started = true;
+    slot->is_over = false;
     slot->stage_waits = flags & 1;
     slot->script.has_deep_continue = flags & 2;
     slot->script.has_no_service = flags & 4;
     slot->script.keepalive = flags & 8 ? WEIR_REUSE : WEIR_CLOSE;
     slot->script.redirect = (flags & 0x30) == 0x30 ? "b.example" : NULL;
+    slot->script.init_status = more >> 5 == 7 ? 200 : more >> 5 == 6 ? 99 : 0;
     slot->script.services_max = 1 + (flags >> 6);
     for (size_t kind = 0; kind < FAKE_KINDS; kind++) {
         uint8_t dice = next_byte();
@@ -140,10 +150,9 @@ static void set_up(slot_t *slot)
 
 /* ---- events ---- */
 
-/* Until terminate, the exchange is there: after it nothing waits. */
 static bool is_alive(const slot_t *slot)
 {
-    return slot->is_started && slot->script.terminates == 0;
+    return slot->is_started && !slot->is_over;
 }
 
 static void answer(slot_t *slot)
@@ -163,12 +172,23 @@ static void answer_again(slot_t *slot)
     slot->answered = NULL;
 }
 
+static void run_next(weir_exchange_t *x, void *arg)
+{
+    (void)weir_next(x);
+}
+
+static void run_reply(weir_exchange_t *x, void *arg)
+{
+    weir_reply_header(x, WEIR_SPAN("X-Late"), WEIR_SPAN("yes"));
+    (void)weir_reply(x, 200, WEIR_SPAN("late"));
+}
+
 static void speak_for_stage(slot_t *slot, uint8_t dice)
 {
     weir_exchange_t *x = slot->x;
     uint8_t number = x->walk.at < x->plan->stage_count ? x->plan->stages[x->walk.at]->number : 0;
 
-    if ((number != 45 && number != 55) || !x->walk.is_waiting || x->walk.decision != WEIR_UNDECIDED)
+    if ((number != 45 && number != 55) || !x->walk.is_waiting || x->walk.is_replying || x->walk.decision != WEIR_UNDECIDED)
         return;
     if (dice % 8 == 0)
         weir_refuse(x, &fake_fault);
@@ -176,6 +196,12 @@ static void speak_for_stage(slot_t *slot, uint8_t dice)
         weir_done(x);
     else if (dice % 8 == 2)
         weir_back(x, number == 55 ? 50 : 45);
+    else if (dice % 8 == 4)
+        weir_reply(x, 203, WEIR_SPAN("stage"));
+    else if (dice % 8 == 5)
+        weir_exchange_post(x, run_next, NULL);
+    else if (dice % 8 == 6)
+        weir_exchange_post(x, run_reply, NULL);
     else
         weir_next(x);
     slot->stage_waits = dice & 8;
@@ -284,7 +310,8 @@ static void check_ends(void)
         const weir_shared_t *script = &slots[i].script;
         if (!slots[i].is_started)
             continue;
-        WEIR_MUST(script->terminates == 1 && script->question == NULL);
+        WEIR_MUST(slots[i].is_over && script->question == NULL);
+        WEIR_MUST(script->terminates == (script->has_answered_all ? 0 : 1) && script->logs == script->terminates);
         WEIR_MUST(script->picks == script->checkins || script->has_no_service);
         WEIR_MUST(slots[i].depth == 0 && slots[i].front.responses <= 1);
         WEIR_MUST(slots[i].front.is_gone || slots[i].front.status != 0);
@@ -301,6 +328,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     input_end = bytes + length;
     if (weir_stages_merge(extra, 2, stages, error, sizeof(error)) == 0)
         abort();
+    begin = *stages[0];
+    begin.leave = leave_begin;
+    stages[0] = &begin;
     fake_loop_init(&loop);
     loop.is_quiet = true;
     loop.dice = next_byte();

@@ -12,6 +12,8 @@
  *   first=N        starts at backend N            own-page    an error page of its own
  *   deep           feature deep_continue          put         additional headers both ways
  *   name           calls its service by a name    twice       answers every question twice
+ *   init-respond=N answers the request in init    log         writes its log callback down, and adds fields to the line
+ *   journal        terminate writes down all that weir_request.h knows
  *   QUESTION=MS    answers that question (init, lookup, checkout, backend, checkin, page) from a thread, so much later
  */
 #include <fcntl.h>
@@ -119,6 +121,7 @@ typedef struct answer {
     void *q;
     const void *with;
     const weir_fault_t *fault;
+    uint16_t status;
     bool twice;
     int after_ms;
     weir_shared_t *shared;
@@ -187,6 +190,13 @@ static weir_answer_t give_init(const answer_t *a)
     return a->fault != NULL ? weir_init_refuse(a->q, a->fault) : weir_init_done(a->q);
 }
 
+static weir_answer_t give_response(const answer_t *a)
+{
+    weir_init_header(a->q, span("X-Init"), span("yes"));
+    weir_init_header(a->q, span("Transfer-Encoding"), span("chunked"));
+    return weir_init_respond(a->q, a->status, span("from init\n"));
+}
+
 static weir_answer_t give_lookup(const answer_t *a)
 {
     return a->fault != NULL ? weir_lookup_refuse(a->q, a->fault) : weir_lookup_found(a->q, (weir_group_t *)a->with);
@@ -233,6 +243,10 @@ static weir_answer_t init(weir_state_t *state, const weir_request_t *request, we
     state->next = (size_t)told_number(request, "first");
     snprintf(state->path, sizeof(state->path), "%.*s", (int)path.len, path.base);
     say(state, "init");
+    if (is_told(request, "init-respond"))
+        return give(request, state, "init",
+                    (answer_t){.give = give_response, .q = q, .status = (uint16_t)told_number(request, "init-respond")},
+                    promise_init);
     return give(request, state, "init", (answer_t){.give = give_init, .q = q, .fault = fault}, promise_init);
 }
 
@@ -317,8 +331,47 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
     weir_header_put(sink, span("Connection"), span("X-Put"));
 }
 
+static const char *const outcomes[] = {"halted", "successful", "error"};
+
+static void say_journal(const weir_state_t *state, const weir_request_t *r)
+{
+    char report[400], headers[200] = "";
+    size_t length = 0;
+    weir_span_t name, value;
+
+    say(state,
+        "journal status=%u outcome=%s fault=%s route=%lld connect=%lld service=%lld total=%lld send_headers=%lld "
+        "request_proxy=%lld response_proxy=%lld start_to_proxy=%lld sent=%llu received=%llu body=%llu response=%llu "
+        "connects=%u listen=%u",
+        weir_request_status(r), outcomes[weir_request_outcome(r)], name_of(weir_request_fault(r)),
+        (long long)weir_request_route_ms(r), (long long)weir_request_connect_ms(r), (long long)weir_request_service_ms(r),
+        (long long)weir_request_total_ms(r), (long long)weir_request_send_headers_ms(r),
+        (long long)weir_request_request_proxy_ms(r), (long long)weir_request_response_proxy_ms(r),
+        (long long)weir_request_start_to_proxy_ms(r), (unsigned long long)weir_request_bytes_sent(r),
+        (unsigned long long)weir_request_bytes_received(r), (unsigned long long)weir_request_body_bytes(r),
+        (unsigned long long)weir_request_response_bytes(r), weir_request_connects(r), weir_request_listen_port(r));
+    weir_request_report(r, report, sizeof(report));
+    say(state, "report %s", report);
+    for (size_t i = 0; weir_request_response_header_at(r, i, &name, &value) && length < sizeof(headers); i++)
+        length += (size_t)snprintf(headers + length, sizeof(headers) - length, " %.*s=%.*s", (int)name.len, name.base,
+                                   (int)value.len, value.base);
+    say(state, "headers%s", headers);
+}
+
+static void log_line(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_log_sink_t *sink)
+{
+    if (!is_told(request, "log"))
+        return;
+    say(state, "log %s %s", name_of(fault), outcomes[weir_request_outcome(request)]);
+    weir_log_field(sink, span("shop"), span("a \"b\""));
+    weir_log_field(sink, span("bad name"), span("x"));
+    weir_log_field(sink, span("n"), span("1"));
+}
+
 static void terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
 {
+    if (is_told(request, "journal"))
+        say_journal(state, request);
     say(state, "terminate %s %u", name_of(fault), weir_request_status(request));
 }
 
@@ -332,7 +385,8 @@ const weir_router_t weir_router = {WEIR_ROUTER("record"),
                                    .error_page = error_page,
                                    .feature = feature,
                                    .additional_headers = additional_headers,
-                                   .terminate = terminate};
+                                   .terminate = terminate,
+                                   .log = log_line};
 
 /* ── configuration ── */
 

@@ -8,6 +8,13 @@
 static char path[] = "/tmp/weir-unit-XXXXXX";
 static weir_access_log_t *access_log;
 
+static weir_verdict_t say_done(weir_exchange_t *x, void *memory)
+{
+    return weir_done(x);
+}
+
+static const weir_stage_t halt = {.number = 5, .name = "halt", .enter = say_done};
+
 /* What the log has got since the last call, as one string. */
 static const char *log_text(void)
 {
@@ -64,6 +71,41 @@ static void a_line_for_a_refusal(void **state)
         "at=error code=fake_fault desc=\"It was scripted.\" method=GET path=\"/\\\"a\" host=a "
         "request_id=00010203-0405-4607-8809-0a0b0c0d0e0f fwd=\"1.1.1.1, 2.2.2.2, 10.0.0.9\" dyno= connect= service= status=404 "
         "bytes=0 protocol=http\n");
+}
+
+static void the_router_adds_fields(void **state)
+{
+    static const char fields[] =
+        " protocol=http shop=\"a \\\"b\\\"\" n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1\n";
+
+    open_log();
+    w.script.has_log_fields = true;
+    world_request(GET);
+    world_finish(OK_HEAD);
+    assert_contains(log_text(), fields);
+    assert_int_equal(w.script.logs, 1);
+
+    world_open(NULL); /* without a log */
+    w.script.has_log_fields = true;
+    world_request(GET);
+    world_finish(OK_HEAD);
+    assert_int_equal(w.script.logs, 1);
+}
+
+static void a_halt_is_a_204(void **state)
+{
+    static const weir_stage_t *stages[WEIR_STAGES_MAX + 1];
+    const weir_stage_t *const extra[] = {&halt};
+    char error[100];
+
+    open_log();
+    w.plan.stages = stages;
+    w.plan.stage_count = weir_stages_merge(extra, 1, stages, error, sizeof(error));
+    world_request(GET);
+    world_close();
+    assert_contains(log_text(), "at=info method=GET ");
+    assert_int_equal(w.front.status, 204);
+    assert_int_equal(w.script.outcome, WEIR_HALTED);
 }
 
 static void a_line_for_a_client_that_left(void **state)
@@ -126,9 +168,13 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_for_a_good_end),         cmocka_unit_test(a_line_for_a_refusal),
-        cmocka_unit_test(a_line_for_a_client_that_left), cmocka_unit_test(one_line_a_request_after_retries),
+        cmocka_unit_test(a_line_for_a_good_end),
+        cmocka_unit_test(a_line_for_a_refusal),
+        cmocka_unit_test(a_line_for_a_client_that_left),
+        cmocka_unit_test(one_line_a_request_after_retries),
         cmocka_unit_test(a_long_line_is_cut_not_split),
+        cmocka_unit_test(the_router_adds_fields),
+        cmocka_unit_test(a_halt_is_a_204),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

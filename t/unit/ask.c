@@ -317,6 +317,12 @@ static void refuses_broken_targets(void **state)
     assert_broken("127.0.0.1", 0, NULL);
     assert_broken("256.1.1.1", 80, NULL);
     assert_broken("1.2.3", 80, NULL);
+    assert_broken("1.2.3.", 80, NULL);
+    assert_broken("1.2.3.4.5", 80, NULL);
+    assert_broken("1..3.4", 80, NULL);
+    assert_broken("1.2.3.04", 80, NULL);
+    assert_broken("1.2.3.256", 80, NULL);
+    assert_broken("1.2.3.1234", 80, NULL);
     assert_broken("a b", 80, NULL);
     assert_broken("a..b", 80, NULL);
     assert_broken("-a", 80, NULL);

@@ -58,6 +58,16 @@ static const struct {
     {"listen:\n  prt: 1\n" HOSTS, "t.yaml:2: listen: unknown key prt\n"},
     {"listen:\n- 8080\n- {port: 1, ssl: {key-file: b}}\n" HOSTS, "t.yaml:3: ssl is not supported yet\n"},
     {"listen: {port: 1, proxy-protocol: 2}\n" HOSTS, "t.yaml:1: proxy-protocol must be ON or OFF\n"},
+    {"listen: {port: 1, proxy-protocol: ON, proxy-protocol-trusted: []}\n" HOSTS,
+     "t.yaml:1: proxy-protocol-trusted must be a list of addresses\n"},
+    {"listen: {port: 1, proxy-protocol: ON, proxy-protocol-trusted: {a: b}}\n" HOSTS,
+     "t.yaml:1: proxy-protocol-trusted must be a list of addresses\n"},
+    {"listen:\n  port: 1\n  proxy-protocol: ON\n  proxy-protocol-trusted:\n  - 10.0.0.0/8\n  - 10.0.0.0/33\n" HOSTS,
+     "t.yaml:6: proxy-protocol-trusted: 10.0.0.0/33 is neither an address (192.0.2.7, ::1), a network (10.0.0.0/8) nor unix\n"},
+    {"listen: {port: 1, proxy-protocol-trusted: [unix]}\n" HOSTS,
+     "t.yaml:1: listen: proxy-protocol-trusted needs proxy-protocol: ON\n"},
+    {"listen: [{port: 1, proxy-protocol: ON}, {port: 1, proxy-protocol: ON, proxy-protocol-trusted: unix}]\n" HOSTS,
+     "t.yaml:1: listen: two different proxy-protocol-trusted for the same address\n"},
     {"listen: {port: 1, type: udp}\n" HOSTS, "t.yaml:1: type must be tcp or unix\n"},
     {"listen: {port: /x, type: unix, permission: 9}\n" HOSTS, "t.yaml:1: permission must be an octal number\n"},
     {"listen: [{port: 1}, {port: 1, proxy-protocol: ON}]\n" HOSTS,
@@ -237,6 +247,25 @@ static void listens_where_it_is_told(void **state)
     conf_destroy(&conf);
 }
 
+static void knows_whom_to_trust(void **state)
+{
+    conf_t *conf = load("listen:\n"
+                        "- {port: 81, host: 127.0.0.1, proxy-protocol: ON, proxy-protocol-trusted: [10.1.2.3/8, '::1', unix]}\n"
+                        "- {port: 82, host: 127.0.0.1, proxy-protocol: ON, proxy-protocol-trusted: 192.0.2.7}\n"
+                        "- {port: 83, host: 127.0.0.1, proxy-protocol: ON}\n" HOSTS);
+    const weir_listen_t *listens = conf->listens.at;
+    char text[WEIR_NETWORK_TEXT];
+
+    assert_int_equal(listens[0].trusted_count, 3);
+    assert_string_equal(weir_network_write(&listens[0].trusted[0], text), "10.0.0.0/8");
+    assert_string_equal(weir_network_write(&listens[0].trusted[1], text), "::1");
+    assert_string_equal(weir_network_write(&listens[0].trusted[2], text), "unix");
+    assert_int_equal(listens[1].trusted_count, 1);
+    assert_string_equal(weir_network_write(&listens[1].trusted[0], text), "192.0.2.7");
+    assert_int_equal(listens[2].trusted_count, 0);
+    conf_destroy(&conf);
+}
+
 static void listens_on_text(void **state)
 {
     conf_t *conf = conf_create("t", true);
@@ -391,6 +420,7 @@ int main(void)
         cmocka_unit_test(shares_a_router_that_is_an_alias),
         cmocka_unit_test(listens_where_it_is_told),
         cmocka_unit_test(listens_on_text),
+        cmocka_unit_test(knows_whom_to_trust),
         cmocka_unit_test(keeps_its_table_sane),
         cmocka_unit_test(measures_distances),
         cmocka_unit_test(prints_what_a_file_comes_to),

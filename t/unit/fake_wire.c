@@ -225,7 +225,7 @@ void fake_client_gone(weir_front_t *front, const weir_fault_t *fault)
         return;
     part(front);
     front->is_gone = true;
-    is_closing = x->plan->stages[x->walk.at]->number >= WEIR_STAGE_REFUSE;
+    is_closing = x->plan->stages[x->walk.at]->number >= WEIR_STAGE_REFUSE || x->plan->stages[x->walk.at]->cancel == NULL;
     weir_exchange_client_gone(x, fault);
     if (then != NULL && is_closing)
         then(x);
@@ -372,6 +372,8 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     dial->x = x;
     dial->then = then;
     weir_list_init(&dial->letter.link);
+    if (loop->before_connect != NULL)
+        loop->before_connect(loop);
     if (loop->connect_at < loop->connect_count) {
         how = loop->connects[loop->connect_at].how;
         dial->fault = loop->connects[loop->connect_at].fault;
@@ -427,6 +429,8 @@ void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body,
     fake_note(x->loop, "relay\n");
     memcpy(x->loop->backend_head, head.base, head.len);
     x->loop->backend_head[head.len] = '\0';
+    x->journal.backend_sent_bytes += head.len;
+    x->journal.head_sent_at_us = x->journal.request_sent_at_us = x->loop->now_us;
     x->back->is_relaying = true;
     x->back->framing = body;
     x->back->events = events;
@@ -446,6 +450,10 @@ bool fake_respond(weir_exchange_t *x, const char *text)
     WEIR_MUST(weir_response_head_read(&reader, (weir_span_t){text, strlen(text)}, &limits, headers, &head, &consumed, &fault) ==
               WEIR_HEAD_COMPLETE);
     x->back->has_answered = true;
+    if (head.status >= 200)
+        x->journal.first_byte_at_us = x->loop->now_us;
+    x->journal.last_byte_at_us = x->loop->now_us;
+    x->journal.backend_received_bytes += consumed;
     x->back->events->on_response(x, &head);
     return true;
 }
@@ -566,15 +574,26 @@ static void answer_lookup(weir_shared_t *script, weir_q_lookup_t *q)
         (void)weir_lookup_found(q, NULL);
 }
 
+static void answer_init(weir_shared_t *script, weir_q_init_t *q)
+{
+    weir_init_header(q, WEIR_SPAN("X-Init"), WEIR_SPAN("yes"));
+    weir_init_header(q, WEIR_SPAN("Connection"), WEIR_SPAN("close"));
+    if (script->refuses[FAKE_INIT]) {
+        (void)weir_init_refuse(q, script->fault[FAKE_INIT]);
+    } else if (script->init_status != 0) {
+        script->has_answered_all = script->init_status >= 200 && script->init_status <= 599;
+        (void)weir_init_respond(q, script->init_status, WEIR_SPAN("from init"));
+    } else {
+        (void)weir_init_done(q);
+    }
+}
+
 static void answer(weir_shared_t *script, fake_kind_t kind, void *q)
 {
     script->is_answering = true;
     switch (kind) {
     case FAKE_INIT:
-        if (script->refuses[FAKE_INIT])
-            (void)weir_init_refuse(q, script->fault[FAKE_INIT]);
-        else
-            (void)weir_init_done(q);
+        answer_init(script, q);
         break;
     case FAKE_LOOKUP:
         answer_lookup(script, q);
@@ -615,7 +634,10 @@ static weir_answer_t ask(weir_shared_t *script, fake_kind_t kind, void *q)
 
     WEIR_MUST(!script->is_answering);    /* invariant 4 */
     WEIR_MUST(script->question == NULL); /* invariant 3 */
+    WEIR_MUST(!script->has_answered_all && script->logs == 0);
     script->asked[kind]++;
+    if (script->before != NULL)
+        script->before(script, kind);
     if (script->how[kind] == FAKE_FORGET)
         return nothing;
     if (script->how[kind] == FAKE_LATER) {
@@ -671,6 +693,7 @@ static weir_answer_t on_checkin(weir_state_t *state, const weir_request_t *reque
     else
         script->checkins++;
     script->phase = weir_checkin_phase(q);
+    script->last_checkins += script->phase != WEIR_CONNECTING;
     script->checkin_fault = weir_checkin_fault(q);
     return ask(script, FAKE_CHECKIN, q);
 }
@@ -699,8 +722,23 @@ static void on_headers(weir_state_t *state, const weir_request_t *request, weir_
 static void on_terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
 {
     WEIR_MUST(state->script->question == NULL); /* terminate waits for every answer */
+    WEIR_MUST(!state->script->has_answered_all && state->script->logs == 1);
+    WEIR_MUST(fault == weir_request_fault(request));
     state->script->terminates++;
     state->script->last_fault = fault;
+    state->script->outcome = weir_request_outcome(request);
+}
+
+static void on_log(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_log_sink_t *sink)
+{
+    WEIR_MUST(!state->script->has_answered_all && state->script->terminates == 0);
+    WEIR_MUST(++state->script->logs == 1);
+    if (!state->script->has_log_fields)
+        return;
+    weir_log_field(sink, WEIR_SPAN("shop"), WEIR_SPAN("a \"b\""));
+    weir_log_field(sink, WEIR_SPAN("no token"), WEIR_SPAN("x"));
+    for (int i = 0; i < 20; i++)
+        weir_log_field(sink, WEIR_SPAN("n"), WEIR_SPAN("1"));
 }
 
 const weir_router_t fake_router = {
@@ -715,6 +753,7 @@ const weir_router_t fake_router = {
     .feature = on_feature,
     .additional_headers = on_headers,
     .terminate = on_terminate,
+    .log = on_log,
 };
 
 /* ---- configuration ---- */
@@ -763,9 +802,12 @@ static weir_config_t *read_scalar(const char **at)
 
 static void add_entry(weir_config_t *node, weir_config_t *key, weir_config_t *value)
 {
-    node->keys = realloc(node->keys, (node->count + 1) * sizeof(*node->keys));
-    node->values = realloc(node->values, (node->count + 1) * sizeof(*node->values));
-    WEIR_MUST(node->keys != NULL && node->values != NULL);
+    if ((node->count & (node->count - 1)) == 0) { /* room doubles */
+        size_t room = node->count == 0 ? 1 : 2 * node->count;
+        node->keys = realloc(node->keys, room * sizeof(*node->keys));
+        node->values = realloc(node->values, room * sizeof(*node->values));
+        WEIR_MUST(node->keys != NULL && node->values != NULL);
+    }
     node->keys[node->count] = key;
     node->values[node->count++] = value;
 }

@@ -18,6 +18,7 @@
 #include "lib/walk/back.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "weir_request.h"
 #include "weir_router.h"
 
 /* ---- the loop ---- */
@@ -42,6 +43,7 @@ struct weir_loop {
         bool is_pooled;
     } connects[FAKE_SCRIPT];
     size_t connect_count, connect_at;
+    void (*before_connect)(weir_loop_t *loop); /* may still write the script, or NULL */
     char backend_head[FAKE_HEAD_BYTES]; /* the latest */
     size_t backs;                       /* connections not yet released */
 };
@@ -114,16 +116,21 @@ struct weir_shared {
     bool refuses[FAKE_KINDS];              /* refuses, also with NULL */
     const char *redirect, *unix_path, *name, *page_body;
     uint16_t page_status;
+    uint16_t init_status; /* not 0: init answers the request itself */
     weir_keepalive_t keepalive;
-    bool has_deep_continue, has_peer_port, has_no_service;
+    bool has_deep_continue, has_peer_port, has_no_service, has_log_fields;
     unsigned services_max; /* beyond it checkout refuses with fake_exhausted; 0: without end */
 
     void *question; /* the one that is open, of this kind */
     fake_kind_t kind;
-    unsigned asked[FAKE_KINDS], picks, checkins, empty_checkins, terminates, inside;
+    unsigned asked[FAKE_KINDS], picks, checkins, empty_checkins, logs, terminates, inside;
+    bool has_answered_all; /* init has: no other callback may follow */
     weir_phase_t phase; /* of the latest check-in */
     const weir_fault_t *checkin_fault, *last_fault;
+    weir_outcome_t outcome; /* at terminate */
     bool is_answering; /* an answer function is on the stack of this thread */
+    void (*before)(weir_shared_t *script, fake_kind_t kind); /* a question is about to be asked, or NULL */
+    unsigned last_checkins; /* those that are not about a failed connect */
 };
 
 extern const weir_router_t fake_router;

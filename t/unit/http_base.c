@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -106,6 +107,44 @@ static void compares_spans(void **state)
     assert_false(weir_span_equal_nocase(WEIR_SPAN("a"), WEIR_SPAN("ab")));
 }
 
+/* Spans are compared, lowered and copied by words: every byte at every place of every short length must count. */
+static void works_on_every_byte(void **state)
+{
+    char from[40], other[40], to[40];
+
+    for (size_t length = 0; length < sizeof(from); length++) {
+        for (size_t at = 0; at < length; at++) {
+            for (int c = 0; c < 256; c++) {
+                memset(from, 'x', sizeof(from));
+                memset(other, 'X', sizeof(other));
+                from[at] = (char)c;
+                other[at] = weir_lower((char)c);
+                assert_true(weir_span_equal_nocase((weir_span_t){from, length}, (weir_span_t){other, length}));
+                other[at] ^= 1;
+                assert_false(weir_span_equal_nocase((weir_span_t){from, length}, (weir_span_t){other, length}));
+                weir_lower_bytes(to, from, length);
+                assert_int_equal(to[at], weir_lower((char)c));
+            }
+        }
+    }
+}
+
+static void appends_every_length(void **state)
+{
+    char from[40], to[42];
+
+    for (size_t i = 0; i < sizeof(from); i++)
+        from[i] = (char)(i + 1);
+    assert_ptr_equal(weir_append(to, (weir_span_t){NULL, 0}), to);
+    for (size_t length = 0; length <= sizeof(from); length++) {
+        memset(to, 0, sizeof(to));
+        assert_ptr_equal(weir_append(to + 1, (weir_span_t){from, length}), to + 1 + length);
+        assert_memory_equal(to + 1, from, length);
+        assert_int_equal(to[0], 0);
+        assert_int_equal(to[1 + length], 0);
+    }
+}
+
 static void trims_spans(void **state)
 {
     assert_span(weir_span_trim(WEIR_SPAN(" \t a b\t ")), "a b");
@@ -141,12 +180,18 @@ static void reads_numbers(void **state)
 
 static void writes_numbers(void **state)
 {
-    char buffer[20];
+    char buffer[20], text[24];
 
     assert_span(weir_span_of_u64(0, buffer), "0");
     assert_span(weir_span_of_u64(9, buffer), "9");
     assert_span(weir_span_of_u64(10, buffer), "10");
     assert_span(weir_span_of_u64(UINT64_MAX, buffer), "18446744073709551615");
+    for (uint64_t power = 10; power <= UINT64_MAX / 10; power *= 10) {
+        for (uint64_t number = power - 2; number <= power + 2; number++) {
+            snprintf(text, sizeof(text), "%" PRIu64, number);
+            assert_span(weir_span_of_u64(number, buffer), text);
+        }
+    }
 }
 
 static void clocks_run(void **state)
@@ -211,6 +256,8 @@ int main(void)
         cmocka_unit_test(arena_takes_every_size),
         cmocka_unit_test(arena_copies_and_formats),
         cmocka_unit_test(compares_spans),
+        cmocka_unit_test(works_on_every_byte),
+        cmocka_unit_test(appends_every_length),
         cmocka_unit_test(trims_spans),
         cmocka_unit_test(reads_numbers),
         cmocka_unit_test(writes_numbers),

@@ -125,9 +125,27 @@ static void bounds_the_nominations(void **state)
     assert_fields(&headers, "x99: c\nz: d");
 }
 
+static void knows_what_others_may_set(void **state)
+{
+    static const char *const ours[] = {"Connection", "content-length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
+                                       "TE",         "Trailer",        "Upgrade",           "Expect"};
+
+    (void)state;
+    assert_true(weir_hop_may_set(WEIR_SPAN("X-A"), WEIR_SPAN("b")));
+    assert_true(weir_hop_may_set(WEIR_SPAN("Via"), WEIR_SPAN("")));
+    assert_false(weir_hop_may_set(WEIR_SPAN(""), WEIR_SPAN("b")));
+    assert_false(weir_hop_may_set(WEIR_SPAN("X A"), WEIR_SPAN("b")));
+    assert_false(weir_hop_may_set(WEIR_SPAN("X-A"), WEIR_SPAN("b\nc")));
+    assert_false(weir_hop_may_set(WEIR_SPAN("X-A"), WEIR_SPAN("b\rc")));
+    assert_false(weir_hop_may_set(WEIR_SPAN("X-A"), WEIR_SPAN("b\0c")));
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_false(weir_hop_may_set((weir_span_t){ours[i], strlen(ours[i])}, WEIR_SPAN("b")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_what_others_may_set),
         cmocka_unit_test(strips_requests),
         cmocka_unit_test(strips_responses),
         cmocka_unit_test(bounds_the_nominations),

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_PROXY_PROTOCOL_H
+#define WEIR_WIRE_PROXY_PROTOCOL_H
+/**
+ * @file  The beginning of a connection on a listener with `proxy-protocol`: reads the PROXY header, then hands the connection on.
+ *
+ * The header's bytes are taken out of the kernel and not one more, so that whoever comes next (a front, one day a TLS handshake)
+ * finds the socket as if there had been no header.
+ *
+ *   accepted ──complete──► http1_accept()
+ *          └─ broken, end, header_timeout_ms ─► closed, without a word
+ *
+ * OWNER    Itself: it is in loop->starts until it is handed on or closed, and counts as a connection of the loop.
+ * THREAD   The loop's.
+ */
+#include "lib/wire/server_private.h"
+
+/**
+ * Takes over a connection just accepted, already counted in server->connections. It is closed at once if `address` is not
+ * one of those that the listener trusts.
+ */
+void weir_proxy_protocol_accept(weir_listener_t *listener, int fd, const struct sockaddr *address);
+
+/** Closes every connection of the loop whose header is not complete: it has asked for nothing yet. */
+void weir_proxy_protocol_close_all(weir_loop_t *loop);
+
+#endif

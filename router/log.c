@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What a router adds to a request's line in the access log. */
+#include <string.h>
+
+#include "lib/http/token_list.h"
+#include "router/ask.h"
+
+enum { FIELDS_MOST = 16 };
+
+struct weir_log_sink {
+    weir_logfmt_t *line; /* NULL: nobody reads it */
+    unsigned count;
+};
+
+void weir_log_field(weir_log_sink_t *sink, weir_span_t name, weir_span_t value)
+{
+    char key[64];
+
+    if (sink->line == NULL || sink->count == FIELDS_MOST || name.len >= sizeof(key) || !weir_is_token(name))
+        return;
+    memcpy(key, name.base, name.len);
+    key[name.len] = '\0';
+    weir_logfmt_text(sink->line, key, value);
+    sink->count++;
+}
+
+void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
+{
+    weir_log_sink_t sink = {line, 0};
+
+    if (x->plan->router->log != NULL && !x->is_router_done)
+        x->plan->router->log(x->state, &x->request, fault, &sink);
+}

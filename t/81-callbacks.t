@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+# The callbacks on the ways that need time or bad luck: answers of init, routers that are late, clients that leave, backends that
+# break; every reason that can be shown; and what the journal tells about all of it.
+use lib 't/lib';
+use Weir::Test;
+
+my %does = (
+    ok       => sub { $_[0]->write(simple_response('ok', headers => "X-B: 1\r\nConnection: X-B\r\nx-b: 2\r\n")) },
+    body     => sub { $_[0]->read_exactly(4); $_[0]->write(simple_response('ok')) },
+    hold     => sub { $_[0]->wait_close },
+    early    => sub { $_[0]->write(simple_response('no', status => '413 Too Large')); $_[0]->wait_close },
+    closed   => sub { },
+    reset    => sub { $_[0]->reset },
+    short    => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") },
+    chunk    => sub {
+        $_[0]->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+        select(undef, undef, undef, 0.1);    # until the client has some of it
+        $_[0]->write("zz\r\n");
+    },
+    badchunk => sub { $_[0]->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") },
+    invalid  => sub { $_[0]->write("HTTP/1.1 2000 OK\r\n\r\n") },
+    statusline => sub { $_[0]->write("HTTP/1.1 200 " . 'a' x 9000 . "\r\n\r\n") },
+    colon    => sub { $_[0]->write("HTTP/1.1 200 OK\r\nno colon\r\n\r\n") },
+    longline => sub { $_[0]->write("HTTP/1.1 200 OK\r\nX: " . 'a' x 600000 . "\r\n\r\n") },
+    cookie   => sub { $_[0]->write("HTTP/1.1 200 OK\r\nSet-Cookie: " . 'a' x 9000 . "\r\n\r\n") },
+    lengths  => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na") },
+    coding   => sub { $_[0]->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: ,\r\n\r\n") },
+    interims => sub { $_[0]->write("HTTP/1.1 102 Processing\r\n\r\n" x 70) },
+    twice    => sub { $_[0]->write("HTTP/1.1 100 Continue\r\n\r\n" x 2) },
+    switch   => sub { $_[0]->write("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi") },
+);
+my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; my ($case) = $c->case_of($head) =~ /^(\w+)/; $does{$case}->($c) });
+my $log = temp_path('record.log');
+my %router = (module => router_so('record'), log => $log);
+my $proxy = proxy(
+    router => { %router, backends => [ '127.0.0.1:' . stuck_port(), '127.0.0.1:' . refusing_port(), $backend->address ] },
+    path => { 'weir.first-byte-timeout' => ms(300), 'weir.idle-timeout' => ms(300), 'weir.router-timeout' => ms(2000) },
+);
+my $hasty = proxy(
+    router => { %router, backends => [ '127.0.0.1:1', '127.0.0.1:' . refusing_port(), $backend->address ] },
+    path => { 'weir.router-timeout' => ms(50) },
+);
+
+my $begin   = "init\nlookup_domain_name a.test\n";
+my $picked  = "checkout_service main\nservice_backend s2\n";
+my $asked   = "${begin}${picked}additional_headers to_backend\n";
+my $relayed = "${asked}additional_headers to_client\n";
+
+sub calls {
+    my ($path) = @_;
+    return join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } && !/ feature peer_port$/ } split /\n/, read_file($log);
+}
+
+sub calls_of {
+    my ($path) = @_;
+    wait_for { calls($path) =~ /^terminate/m };
+    return calls($path);
+}
+
+sub get {
+    my ($path, $do, %option) = @_;
+    return ($option{from} // $proxy)->get($path, "X-Do: first=2 $do\r\n");
+}
+
+subtest 'init answers the whole request' => sub {
+    for my $do ('init-respond=200', 'init-respond=200 init=' . ms(10), 'init-respond=404', 'init-respond=200 twice') {
+        my $path = '/respond-' . $do =~ s/\W/-/gr;
+        my $client = $proxy->connect;
+        $client->write("GET $path HTTP/1.1\r\nHost: a.test\r\nX-Do: $do\r\n\r\n");
+        my $r = $client->read_response;
+        my ($status) = $do =~ /=(\d+)/;
+        is($r->status . $r->body . $r->header('X-Init'), "${status}from init\nyes", "$do: answered");
+        is($r->framing, 'length', 'framed by us');
+        $client->write("GET $path-next HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2 init-respond=204\r\n\r\n");
+        is($client->read_response->status, 204, 'the connection goes on');
+        is($proxy->log_where(path => $path)->{at} . $proxy->log_where(path => $path)->{status}, "info$status", 'there is a line in the log');
+        is(calls($path), "init\n", 'no other callback runs');
+    }
+    for my $status (199, 101, 600) {
+        is(get("/respond-$status", "init-respond=$status")->status, 500, "$status is no status");
+        is(calls_of("/respond-$status"), "init\nerror_page router_bad_answer -\ncheckin_service - - lookup router_bad_answer\nterminate router_bad_answer 500\n", 'the usual end');
+    }
+    is($proxy->ask("HEAD /respond-head HTTP/1.1\r\nHost: a.test\r\nX-Do: init-respond=200\r\n\r\n", head => 1)->header('Content-Length'), 10, 'HEAD gets the length');
+};
+
+subtest 'init answers too late' => sub {
+    is(get('/late-respond', 'init-respond=200 init=' . ms(200), from => $hasty)->status, 503, 'a router timeout');
+    is($hasty->log_where(path => '/late-respond')->{code}, 'router_timeout', 'in the log');
+    is(calls('/late-respond'), "init\n", 'the router has answered, and hears no more');
+};
+
+# name, X-Do, the calls
+my $late = ms(200);
+my @timeouts = (
+    [ 'init',     '', "init\ncheckin_service - - lookup router_timeout\nterminate router_timeout 503\n" ],
+    [ 'lookup',   '', "${begin}checkin_service - - lookup router_timeout\nterminate router_timeout 503\n" ],
+    [ 'checkout', '', "${begin}checkout_service main\ncheckin_service main s2 checkout router_timeout\nterminate router_timeout 503\n" ],
+    [ 'backend',  '', "$begin${picked}checkin_service main s2 checkout router_timeout\nterminate router_timeout 503\n" ],
+    [ 'page',     'checkout-refuse', "${begin}checkout_service main\nerror_page maintenance main\ncheckin_service main - checkout maintenance\nterminate maintenance 503\n" ],
+    [ 'checkin',  'first=1', "${begin}checkout_service main\nservice_backend s1\ncheckin_service main s1 connecting backend_refused\n"
+        . "checkin_service main - checkout router_timeout\nterminate router_timeout 503\n" ],
+    [ 'checkout', 'checkout-refuse', "${begin}checkout_service main\ncheckin_service main - checkout router_timeout\nterminate router_timeout 503\n" ],
+);
+for my $case (@timeouts) {
+    my ($question, $do, $want) = @$case;
+    my $path = "/ok-timeout-$question-$do" =~ s/=/-/r;
+    my $first = $do =~ /first/ ? '' : 'first=2';
+    is($hasty->get($path, "X-Do: $first $do $question=$late\r\n")->status, 503, "the router is late with $question ($do): 503");
+    is(calls_of($path), $want, 'it is called to the end all the same');
+}
+is(get('/ok-timeout-last', "checkin=$late", from => $hasty)->status, 200, 'late with the closing check-in: the client has its response');
+is(calls_of('/ok-timeout-last'), "${relayed}checkin_service main s2 connected -\nterminate - 200\n", 'and all went well');
+
+# A client that leaves while `until` is the latest call.
+sub leave {
+    my ($path, $do, $until, %option) = @_;
+    my $client = $proxy->connect;
+    $client->write("GET $path HTTP/1.1\r\nHost: a.test\r\nX-Do: $do\r\n$option{headers}\r\n");
+    wait_for { calls($path) =~ $until };
+    $client->reset;
+    return calls_of($path);
+}
+my @leaves = (
+    [ 'init',       'first=2', qr/^init/m, "init\ncheckin_service - - lookup client_closed\nterminate client_closed 499\n" ],
+    [ 'lookup',     'first=2', qr/^lookup/m, "${begin}checkin_service - - lookup client_closed\nterminate client_closed 499\n" ],
+    [ 'checkout',   'first=2', qr/^checkout/m, "${begin}checkout_service main\ncheckin_service main s2 checkout client_closed\nterminate client_closed 499\n" ],
+    [ 'backend',    'first=2', qr/^service/m, "$begin${picked}checkin_service main s2 checkout client_closed\nterminate client_closed 499\n" ],
+    [ 'page',       'first=2 checkout-refuse', qr/^error_page/m, "${begin}checkout_service main\nerror_page maintenance main\n"
+        . "checkin_service main - checkout maintenance\nterminate maintenance 499\n" ],
+    [ 'checkin',    'first=1', qr/^checkin/m, "${begin}checkout_service main\nservice_backend s1\ncheckin_service main s1 connecting backend_refused\n"
+        . "checkin_service main - checkout client_closed\nterminate client_closed 499\n" ],
+);
+for my $case (@leaves) {
+    my ($question, $do, $until, $want) = @$case;
+    is(leave("/ok-left-$question", "$do $question=$late", $until, headers => ''), $want, "the client leaves while $question is asked");
+}
+is(leave('/ok-left-connect', 'first=0', qr/^service/m, headers => ''),
+    "${begin}checkout_service main\nservice_backend s0\ncheckin_service main s0 checkout client_closed\nterminate client_closed 499\n", '… while connecting');
+is(leave('/hold-left', 'first=2', qr/to_backend/, headers => ''),
+    "${asked}checkin_service main s2 connected client_closed\nterminate client_closed 499\n", '… while the backend is silent');
+is(leave('/hold-left-body', 'first=2', qr/to_backend/, headers => "Content-Length: 9\r\n"),
+    "${asked}checkin_service main s2 connected client_closed\nterminate client_closed 499\n", '… in the middle of its body');
+is(leave('/hold-left-expect', 'first=2 deep', qr/to_backend/, headers => "Expect: 100-continue\r\nContent-Length: 9\r\n"),
+    $begin . "feature deep_continue\n${picked}additional_headers to_backend\ncheckin_service main s2 connected client_closed\nterminate client_closed 499\n", '… before it has continued');
+
+subtest 'a backend that answers before it has the whole body' => sub {
+    my $client = $proxy->connect;
+    $client->write("POST /early HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2 journal\r\nContent-Length: 900000\r\n\r\n" . 'x' x 1000);
+    is($client->read_response->status, 413, 'its answer is passed on');
+    $client->close;
+    my $calls = calls_of('/early') =~ s/^(?:journal|report|headers).*\n//gmr;
+    is($calls, "${relayed}checkin_service main s2 connected -\nterminate - 413\n", 'and all went well');
+};
+
+# reason, status, request line and headers, X-Do; error_page is asked once, and the log names it.
+my @reasons = (
+    [ empty_host                    => 400, "GET /nohost HTTP/1.0" ],
+    [ expectation_failed            => 417, "GET /expect HTTP/1.1\nExpect: wonders" ],
+    [ bad_request_header            => 400, "GET /upgrade HTTP/1.1\nConnection: upgrade" ],
+    [ client_bad_chunk              => 400, "POST /hold-chunk HTTP/1.1\nTransfer-Encoding: chunked\n\nzz\n" ],
+    [ client_timeout                => 503, "POST /hold-slow HTTP/1.1\nContent-Length: 10\n\nabc" ],
+    [ backend_closed                => 503, "GET /closed HTTP/1.1" ],
+    [ backend_reset                 => 503, "GET /reset HTTP/1.1" ],
+    [ backend_truncated             => 503, "GET /short HTTP/1.1" ],
+    [ backend_timeout               => 503, "GET /hold HTTP/1.1" ],
+    [ backend_invalid_status        => 503, "GET /invalid HTTP/1.1" ],
+    [ backend_status_length         => 502, "GET /statusline HTTP/1.1" ],
+    [ backend_invalid_header        => 502, "GET /colon HTTP/1.1" ],
+    [ backend_header_length         => 502, "GET /longline HTTP/1.1" ],
+    [ backend_cookie_length         => 502, "GET /cookie HTTP/1.1" ],
+    [ backend_content_length        => 502, "GET /lengths HTTP/1.1" ],
+    [ backend_invalid_transfer_encoding => 503, "GET /coding HTTP/1.1" ],
+    [ backend_bad_chunk             => 502, "GET /badchunk HTTP/1.1" ],
+    [ backend_too_many_interim      => 502, "GET /interims HTTP/1.1" ],
+    [ non_terminal_status_after_continue => 502, "POST /twice HTTP/1.1\nExpect: 100-continue\nContent-Length: 4\n\nbody" ],
+    [ backend_unsolicited_upgrade   => 502, "GET /switch HTTP/1.1" ],
+    [ router_bad_answer             => 500, "GET /bad HTTP/1.1", 'init-respond=1' ],
+    [ not_today                     => 503, "GET /today HTTP/1.1", 'init-refuse' ],
+    [ no_such_app                   => 404, "GET /app HTTP/1.1", 'lookup-refuse' ],
+    [ maintenance                   => 503, "GET /maintenance HTTP/1.1", 'checkout-refuse' ],
+);
+for my $case (@reasons) {
+    my ($reason, $status, $text, $do) = @$case;
+    my ($head, $body) = split /\n\n/, $text, 2;
+    my ($path) = $head =~ m{ (/\S*)};
+    my ($line, @headers) = split /\n/, $head;
+    push @headers, 'Host: a.test' if $line !~ /1\.0/;
+    my $client = $proxy->connect;
+    $client->write(join("\r\n", $line, @headers, 'X-Do: first=2 ' . ($do // ''), '', '') . ($body // '') =~ s/\n/\r\n/gr);
+    my $r = $client->read_response;
+    $r = $client->read_response while $r && $r->status < 200;
+    is($r ? $r->status : 0, $status, "$reason: $status");
+    my @pages = calls_of($path) =~ /^error_page (\w+)/mg;
+    is("@pages", $reason, 'asked of error_page, once');
+    like(calls_of($path), qr/^checkin_service .* \Q$reason\E\nterminate \Q$reason\E $status\n/m, 'told at the closing check-in and at the end');
+    is($proxy->log_where(path => $path)->{code}, $reason, 'named in the log');
+}
+
+subtest 'after the first byte there is no page' => sub {
+    get('/chunk', '');
+    is(calls_of('/chunk'), "${relayed}checkin_service main s2 connected backend_bad_chunk\nterminate backend_bad_chunk 200\n", 'the reason is told');
+    is($proxy->log_where(path => '/chunk')->{code}, 'backend_bad_chunk', 'and logged');
+};
+
+# ── the journal ──
+
+sub journal {
+    my ($path) = @_;
+    my $text = calls_of($path);
+    my ($line, $report, $headers) = map { $text =~ /^$_ ?(.*)$/m ? $1 : undef } qw(journal report headers);
+    return { $line =~ /(\w+)=(\S*)/g, report_text => $report, header_text => $headers };
+}
+
+subtest 'the journal of a request that went well' => sub {
+    my $client = $proxy->connect;
+    $client->write("POST /body HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2 journal log\r\nContent-Length: 4\r\n\r\nbody");
+    $client->read_response;
+    my $j = journal('/body');
+    is("@$j{qw(status outcome fault connects body response listen)}", '200 successful - 1 4 2 ' . $proxy->port, 'what it was');
+    ok(!(grep { $j->{$_} < 0 } qw(route connect service total send_headers request_proxy response_proxy start_to_proxy)), 'every duration is there');
+    is($j->{received}, length simple_response('ok'), 'bytes of the backend');
+    my ($sent) = grep { /body$/ && m{ /body } } $backend->received;
+    is($j->{sent}, length $sent, 'bytes for the backend');
+    like($j->{report_text}, qr/^init 0, accepted_to_pre_connect \d+, connect_time \d+, .*, total \d+$/, 'the report');
+    like(calls_of('/body'), qr/^log - successful\njournal /m, 'log comes before terminate');
+    my $line = $proxy->log_where(path => '/body');
+    is("$line->{shop} $line->{n}", 'a "b" 1', 'its fields are in the line');
+    unlike($line->{''}, qr/bad name/, 'but for one whose name is none');
+};
+
+subtest 'the backend\'s headers as they came' => sub {
+    my $r = get('/ok-headers', 'journal');
+    is($r->header('X-B'), undef, 'stripped for the client');
+    is(journal('/ok-headers')->{header_text}, ' content-length=2 x-b=1 connection=X-B x-b=2' =~ s/^ //r, 'kept for the router');
+    my $client = $proxy->connect;
+    $client->write("GET /switch-headers HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2 journal\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    $client->read_head;
+    $client->read_exactly(2);
+    $client->close;
+    my $j = journal('/switch-headers');
+    is($j->{header_text}, 'connection=upgrade upgrade=x', 'also of a 101');
+    is($j->{outcome}, 'successful', 'which is a success when it ends');
+};
+
+subtest 'the bytes of a relay that failed' => sub {
+    get('/short-bytes', 'journal');
+    my $j = journal('/short-bytes');
+    is($j->{received}, length "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 'received');
+    my ($sent) = grep { m{ /short-bytes } } $backend->received;
+    is($j->{sent}, length $sent, 'sent');
+    is("$j->{outcome} $j->{fault}", 'error backend_truncated', 'an error');
+    get('/chunk-bytes', 'journal');
+    $j = journal('/chunk-bytes');
+    is("$j->{response} $j->{outcome}", '3 error', 'what the client got before a cut');
+    cmp_ok($j->{received}, '>=', 56, 'and what the backend had said');
+};
+
+subtest 'the journal of a request without a backend' => sub {
+    get('/halt', 'journal lookup-redirect');
+    my $j = journal('/halt');
+    is("@$j{qw(status outcome connects route connect service response_proxy sent received header_text)}", '301 halted 0 -1 -1 -1 -1 0 0 ', 'a redirect');
+    like($j->{report_text}, qr/^init 0, accepted_to_responded \d+, total \d+$/, 'its report');
+    get('/refused', 'journal checkout-refuse');
+    is(journal('/refused')->{outcome}, 'error', 'a refusal');
+    $proxy->get('/ok-retried', "X-Do: first=1 journal\r\n");
+    is(journal('/ok-retried')->{connects}, 2, 'a retry');
+};
+
+done_testing;

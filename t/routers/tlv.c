@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A router for tests: it tells the backend in headers what it was told about the client by a PROXY header.
+ *
+ *   module: tlv.so
+ *   backend: "127.0.0.1:81"
+ *
+ * X-Proxied, X-Ssl: yes or no. X-Peer: address and port. X-Scheme. X-Authority, X-Alpn, X-Unique-Id, X-Ssl-Version, X-Ssl-Cn,
+ * X-Ssl-Cipher: in quotes, or "-" where there is none. Told to the client once more, when the response comes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <weir.h>
+
+struct weir_shared {
+    char host[64];
+    uint16_t port;
+};
+struct weir_state {
+    weir_shared_t *shared;
+    bool is_tried;
+};
+
+static const weir_fault_t all_tried = {"all_tried", 503, WEIR_BLAME_ROUTER, NULL};
+
+static weir_span_t span(const char *text)
+{
+    return (weir_span_t){text, strlen(text)};
+}
+
+static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
+{
+    state->shared = shared;
+    return weir_init_done(q);
+}
+
+static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, weir_span_t domain, weir_q_lookup_t *q)
+{
+    return weir_lookup_found(q, NULL);
+}
+
+static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request, weir_group_t *group, weir_q_checkout_t *q)
+{
+    if (state->is_tried)
+        return weir_checkout_refuse(q, &all_tried);
+    state->is_tried = true;
+    return weir_checkout_pick(q, NULL);
+}
+
+static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
+{
+    return weir_backend_at(q, state->shared->host, state->shared->port);
+}
+
+static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
+{
+    return weir_checkin_done(q);
+}
+
+static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
+{
+    return weir_page_send(q);
+}
+
+static bool feature(weir_state_t *state, const weir_request_t *request, weir_feature_t which)
+{
+    return which == WEIR_PEER_PORT;
+}
+
+static void tell(weir_header_sink_t *sink, const char *name, weir_span_t value)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), value.base == NULL ? "-" : "\"%.*s\"", (int)value.len, value.base);
+    weir_header_put(sink, span(name), span(text));
+}
+
+static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
+{
+    weir_span_t ip = weir_request_peer_ip(request);
+    char peer[80];
+
+    snprintf(peer, sizeof(peer), "%.*s %u", (int)ip.len, ip.base, weir_request_peer_port(request));
+    weir_header_put(sink, span("X-Peer"), span(peer));
+    weir_header_put(sink, span("X-Scheme"), weir_request_scheme(request));
+    weir_header_put(sink, span("X-Proxied"), span(weir_request_is_proxied(request) ? "yes" : "no"));
+    weir_header_put(sink, span("X-Ssl"), span(weir_request_proxy_ssl(request) ? "yes" : "no"));
+    tell(sink, "X-Authority", weir_request_proxy_authority(request));
+    tell(sink, "X-Alpn", weir_request_proxy_alpn(request));
+    tell(sink, "X-Unique-Id", weir_request_proxy_unique_id(request));
+    tell(sink, "X-Ssl-Version", weir_request_proxy_ssl_version(request));
+    tell(sink, "X-Ssl-Cn", weir_request_proxy_ssl_cn(request));
+    tell(sink, "X-Ssl-Cipher", weir_request_proxy_ssl_cipher(request));
+}
+
+const weir_router_t weir_router = {WEIR_ROUTER("tlv"),
+                                   .state_size = sizeof(weir_state_t),
+                                   .init = init,
+                                   .lookup_domain_name = lookup,
+                                   .checkout_service = checkout,
+                                   .service_backend = backend,
+                                   .checkin_service = checkin,
+                                   .error_page = error_page,
+                                   .feature = feature,
+                                   .additional_headers = additional_headers};
+
+bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
+void weir_router_release(weir_shared_t *shared);
+
+bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
+{
+    const weir_config_t *node = weir_config_get(config, "backend");
+    const char *text = weir_config_text(node), *colon = text == NULL ? NULL : strrchr(text, ':');
+    weir_shared_t *shared;
+
+    if (colon == NULL)
+        return weir_config_wrong(node != NULL ? node : config, "backend: host:port");
+    shared = calloc(1, sizeof(*shared));
+    snprintf(shared->host, sizeof(shared->host), "%.*s", (int)(colon - text), text);
+    shared->port = (uint16_t)atoi(colon + 1);
+    *out_shared = shared;
+    return true;
+}
+
+void weir_router_release(weir_shared_t *shared)
+{
+    free(shared);
+}
