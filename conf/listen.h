@@ -10,8 +10,8 @@
 typedef struct conf_wish {
     const yoml_t *node; /* NULL: weir_serve()'s */
     weir_arena_t *arena;
-    char host[256];     /* empty: every address */
-    char port[110];     /* or the path of a unix socket */
+    char host[256]; /* empty: every address */
+    char port[110]; /* or the path of a unix socket */
     bool is_unix;
     bool has_proxy_protocol;
     const weir_network_t *trusted; /* in the arena */

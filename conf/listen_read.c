@@ -108,8 +108,9 @@ static int read_trusted(const yoml_t *value, conf_wish_t *wish)
         if (entry->type != YOML_TYPE_SCALAR)
             return conf_complain(entry, "proxy-protocol-trusted must be a list of addresses");
         if (!weir_network_read(entry->data.scalar, &networks[i]))
-            return conf_complain(entry, "proxy-protocol-trusted: %s is neither an address (192.0.2.7, ::1), a network (10.0.0.0/8) nor unix",
-                                 entry->data.scalar);
+            return conf_complain(
+                entry, "proxy-protocol-trusted: %s is neither an address (192.0.2.7, ::1), a network (10.0.0.0/8) nor unix",
+                entry->data.scalar);
     }
     wish->trusted = networks;
     wish->trusted_count = count;

@@ -2,6 +2,7 @@
 #include "handlers/stages.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/walk/exchange.h"
 #include "lib/walk/pipeline.h"
@@ -37,10 +38,9 @@ static const weir_stage_t *insert(const weir_stage_t **stages, size_t count, con
 size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const weir_stage_t **out, char *error,
                          size_t error_size)
 {
-    size_t total = 0;
+    size_t total = sizeof(weir_stages) / sizeof(weir_stages[0]) - 1;
 
-    for (; weir_stages[total] != NULL; total++)
-        out[total] = weir_stages[total];
+    memcpy(out, weir_stages, total * sizeof(weir_stages[0]));
     for (size_t i = 0; i < count; i++, total++) {
         const weir_stage_t *stage = extra[i], *other;
 

@@ -130,25 +130,19 @@ typedef struct weir_router {
     /** Default: done. */
     weir_answer_t (*init)(weir_state_t *, const weir_request_t *, weir_shared_t *, weir_q_init_t *);
     /** Required. domain is lower-case, without port. */
-    weir_answer_t (*lookup_domain_name)(weir_state_t *, const weir_request_t *, weir_span_t domain,
-                                       weir_q_lookup_t *);
+    weir_answer_t (*lookup_domain_name)(weir_state_t *, const weir_request_t *, weir_span_t domain, weir_q_lookup_t *);
     /** Required. Asked again after each failed connect: remember what you have tried. */
-    weir_answer_t (*checkout_service)(weir_state_t *, const weir_request_t *, weir_group_t *,
-                                     weir_q_checkout_t *);
+    weir_answer_t (*checkout_service)(weir_state_t *, const weir_request_t *, weir_group_t *, weir_q_checkout_t *);
     /** Required. */
-    weir_answer_t (*service_backend)(weir_state_t *, const weir_request_t *, weir_service_t *,
-                                    weir_q_backend_t *);
+    weir_answer_t (*service_backend)(weir_state_t *, const weir_request_t *, weir_service_t *, weir_q_backend_t *);
     /** Default: done. service is NULL in the closing call of a request that picked none. */
-    weir_answer_t (*checkin_service)(weir_state_t *, const weir_request_t *, weir_service_t *,
-                                    weir_q_checkin_t *);
+    weir_answer_t (*checkin_service)(weir_state_t *, const weir_request_t *, weir_service_t *, weir_q_checkin_t *);
     /** Default: fault->status and a short text. Not asked after a router timeout. */
-    weir_answer_t (*error_page)(weir_state_t *, const weir_request_t *, const weir_fault_t *,
-                               weir_q_page_t *);
+    weir_answer_t (*error_page)(weir_state_t *, const weir_request_t *, const weir_fault_t *, weir_q_page_t *);
     /** Default: false. Answered on the spot; never block. */
     bool (*feature)(weir_state_t *, const weir_request_t *, weir_feature_t);
     /** Default: none. Answered on the spot; never block. */
-    void (*additional_headers)(weir_state_t *, const weir_request_t *, weir_way_t,
-                               weir_header_sink_t *);
+    void (*additional_headers)(weir_state_t *, const weir_request_t *, weir_way_t, weir_header_sink_t *);
     /** Default: nothing. The last call with this state. fault is NULL if all went well. */
     void (*terminate)(weir_state_t *, const weir_request_t *, const weir_fault_t *fault);
     /** Default: nothing. Once per request, before terminate, when its access line is written or would be. */
@@ -181,8 +175,7 @@ WEIR_API const weir_config_t *weir_config_key(const weir_config_t *node, size_t 
 /** The value of `name` in a map; NULL if there is none. */
 WEIR_API const weir_config_t *weir_config_get(const weir_config_t *node, const char *name);
 /** Complains about `node`: "file:line: text" on standard error. Returns false, for `return weir_config_wrong(…)`. */
-WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /**
  * Called once before the first request with the mapping under weir.router (the key `module` included), or with a node of kind

@@ -71,7 +71,7 @@ for my $name (sort keys %good) {
         $client->write(head_of('echo', $chunked) . $bytes . head_of('echo/next', 'Content-Length: 4') . 'next');
         is($client->read_response->body, $want, 'the payload reaches the backend');
         is($client->read_response->body, 'next|', 'and the next request begins where it ends');
-        unlike(($backend->received)[-1], qr/[;"]/, 'extensions end here') if $name =~ /exten|quoted/;
+        unlike(($backend->received)[-1], qr/[;"]/, 'extensions end here') if $name =~ /extension|quoted/;
     };
 }
 for my $name (sort keys %bad) {

@@ -6,6 +6,7 @@ use Time::HiRes qw(time);
 
 sub pause { select undef, undef, undef, ms($_[0]) / 1000; return }
 my $ok = "HTTP/1.1 200 OK\r\n";
+my $flag = temp_path('flag');
 my $chunks = "${ok}Transfer-Encoding: chunked\r\n\r\n";
 
 # A body of so many bytes of which the last is not sent: how it ends is the path's second word.
@@ -37,6 +38,16 @@ my %does = (
     endless  => sub { my ($c) = @_; $c->write($chunks); 1 while $c->write("10000\r\n" . 'x' x 65536 . "\r\n", 2) && !$c->{broken}; 0 },
     order    => sub { $_[0]->write("HTTP/1.1 203 It's mine\r\nX-B: 1\r\nContent-Length: 2\r\nVia: 1.1 inner\r\nx-a: 2\r\nConnection: keep-alive\r\nX-b: 3\r\n\r\nok"); 1 },
     dated    => sub { $_[0]->write("${ok}Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: inner\r\nContent-Length: 2\r\n\r\nok"); 1 },
+    # does what the path says when the test says so
+    hold     => sub {
+        my ($c, $head) = @_;
+        $c->note('held');
+        wait_for { -e $flag };
+        $c->write("nonsense\r\n\r\n") if $head =~ m{/nonsense};
+        $head =~ m{/reset} ? $c->reset : $c->close;
+        $c->note('let go');
+        return 0;
+    },
     lf       => sub { my ($c) = @_; $c->write("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"); $c->wait_close; 0 },
 );
 my $backend = backend(sub {
@@ -204,6 +215,29 @@ for my $how (qw(reset close)) {
         is($proxy->log_where(path => "/endless/$how")->{code}, 'client_closed', 'is noticed');
         cmp_ok(time - $begin, '<', ms(400) / 1000, 'at once');
     };
+}
+
+# Both ends are gone when the proxy looks: the one's fault must not be told behind the other's.
+for my $how (qw(close reset nonsense)) {
+    for my $first (qw(backend client)) {
+        subtest "both ends fail at the same moment ($how), the $first first" => sub {
+            unlink $flag;
+            my $own = proxy(backends => [$backend]);
+            my $client = $own->connect;
+            my ($held, $gone) = map { my $what = $_; scalar grep { /$what/ } $backend->events } 'held', 'let go';
+            $client->write(request("hold/$how"));
+            wait_for { $held < grep { /held/ } $backend->events };
+            $own->signal('STOP');
+            $client->reset if $first eq 'client';
+            write_file($flag, '');
+            wait_for { $gone < grep { /let go/ } $backend->events };
+            $client->reset if $first eq 'backend';
+            $own->signal('CONT');
+            like($own->log_where(path => "/hold/$how")->{code}, qr/^(?:client_closed|backend_\w+)$/, 'one of them is the reason');
+            is($own->ask(request('ok'))->body, 'ok', 'the next request is fine');
+            is(scalar(grep { $_->{path} eq "/hold/$how" } $own->log_lines(2)), 1, 'one line in the log');
+        };
+    }
 }
 
 subtest 'a client that has ended its side gets everything' => sub {

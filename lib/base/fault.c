@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/base/fault.h"
 
-#define FAULT(name_, status_, blame_, sentence_)                                                   \
+#define FAULT(name_, status_, blame_, sentence_)                                                                               \
     const weir_fault_t weir_fault_##name_ = {#name_, status_, WEIR_BLAME_##blame_, sentence_};
 #include "lib/base/fault.def"
 #undef FAULT

@@ -9,10 +9,10 @@
  */
 void weir_must_fail(const char *condition, const char *file, int line) __attribute__((noreturn, cold));
 
-#define WEIR_MUST(condition)                                                                       \
-    do {                                                                                           \
-        if (__builtin_expect(!(condition), 0))                                                     \
-            weir_must_fail(#condition, __FILE__, __LINE__);                                        \
+#define WEIR_MUST(condition)                                                                                                   \
+    do {                                                                                                                       \
+        if (__builtin_expect(!(condition), 0))                                                                                 \
+            weir_must_fail(#condition, __FILE__, __LINE__);                                                                    \
     } while (0)
 
 #ifdef WEIR_CHECK_INVARIANTS

@@ -38,7 +38,8 @@ typedef enum weir_chunk_event {
  * Takes the next step: consumes some of `*bytes` (which shrinks from the front) and tells what it found. Call it until MORE,
  * END or BROKEN. Bytes after END belong to the next message. `arena` keeps trailer bytes, nothing else.
  */
-weir_chunk_event_t weir_chunk_decode(weir_chunk_decoder_t *decoder, weir_arena_t *arena, weir_span_t *bytes, weir_span_t *out_data);
+weir_chunk_event_t weir_chunk_decode(weir_chunk_decoder_t *decoder, weir_arena_t *arena, weir_span_t *bytes,
+                                     weir_span_t *out_data);
 
 /** How many payload bytes of the current chunk are still to come; 0 between chunks. */
 uint64_t weir_chunk_remaining(const weir_chunk_decoder_t *decoder);

@@ -142,7 +142,8 @@ size_t weir_headers_remove(weir_headers_t *headers, weir_header_id_t id)
 }
 
 /* Removes the fields of this name from `first` on. Nothing moves as long as nothing goes. */
-static __attribute__((noinline)) size_t remove_name_from(weir_headers_t *headers, weir_header_id_t id, weir_span_t name, size_t first)
+static __attribute__((noinline)) size_t remove_name_from(weir_headers_t *headers, weir_header_id_t id, weir_span_t name,
+                                                         size_t first)
 {
     size_t kept = find_from(headers, id, name, first), count = headers->count;
 

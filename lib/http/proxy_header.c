@@ -232,7 +232,7 @@ static size_t addresses_bytes(uint8_t family, weir_proxy_kind_t *out_kind)
         return 36;
     case 0x31:
         *out_kind = WEIR_PROXY_UNIX;
-        return 2 * UNIX_PATH;
+        return (size_t)2 * UNIX_PATH;
     default: /* datagrams, among others */
         return SIZE_MAX;
     }

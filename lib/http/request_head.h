@@ -38,9 +38,9 @@ typedef struct weir_request_head {
 
 /** Where a reader stands. Zeroed before the first byte of each head. */
 typedef struct weir_request_reader {
-    size_t scanned_bytes; /* up to the start of the first line not yet complete */
-    size_t lines;         /* complete header lines seen, the request line included */
-    size_t empty_lines;   /* before the request line */
+    size_t scanned_bytes;  /* up to the start of the first line not yet complete */
+    size_t lines;          /* complete header lines seen, the request line included */
+    size_t empty_lines;    /* before the request line */
     bool has_request_line; /* the request line is complete: a timeout is a 408, not a silent close */
 } weir_request_reader_t;
 
@@ -53,7 +53,7 @@ typedef enum weir_head_progress { WEIR_HEAD_PARTIAL, WEIR_HEAD_COMPLETE, WEIR_HE
  * FAULTY: *out_fault says why. At most 5 empty lines are skipped before the request line (RFC 9112 §2.2).
  */
 weir_head_progress_t weir_request_head_read(weir_request_reader_t *reader, weir_span_t bytes, const weir_head_limits_t *limits,
-                                            weir_header_t *headers, weir_request_head_t *out_head,
-                                            size_t *out_consumed_bytes, const weir_fault_t **out_fault);
+                                            weir_header_t *headers, weir_request_head_t *out_head, size_t *out_consumed_bytes,
+                                            const weir_fault_t **out_fault);
 
 #endif

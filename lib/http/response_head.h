@@ -34,8 +34,9 @@ typedef struct weir_response_reader {
  * backend_invalid_header. Whitespace around values is dropped. As soon as the first bytes cannot be the beginning
  * of a status line the answer is FAULTY, also when no CRLF has come.
  */
-weir_head_progress_t weir_response_head_read(weir_response_reader_t *reader, weir_span_t bytes, const weir_response_limits_t *limits,
-                                             weir_header_t *headers, weir_response_head_t *out_head,
-                                             size_t *out_consumed_bytes, const weir_fault_t **out_fault);
+weir_head_progress_t weir_response_head_read(weir_response_reader_t *reader, weir_span_t bytes,
+                                             const weir_response_limits_t *limits, weir_header_t *headers,
+                                             weir_response_head_t *out_head, size_t *out_consumed_bytes,
+                                             const weir_fault_t **out_fault);
 
 #endif

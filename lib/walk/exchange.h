@@ -29,9 +29,9 @@ enum { WEIR_STAGES_MAX = 32 };
 
 struct weir_request {
     weir_span_t method;
-    weir_span_t target; /* path and query, or "*" */
+    weir_span_t target;    /* path and query, or "*" */
     weir_span_t authority; /* the Host value as sent */
-    weir_span_t host;   /* lower-case, no port */
+    weir_span_t host;      /* lower-case, no port */
     weir_span_t scheme;
     weir_span_t id;
     weir_span_t peer_ip;
@@ -40,14 +40,19 @@ struct weir_request {
     int32_t host_port;    /* named in Host, or -1 */
     uint8_t version;      /* 10, 11, 20 */
     bool is_head;
-    bool is_proxied;      /* the peer is a PROXY header's source */
+    bool is_proxied;                     /* the peer is a PROXY header's source */
     const weir_proxy_tlvs_t *proxy_tlvs; /* what else that header said, in the arena; NULL: nothing */
     weir_framing_t framing;
     size_t head_bytes;      /* of the head as received; 0 if the front does not know */
     weir_headers_t headers; /* as received; 70 works on a copy */
 };
 
-typedef enum weir_target_kind { WEIR_TARGET_NONE, WEIR_TARGET_ADDRESS, WEIR_TARGET_NAME, WEIR_TARGET_BROKEN } weir_target_kind_t;
+typedef enum weir_target_kind {
+    WEIR_TARGET_NONE,
+    WEIR_TARGET_ADDRESS,
+    WEIR_TARGET_NAME,
+    WEIR_TARGET_BROKEN
+} weir_target_kind_t;
 
 /** Where a service lives, and how its connection is to be treated. */
 typedef struct weir_target {
@@ -81,13 +86,13 @@ typedef struct weir_walk {
     size_t depth;
     void *memory[WEIR_STAGES_MAX];
     weir_decision_t decision;
-    bool is_running; /* a stage's enter is on the stack           */
-    bool is_waiting; /* the current stage has been entered        */
-    bool is_posted;  /* the resume letter is under way            */
-    bool is_replying; /* weir_reply() has spoken; its verdict follows when the reply is out */
-    bool is_over;    /* only letters of weir_exchange_post() are awaited */
-    _Atomic uint32_t turn;  /* grows whenever a stage begins or is cancelled: which wait a letter is for */
-    _Atomic uint32_t posts; /* letters of weir_exchange_post() that are under way */
+    bool is_running;                   /* a stage's enter is on the stack           */
+    bool is_waiting;                   /* the current stage has been entered        */
+    bool is_posted;                    /* the resume letter is under way            */
+    bool is_replying;                  /* weir_reply() has spoken; its verdict follows when the reply is out */
+    bool is_over;                      /* only letters of weir_exchange_post() are awaited */
+    _Atomic uint32_t turn;             /* grows whenever a stage begins or is cancelled: which wait a letter is for */
+    _Atomic uint32_t posts;            /* letters of weir_exchange_post() that are under way */
     uint32_t passed_begin, passed_end; /* invariant 1 */
     weir_letter_t resume;
 } weir_walk_t;
@@ -100,8 +105,8 @@ struct weir_exchange {
     weir_journal_t journal;
     weir_walk_t walk;
 
-    weir_front_t *front; /* NULL once the client is gone or its response is complete; set by lib/wire */
-    weir_back_t *back;   /* NULL without a connection; set by lib/wire           */
+    weir_front_t *front;    /* NULL once the client is gone or its response is complete; set by lib/wire */
+    weir_back_t *back;      /* NULL without a connection; set by lib/wire           */
     struct weir_dial *dial; /* a connect under way, or NULL; lib/wire's            */
 
     weir_state_t *state;     /* the router's, zeroed; set by 00                          */
@@ -109,24 +114,24 @@ struct weir_exchange {
     bool has_group;          /* a lookup succeeded, whatever the group's pointer         */
     weir_service_t *service; /* picked by 50 and not yet checked in: one check-in is owed */
     bool has_service;
-    bool was_connected;      /* to the picked service; set by 60: the phase of its check-in */
-    weir_target_t target;    /* set by 50                                                */
-    bool wants_fresh;        /* 70 found a pooled connection dead: 60 dials anew         */
-    bool wants_upgrade;      /* set by 40                                                */
-    bool wants_continue;     /* set by 30: the expectation is still to be met (deep)     */
-    bool has_continued;      /* a 100 went to the client                                 */
+    bool was_connected;        /* to the picked service; set by 60: the phase of its check-in */
+    weir_target_t target;      /* set by 50                                                */
+    bool wants_fresh;          /* 70 found a pooled connection dead: 60 dials anew         */
+    bool wants_upgrade;        /* set by 40                                                */
+    bool wants_continue;       /* set by 30: the expectation is still to be met (deep)     */
+    bool has_continued;        /* a 100 went to the client                                 */
     const weir_fault_t *fault; /* why it ended, NULL if well; set by weir_refuse() or a cut */
-    bool has_responded;      /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
-    bool is_client_gone;     /* set by weir_exchange_client_gone()                       */
-    bool is_cut;             /* the response could not be completed; set by 70           */
-    bool is_relayed;         /* the backend's response went out whole, or its tunnel has ended; set by 70 */
-    bool is_router_done;     /* init has answered the request: the router hears nothing more; router/ask.c's */
+    bool has_responded;  /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
+    bool is_client_gone; /* set by weir_exchange_client_gone()                       */
+    bool is_cut;         /* the response could not be completed; set by 70           */
+    bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
+    bool is_router_done; /* init has answered the request: the router hears nothing more; router/ask.c's */
 
-    weir_headers_t reply_headers; /* of a stage's own answer; stage.c's        */
-    const weir_headers_t *response_lent; /* the backend's, while 70 holds its head; response.c's */
+    weir_headers_t reply_headers;           /* of a stage's own answer; stage.c's        */
+    const weir_headers_t *response_lent;    /* the backend's, while 70 holds its head; response.c's */
     const weir_headers_t *response_headers; /* a copy of them with names in lower case, or NULL  */
 
-    struct ask_question *question; /* the open one, or NULL; router/ask.c's */
+    struct ask_question *question;       /* the open one, or NULL; router/ask.c's */
     void (*on_idle)(weir_exchange_t *x); /* waits for the open question; router/ask.c's */
 };
 

@@ -14,7 +14,7 @@ typedef struct weir_reply_head {
     uint16_t status;
     weir_span_t reason; /* empty: the registered one */
     const weir_headers_t *headers;
-    weir_framing_t framing;        /* UNTIL_CLOSE: length unknown, the front chooses chunked or close */
+    weir_framing_t framing;  /* UNTIL_CLOSE: length unknown, the front chooses chunked or close */
     uint64_t content_length; /* to announce without a body (HEAD, 304), or UINT64_MAX     */
     bool must_close;         /* end the client's connection after this response           */
 } weir_reply_head_t;

@@ -31,7 +31,7 @@ typedef struct weir_plan {
 
     weir_head_limits_t head_limits;
     weir_response_limits_t response_limits;
-    size_t backend_buffer_bytes; /* most bytes of one response head held at once */
+    size_t backend_buffer_bytes;          /* most bytes of one response head held at once */
     uint32_t max_requests_per_connection; /* 0: no limit */
     uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
     bool has_canonical_case;

@@ -19,15 +19,15 @@ typedef struct weir_back_place weir_back_place_t;
 struct weir_back {
     weir_sock_t sock;
     weir_loop_t *loop;
-    weir_exchange_t *x;       /* NULL while idle */
-    struct weir_relay *relay; /* while one is under way */
+    weir_exchange_t *x;        /* NULL while idle */
+    struct weir_relay *relay;  /* while one is under way */
     struct weir_relay *ending; /* it has failed, and on_end is on its way */
-    weir_timer_t timer;       /* dialling: the deadline; idle: the end; else the relay's */
-    weir_bytes_t in;          /* arrived and not yet passed on */
-    weir_bytes_t out;         /* not yet taken by the kernel   */
-    bool is_reused;           /* came from the pool            */
-    bool has_answered;        /* a byte of a response has been read in this exchange */
-    bool is_clean;            /* at a message's end: may be used again */
+    weir_timer_t timer;        /* dialling: the deadline; idle: the end; else the relay's */
+    weir_bytes_t in;           /* arrived and not yet passed on */
+    weir_bytes_t out;          /* not yet taken by the kernel   */
+    bool is_reused;            /* came from the pool            */
+    bool has_answered;         /* a byte of a response has been read in this exchange */
+    bool is_clean;             /* at a message's end: may be used again */
     /* the pool's */
     weir_list_t in_place, in_age;
     weir_back_place_t *place;

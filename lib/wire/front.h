@@ -87,14 +87,14 @@ struct weir_front {
     const weir_front_ops_t *ops;
     weir_exchange_t *x; /* NULL: nobody is interested any more */
     weir_loop_t *loop;
-    bool is_direct;   /* no filter of libh2o stands between us and the front's final ostream */
-    bool is_started;  /* h2o_start_response() was called                          */
-    bool is_complete; /* the last byte was handed to h2o_send()                   */
-    bool must_close;  /* the client's connection ends with this response          */
-    bool is_stopped;  /* libh2o took the response over (an error document)        */
-    weir_headers_t trailers; /* behind a body we chunk; set before the last piece */
-    char *held;       /* not direct: bytes lent to libh2o's filters until they proceed */
-    struct weir_relay *relay; /* moves the response, or NULL                      */
+    bool is_direct;                   /* no filter of libh2o stands between us and the front's final ostream */
+    bool is_started;                  /* h2o_start_response() was called                          */
+    bool is_complete;                 /* the last byte was handed to h2o_send()                   */
+    bool must_close;                  /* the client's connection ends with this response          */
+    bool is_stopped;                  /* libh2o took the response over (an error document)        */
+    weir_headers_t trailers;          /* behind a body we chunk; set before the last piece */
+    char *held;                       /* not direct: bytes lent to libh2o's filters until they proceed */
+    struct weir_relay *relay;         /* moves the response, or NULL                      */
     void (*then)(weir_exchange_t *x); /* a reply waits for its delivery, or NULL  */
 };
 

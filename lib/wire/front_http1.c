@@ -63,8 +63,8 @@ void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
 {
     uint64_t now_ms = h2o_now(loop->h2o.loop);
     struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
-    http1_conn_t *conn = (http1_conn_t *)(void *)h2o_create_connection(sizeof(*conn), &loop->h2o, hosts, now,
-                                                                       &weir_http1_callbacks);
+    http1_conn_t *conn =
+        (http1_conn_t *)(void *)h2o_create_connection(sizeof(*conn), &loop->h2o, hosts, now, &weir_http1_callbacks);
     memset((char *)conn + sizeof(conn->super), 0, sizeof(*conn) - sizeof(conn->super));
     conn->loop = loop;
     conn->peer = *peer;
@@ -333,8 +333,7 @@ static void fill_h2o_headers(h2o_req_t *req, const weir_headers_t *headers)
     for (size_t i = 0; i < headers->count; i++) {
         const weir_header_t *field = &headers->at[i];
         if (field->id == WEIR_HEADER_HOST || field->id == WEIR_HEADER_CONTENT_LENGTH ||
-            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT ||
-            field->id == WEIR_HEADER_UPGRADE)
+            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT || field->id == WEIR_HEADER_UPGRADE)
             continue;
         size_t len = field->name.len;
         char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
@@ -346,8 +345,7 @@ static void fill_h2o_headers(h2o_req_t *req, const weir_headers_t *headers)
         }
         if (small == lower)
             small = h2o_strdup(&req->pool, lower, len).base;
-        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base,
-                              field->value.len);
+        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base, field->value.len);
     }
 }
 
@@ -436,8 +434,7 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     }
     begin_request(conn, &head, (weir_span_t){bytes.base, consumed_bytes});
     if (is_scratch)
-        weir_bytes_keep(&conn->in, &loop->scratch,
-                        (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
+        weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
     else
         weir_bytes_consume(&conn->in, consumed_bytes);
     h2o_process_request(&conn->stream->req);

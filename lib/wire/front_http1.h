@@ -45,8 +45,8 @@ typedef struct http1_conn {
     http1_stream_t *stream;
     uint32_t requests;
     bool is_turn_posted;
-    bool has_ended;  /* the client will send nothing more */
-    bool must_cut;   /* close at the next turn, whatever is pending */
+    bool has_ended;            /* the client will send nothing more */
+    bool must_cut;             /* close at the next turn, whatever is pending */
     const weir_fault_t *fault; /* why it is being cut */
     weir_peer_t peer;
 } http1_conn_t;
@@ -74,8 +74,8 @@ struct http1_stream {
         http1_encoding_t encoding;
         uint64_t left_bytes;
         bool is_head_sent;
-        bool is_final;      /* the last piece was handed over           */
-        bool must_proceed;  /* libh2o is waiting to send more           */
+        bool is_final;        /* the last piece was handed over           */
+        bool must_proceed;    /* libh2o is waiting to send more           */
         bool is_half_closing; /* a tunnel's direction ends when out is empty */
         bool keeps_alive;
         bool is_delivered;

@@ -26,8 +26,8 @@ static void queue_rest(http1_conn_t *conn, const struct iovec *pieces, int count
             written_bytes -= pieces[i].iov_len;
             continue;
         }
-        weir_bytes_append(&conn->out, (weir_span_t){(const char *)pieces[i].iov_base + written_bytes,
-                                                    pieces[i].iov_len - written_bytes});
+        weir_bytes_append(&conn->out,
+                          (weir_span_t){(const char *)pieces[i].iov_base + written_bytes, pieces[i].iov_len - written_bytes});
         written_bytes = 0;
     }
 }

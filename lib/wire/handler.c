@@ -118,7 +118,7 @@ static void on_gate_end(h2o_timeout_entry_t *entry)
     gate_wait_t *wait = WEIR_AROUND(entry, gate_wait_t, end);
     if (wait->fault == &weir_fault_body_too_large)
         h2o_send_error_generic(wait->req, 413, "Request Entity Too Large", "request entity is too large",
-                           H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+                               H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
     else if (wait->fault != NULL)
         h2o_send_error_400(wait->req, "Bad Request", "request body is broken", H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
     else
@@ -172,7 +172,7 @@ static int on_gate(h2o_handler_t *super, h2o_req_t *req)
         return -1; /* nothing to wait for: the next handler's */
     if (framing.kind == WEIR_FRAMING_LENGTH && framing.length_bytes > gate->limit_bytes) {
         h2o_send_error_generic(req, 413, "Request Entity Too Large", "request entity is too large",
-                           H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+                               H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
         return 0;
     }
     gate_wait_t *wait = h2o_mem_alloc_shared(&req->pool, sizeof(*wait), dispose_wait);

@@ -15,10 +15,10 @@
 #include "lib/wire/server_private.h"
 
 enum {
-    BACKLOG = 4096,      /* the kernel's somaxconn may be less */
-    ACCEPTS = 16,        /* connections taken before others have their turn */
-    FULL_MS = 20,        /* until it is looked again whether there is room */
-    EXHAUSTED_MS = 100,  /* after running out of descriptors or memory */
+    BACKLOG = 4096,     /* the kernel's somaxconn may be less */
+    ACCEPTS = 16,       /* connections taken before others have their turn */
+    FULL_MS = 20,       /* until it is looked again whether there is room */
+    EXHAUSTED_MS = 100, /* after running out of descriptors or memory */
     COMPLAINT_US = 1000000,
 };
 

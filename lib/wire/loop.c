@@ -15,8 +15,8 @@
 
 enum {
     LETTER_ROUNDS = 8,
-    WALL_OFFSET_US = 1000000,    /* how old the offset to the wall clock may be */
-    H2O_POOL_CHUNKS = 16,        /* that libh2o's pools keep per thread */
+    WALL_OFFSET_US = 1000000, /* how old the offset to the wall clock may be */
+    H2O_POOL_CHUNKS = 16,     /* that libh2o's pools keep per thread */
     H2O_POOL_CHUNK_BYTES = 4096,
 };
 
@@ -219,7 +219,6 @@ static void forget_h2o_memory(void)
     }
 }
 
-
 weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server)
 {
     weir_loop_t *loop = calloc(1, sizeof(*loop));
@@ -243,8 +242,7 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     loop->head = malloc(loop->head_capacity);
     loop->request_headers = malloc((settings->head_limits.count + 1) * sizeof(weir_header_t));
     loop->response_headers = malloc(WEIR_RESPONSE_HEADERS * sizeof(weir_header_t));
-    WEIR_MUST(loop->head != NULL && loop->request_headers != NULL &&
-              loop->response_headers != NULL);
+    WEIR_MUST(loop->head != NULL && loop->request_headers != NULL && loop->response_headers != NULL);
     return loop;
 }
 

@@ -17,8 +17,8 @@
 #include "lib/walk/loop.h"
 
 enum {
-    WEIR_READ_BYTES = 65536,     /* most bytes one read takes, and most held per direction      */
-    WEIR_COLLECT_BYTES = 65536,  /* responses up to this length are collected before they start (spec h.3) */
+    WEIR_READ_BYTES = 65536,    /* most bytes one read takes, and most held per direction      */
+    WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start (spec h.3) */
     WEIR_RANDOM_BYTES = 4096,
     WEIR_SPARE_STREAMS_MAX = 128,
     WEIR_TIMER_LISTS = 64,
@@ -64,10 +64,10 @@ struct weir_loop {
 
     struct http1_stream *spare_streams; /* linked by their conn */
     size_t spare_stream_count;
-    char *scratch;                 /* a block (bytes.h), for one read at a time */
-    char *head;                    /* for one response head at a time           */
+    char *scratch; /* a block (bytes.h), for one read at a time */
+    char *head;    /* for one response head at a time           */
     size_t head_capacity;
-    weir_header_t *request_headers; /* settings->head_limits.count entries      */
+    weir_header_t *request_headers;  /* settings->head_limits.count entries      */
     weir_header_t *response_headers; /* WEIR_RESPONSE_HEADERS entries            */
 
     uint8_t random[WEIR_RANDOM_BYTES];

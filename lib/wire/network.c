@@ -67,7 +67,7 @@ bool weir_network_read(const char *text, weir_network_t *out_network)
 const char *weir_network_write(const weir_network_t *network, char buffer[static WEIR_NETWORK_TEXT])
 {
     if (network->family == AF_UNIX)
-        return strcpy(buffer, "unix");
+        return memcpy(buffer, "unix", sizeof("unix"));
     inet_ntop(network->family, network->address, buffer, INET6_ADDRSTRLEN);
     if (network->prefix_bits < width_bits(network->family))
         snprintf(buffer + strlen(buffer), 5, "/%u", network->prefix_bits);

@@ -32,8 +32,8 @@ static void rest(weir_relay_t *relay)
 /** Whether the connection stands exactly behind a message, both ways (spec i: reuse only then). */
 static bool is_clean(const weir_relay_t *relay)
 {
-    return relay->down.state == WEIR_RELAY_DONE && relay->down.is_persistent && !relay->down.has_surplus &&
-           relay->up.is_done && !relay->up.is_broken && weir_bytes_count(&relay->back->in) == 0;
+    return relay->down.state == WEIR_RELAY_DONE && relay->down.is_persistent && !relay->down.has_surplus && relay->up.is_done &&
+           !relay->up.is_broken && weir_bytes_count(&relay->back->in) == 0;
 }
 
 void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault)

@@ -21,7 +21,7 @@ typedef enum weir_relay_state {
     WEIR_RELAY_COLLECT, /* the head waits for its short body           */
     WEIR_RELAY_BODY,    /* the head is out or about to be              */
     WEIR_RELAY_TUNNEL,
-    WEIR_RELAY_DONE,    /* the backend has said all                    */
+    WEIR_RELAY_DONE, /* the backend has said all                    */
 } weir_relay_state_t;
 
 typedef struct weir_relay {
@@ -34,7 +34,7 @@ typedef struct weir_relay {
 
     struct {
         weir_body_sink_t sink;
-        weir_span_t head; /* not sent yet */
+        weir_span_t head;       /* not sent yet */
         size_t head_left_bytes; /* not yet in the kernel's hands */
         weir_framing_t framing;
         uint64_t taken_bytes;

@@ -207,8 +207,8 @@ static weir_sock_t *splice_sink(weir_relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
     bool is_long = relay->down.left_bytes >= WEIR_SPLICE_MIN_BYTES || relay->down.pipe != NULL;
-    if (relay->down.state != WEIR_RELAY_BODY || relay->down.framing.kind != WEIR_FRAMING_LENGTH || !is_long ||
-        front == NULL || !front->is_direct || front->ops->splice_sink == NULL || weir_bytes_count(&relay->back->in) > 0)
+    if (relay->down.state != WEIR_RELAY_BODY || relay->down.framing.kind != WEIR_FRAMING_LENGTH || !is_long || front == NULL ||
+        !front->is_direct || front->ops->splice_sink == NULL || weir_bytes_count(&relay->back->in) > 0)
         return NULL;
     weir_sock_t *sink = front->ops->splice_sink(front->req);
     if (sink != NULL && relay->down.pipe == NULL)

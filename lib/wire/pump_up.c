@@ -51,8 +51,8 @@ static void queue_rest(weir_back_t *back, const struct iovec *pieces, int count,
             written_bytes -= pieces[i].iov_len;
             continue;
         }
-        weir_bytes_append(&back->out, (weir_span_t){(const char *)pieces[i].iov_base + written_bytes,
-                                                    pieces[i].iov_len - written_bytes});
+        weir_bytes_append(&back->out,
+                          (weir_span_t){(const char *)pieces[i].iov_base + written_bytes, pieces[i].iov_len - written_bytes});
         written_bytes = 0;
     }
 }

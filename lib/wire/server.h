@@ -17,29 +17,29 @@
 typedef struct weir_listen {
     struct sockaddr_storage address;
     socklen_t address_len;
-    char name[128];           /* for messages: "127.0.0.1:8080", "[::]:80", "unix:/run/weir.sock" */
-    const char *where;        /* "file:line", or NULL                        */
-    bool has_proxy_protocol;  /* the first bytes of a connection are a PROXY header */
+    char name[128];                /* for messages: "127.0.0.1:8080", "[::]:80", "unix:/run/weir.sock" */
+    const char *where;             /* "file:line", or NULL                        */
+    bool has_proxy_protocol;       /* the first bytes of a connection are a PROXY header */
     const weir_network_t *trusted; /* who may send one; whoever else connects is closed */
-    size_t trusted_count;     /* 0: everybody                                */
-    uid_t owner;              /* of a unix socket; (uid_t)-1: as created     */
+    size_t trusted_count;          /* 0: everybody                                */
+    uid_t owner;                   /* of a unix socket; (uid_t)-1: as created     */
     gid_t group;
-    mode_t permission;        /* of a unix socket; 0: as created             */
-    h2o_hostconf_t **hosts;   /* NULL-terminated: the hosts reachable here   */
+    mode_t permission;      /* of a unix socket; 0: as created             */
+    h2o_hostconf_t **hosts; /* NULL-terminated: the hosts reachable here   */
 } weir_listen_t;
 
 typedef struct weir_server_settings {
     h2o_globalconf_t *globalconf;
     const weir_listen_t *listens;
     size_t listen_count;
-    unsigned threads;           /* 1 or more */
-    unsigned max_connections;   /* over all threads; beyond it accepting pauses */
+    unsigned threads;         /* 1 or more */
+    unsigned max_connections; /* over all threads; beyond it accepting pauses */
     uint32_t drain_timeout_ms;
-    uint32_t drain_delay_ms;    /* how long idle client connections live on after TERM; 0 */
+    uint32_t drain_delay_ms; /* how long idle client connections live on after TERM; 0 */
     /** What a front needs before a path is known: limits and timers of the global level, widened to the widest path. */
     weir_head_limits_t head_limits;
     uint32_t header_timeout_ms;
-    uint32_t idle_timeout_ms;   /* client body, client not reading a response */
+    uint32_t idle_timeout_ms; /* client body, client not reading a response */
     uint32_t max_requests_per_connection;
     uint64_t max_body_bytes;
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */

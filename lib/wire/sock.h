@@ -16,7 +16,7 @@ typedef struct weir_sock {
     h2o_socket_t *h2o; /* NULL: closed */
     weir_loop_t *loop;
     int fd;
-    bool is_reading; /* on_readable is wanted */
+    bool is_reading;  /* on_readable is wanted */
     bool is_awaiting; /* on_writable is under way */
     /** There are bytes, an end or an error to be read. Level-triggered: read, or stop reading. */
     void (*on_readable)(struct weir_sock *sock);

@@ -13,9 +13,9 @@
 #include "weir_types.h"
 
 enum {
-    WEIR_SPLICE_MIN_BYTES = 65536,  /* shorter rests are copied: a pipe costs more than it saves */
-    WEIR_PIPE_BYTES = 1048576,      /* asked of the kernel; it may give less                     */
-    WEIR_PIPES_IDLE_MAX = 64,       /* kept per loop                                             */
+    WEIR_SPLICE_MIN_BYTES = 65536, /* shorter rests are copied: a pipe costs more than it saves */
+    WEIR_PIPE_BYTES = 1048576,     /* asked of the kernel; it may give less                     */
+    WEIR_PIPES_IDLE_MAX = 64,      /* kept per loop                                             */
 };
 
 typedef struct weir_pipe {

@@ -44,8 +44,8 @@ struct weir_loop {
     } connects[FAKE_SCRIPT];
     size_t connect_count, connect_at;
     void (*before_connect)(weir_loop_t *loop); /* may still write the script, or NULL */
-    char backend_head[FAKE_HEAD_BYTES]; /* the latest */
-    size_t backs;                       /* connections not yet released */
+    char backend_head[FAKE_HEAD_BYTES];        /* the latest */
+    size_t backs;                              /* connections not yet released */
 };
 
 void fake_loop_init(weir_loop_t *loop);
@@ -125,12 +125,12 @@ struct weir_shared {
     fake_kind_t kind;
     unsigned asked[FAKE_KINDS], picks, checkins, empty_checkins, logs, terminates, inside;
     bool has_answered_all; /* init has: no other callback may follow */
-    weir_phase_t phase; /* of the latest check-in */
+    weir_phase_t phase;    /* of the latest check-in */
     const weir_fault_t *checkin_fault, *last_fault;
-    weir_outcome_t outcome; /* at terminate */
-    bool is_answering; /* an answer function is on the stack of this thread */
+    weir_outcome_t outcome;                                  /* at terminate */
+    bool is_answering;                                       /* an answer function is on the stack of this thread */
     void (*before)(weir_shared_t *script, fake_kind_t kind); /* a question is about to be asked, or NULL */
-    unsigned last_checkins; /* those that are not about a failed connect */
+    unsigned last_checkins;                                  /* those that are not about a failed connect */
 };
 
 extern const weir_router_t fake_router;

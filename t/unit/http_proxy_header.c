@@ -339,7 +339,7 @@ static void verifies_the_sum(void **state)
     expect_complete((weir_span_t){header, length}, &got);
     free(got.buffer);
     for (size_t i = 16; i < length; i++) { /* what stands before is checked otherwise */
-        if (i == at - 3) /* the sum's type: without it there is no sum */
+        if (i == at - 3)                   /* the sum's type: without it there is no sum */
             continue;
         header[i] ^= 0x10;
         expect_progress((weir_span_t){header, length}, WEIR_PROXY_BROKEN);

@@ -61,7 +61,9 @@ static void cancel(weir_exchange_t *x, void *memory)
         fake_note(x->loop, "-%u ", n);                                                                                         \
     }
 LEAVE(10)
-LEAVE(20) LEAVE(30) LEAVE(75) LEAVE(80)
+LEAVE(20)
+LEAVE(30)
+LEAVE(75) LEAVE(80)
 
 #define STAGE(n)                                                                                                               \
     {                                                                                                                          \
