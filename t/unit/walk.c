@@ -60,10 +60,12 @@ static void cancel(weir_exchange_t *x, void *memory)
         assert_true(((memory_t *)memory)->enters > 0);                                                                         \
         fake_note(x->loop, "-%u ", n);                                                                                         \
     }
+/* clang-format off: it cannot make up its mind */
 LEAVE(10)
 LEAVE(20)
 LEAVE(30)
-LEAVE(75) LEAVE(80)
+LEAVE(75)
+LEAVE(80)
 
 #define STAGE(n)                                                                                                               \
     {                                                                                                                          \
@@ -71,6 +73,7 @@ LEAVE(75) LEAVE(80)
     }
     static const weir_stage_t stage_10 = STAGE(10),
                               stage_20 = STAGE(20), stage_30 = STAGE(30), stage_75 = STAGE(75), stage_80 = STAGE(80);
+/* clang-format on */
 static const weir_stage_t stage_20_stubborn = {
     .number = 20, .name = "20", .memory_size = sizeof(memory_t), .enter = enter, .leave = leave_20};
 static const weir_stage_t *const five[] = {&stage_10, &stage_20, &stage_30, &stage_75, &stage_80, NULL};
