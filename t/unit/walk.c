@@ -60,7 +60,7 @@ static void cancel(weir_exchange_t *x, void *memory)
         assert_true(((memory_t *)memory)->enters > 0);                                                                         \
         fake_note(x->loop, "-%u ", n);                                                                                         \
     }
-/* clang-format off: it cannot make up its mind */
+/* clang-format off */
 LEAVE(10)
 LEAVE(20)
 LEAVE(30)
