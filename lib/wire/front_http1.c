@@ -284,6 +284,9 @@ static void turn(weir_letter_t *letter)
     http1_stream_t *stream = conn->stream;
     conn->is_turn_posted = false;
     if (conn->must_cut) {
+        /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
+        if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == HTTP1_PLAIN && !stream->body.is_tunnel)
+            weir_sock_will_reset(&conn->sock);
         http1_close(conn);
         return;
     }

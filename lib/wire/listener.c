@@ -66,6 +66,8 @@ static int open_socket(const weir_listen_t *listen, bool is_shared)
         remove_stale_path((const struct sockaddr_un *)&listen->address, listen->address_len);
     else
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (family != AF_UNIX) /* what is accepted inherits it */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (is_shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
         goto close_socket;
     if (family == AF_INET6)
@@ -159,9 +161,6 @@ static bool accept_one(weir_listener_t *listener)
             on_exhausted(listener, errno);
         return errno == ECONNABORTED || errno == EINTR;
     }
-    int on = 1;
-    if (peer.ss_family != AF_UNIX)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     atomic_fetch_add(&server->connections, 1);
     begin_connection(listener, fd, (const struct sockaddr *)&peer);
     return true;

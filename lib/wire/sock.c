@@ -112,6 +112,12 @@ ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count
     return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
 }
 
+void weir_sock_will_reset(weir_sock_t *sock)
+{
+    const struct linger now = {.l_onoff = 1};
+    (void)setsockopt(sock->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 void weir_sock_shutdown(weir_sock_t *sock)
 {
     if (sock->h2o != NULL)

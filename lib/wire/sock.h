@@ -55,6 +55,9 @@ ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 /** Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. */
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
 
+/** Makes the close to come a reset: for responses whose end only the close tells, and which have none. */
+void weir_sock_will_reset(weir_sock_t *sock);
+
 /** Ends our direction; the peer's goes on. */
 void weir_sock_shutdown(weir_sock_t *sock);
 
