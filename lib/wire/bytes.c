@@ -95,6 +95,16 @@ void weir_bytes_append(weir_bytes_t *queue, weir_span_t bytes)
     queue->end += bytes.len;
 }
 
+void weir_bytes_append_rest(weir_bytes_t *queue, const struct iovec *pieces, int count, size_t written_bytes)
+{
+    for (int i = 0; i < count; i++) {
+        size_t skipped_bytes = written_bytes < pieces[i].iov_len ? written_bytes : pieces[i].iov_len;
+        written_bytes -= skipped_bytes;
+        weir_bytes_append(queue,
+                          (weir_span_t){(const char *)pieces[i].iov_base + skipped_bytes, pieces[i].iov_len - skipped_bytes});
+    }
+}
+
 void weir_bytes_consume(weir_bytes_t *queue, size_t count)
 {
     WEIR_MUST(count <= weir_bytes_count(queue));

@@ -7,6 +7,7 @@
  * OWNER    Embedded in a connection; zeroed, it is empty. The bound is its user's to keep.
  */
 #include <string.h>
+#include <sys/uio.h>
 
 #include "weir_types.h"
 
@@ -40,6 +41,9 @@ static inline void weir_bytes_grow(weir_bytes_t *queue, size_t count)
 
 /** Adds a copy of `bytes` at the end. `bytes` may not lie in the queue. */
 void weir_bytes_append(weir_bytes_t *queue, weir_span_t bytes);
+
+/** Adds a copy of what lies behind the first `written_bytes` of the pieces: what the kernel did not take of them. */
+void weir_bytes_append_rest(weir_bytes_t *queue, const struct iovec *pieces, int count, size_t written_bytes);
 
 /** A block for reading into. */
 char *weir_block_take(void);

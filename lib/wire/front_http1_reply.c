@@ -19,19 +19,6 @@ enum {
 
 /* ---- writing ---- */
 
-static void queue_rest(http1_conn_t *conn, const struct iovec *pieces, int count, size_t written_bytes)
-{
-    for (int i = 0; i < count; i++) {
-        if (written_bytes >= pieces[i].iov_len) {
-            written_bytes -= pieces[i].iov_len;
-            continue;
-        }
-        weir_bytes_append(&conn->out,
-                          (weir_span_t){(const char *)pieces[i].iov_base + written_bytes, pieces[i].iov_len - written_bytes});
-        written_bytes = 0;
-    }
-}
-
 static void break_off(http1_conn_t *conn)
 {
     conn->must_cut = true;
@@ -49,7 +36,7 @@ void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
         break_off(conn);
         return;
     }
-    queue_rest(conn, pieces, count, written > 0 ? (size_t)written : 0);
+    weir_bytes_append_rest(&conn->out, pieces, count, written > 0 ? (size_t)written : 0);
     if (weir_bytes_count(&conn->out) > 0)
         http1_await_writable(conn);
 }

@@ -44,19 +44,6 @@ static void count_sent(weir_relay_t *relay, size_t bytes)
         journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
 }
 
-static void queue_rest(weir_back_t *back, const struct iovec *pieces, int count, size_t written_bytes)
-{
-    for (int i = 0; i < count; i++) {
-        if (written_bytes >= pieces[i].iov_len) {
-            written_bytes -= pieces[i].iov_len;
-            continue;
-        }
-        weir_bytes_append(&back->out,
-                          (weir_span_t){(const char *)pieces[i].iov_base + written_bytes, pieces[i].iov_len - written_bytes});
-        written_bytes = 0;
-    }
-}
-
 static void write_pieces(weir_relay_t *relay, const struct iovec *pieces, int count)
 {
     weir_back_t *back = relay->back;
@@ -71,7 +58,7 @@ static void write_pieces(weir_relay_t *relay, const struct iovec *pieces, int co
     }
     if (written > 0)
         count_sent(relay, (size_t)written);
-    queue_rest(back, pieces, count, written > 0 ? (size_t)written : 0);
+    weir_bytes_append_rest(&back->out, pieces, count, written > 0 ? (size_t)written : 0);
 }
 
 /** All of the request is in the kernel's hands, or the client's direction of a tunnel has ended. */
