@@ -10,6 +10,7 @@
 #include "lib/wire/server_private.h"
 
 enum {
+    SETTLE_MS = 10,    /* after which a new connection whose request is under way is watched */
     LOOK_MS = 1000,    /* how often a client that is not being read is looked at */
     LINGER_MS = 2000,  /* without a byte, after our side was closed               */
     LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends      */
@@ -25,7 +26,8 @@ static void read_head(http1_conn_t *conn);
 static socklen_t get_sockname(h2o_conn_t *super, struct sockaddr *address)
 {
     http1_conn_t *conn = (http1_conn_t *)(void *)super;
-    return h2o_socket_getsockname(conn->sock.h2o, address);
+    socklen_t len = sizeof(struct sockaddr_storage);
+    return getsockname(conn->sock.fd, address, &len) == 0 ? len : 0;
 }
 
 static socklen_t get_peername(h2o_conn_t *super, struct sockaddr *address)
@@ -40,7 +42,7 @@ static socklen_t get_peername(h2o_conn_t *super, struct sockaddr *address)
 
 static h2o_socket_t *get_socket(h2o_conn_t *super)
 {
-    return ((http1_conn_t *)(void *)super)->sock.h2o;
+    return weir_sock_join(&((http1_conn_t *)(void *)super)->sock);
 }
 
 static h2o_iovec_t request_index(h2o_req_t *req)
@@ -75,7 +77,7 @@ void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
     conn->sock.on_writable = on_writable;
     weir_list_append(&loop->connections, &conn->link);
     loop->connection_count++;
-    http1_update_watch(conn);
+    on_readable(&conn->sock); /* most clients have spoken by now */
 }
 
 static http1_stream_t *take_stream(weir_loop_t *loop)
@@ -172,6 +174,7 @@ static void on_read_timer(weir_timer_t *timer)
             http1_close(conn);
             return;
         }
+        (void)weir_sock_join(&conn->sock);
         http1_update_watch(conn);
         return;
     case HTTP1_PAGE:
@@ -206,6 +209,12 @@ static void update_busy(http1_conn_t *conn)
     bool has_room = weir_bytes_count(&conn->in) < WEIR_READ_BYTES;
     bool is_open = conn->stream->body.sink != NULL && !conn->stream->body.is_done; /* paused: leave it in the kernel */
     bool watches = !conn->has_ended && (wants || (has_room && !is_open));
+    if (watches && !wants && !weir_sock_has_joined(&conn->sock)) {
+        /* Most responses come sooner, and of those whose connection is then closed the poll need never know */
+        if (!weir_timer_is_set(&conn->read_timer))
+            set_read_timer(conn, SETTLE_MS);
+        return;
+    }
     weir_sock_watch(&conn->sock, watches);
     if (!watches)
         set_read_timer(conn, LOOK_MS);
@@ -498,6 +507,8 @@ static void on_nothing(http1_conn_t *conn, ssize_t count)
         http1_close(conn);
     else if (count == WEIR_SOCK_END)
         on_end(conn);
+    else if (!weir_sock_has_joined(&conn->sock))
+        http1_update_watch(conn);
 }
 
 /** A head that continues goes behind its beginning; everything else is read into the loop's scratch. */

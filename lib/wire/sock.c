@@ -9,34 +9,50 @@
 
 void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted)
 {
-    int flags = H2O_SOCKET_FLAG_DONT_READ | (is_accepted ? H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION : 0);
-    sock->h2o = h2o_evloop_socket_create(loop->h2o.loop, fd, flags);
-    sock->h2o->data = sock;
-    sock->fd = fd;
+    sock->h2o = NULL;
     sock->loop = loop;
+    sock->fd = fd;
+    sock->is_accepted = is_accepted;
     sock->is_reading = sock->is_awaiting = false;
+}
+
+h2o_socket_t *weir_sock_join(weir_sock_t *sock)
+{
+    if (sock->h2o != NULL)
+        return sock->h2o;
+    int flags = H2O_SOCKET_FLAG_DONT_READ | (sock->is_accepted ? H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION : 0);
+    sock->h2o = h2o_evloop_socket_create(sock->loop->h2o.loop, sock->fd, flags);
+    sock->h2o->data = sock;
+    return sock->h2o;
 }
 
 void weir_sock_move(weir_sock_t *to, weir_sock_t *from)
 {
     to->h2o = from->h2o;
-    to->h2o->data = to;
+    if (to->h2o != NULL)
+        to->h2o->data = to;
     to->fd = from->fd;
     to->loop = from->loop;
+    to->is_accepted = from->is_accepted;
     to->is_reading = from->is_reading;
     to->is_awaiting = from->is_awaiting;
     from->h2o = NULL;
+    from->loop = NULL;
     from->is_reading = from->is_awaiting = false;
 }
 
 void weir_sock_close(weir_sock_t *sock)
 {
-    if (sock->h2o == NULL)
+    if (!weir_sock_is_open(sock))
         return;
     h2o_socket_t *gone = sock->h2o;
     sock->h2o = NULL;
+    sock->loop = NULL;
     sock->is_reading = sock->is_awaiting = false;
-    h2o_socket_close(gone);
+    if (gone != NULL)
+        h2o_socket_close(gone);
+    else
+        close(sock->fd);
 }
 
 static void on_read(h2o_socket_t *h2o, const char *err)
@@ -48,11 +64,11 @@ static void on_read(h2o_socket_t *h2o, const char *err)
 
 void weir_sock_watch(weir_sock_t *sock, bool is_wanted)
 {
-    if (sock->h2o == NULL || sock->is_reading == is_wanted)
+    if (!weir_sock_is_open(sock) || sock->is_reading == is_wanted)
         return;
     sock->is_reading = is_wanted;
     if (is_wanted)
-        h2o_socket_read_start(sock->h2o, on_read);
+        h2o_socket_read_start(weir_sock_join(sock), on_read);
     else
         h2o_socket_read_stop(sock->h2o);
 }
@@ -67,10 +83,10 @@ static void on_write(h2o_socket_t *h2o, const char *err)
 
 void weir_sock_await_writable(weir_sock_t *sock)
 {
-    if (sock->h2o == NULL || sock->is_awaiting)
+    if (!weir_sock_is_open(sock) || sock->is_awaiting)
         return;
     sock->is_awaiting = true;
-    h2o_socket_notify_write(sock->h2o, on_write);
+    h2o_socket_notify_write(weir_sock_join(sock), on_write);
 }
 
 /*
@@ -120,7 +136,7 @@ void weir_sock_will_reset(weir_sock_t *sock)
 
 void weir_sock_shutdown(weir_sock_t *sock)
 {
-    if (sock->h2o != NULL)
+    if (weir_sock_is_open(sock))
         (void)shutdown(sock->fd, SHUT_WR);
 }
 

@@ -13,9 +13,10 @@
 #include "lib/wire/loop.h"
 
 typedef struct weir_sock {
-    h2o_socket_t *h2o; /* NULL: closed */
-    weir_loop_t *loop;
+    weir_loop_t *loop; /* NULL: closed */
+    h2o_socket_t *h2o; /* NULL: the loop's poll does not know it, because it has not yet had to wait */
     int fd;
+    bool is_accepted;
     bool is_reading;  /* on_readable is wanted */
     bool is_awaiting; /* on_writable is under way */
     /** There are bytes, an end or an error to be read. Level-triggered: read, or stop reading. */
@@ -26,8 +27,20 @@ typedef struct weir_sock {
 
 enum { WEIR_SOCK_END = 0, WEIR_SOCK_BLOCKED = -1, WEIR_SOCK_BROKEN = -2 };
 
-/** Takes over the non-blocking `fd`. is_accepted: run after the sockets towards backends (libh2o's order). */
+/**
+ * Takes over the non-blocking `fd`. is_accepted: run after the sockets towards backends (libh2o's order). The loop's poll is
+ * joined when something is first waited for: a connection that is read, answered and closed at once never pays for it.
+ */
 void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted);
+
+/** Joins the loop's poll, if that is still to be done. What libh2o knows the socket by; the socket's, and closed with it. */
+h2o_socket_t *weir_sock_join(weir_sock_t *sock);
+
+/** Whether waiting costs nothing more: it is in the loop's poll. */
+static inline bool weir_sock_has_joined(const weir_sock_t *sock)
+{
+    return sock->h2o != NULL;
+}
 
 /** Makes `to`, which is closed, what `from` is; `from` is closed afterwards. The callbacks of `to` are its own. */
 void weir_sock_move(weir_sock_t *to, weir_sock_t *from);
@@ -37,7 +50,7 @@ void weir_sock_close(weir_sock_t *sock);
 
 static inline bool weir_sock_is_open(const weir_sock_t *sock)
 {
-    return sock->h2o != NULL;
+    return sock->loop != NULL;
 }
 
 /** Wants or does not want on_readable. */
