@@ -77,7 +77,7 @@ void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
     conn->sock.on_writable = on_writable;
     weir_list_append(&loop->connections, &conn->link);
     loop->connection_count++;
-    on_readable(&conn->sock); /* most clients have spoken by now */
+    http1_post_turn(conn); /* by then most clients have spoken */
 }
 
 static http1_stream_t *take_stream(weir_loop_t *loop)
@@ -308,6 +308,8 @@ static void turn(weir_letter_t *letter)
     if (stream == NULL) {
         if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0)
             read_head(conn);
+        else if (!weir_sock_has_joined(&conn->sock))
+            on_readable(&conn->sock);
         return;
     }
     if (stream->reply.is_final) {

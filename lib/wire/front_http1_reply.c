@@ -25,13 +25,15 @@ static void break_off(http1_conn_t *conn)
     http1_post_turn(conn);
 }
 
-void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
+typedef ssize_t writer_t(weir_sock_t *sock, const struct iovec *pieces, int count);
+
+static void write_with(writer_t *writer, http1_conn_t *conn, struct iovec *pieces, int count)
 {
     if (conn->must_cut)
         return;
     ssize_t written = 0;
     if (weir_bytes_count(&conn->out) == 0)
-        written = weir_sock_write(&conn->sock, pieces, count);
+        written = writer(&conn->sock, pieces, count);
     if (written == WEIR_SOCK_BROKEN) {
         break_off(conn);
         return;
@@ -39,6 +41,11 @@ void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
     weir_bytes_append_rest(&conn->out, pieces, count, written > 0 ? (size_t)written : 0);
     if (weir_bytes_count(&conn->out) > 0)
         http1_await_writable(conn);
+}
+
+void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
+{
+    write_with(weir_sock_write, conn, pieces, count);
 }
 
 bool http1_flush(http1_conn_t *conn)
@@ -265,6 +272,13 @@ static void join_small(weir_loop_t *loop, outgoing_t *out)
     out->count = 1;
 }
 
+/** Whether the turn that follows the response closes the connection and does not linger. */
+static bool will_close(const http1_stream_t *stream)
+{
+    return !stream->reply.keeps_alive && stream->body.is_done && !stream->body.is_tunnel &&
+           weir_bytes_count(&stream->conn->in) == 0;
+}
+
 static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
     http1_conn_t *conn = stream->conn;
@@ -277,7 +291,8 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
     bool is_right = encode(stream, &out, pieces, count, is_last);
     join_small(conn->loop, &out);
     if (out.count > 0)
-        http1_write(conn, out.pieces, out.count);
+        write_with(is_last && is_right && will_close(stream) ? weir_sock_write_last : weir_sock_write, conn, out.pieces,
+                   out.count);
     if (!is_right)
         break_off(conn);
     stream->reply.is_final = is_last;

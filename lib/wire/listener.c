@@ -16,7 +16,8 @@
 
 enum {
     BACKLOG = 4096,     /* the kernel's somaxconn may be less */
-    ACCEPTS = 16,       /* connections taken before others have their turn */
+    ACCEPTS = 16,       /* most connections taken before others have their turn */
+    FULL_TURNS = 8,     /* turns that took all they may, after which the next may take twice as many */
     FULL_MS = 20,       /* until it is looked again whether there is room */
     EXHAUSTED_MS = 100, /* after running out of descriptors or memory */
     COMPLAINT_US = 1000000,
@@ -166,12 +167,27 @@ static bool accept_one(weir_listener_t *listener)
     return true;
 }
 
+/** Asking once too often costs a system call, once too seldom a turn of the loop: rarely try more than came of late. */
+static void expect_next(weir_listener_t *listener, unsigned taken)
+{
+    if (taken < listener->accepts) {
+        listener->accepts = taken > 0 ? taken : 1;
+        listener->full_turns = 0;
+        return;
+    }
+    if (++listener->full_turns < FULL_TURNS || listener->accepts > ACCEPTS / 2)
+        return;
+    listener->accepts *= 2;
+    listener->full_turns = 0;
+}
+
 static void on_readable(weir_sock_t *sock)
 {
     weir_listener_t *listener = WEIR_AROUND(sock, weir_listener_t, sock);
-    for (int i = 0; i < ACCEPTS; i++)
-        if (!accept_one(listener))
-            return;
+    unsigned taken = 0;
+    while (taken < listener->accepts && accept_one(listener))
+        taken++;
+    expect_next(listener, taken);
 }
 
 static void on_writable(weir_sock_t *sock)
@@ -197,7 +213,7 @@ static uint16_t port_of(int fd)
 
 void weir_listener_start(weir_listener_t *listener, weir_loop_t *loop, const weir_listen_t *listen, int fd)
 {
-    *listener = (weir_listener_t){.loop = loop, .listen = listen, .port = port_of(fd)};
+    *listener = (weir_listener_t){.loop = loop, .listen = listen, .port = port_of(fd), .accepts = 1};
     weir_sock_open(&listener->sock, loop, fd, true);
     listener->sock.on_readable = on_readable;
     listener->sock.on_writable = on_writable;

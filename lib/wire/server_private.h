@@ -20,8 +20,10 @@ typedef struct weir_listener {
     weir_sock_t sock;
     weir_loop_t *loop;
     const weir_listen_t *listen;
-    uint16_t port;      /* 0 for unix sockets */
-    weir_timer_t pause; /* accepting goes on when it is due */
+    uint16_t port;       /* 0 for unix sockets */
+    unsigned accepts;    /* most connections to be taken in the next turn of the loop */
+    unsigned full_turns; /* turns in a row that have taken so many */
+    weir_timer_t pause;  /* accepting goes on when it is due */
 } weir_listener_t;
 
 /**

@@ -128,6 +128,18 @@ ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count
     return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
 }
 
+ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count)
+{
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do {
+        sent = syscall(SYS_sendmsg, sock->fd, &message, MSG_MORE | MSG_NOSIGNAL);
+    } while (sent == -1 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
+}
+
 void weir_sock_will_reset(weir_sock_t *sock)
 {
     const struct linger now = {.l_onoff = 1};

@@ -68,6 +68,12 @@ ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 /** Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. */
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
 
+/**
+ * The same for the last bytes before a close that follows within this turn of the loop: the kernel holds them back for it, so that
+ * the end of the stream travels in their packet and not in one of its own.
+ */
+ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count);
+
 /** Makes the close to come a reset: for responses whose end only the close tells, and which have none. */
 void weir_sock_will_reset(weir_sock_t *sock);
 
