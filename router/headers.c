@@ -15,6 +15,14 @@ void weir_header_put(weir_header_sink_t *sink, weir_span_t name, weir_span_t val
     weir_headers_put(sink->headers, sink->arena, weir_arena_copy(sink->arena, name), weir_arena_copy(sink->arena, value));
 }
 
+void weir_header_add(weir_header_sink_t *sink, weir_span_t name, weir_span_t value)
+{
+    /* RFC 9112 §3.2: whoever reads two of them may believe the wrong one */
+    if (!weir_hop_may_set(name, value) || weir_header_id(name) == WEIR_HEADER_HOST)
+        return;
+    weir_headers_add(sink->headers, sink->arena, weir_arena_copy(sink->arena, name), weir_arena_copy(sink->arena, value));
+}
+
 void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 {
     weir_header_sink_t sink = {headers, &x->arena};

@@ -22,7 +22,7 @@
 #include "weir_types.h"
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
-#define WEIR_ROUTER_ABI 1
+#define WEIR_ROUTER_ABI 2
 
 /* ── Questions: one type each, so that answering the wrong one does not compile. ── */
 typedef struct weir_q_init weir_q_init_t;
@@ -112,6 +112,11 @@ WEIR_API void weir_page_body(weir_q_page_t *q, weir_span_t body);
 WEIR_API weir_group_t *weir_page_group(const weir_q_page_t *q);
 /** Replaces every header of this name, or adds one. Framing and connection headers are left out. */
 WEIR_API void weir_header_put(weir_header_sink_t *sink, weir_span_t name, weir_span_t value);
+/**
+ * Adds a header behind all others and leaves those of this name alone: a Set-Cookie beside the backend's. Left out is what
+ * weir_header_put() leaves out, and Host, of which there is one. Since ABI 2.
+ */
+WEIR_API void weir_header_add(weir_header_sink_t *sink, weir_span_t name, weir_span_t value);
 /**
  * Adds `name=value` at the end of the request's access line, the value quoted if it has to be. Left out: a name that is no
  * token of at most 63 characters, every field beyond the sixteenth, and all of them if no access log is written.

@@ -64,6 +64,7 @@ subtest 'a module that cannot be a router is refused at start, with a sentence' 
         'without lookup_domain_name' => [ router_so('incomplete', '-DWITHOUT_LOOKUP'), qr/lookup_domain_name/ ],
         'without checkout_service'   => [ router_so('incomplete', '-DWITHOUT_CHECKOUT'), qr/checkout_service/ ],
         'without service_backend'    => [ router_so('incomplete', '-DWITHOUT_BACKEND'), qr/service_backend/ ],
+        'that calls a function which this proxy does not have' => [ router_so('incomplete', '-DCALLS_UNKNOWN'), qr/weir_of_a_time_to_come/ ],
         'without its symbol'         => [ router_so('incomplete', '-DWITHOUT_SYMBOL'), qr/weir_router/ ],
         'that is not there'          => [ './no/such/router.so', qr/no such|cannot open|not found/i ],
         'that is no shared object'   => [ write_file(temp_path('text.so'), "not a module\n"), qr/\S/ ],

@@ -154,6 +154,23 @@ subtest 'additional headers of the router' => sub {
     is($r->header('Content-Length'), length $r->body, 'its framing is ours, too');
 };
 
+subtest 'headers that the router adds beside those of their name' => sub {
+    my $cookies = backend(sub { my $c = shift; my $head = $c->read_head or return; $c->write(simple_response($head, headers => "Set-Cookie: a=1\r\nset-cookie: b=2\r\n")) });
+    my $adding = proxy(router => { module => router_so('record'), log => $log, backends => [ $cookies->address ] });
+    my $r = $adding->get('/', "X-Do: add\r\nset-cookie: of=client\r\nVia: 1.0 client\r\n");
+    is(one_of($r, 'Set-Cookie'), 'a=1|b=2|of=router|and=another', 'the backend\'s cookies, then the router\'s');
+    is(one_of($r, 'Via'), '1.1 weir|1.1 router', 'to the client');
+    my $head = Weir::Response->new($r->body, '', '', 1, '');
+    is(one_of($head, 'Set-Cookie') . '|' . one_of($head, 'Via'), 'of=client|of=router|and=another|1.0 client, 1.1 weir|1.1 router', 'to the backend as well');
+    is(one_of($head, 'Host'), 'a.test', 'there is one Host');
+    for my $side ($r, $head) {
+        is(one_of($side, $_), '', "$_ cannot be added") for 'Transfer-Encoding', 'X-Split', 'X-Forged', 'Bad Name';
+        unlike(one_of($side, 'Connection'), qr/cookie/i, 'nor an option of Connection');
+    }
+    is(one_of($r, 'Content-Length'), length $r->body, 'nor a length');
+    is(one_of($r, 'Host'), '', 'nor a Host of the response');
+};
+
 subtest 'headers of an app of the table' => sub {
     my $table = proxy(backends => [$echo], app => { headers => { 'to-backend' => { 'X-App' => 'shop' }, 'to-client' => { 'X-Served-By' => 'weir' } } });
     my $r = $table->get('/', "X-App: forged\r\n");

@@ -12,6 +12,7 @@
  *   first=N        starts at backend N            own-page    an error page of its own
  *   deep           feature deep_continue          put         additional headers both ways
  *   name           calls its service by a name    twice       answers every question twice
+ *   add            the same, beside what is there: Set-Cookie, Via, and what may not be added
  *   init-respond=N answers the request in init    log         writes its log callback down, and adds fields to the line
  *   journal        terminate writes down all that weir_request.h knows
  *   QUESTION=MS    answers that question (init, lookup, checkout, backend, checkin, page) from a thread, so much later
@@ -320,9 +321,24 @@ static bool feature(weir_state_t *state, const weir_request_t *request, weir_fea
     return which == WEIR_DEEP_CONTINUE && is_told(request, "deep");
 }
 
+static void add_headers(weir_header_sink_t *sink)
+{
+    weir_header_add(sink, span("Set-Cookie"), span("of=router"));
+    weir_header_add(sink, span("Set-Cookie"), span("and=another"));
+    weir_header_add(sink, span("via"), span("1.1 router"));
+    weir_header_add(sink, span("Host"), span("two.test"));
+    weir_header_add(sink, span("Content-Length"), span("1"));
+    weir_header_add(sink, span("Transfer-Encoding"), span("chunked"));
+    weir_header_add(sink, span("Connection"), span("Set-Cookie"));
+    weir_header_add(sink, span("Bad Name"), span("x"));
+    weir_header_add(sink, span("X-Split"), span("a\r\nX-Forged: b"));
+}
+
 static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
 {
     say(state, "additional_headers %s", way == WEIR_TO_BACKEND ? "to_backend" : "to_client");
+    if (is_told(request, "add"))
+        add_headers(sink);
     if (!is_told(request, "put"))
         return;
     weir_header_put(sink, span("X-Put"), span(way == WEIR_TO_BACKEND ? "to-backend" : "to-client"));

@@ -132,6 +132,24 @@ static void the_response(void **state)
     world_close();
 }
 
+/* What may not be set at all is tried by the script's on_headers() in every test. */
+static void added_headers_leave_the_others_alone(void **state)
+{
+    world_open(NULL);
+    w.script.adds_headers = true;
+    world_request("GET / HTTP/1.1\r\nHost: a\r\nset-cookie: mine\r\n\r\n");
+    assert_contains(w.loop.backend_head, "\r\nset-cookie: mine\r\n");
+    assert_contains(w.loop.backend_head, "\r\nSet-Cookie: r\r\n");
+    assert_lacks(w.loop.backend_head, "Host: two");
+    assert_lacks(w.loop.backend_head, "X-Added");
+    assert_lacks(w.loop.backend_head, "Transfer-Encoding");
+    assert_true(fake_respond(w.x, "HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 0\r\n\r\n"));
+    assert_string_equal(w.front.head, "Set-Cookie: a\nset-cookie: b\nVia: 1.1 weir\nX-To-Client: c\nSet-Cookie: r\n");
+    assert_int_equal(w.front.framing.kind, WEIR_FRAMING_NONE);
+    assert_true(fake_relay_end(w.x, NULL));
+    world_close();
+}
+
 static void a_head_response_announces_its_length(void **state)
 {
     request_of("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -329,6 +347,7 @@ int main(void)
         cmocka_unit_test(canonical_case),
         cmocka_unit_test(many_and_long_headers),
         cmocka_unit_test(the_response),
+        cmocka_unit_test(added_headers_leave_the_others_alone),
         cmocka_unit_test(a_head_response_announces_its_length),
         cmocka_unit_test(refuses_broken_responses),
         cmocka_unit_test(forwards_interim_responses),

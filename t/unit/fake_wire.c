@@ -714,6 +714,11 @@ static void on_headers(weir_state_t *state, const weir_request_t *request, weir_
         weir_header_put(sink, WEIR_SPAN("X-To-Backend"), WEIR_SPAN("b"));
     else
         weir_header_put(sink, WEIR_SPAN("X-To-Client"), WEIR_SPAN("c"));
+    if (state->script->adds_headers)
+        weir_header_add(sink, WEIR_SPAN("Set-Cookie"), WEIR_SPAN("r"));
+    weir_header_add(sink, WEIR_SPAN("Host"), WEIR_SPAN("two"));
+    weir_header_add(sink, WEIR_SPAN("Transfer-Encoding"), WEIR_SPAN("chunked"));
+    weir_header_add(sink, WEIR_SPAN("X-Added"), WEIR_SPAN("a\r\nb: c"));
     weir_header_put(sink, WEIR_SPAN("Content-Length"), WEIR_SPAN("7"));
     weir_header_put(sink, WEIR_SPAN("X-Split"), WEIR_SPAN("a\r\nb: c"));
     weir_header_put(sink, WEIR_SPAN("no token"), WEIR_SPAN("a"));

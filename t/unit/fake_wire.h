@@ -118,7 +118,7 @@ struct weir_shared {
     uint16_t page_status;
     uint16_t init_status; /* not 0: init answers the request itself */
     weir_keepalive_t keepalive;
-    bool has_deep_continue, has_peer_port, has_no_service, has_log_fields;
+    bool has_deep_continue, has_peer_port, has_no_service, has_log_fields, adds_headers;
     unsigned services_max; /* beyond it checkout refuses with fake_exhausted; 0: without end */
 
     void *question; /* the one that is open, of this kind */
