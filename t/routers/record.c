@@ -25,14 +25,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <weir.h>
+#include "place.h"
 
 enum { SERVICES = 16 };
 
 struct weir_service {
     char name[32];
-    char host[128];
-    uint16_t port; /* 0: host is a path */
+    place_t place;
 };
 struct weir_group {
     const char *name;
@@ -218,9 +217,7 @@ static weir_answer_t give_backend(const answer_t *a)
     const weir_service_t *service = a->with;
     if (service == NULL)
         return weir_backend_at(a->q, "not an address", 80);
-    if (service->port == 0)
-        return weir_backend_at_path(a->q, service->host);
-    return weir_backend_at(a->q, service->host, service->port);
+    return place_answer(&service->place, a->q);
 }
 
 static weir_answer_t give_checkin(const answer_t *a)
@@ -406,22 +403,6 @@ const weir_router_t weir_router = {WEIR_ROUTER("record"),
 
 /* ── configuration ── */
 
-static bool read_service(const weir_config_t *node, struct weir_service *service, size_t index)
-{
-    const char *text = weir_config_text(node), *colon = text == NULL ? NULL : strrchr(text, ':');
-
-    if (colon == NULL)
-        return weir_config_wrong(node, "a backend is host:port or unix:path");
-    snprintf(service->name, sizeof(service->name), "s%zu", index);
-    if (strncmp(text, "unix:", 5) == 0) {
-        snprintf(service->host, sizeof(service->host), "%s", text + 5);
-        return true;
-    }
-    snprintf(service->host, sizeof(service->host), "%.*s", (int)(colon - text), text);
-    service->port = (uint16_t)atoi(colon + 1);
-    return true;
-}
-
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
 void weir_router_release(weir_shared_t *shared);
 
@@ -444,12 +425,13 @@ bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shar
     pthread_mutex_init(&shared->mutex, NULL);
     pthread_cond_init(&shared->is_idle, NULL);
     for (size_t i = 0; i < weir_config_count(backends) && i < SERVICES; i++) {
-        if (!read_service(weir_config_at(backends, i), &shared->services[i], i)) {
+        struct weir_service *service = &shared->services[shared->count++];
+        snprintf(service->name, sizeof(service->name), "s%zu", i);
+        if (!place_read(weir_config_at(backends, i), backends, &service->place)) {
             close(shared->log);
             free(shared);
             return false;
         }
-        shared->count++;
     }
     *out_shared = shared;
     return true;

@@ -8,15 +8,10 @@
  * X-Proxied, X-Ssl: yes or no. X-Peer: address and port. X-Scheme. X-Authority, X-Alpn, X-Unique-Id, X-Ssl-Version, X-Ssl-Cn,
  * X-Ssl-Cipher: in quotes, or "-" where there is none. Told to the client once more, when the response comes.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <weir.h>
+#include "place.h"
 
 struct weir_shared {
-    char host[64];
-    uint16_t port;
+    place_t backend;
 };
 struct weir_state {
     weir_shared_t *shared;
@@ -51,7 +46,7 @@ static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request
 
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
-    return weir_backend_at(q, state->shared->host, state->shared->port);
+    return place_answer(&state->shared->backend, q);
 }
 
 static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
@@ -111,15 +106,12 @@ void weir_router_release(weir_shared_t *shared);
 
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
-    const weir_config_t *node = weir_config_get(config, "backend");
-    const char *text = weir_config_text(node), *colon = text == NULL ? NULL : strrchr(text, ':');
-    weir_shared_t *shared;
+    weir_shared_t *shared = calloc(1, sizeof(*shared));
 
-    if (colon == NULL)
-        return weir_config_wrong(node != NULL ? node : config, "backend: host:port");
-    shared = calloc(1, sizeof(*shared));
-    snprintf(shared->host, sizeof(shared->host), "%.*s", (int)(colon - text), text);
-    shared->port = (uint16_t)atoi(colon + 1);
+    if (!place_read(weir_config_get(config, "backend"), config, &shared->backend)) {
+        free(shared);
+        return false;
+    }
     *out_shared = shared;
     return true;
 }
