@@ -73,7 +73,8 @@ subtest 'bytes in both directions' => sub {
     }
     my $large = join '', map { pack 'N', $_ } 1 .. 1_000_000;
     $client->write($large, 3 * wait_seconds());
-    ok(($client->read_exactly(length $large, 3 * wait_seconds()) // '') eq $large, '4 MB come back');
+    ok(($client->read_exactly(length $large, 3 * wait_seconds()) // '') eq $large, '4 MB come back')
+        or diag(sprintf '%d are there, eof %d, reset %d, %s', length $client->{in}, $client->is_eof, $client->was_reset, join ' ', map { $_->{''} } ($proxy->log_lines)[-1]);
 };
 
 subtest 'early bytes' => sub {
