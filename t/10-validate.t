@@ -226,6 +226,7 @@ subtest 'the time for a head' => sub {
     my $r = $client{late}->read_response;
     is($r && $r->status, 408, 'after the request line: 408');
     ok($r && $r->says_close, 'Connection: close');
+    is(($impatient->log_lines)[0]{code}, 'header_timeout', 'named in the log');
     is($client{late}->read_eof, '', 'closed');
 
     my $slow = $impatient->connect;

@@ -28,12 +28,17 @@ my %does = (
     interims => sub { $_[0]->write("HTTP/1.1 102 Processing\r\n\r\n" x 70) },
     twice    => sub { $_[0]->write("HTTP/1.1 100 Continue\r\n\r\n" x 2) },
     switch   => sub { $_[0]->write("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi") },
+    tunnel   => sub { $_[0]->write("HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi"); $_[0]->wait_close },
+    huge     => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n"); $_[0]->write('x' x 20_000_000, 60) },
+    deaf     => sub { my ($c, $path) = @_; wait_for { calls($path) =~ /^terminate/m } },    # takes nothing
+    leaves   => sub { $_[0]->write(simple_response('ok')); $_[0]->read_until(qr/\r\n\r\n/) },    # in the middle of a second request
 );
-my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; my ($case) = $c->case_of($head) =~ /^(\w+)/; $does{$case}->($c) });
 my $log = temp_path('record.log');
 my %router = (module => router_so('record'), log => $log);
+my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; my ($case, $path) = ($c->case_of($head) =~ /^(\w+)/, $head =~ m{^\S+ (\S+)}); $does{$case}->($c, $path) });
 my $proxy = proxy(
     router => { %router, backends => [ '127.0.0.1:' . stuck_port(), '127.0.0.1:' . refusing_port(), $backend->address ] },
+    global => { 'limit-request-body' => 1_000_000 },
     path => { 'weir.first-byte-timeout' => ms(300), 'weir.idle-timeout' => ms(300), 'weir.router-timeout' => ms(2000) },
 );
 my $hasty = proxy(
@@ -142,6 +147,111 @@ is(leave('/hold-left-body', 'first=2', qr/to_backend/, headers => "Content-Lengt
     "${asked}checkin_service main s2 connected client_closed\nterminate client_closed 499\n", '… in the middle of its body');
 is(leave('/hold-left-expect', 'first=2 deep', qr/to_backend/, headers => "Expect: 100-continue\r\nContent-Length: 9\r\n"),
     $begin . "feature deep_continue\n${picked}additional_headers to_backend\ncheckin_service main s2 connected client_closed\nterminate client_closed 499\n", '… before it has continued');
+
+# ── connecting ──
+
+my $wanderer = proxy(
+    router => { %router, backends => [
+        '255.255.255.255:9', 'no-such-host.invalid:80', '127.0.0.1:' . stuck_port(), 'unix:' . temp_path('nobody.sock'), '127.0.0.1:' . refusing_port(),
+        $backend->address,
+    ] },
+    path => { 'weir.connect-timeout' => ms(300) },
+);
+
+subtest 'every reason why a backend cannot be connected to' => sub {
+    is($wanderer->get('/ok-everywhere')->body, 'ok', 'the sixth answers');
+    my @why = qw(backend_unreachable backend_unresolved backend_connect_timeout backend_refused backend_refused);
+    my $tried = join '', map { "checkout_service main\nservice_backend s$_\ncheckin_service main s$_ connecting $why[$_]\n" } 0 .. $#why;
+    is(calls_of('/ok-everywhere'), "$begin${tried}checkout_service main\nservice_backend s5\nadditional_headers to_backend\nadditional_headers to_client\n"
+        . "checkin_service main s5 connected -\nterminate - 200\n", 'each is checked in with its own');
+};
+
+subtest 'a router that names one dead backend for ever' => sub {
+    is($wanderer->get('/endless', "X-Do: first=4 endless\r\n")->status, 503, 'is stopped');
+    my $once = "checkout_service main\nservice_backend s4\ncheckin_service main s4 connecting backend_refused\n";
+    ok(calls_of('/endless') eq $begin . $once x 1000 . "error_page too_many_attempts main\ncheckin_service main - checkout too_many_attempts\n"
+        . "terminate too_many_attempts 503\n", 'after a thousand attempts') or diag(substr calls_of('/endless'), -300);
+    is($wanderer->log_where(path => '/endless')->{code}, 'too_many_attempts', 'named in the log');
+};
+
+subtest 'a request that is sent again' => sub {
+    my $keeping = proxy(router => { %router, keepalive => 'reuse', backends => [ $backend->address ] });
+    is($keeping->get('/leaves-fill')->body, 'ok', 'a connection that will not answer twice');
+    is($keeping->get('/ok-again')->body, 'ok', 'over a new connection');
+    is(calls_of('/ok-again'), "${begin}checkout_service main\nservice_backend s0\n" . "additional_headers to_backend\n" x 2
+        . "additional_headers to_client\ncheckin_service main s0 connected -\nterminate - 200\n", 'the headers are asked for twice, the service once');
+};
+
+# ── sides that stand still, bodies that are too large ──
+
+sub with_error_page { my ($calls, $fault) = @_; return "${calls}error_page $fault main\n" }
+
+subtest 'a backend that takes nothing of the request' => sub {
+    my $own = proxy(router => { %router, backends => [ $backend->address ] }, path => { 'weir.idle-timeout' => ms(300) });
+    my $client = $own->connect;
+    $client->write("POST /deaf HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
+    $client->write_until_stuck('x' x 30_000_000, ms(100) / 1000);
+    is($client->read_response->status, 503, 'a page');
+    is(calls_of('/deaf'), with_error_page("${begin}checkout_service main\nservice_backend s0\nadditional_headers to_backend\n", 'backend_stalled')
+        . "checkin_service main s0 connected backend_stalled\nterminate backend_stalled 503\n", 'the calls');
+    is($own->log_where(path => '/deaf')->{code}, 'backend_stalled', 'named in the log');
+};
+
+subtest 'a client that takes nothing of the response' => sub {
+    my $client = $proxy->connect(receive_buffer => 4096);
+    $client->write("GET /huge HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2\r\n\r\n");
+    is(calls_of('/huge'), "${relayed}checkin_service main s2 connected client_stalled\nterminate client_stalled 200\n", 'the calls');
+    is($proxy->log_where(path => '/huge')->{code}, 'client_stalled', 'named in the log');
+};
+
+subtest 'a tunnel through which nothing passes' => sub {
+    my $client = $proxy->connect;
+    $client->write("GET /tunnel HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    like($client->read_eof, qr{^HTTP/1\.1 101 .*\r\n\r\nhi\z}s, 'the client has what was said, then an end');
+    is(calls_of('/tunnel'), "${asked}checkin_service main s2 connected tunnel_idle\nterminate tunnel_idle 101\n", 'the calls');
+    is($proxy->log_where(path => '/tunnel')->{code}, 'tunnel_idle', 'named in the log');
+};
+
+subtest 'a request body that is larger than allowed' => sub {
+    my $ends = "main s2 connected body_too_large\nterminate body_too_large 413\n";
+    is($proxy->ask("POST /large HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000001\r\n\r\n")->status, 413, 'as its length says');
+    is(calls_of('/large'), "init\nerror_page body_too_large -\ncheckin_service - - lookup body_too_large\nterminate body_too_large 413\n", 'before anybody is looked up');
+    my $client = $proxy->connect;
+    $client->write("POST /hold-large HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2\r\nTransfer-Encoding: chunked\r\n\r\n");
+    wait_for { calls('/hold-large') =~ /to_backend/ };
+    $client->write(join '', "10000\r\n", 'x' x 65536, "\r\n", "F4240\r\n", 'x' x 1_000_000, "\r\n");
+    is($client->read_response->status, 413, 'as its chunks come to');
+    is(calls_of('/hold-large'), with_error_page($asked, 'body_too_large') . "checkin_service $ends", 'the backend has had a part of it');
+    is($proxy->log_where(path => $_)->{code}, 'body_too_large', 'named in the log') for '/large', '/hold-large';
+};
+
+# ── the end of the proxy ──
+
+subtest 'requests that the proxy\'s own end cuts off' => sub {
+    my $own = proxy(router => { %router, backends => [ $backend->address ] }, exit => 3);
+    my $to_backend = "${begin}checkout_service main\nservice_backend s0\nadditional_headers to_backend\n";
+    my $left = "main s0 connected shutting_down\nterminate shutting_down";
+    my %cut = (
+        '/hold-end'   => [ '', $to_backend . "checkin_service $left 503\n" ],
+        '/huge-end'   => [ '', $to_backend . "additional_headers to_client\ncheckin_service $left 200\n" ],
+        '/tunnel-end' => [ "Connection: upgrade\r\nUpgrade: x\r\n", $to_backend . "checkin_service $left 101\n" ],
+        '/ok-lookup'  => [ 'X-Do: lookup=' . ms(50) . "\r\n", "${begin}checkin_service - - lookup shutting_down\nterminate shutting_down 503\n" ],
+    );
+    my %client = map { $_ => $own->connect(receive_buffer => 4096) } keys %cut;
+    for my $path (grep { !/lookup/ } sort keys %cut) {
+        $client{$path}->write("GET $path HTTP/1.1\r\nHost: a.test\r\n$cut{$path}[0]\r\n");
+        $path =~ /hold/ ? wait_for { calls($path) =~ /to_backend/ } : $client{$path}->read_head;
+    }
+    $client{'/ok-lookup'}->write("GET /ok-lookup HTTP/1.1\r\nHost: a.test\r\n$cut{'/ok-lookup'}[0]\r\n");
+    wait_for { calls('/ok-lookup') =~ /lookup/ };
+    $own->signal('INT');
+    is($own->wait_exit, 3, 'somebody was cut off');
+    for my $path (sort keys %cut) {
+        is(calls($path), $cut{$path}[1], "$path: told as what it is");
+        is(join(' ', @{ $own->log_where(path => $path) }{qw(at code)}), 'error shutting_down', "$path: named in the log");
+        ok(defined $client{$path}->read_eof, "$path: the client sees the end");
+    }
+};
 
 subtest 'a backend that answers before it has the whole body' => sub {
     my $client = $proxy->connect;

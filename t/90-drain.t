@@ -90,7 +90,8 @@ subtest 'the deadline' => sub {
     is($proxy->wait_exit, 3, 'exit 3: somebody was cut off');
     cmp_ok(time - $begin, '>=', 0.29, 'not before the deadline');
     cmp_ok(time - $begin, '<', 3 * Weir::Client::slow(), 'soon after it');
-    ok(!$r->is_complete || $r->status == 503, 'the client is told, or sees a cut');
+    is($r->head, "\r\n", 'the client sees a cut');
+    is(join(' ', @{ $proxy->log_where(path => '/never') }{qw(at code status)}), 'error shutting_down 503', 'and the log says whose doing it was');
 };
 
 subtest 'a second signal means now' => sub {

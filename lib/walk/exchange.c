@@ -8,7 +8,7 @@
 #include "lib/walk/destroy.h"
 #include "lib/walk/pipeline.h"
 
-enum { STATUS_CLIENT_GONE = 499, NUMBER_BEGIN = 0, NUMBER_END = 90 };
+enum { NUMBER_BEGIN = 0, NUMBER_END = 90 };
 
 /*
  * One page of the books per thread, written by that thread only: no two threads ever share a cache line on the way of a
@@ -71,7 +71,7 @@ void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault)
     if (x->fault == NULL)
         x->fault = fault;
     if (x->journal.status == 0)
-        x->journal.status = STATUS_CLIENT_GONE;
+        x->journal.status = fault->status; /* for the log: nobody gets it */
     weir_pipeline_abandon(x);
 }
 

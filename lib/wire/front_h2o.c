@@ -319,6 +319,8 @@ void weir_front_on_disposed(weir_front_t *front)
     const weir_fault_t *fault = front->ops->why_gone(front->req);
     if (fault == NULL && !front->is_complete && !front->is_stopped)
         fault = &weir_fault_client_closed;
+    if (fault == &weir_fault_client_closed && front->loop->is_cut)
+        fault = &weir_fault_shutting_down; /* it was us who closed */
     x->front = NULL;
     front->x = NULL;
     const weir_stage_t *stage = x->plan->stages[x->walk.at];

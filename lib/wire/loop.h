@@ -56,6 +56,7 @@ struct weir_loop {
     weir_list_t starts;      /* connections on their way to a front: proxy_protocol.c's */
     size_t connection_count;
     bool is_draining;
+    bool is_cut; /* whatever is left is closed: the drain took too long */
     bool is_stopped;
 
     weir_back_pool_t pool;

@@ -100,6 +100,7 @@ static void on_cut(weir_letter_t *letter)
     worker_t *worker = WEIR_AROUND(letter, worker_t, cut);
     if (worker->loop->connection_count > 0)
         atomic_store(&worker->server->has_cut, true);
+    worker->loop->is_cut = true;
     for_each_connection(worker->loop, http1_close);
     worker->checks_left = CUT_CHECKS;
 }

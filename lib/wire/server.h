@@ -35,7 +35,6 @@ typedef struct weir_server_settings {
     unsigned threads;         /* 1 or more */
     unsigned max_connections; /* over all threads; beyond it accepting pauses */
     uint32_t drain_timeout_ms;
-    uint32_t drain_delay_ms; /* how long idle client connections live on after TERM; 0 */
     /** What a front needs before a path is known: limits and timers of the global level, widened to the widest path. */
     weir_head_limits_t head_limits;
     uint32_t header_timeout_ms;

@@ -10,6 +10,7 @@
  * Words of X-Do, separated by spaces:
  *   init-refuse lookup-refuse lookup-redirect lookup-null checkout-refuse bad-address      answers
  *   first=N        starts at backend N            own-page    an error page of its own
+ *   endless        picks the same backend for ever
  *   deep           feature deep_continue          put         additional headers both ways
  *   name           calls its service by a name    twice       answers every question twice
  *   add            the same, beside what is there: Set-Cookie, Via, and what may not be added
@@ -270,7 +271,7 @@ static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request
     if (is_told(request, "checkout-refuse"))
         answer.fault = &maintenance;
     else if (state->next < state->shared->count)
-        answer.with = &state->shared->services[state->next++];
+        answer.with = &state->shared->services[is_told(request, "endless") ? state->next : state->next++];
     else
         answer.fault = &all_tried;
     return give(request, state, "checkout", answer, promise_checkout);
