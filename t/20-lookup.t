@@ -72,6 +72,17 @@ subtest 'each request of a connection is looked up anew' => sub {
     is($client->read_response->status, 404, 'none');
 };
 
+subtest 'each host and path may have a router of its own' => sub {
+    my %of = map { my $app = $_; $app => { module => 'table', apps => { $app => { domains => ['*'], backends => [ $backend{$app}->address ] } } } } qw(shop wild deep);
+    my $own = proxy(router => $of{shop}, paths => { '/deep' => { 'weir.router' => $of{deep} } },
+        hosts => { 'wild.test' => { paths => { '/' => { 'weir.router' => $of{wild} }, '/halt' => { 'weir.router' => router_so('small') } } } });
+    my $client = $own->connect;
+    my @asked = (map { "GET $_->[1] HTTP/1.1\r\nHost: $_->[0]\r\n\r\n" } [ 'a.test', '/' ], [ 'a.test', '/deep/x' ], [ 'wild.test', '/' ], [ 'a.test', '/x' ], [ 'wild.test', '/halt' ]);
+    $client->write(join '', @asked);
+    is(join(' ', map { $client->read_response->body } 1 .. 4), 'shop deep wild shop', 'each request is asked of its own');
+    like($client->read_response->body, qr/small_fault/, 'also a module beside the built-in ones');
+};
+
 subtest 'an absolute target does not choose the app' => sub {
     my $r = $proxy->ask("GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n");
     is($r->body, 'shop', 'Host does');

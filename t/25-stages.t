@@ -80,6 +80,27 @@ for my $number (5, 25, 45, 55, 65) {
     };
 }
 
+subtest 'a stage that goes back' => sub {
+    is($proxy->get('/back', "X-Do: first=1 endless\r\nX-Do-65: back\r\n")->status, 200, 'the request goes through');
+    is(diary('/back'), "+5 +25 +45 +55 +65 -65 -55 +55 +65 $down", 'what it goes back over is left, newest first, and entered again');
+    is(calls('/back'), 'init lookup_domain_name checkout_service service_backend checkin_service checkout_service service_backend '
+        . 'additional_headers additional_headers checkin_service terminate', 'the service in hand comes back before another is asked for');
+};
+
+subtest 'a halt, and the body behind the request' => sub {
+    my $post = "POST /halt HTTP/1.1\r\nHost: a.test\r\nX-Do: first=1\r\nX-Do-25: done\r\n";
+    my $client = $proxy->connect;
+    $client->write("${post}Content-Length: 4\r\n\r\nbodyGET /behind HTTP/1.1\r\nHost: a.test\r\nX-Do: first=1\r\n\r\n");
+    my $r = $client->read_response;
+    is($r->status . join('', $r->all('Content-Length')), 204, 'a 204, without a length');
+    like($client->read_response->body, qr{^GET /behind }, 'a body that has arrived is skipped, and the next request read');
+    $client = $proxy->connect;
+    $client->write("${post}Content-Length: 1000\r\n\r\nbody");
+    ok($client->read_response->says_close, 'a body that has not: Connection: close');
+    $client->shutdown_write;
+    is($client->read_eof, '', 'closed');
+};
+
 subtest 'an answer keeps the connection' => sub {
     my $client = $proxy->connect;
     for my $how (qw(reply late done)) {

@@ -22,6 +22,7 @@ subtest 'the start line and Host' => sub {
     like($head->head, qr{^GET /a\?b HTTP/1\.1\r\nHost: a\.test\r\n}, 'always HTTP/1.1, Host first');
     is(one_of(forwarded([], host => "Host: A.Test:8080\r\n"), 'Host'), 'a.test', 'Host in lower case, without its port');
     is(one_of(forwarded([], host => "Host: [::1]:80\r\n"), 'Host'), '[::1]', 'an address keeps its brackets');
+    like(forwarded([], line => 'pUrGe! /x HTTP/1.1')->head, qr{^pUrGe! /x HTTP/1\.1\r\n}, 'the method as it came');
     like($proxy->ask("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")->body, qr{^OPTIONS \* HTTP/1\.1\r\n}, 'OPTIONS *');
 };
 
@@ -58,7 +59,8 @@ subtest 'who asks, and how' => sub {
     my $head = forwarded([]);
     is(one_of($head, 'X-Forwarded-For'), '127.0.0.1', 'X-Forwarded-For');
     is(one_of($head, 'X-Forwarded-Proto'), 'http', 'X-Forwarded-Proto');
-    like(one_of($head, 'X-Forwarded-Port'), qr/^\d+$/, 'X-Forwarded-Port');
+    is(one_of($head, 'X-Forwarded-Port'), $proxy->port, 'X-Forwarded-Port: where the client came in');
+    is(one_of(forwarded([], host => "Host: a:8443\r\n"), 'X-Forwarded-Port'), 8443, 'or the port that Host names');
     is(one_of($head, 'Via'), '1.1 weir', 'Via');
     is(one_of($head, 'X-Forwarded-Peer-Port'), '', 'no X-Forwarded-Peer-Port unless asked for');
 
@@ -100,6 +102,7 @@ subtest 'times' => sub {
     my $start = one_of($head, 'X-Request-Start') / 1000;
     ok($start >= $before - 0.002 && $start <= $after + 0.002, 'X-Request-Start is now, in ms');
     cmp_ok(one_of($head, 'Connect-Time'), '<', 1000 * ($after - $before) + 2, 'Connect-Time is true');
+    is(one_of($head, 'Connect-Time'), 0, 'over a connection that is used again it is 0');
     cmp_ok(one_of($head, 'Total-Route-Time'), '<', 1000 * ($after - $before) + 2, 'Total-Route-Time is true');
 };
 

@@ -195,6 +195,18 @@ subtest 'each byte of a body prolongs its time' => sub {
     is($own->log_where(path => '/echo/stops')->{code}, 'client_timeout', 'client_timeout');
 };
 
+subtest 'nothing of a body is taken before there is a backend' => sub {
+    my $own = proxy(router => { module => router_so('record'), log => temp_path('record.log'), backends => [ $backend->address ] });
+    my $client = $own->connect;
+    my $bytes = 30_000_000;
+    $client->write(head_of('echo/patient', "X-Do: checkout=" . ms(600) . "\r\nContent-Length: $bytes"));
+    my $sent = $client->write_until_stuck('x' x $bytes, ms(200) / 1000);
+    cmp_ok($sent, '<', 20_000_000, 'while the router thinks, the client waits');
+    is(scalar(grep { m{/patient} } $backend->heads), 0, 'and no backend hears of it');
+    $client->write('x' x ($bytes - $sent), 60);
+    is($client->read_response(seconds => 60)->body, 'x' x $bytes . '|', 'then everything arrives');
+};
+
 subtest 'a backend that takes nothing' => sub {
     my $own = proxy(backends => [$backend], path => { 'weir.idle-timeout' => ms(400) });
     my $client = $own->connect;

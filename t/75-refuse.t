@@ -18,6 +18,7 @@ subtest 'the plain page' => sub {
     is($r->header('Content-Length'), length $r->body, 'Content-Length');
     like($r->header('Content-Type') // '', qr{^text/}, 'Content-Type');
     like($r->header('Date') // '', qr/GMT$/, 'Date');
+    like($r->header('Server') // '', qr/^weir\b/, 'Server');
     ok($r->says_close, 'Connection: close');
     is($r->header('Via'), undef, 'no Via: it is our own');
     is($r->header('Proxy-Status'), undef, 'no Proxy-Status unless wanted');

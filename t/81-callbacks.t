@@ -113,6 +113,11 @@ for my $case (@timeouts) {
     is($hasty->get($path, "X-Do: $first $do $question=$late\r\n")->status, 503, "the router is late with $question ($do): 503");
     is(calls_of($path), $want, 'it is called to the end all the same');
 }
+subtest 'a page is out before the closing check-in' => sub {
+    like(get('/ok-page', 'checkout-refuse checkin=' . ms(500))->body, qr/maintenance/, 'the client has it');
+    unlike(calls('/ok-page'), qr/^terminate/m, 'while the router thinks about the check-in');
+    is(calls_of('/ok-page'), "${begin}checkout_service main\nerror_page maintenance main\ncheckin_service main - checkout maintenance\nterminate maintenance 503\n", 'the calls');
+};
 is(get('/ok-timeout-last', "checkin=$late", from => $hasty)->status, 200, 'late with the closing check-in: the client has its response');
 is(calls_of('/ok-timeout-last'), "${relayed}checkin_service main s2 connected -\nterminate - 200\n", 'and all went well');
 
@@ -180,6 +185,14 @@ subtest 'a request that is sent again' => sub {
     is($keeping->get('/ok-again')->body, 'ok', 'over a new connection');
     is(calls_of('/ok-again'), "${begin}checkout_service main\nservice_backend s0\n" . "additional_headers to_backend\n" x 2
         . "additional_headers to_client\ncheckin_service main s0 connected -\nterminate - 200\n", 'the headers are asked for twice, the service once');
+};
+
+subtest 'a client that a PROXY header has named' => sub {
+    my $behind = proxy(router => { %router, backends => [ $backend->address ] }, listen_with => { 'proxy-protocol' => 'ON' });
+    is($behind->ask("PROXY TCP4 192.0.2.1 198.51.100.2 5678 443\r\nGET /ok-proxied HTTP/1.1\r\nHost: a.test\r\n\r\n")->body, 'ok', 'is served');
+    calls_of('/ok-proxied');
+    is(join('', read_file($log) =~ m{^/ok-proxied (.*\n)}mg), "${begin}checkout_service main\nservice_backend s0\nfeature peer_port\n"
+        . "additional_headers to_backend\nadditional_headers to_client\ncheckin_service main s0 connected -\nterminate - 200\n", 'peer_port is asked once, for the head');
 };
 
 # ── sides that stand still, bodies that are too large ──

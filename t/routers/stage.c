@@ -6,7 +6,7 @@
  *   (nothing)  next            header   puts X-Stage-25 on the request, next        done      done
  *   reply      answers         late     the same, from a thread, 20 ms later        refuse    refuses with stage_fault
  *   pass       next, from a thread      bad      answers with a status that is none
- *   wait       waits until it is cancelled, or for a second
+ *   wait       waits until it is cancelled, or for a second                  back      once: again from stage 50
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,7 +27,7 @@ typedef struct memory {
     act_t *act;
     pthread_t thread;
     int pipe[2]; /* wakes the thread before its time */
-    bool has_thread;
+    bool has_thread, has_gone_back;
 } memory_t;
 
 static const weir_fault_t stage_fault = {"stage_fault", 403, WEIR_BLAME_CLIENT, "The stage says no."};
@@ -49,6 +49,14 @@ static weir_verdict_t reply(weir_exchange_t *x)
     weir_reply_header(x, WEIR_SPAN("X-Reply"), WEIR_SPAN(TEXT(NUMBER)));
     weir_reply_header(x, WEIR_SPAN("Content-Length"), WEIR_SPAN("1"));
     return weir_reply(x, 202, WEIR_SPAN("from a stage\n"));
+}
+
+static weir_verdict_t back(weir_exchange_t *x, memory_t *memory)
+{
+    if (memory->has_gone_back)
+        return weir_next(x);
+    memory->has_gone_back = true;
+    return weir_back(x, 50);
 }
 
 static void run(weir_exchange_t *x, void *arg)
@@ -100,6 +108,8 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
         return later(x, memory, reply);
     if (strcmp(word, "pass") == 0)
         return later(x, memory, weir_next);
+    if (strcmp(word, "back") == 0)
+        return back(x, memory);
     if (strcmp(word, "wait") == 0)
         return later(x, memory, weir_done);
     return weir_next(x);
