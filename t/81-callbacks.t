@@ -248,7 +248,8 @@ subtest 'requests that the proxy\'s own end cuts off' => sub {
         '/hold-end'   => [ '', $to_backend . "checkin_service $left 503\n" ],
         '/huge-end'   => [ '', $to_backend . "additional_headers to_client\ncheckin_service $left 200\n" ],
         '/tunnel-end' => [ "Connection: upgrade\r\nUpgrade: x\r\n", $to_backend . "checkin_service $left 101\n" ],
-        '/ok-lookup'  => [ 'X-Do: lookup=' . ms(50) . "\r\n", "${begin}checkin_service - - lookup shutting_down\nterminate shutting_down 503\n" ],
+        '/ok-lookup'  => [ "X-Do: lookup=120\r\n",    # the proxy waits 200 ms for it, slow build or not
+            "${begin}checkin_service - - lookup shutting_down\nterminate shutting_down 503\n" ],
     );
     my %client = map { $_ => $own->connect(receive_buffer => 4096) } keys %cut;
     for my $path (grep { !/lookup/ } sort keys %cut) {

@@ -108,6 +108,21 @@ subtest 'a second signal means now' => sub {
     }
 };
 
+subtest 'a router that answers after the end' => sub {
+    my $log = temp_path('record.log');
+    for my $threads (1, 2) {
+        my $proxy = proxy(router => { module => router_so('record'), log => $log, backends => [ $backend->address ] }, global => { 'num-threads' => $threads });
+        my @clients = map { $proxy->connect } 1 .. 4;
+        $_->write("GET /late-$threads HTTP/1.1\r\nHost: a\r\nX-Do: checkout=" . ms(600) . "\r\n\r\n") for @clients;
+        wait_for { 4 == grep { m{^/late-$threads checkout} } split /\n/, read_file($log) };
+        $proxy->signal('INT');
+        is($proxy->wait_exit, 3, 'exit 3');
+        is(join('', map { read_file($_) } glob "$proxy->{report}*"), '', 'its answer finds what it is given to');
+        is($proxy->books->{begun} - $proxy->books->{ended}, 4, 'the requests have not ended');
+        $proxy->{is_checked} = 1;    # they never will: the books cannot be balanced
+    }
+};
+
 subtest 'tunnels hold it up until the deadline only' => sub {
     my $tunnel = backend(sub { my $c = shift; $c->read_head; $c->write("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"); $c->wait_close(60) });
     my $proxy = proxy(backends => [$tunnel], global => { 'drain-timeout' => ms(300) }, exit => 3);

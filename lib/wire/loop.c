@@ -265,6 +265,27 @@ void weir_loop_stop(weir_loop_t *loop)
     loop->is_stopped = true;
 }
 
+/** What the thread keeps for its next use. */
+static void forget_thread_memory(void)
+{
+    current = NULL;
+    weir_block_forget();
+    weir_arena_forget_blocks();
+    forget_h2o_memory();
+}
+
+static _Atomic(weir_loop_t *) left_behind; /* so that they are not lost, only kept */
+
+void weir_loop_leave(weir_loop_t **loop)
+{
+    weir_loop_t *left = *loop;
+    *loop = NULL;
+    left->next_left = atomic_load(&left_behind);
+    while (!atomic_compare_exchange_weak(&left_behind, &left->next_left, left))
+        continue;
+    forget_thread_memory();
+}
+
 void weir_loop_destroy(weir_loop_t **loop)
 {
     weir_loop_t *gone = *loop;
@@ -287,12 +308,9 @@ void weir_loop_destroy(weir_loop_t **loop)
     pthread_mutex_destroy(&gone->mailbox_lock);
     http1_forget_streams(gone);
     weir_block_give(gone->scratch);
-    weir_block_forget();
     free(gone->head);
     free(gone->request_headers);
     free(gone->response_headers);
     free(gone);
-    current = NULL;
-    weir_arena_forget_blocks();
-    forget_h2o_memory();
+    forget_thread_memory();
 }

@@ -58,6 +58,7 @@ struct weir_loop {
     bool is_draining;
     bool is_cut; /* whatever is left is closed: the drain took too long */
     bool is_stopped;
+    weir_loop_t *next_left; /* of those that weir_loop_leave() was given */
 
     weir_back_pool_t pool;
     struct weir_resolver *resolver;
@@ -97,5 +98,11 @@ void weir_loop_tick(weir_loop_t *loop);
 
 /** Frees the loop and nulls the pointer. No connection, exchange or timer may be left. On its thread. */
 void weir_loop_destroy(weir_loop_t **loop);
+
+/**
+ * In its place at the end of the process, while an exchange still waits for its router: the answer may come from a thread of the
+ * router's at any time, and is posted here. The loop is never freed, and does not run again.
+ */
+void weir_loop_leave(weir_loop_t **loop);
 
 #endif

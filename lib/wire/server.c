@@ -238,7 +238,10 @@ static void start_worker(worker_t *worker)
 static void end_worker(worker_t *worker)
 {
     free(worker->listeners);
-    weir_loop_destroy(&worker->loop);
+    if (weir_exchange_count() == 0)
+        weir_loop_destroy(&worker->loop);
+    else
+        weir_loop_leave(&worker->loop);
 }
 
 static void *run_worker(void *arg)
