@@ -7,7 +7,6 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
-#include "lib/wire/server_private.h"
 
 enum {
     SETTLE_MS = 10,    /* after which a new connection whose request is under way is watched */
@@ -21,29 +20,12 @@ static void on_writable(weir_sock_t *sock);
 static void turn(weir_letter_t *letter);
 static void read_head(http1_conn_t *conn);
 
+static http1_conn_t *conn_of(weir_client_t *client)
+{
+    return WEIR_AROUND(client, http1_conn_t, client);
+}
+
 /* ---- what libh2o asks ---- */
-
-static socklen_t get_sockname(h2o_conn_t *super, struct sockaddr *address)
-{
-    http1_conn_t *conn = (http1_conn_t *)(void *)super;
-    socklen_t len = sizeof(struct sockaddr_storage);
-    return getsockname(conn->sock.fd, address, &len) == 0 ? len : 0;
-}
-
-static socklen_t get_peername(h2o_conn_t *super, struct sockaddr *address)
-{
-    http1_conn_t *conn = (http1_conn_t *)(void *)super;
-    if (conn->peer.address.any.sa_family == AF_UNIX)
-        return 0;
-    socklen_t len = conn->peer.address.any.sa_family == AF_INET ? sizeof(conn->peer.address.v4) : sizeof(conn->peer.address.v6);
-    memcpy(address, &conn->peer.address, len);
-    return len;
-}
-
-static h2o_socket_t *get_socket(h2o_conn_t *super)
-{
-    return weir_sock_join(&((http1_conn_t *)(void *)super)->sock);
-}
 
 static h2o_iovec_t request_index(h2o_req_t *req)
 {
@@ -53,30 +35,42 @@ static h2o_iovec_t request_index(h2o_req_t *req)
 }
 
 const h2o_conn_callbacks_t weir_http1_callbacks = {
-    .get_sockname = get_sockname,
-    .get_peername = get_peername,
-    .get_socket = get_socket,
+    .get_sockname = weir_client_sockname,
+    .get_peername = weir_client_peername,
+    .get_socket = weir_client_socket,
     .log_ = {{.http1 = {.request_index = request_index}}},
 };
 
 /* ---- life ---- */
 
+static void on_drain(weir_client_t *client)
+{
+    http1_conn_t *conn = conn_of(client);
+    if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
+        http1_close(conn);
+}
+
+static void on_close(weir_client_t *client)
+{
+    http1_close(conn_of(client));
+}
+
+static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req, void *arg), void *arg)
+{
+    http1_stream_t *stream = conn_of(client)->stream;
+    return stream != NULL ? callback(&stream->req, arg) : 0;
+}
+
+static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
+
 void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts)
 {
-    uint64_t now_ms = h2o_now(loop->h2o.loop);
-    struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
     http1_conn_t *conn =
-        (http1_conn_t *)(void *)h2o_create_connection(sizeof(*conn), &loop->h2o, hosts, now, &weir_http1_callbacks);
-    memset((char *)conn + sizeof(conn->super), 0, sizeof(*conn) - sizeof(conn->super));
-    conn->loop = loop;
-    conn->peer = *peer;
+        conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, hosts, &weir_http1_callbacks, &client_ops));
     conn->turn.open = turn;
     weir_list_init(&conn->turn.link);
-    weir_sock_move(&conn->sock, sock);
-    conn->sock.on_readable = on_readable;
-    conn->sock.on_writable = on_writable;
-    weir_list_append(&loop->connections, &conn->link);
-    loop->connection_count++;
+    conn->client.sock.on_readable = on_readable;
+    conn->client.sock.on_writable = on_writable;
     http1_post_turn(conn); /* by then most clients have spoken */
 }
 
@@ -121,30 +115,24 @@ static void drop_stream(http1_conn_t *conn)
         weir_front_on_disposed(stream->front);
     weir_arena_finish(&stream->body.trailers);
     conn->stream = NULL;
-    keep_stream(conn->loop, stream);
+    keep_stream(conn->client.loop, stream);
 }
 
-void http1_close(http1_conn_t *conn)
+/** Everything but the socket, the peer and the memory. */
+static void release(http1_conn_t *conn)
 {
-    weir_loop_t *loop = conn->loop;
     weir_timer_cancel(&conn->read_timer);
     weir_timer_cancel(&conn->write_timer);
     weir_list_remove(&conn->turn.link);
     drop_stream(conn);
-    weir_sock_close(&conn->sock);
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
-    weir_peer_finish(&conn->peer);
-    weir_list_remove(&conn->link);
-    free(conn);
-    loop->connection_count--;
-    weir_server_on_connection_closed(loop);
 }
 
-void http1_drain(http1_conn_t *conn)
+void http1_close(http1_conn_t *conn)
 {
-    if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
-        http1_close(conn);
+    release(conn);
+    weir_client_destroy(&conn->client);
 }
 
 /* ---- timers ---- */
@@ -162,7 +150,7 @@ static void on_read_timer(weir_timer_t *timer)
             http1_close(conn);
         return;
     case HTTP1_BUSY:
-        if (conn->sock.is_reading && stream->body.sink != NULL) { /* body bytes were wanted */
+        if (conn->client.sock.is_reading && stream->body.sink != NULL) { /* body bytes were wanted */
             stream->body.fault = &weir_fault_client_timeout;
             weir_body_sink_t *sink = stream->body.sink;
             stream->body.sink = NULL;
@@ -170,11 +158,11 @@ static void on_read_timer(weir_timer_t *timer)
             http1_update_watch(conn);
             return;
         }
-        if (weir_sock_is_gone(&conn->sock)) {
+        if (weir_sock_is_gone(&conn->client.sock)) {
             http1_close(conn);
             return;
         }
-        (void)weir_sock_join(&conn->sock);
+        (void)weir_sock_join(&conn->client.sock);
         http1_update_watch(conn);
         return;
     case HTTP1_PAGE:
@@ -192,14 +180,14 @@ static bool wants_body(const http1_conn_t *conn)
 
 static void set_read_timer(http1_conn_t *conn, uint32_t delay_ms)
 {
-    weir_timer_set(conn->loop, &conn->read_timer, delay_ms, on_read_timer);
+    weir_timer_set(conn->client.loop, &conn->read_timer, delay_ms, on_read_timer);
 }
 
 /** The path's own timeout where a path is known. */
 static uint32_t idle_ms(const http1_conn_t *conn)
 {
     const weir_front_t *front = conn->stream != NULL ? conn->stream->front : NULL;
-    return front != NULL && front->x != NULL ? front->x->plan->idle_timeout_ms : conn->loop->settings->idle_timeout_ms;
+    return front != NULL && front->x != NULL ? front->x->plan->idle_timeout_ms : conn->client.loop->settings->idle_timeout_ms;
 }
 
 /** BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
@@ -209,13 +197,13 @@ static void update_busy(http1_conn_t *conn)
     bool has_room = weir_bytes_count(&conn->in) < WEIR_READ_BYTES;
     bool is_open = conn->stream->body.sink != NULL && !conn->stream->body.is_done; /* paused: leave it in the kernel */
     bool watches = !conn->has_ended && (wants || (has_room && !is_open));
-    if (watches && !wants && !weir_sock_has_joined(&conn->sock)) {
+    if (watches && !wants && !weir_sock_has_joined(&conn->client.sock)) {
         /* Most responses come sooner, and of those whose connection is then closed the poll need never know */
         if (!weir_timer_is_set(&conn->read_timer))
             set_read_timer(conn, SETTLE_MS);
         return;
     }
-    weir_sock_watch(&conn->sock, watches);
+    weir_sock_watch(&conn->client.sock, watches);
     if (!watches)
         set_read_timer(conn, LOOK_MS);
     else if (wants && !conn->stream->body.is_tunnel)
@@ -228,16 +216,16 @@ void http1_update_watch(http1_conn_t *conn)
 {
     switch (conn->state) {
     case HTTP1_HEAD:
-        weir_sock_watch(&conn->sock, true);
+        weir_sock_watch(&conn->client.sock, true);
         if (!weir_timer_is_set(&conn->read_timer)) /* absolute: traffic does not extend it */
-            set_read_timer(conn, conn->loop->settings->header_timeout_ms);
+            set_read_timer(conn, conn->client.loop->settings->header_timeout_ms);
         return;
     case HTTP1_BUSY:
         update_busy(conn);
         return;
     case HTTP1_PAGE:
     case HTTP1_LINGER:
-        weir_sock_watch(&conn->sock, true);
+        weir_sock_watch(&conn->client.sock, true);
         set_read_timer(conn, LINGER_MS);
         return;
     }
@@ -252,7 +240,7 @@ static void linger(http1_conn_t *conn)
     conn->requests = 0; /* counts reads from here on */
     weir_bytes_free(&conn->in);
     weir_timer_cancel(&conn->write_timer);
-    weir_sock_shutdown(&conn->sock);
+    weir_sock_shutdown(&conn->client.sock);
     if (conn->has_ended)
         http1_close(conn);
     else
@@ -280,7 +268,7 @@ static void finish(http1_conn_t *conn)
     weir_timer_cancel(&conn->read_timer);
     if (weir_bytes_count(&conn->in) > 0)
         http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
-    else if (conn->has_ended || conn->loop->is_draining)
+    else if (conn->has_ended || conn->client.loop->is_draining)
         http1_close(conn);
     else
         http1_update_watch(conn);
@@ -295,7 +283,7 @@ static void turn(weir_letter_t *letter)
     if (conn->must_cut) {
         /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
         if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == HTTP1_PLAIN && !stream->body.is_tunnel)
-            weir_sock_will_reset(&conn->sock);
+            weir_sock_will_reset(&conn->client.sock);
         http1_close(conn);
         return;
     }
@@ -308,8 +296,8 @@ static void turn(weir_letter_t *letter)
     if (stream == NULL) {
         if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0)
             read_head(conn);
-        else if (!weir_sock_has_joined(&conn->sock))
-            on_readable(&conn->sock);
+        else if (!weir_sock_has_joined(&conn->client.sock))
+            on_readable(&conn->client.sock);
         return;
     }
     if (stream->reply.is_final) {
@@ -327,7 +315,7 @@ void http1_post_turn(http1_conn_t *conn)
     if (conn->is_turn_posted)
         return;
     conn->is_turn_posted = true;
-    weir_loop_post(conn->loop, &conn->turn);
+    weir_loop_post(conn->client.loop, &conn->turn);
 }
 
 /* ---- heads ---- */
@@ -370,9 +358,9 @@ static h2o_iovec_t iovec_of(weir_span_t span)
 
 static http1_stream_t *create_stream(http1_conn_t *conn)
 {
-    http1_stream_t *stream = take_stream(conn->loop);
+    http1_stream_t *stream = take_stream(conn->client.loop);
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
-    h2o_init_request(&stream->req, &conn->super, NULL);
+    h2o_init_request(&stream->req, &conn->client.super, NULL);
     stream->final.do_send = http1_send;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
@@ -397,13 +385,13 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
         rebase(&stream->headers.at[i].name, by);
         rebase(&stream->headers.at[i].value, by);
     }
-    req->input.scheme = conn->peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
+    req->input.scheme = conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
     req->input.path = iovec_of(head->path);
     req->input.authority = iovec_of(head->authority);
     req->version = 0x100 | head->minor;
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
-    uint64_t now_ms = h2o_now(conn->loop->h2o.loop);
+    uint64_t now_ms = h2o_now(conn->client.loop->h2o.loop);
     req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
     fill_h2o_headers(req, &stream->headers);
     stream->head_bytes = bytes.len;
@@ -418,7 +406,7 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
 /** Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
 static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
-    weir_loop_t *loop = conn->loop;
+    weir_loop_t *loop = conn->client.loop;
     weir_request_head_t head;
     size_t consumed_bytes;
     const weir_fault_t *fault;
@@ -471,7 +459,7 @@ static void on_end(http1_conn_t *conn)
         http1_close(conn);
         return;
     case HTTP1_PAGE:
-        weir_sock_watch(&conn->sock, false);
+        weir_sock_watch(&conn->client.sock, false);
         return;
     case HTTP1_BUSY:
         /* A client may end its side after its request and still wants the answer (spec p) */
@@ -509,14 +497,14 @@ static void on_nothing(http1_conn_t *conn, ssize_t count)
         http1_close(conn);
     else if (count == WEIR_SOCK_END)
         on_end(conn);
-    else if (!weir_sock_has_joined(&conn->sock))
+    else if (!weir_sock_has_joined(&conn->client.sock))
         http1_update_watch(conn);
 }
 
 /** A head that continues goes behind its beginning; everything else is read into the loop's scratch. */
 static void on_readable(weir_sock_t *sock)
 {
-    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, sock);
+    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, client.sock);
     if (conn->state == HTTP1_BUSY && wants_body(conn)) {
         ssize_t moved = http1_move_body(conn);
         if (moved > 0)
@@ -530,7 +518,7 @@ static void on_readable(weir_sock_t *sock)
     size_t room = WEIR_READ_BYTES;
     if (conn->state == HTTP1_BUSY && !wants_body(conn))
         room -= weir_bytes_count(&conn->in);
-    char *buffer = continues ? weir_bytes_reserve(&conn->in, 4096) : conn->loop->scratch;
+    char *buffer = continues ? weir_bytes_reserve(&conn->in, 4096) : conn->client.loop->scratch;
     ssize_t count = weir_sock_read(sock, buffer, continues ? 4096 : room);
     if (count <= 0) {
         on_nothing(conn, count);
@@ -554,13 +542,13 @@ static void on_write_timer(weir_timer_t *timer)
 /** Waits for the client to take something; it has idle_timeout_ms for each bit of progress. */
 void http1_await_writable(http1_conn_t *conn)
 {
-    weir_sock_await_writable(&conn->sock);
-    weir_timer_set(conn->loop, &conn->write_timer, idle_ms(conn), on_write_timer);
+    weir_sock_await_writable(&conn->client.sock);
+    weir_timer_set(conn->client.loop, &conn->write_timer, idle_ms(conn), on_write_timer);
 }
 
 static void on_writable(weir_sock_t *sock)
 {
-    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, sock);
+    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, client.sock);
     http1_stream_t *stream = conn->stream;
     if (!http1_flush(conn)) {
         if (!conn->must_cut)

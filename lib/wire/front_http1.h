@@ -16,8 +16,8 @@
  */
 #include "lib/http/chunked.h"
 #include "lib/wire/bytes.h"
+#include "lib/wire/client.h"
 #include "lib/wire/front.h"
-#include "lib/wire/peer.h"
 #include "lib/wire/pump.h"
 
 typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER } http1_state_t;
@@ -32,10 +32,7 @@ typedef enum http1_encoding {
 typedef struct http1_stream http1_stream_t;
 
 typedef struct http1_conn {
-    h2o_conn_t super;
-    weir_sock_t sock;
-    weir_loop_t *loop;
-    weir_list_t link; /* in loop->connections */
+    weir_client_t client; /* first */
     http1_state_t state;
     weir_timer_t read_timer, write_timer;
     weir_letter_t turn; /* what must not happen on the walk's stack: finish, cut, proceed */
@@ -48,7 +45,6 @@ typedef struct http1_conn {
     bool has_ended;            /* the client will send nothing more */
     bool must_cut;             /* close at the next turn, whatever is pending */
     const weir_fault_t *fault; /* why it is being cut */
-    weir_peer_t peer;
 } http1_conn_t;
 
 /** One request and its response. */
@@ -95,9 +91,6 @@ static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
  * `hosts` are what the listener may reach.
  */
 void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts);
-
-/** Stops waiting for new requests: closes the connection if it is idle, or after the response under way. */
-void http1_drain(http1_conn_t *conn);
 
 /** Frees the streams that the loop keeps for reuse. */
 void http1_forget_streams(weir_loop_t *loop);

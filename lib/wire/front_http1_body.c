@@ -157,7 +157,7 @@ ssize_t http1_move_body(http1_conn_t *conn)
     if (sink->move == NULL || stream->body.is_tunnel || stream->body.framing.kind != WEIR_FRAMING_LENGTH ||
         weir_bytes_count(&conn->in) > 0)
         return WEIR_SINK_COPIES;
-    ssize_t moved = sink->move(sink, conn->sock.fd, stream->body.left_bytes);
+    ssize_t moved = sink->move(sink, conn->client.sock.fd, stream->body.left_bytes);
     if (moved <= 0)
         return moved;
     WEIR_MUST((uint64_t)moved <= stream->body.left_bytes);
@@ -190,7 +190,7 @@ static weir_framing_t framing_of(h2o_req_t *req)
 
 static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena)
 {
-    weir_peer_tell(&http1_stream_of(req)->conn->peer, request, arena);
+    weir_peer_tell(&http1_stream_of(req)->conn->client.peer, request, arena);
     request->head_bytes = http1_stream_of(req)->head_bytes;
 }
 
@@ -292,14 +292,14 @@ static void half_close(h2o_req_t *req)
     http1_conn_t *conn = http1_stream_of(req)->conn;
     conn->stream->reply.is_half_closing = true;
     if (weir_bytes_count(&conn->out) == 0)
-        weir_sock_shutdown(&conn->sock);
+        weir_sock_shutdown(&conn->client.sock);
 }
 
 static weir_sock_t *splice_sink(h2o_req_t *req)
 {
     http1_stream_t *stream = http1_stream_of(req);
     bool is_plain = stream->reply.is_head_sent && stream->reply.encoding == HTTP1_LENGTH;
-    return is_plain && weir_bytes_count(&stream->conn->out) == 0 ? &stream->conn->sock : NULL;
+    return is_plain && weir_bytes_count(&stream->conn->out) == 0 ? &stream->conn->client.sock : NULL;
 }
 
 static void sink_spliced(h2o_req_t *req, size_t count, bool is_last)

@@ -33,7 +33,7 @@ static void write_with(writer_t *writer, http1_conn_t *conn, struct iovec *piece
         return;
     ssize_t written = 0;
     if (weir_bytes_count(&conn->out) == 0)
-        written = writer(&conn->sock, pieces, count);
+        written = writer(&conn->client.sock, pieces, count);
     if (written == WEIR_SOCK_BROKEN) {
         break_off(conn);
         return;
@@ -53,7 +53,7 @@ bool http1_flush(http1_conn_t *conn)
     while (weir_bytes_count(&conn->out) > 0 && !conn->must_cut) {
         weir_span_t rest = weir_bytes_span(&conn->out);
         const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
-        ssize_t written = weir_sock_write(&conn->sock, &piece, 1);
+        ssize_t written = weir_sock_write(&conn->client.sock, &piece, 1);
         if (written == WEIR_SOCK_BLOCKED)
             return false;
         if (written == WEIR_SOCK_BROKEN)
@@ -134,13 +134,13 @@ static void choose_encoding(http1_stream_t *stream, const head_facts_t *facts)
 static bool may_keep_alive(http1_conn_t *conn)
 {
     const weir_front_t *front = conn->stream->front;
-    uint32_t most = conn->loop->settings->max_requests_per_connection;
+    uint32_t most = conn->client.loop->settings->max_requests_per_connection;
     if (front != NULL && front->x != NULL)
         most = front->x->plan->max_requests_per_connection; /* the path's own */
     if (!conn->stream->body.is_done)
         http1_discard_body(conn); /* what has arrived whole need not end the connection */
     return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
-           !conn->loop->is_draining && (most == 0 || conn->requests < most);
+           !conn->client.loop->is_draining && (most == 0 || conn->requests < most);
 }
 
 static char *put_fields(char *at, const h2o_res_t *res, bool is_tunnel)
@@ -175,7 +175,7 @@ static char *put_framing(char *at, const http1_stream_t *stream, const head_fact
 static struct iovec build_head(http1_stream_t *stream)
 {
     h2o_req_t *req = &stream->req;
-    weir_loop_t *loop = stream->conn->loop;
+    weir_loop_t *loop = stream->conn->client.loop;
     head_facts_t facts = look(&req->res);
     choose_encoding(stream, &facts);
     stream->reply.keeps_alive = may_keep_alive(stream->conn);
@@ -289,7 +289,7 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
         out.pieces[out.count++] = build_head(stream);
     }
     bool is_right = encode(stream, &out, pieces, count, is_last);
-    join_small(conn->loop, &out);
+    join_small(conn->client.loop, &out);
     if (out.count > 0)
         write_with(is_last && is_right && will_close(stream) ? weir_sock_write_last : weir_sock_write, conn, out.pieces,
                    out.count);
@@ -326,7 +326,7 @@ void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t
 
 static void log_refusal(http1_conn_t *conn, const weir_fault_t *fault, size_t body_bytes)
 {
-    const weir_server_settings_t *settings = conn->loop->settings;
+    const weir_server_settings_t *settings = conn->client.loop->settings;
     if (settings->access_log == NULL)
         return;
     char buffer[1024];
@@ -340,13 +340,13 @@ static void log_refusal(http1_conn_t *conn, const weir_fault_t *fault, size_t bo
     weir_logfmt_quoted(&line, "path", none);
     weir_logfmt_text(&line, "host", none);
     weir_logfmt_text(&line, "request_id", none);
-    weir_logfmt_quoted(&line, "fwd", weir_peer_text(&conn->peer));
+    weir_logfmt_quoted(&line, "fwd", weir_peer_text(&conn->client.peer));
     weir_logfmt_text(&line, "dyno", none);
     weir_logfmt_text(&line, "connect", none);
     weir_logfmt_text(&line, "service", none);
     weir_logfmt_number(&line, "status", fault->status, "");
     weir_logfmt_number(&line, "bytes", body_bytes, "");
-    weir_logfmt_text(&line, "protocol", conn->peer.is_https ? WEIR_SPAN("https") : WEIR_SPAN("http"));
+    weir_logfmt_text(&line, "protocol", conn->client.peer.is_https ? WEIR_SPAN("https") : WEIR_SPAN("http"));
     weir_access_log_write(settings->access_log, weir_logfmt_end(&line));
 }
 
@@ -355,7 +355,7 @@ void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault)
     char body[256], page[1024], proxy_status[160] = "";
     const char *reason = weir_status_reason(fault->status);
     int body_len = snprintf(body, sizeof(body), "%u %s\n%s: %s\n", fault->status, reason, fault->name, fault->sentence);
-    if (conn->loop->settings->has_proxy_status)
+    if (conn->client.loop->settings->has_proxy_status)
         snprintf(proxy_status, sizeof(proxy_status), "Proxy-Status: weir; error=http_request_error; details=\"%s\"\r\n",
                  fault->name);
     int page_len = snprintf(page, sizeof(page),

@@ -10,7 +10,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
-#include "lib/wire/front_http1.h"
+#include "lib/wire/client.h"
 #include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
 
@@ -142,7 +142,7 @@ static void begin_connection(weir_listener_t *listener, int fd, const struct soc
     weir_peer_t peer;
     weir_sock_open(&sock, listener->loop, fd, true);
     weir_peer_init(&peer, address, listener->port);
-    http1_accept(listener->loop, &sock, &peer, listener->listen->hosts);
+    weir_client_begin(listener->loop, &sock, &peer, listener->listen, WEIR_ALPN_NONE);
 }
 
 /** False if there is nothing more to be accepted for now. */

@@ -6,7 +6,7 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/bytes.h"
-#include "lib/wire/front_http1.h"
+#include "lib/wire/client.h"
 
 typedef struct start {
     weir_list_t link; /* in loop->starts */
@@ -44,7 +44,7 @@ static void on_deadline(weir_timer_t *timer)
 static void hand_on(start_t *start, const weir_proxy_header_t *header)
 {
     weir_peer_set_proxied(&start->peer, header);
-    http1_accept(start->loop, &start->sock, &start->peer, start->listen->hosts);
+    weir_client_begin(start->loop, &start->sock, &start->peer, start->listen, WEIR_ALPN_NONE);
     release(start);
 }
 

@@ -15,7 +15,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
-#include "lib/wire/front_http1.h"
+#include "lib/wire/client.h"
 #include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
 
@@ -74,12 +74,23 @@ static void on_check(weir_timer_t *timer)
     weir_timer_set(worker->loop, &worker->check, CHECK_MS, on_check);
 }
 
-static void for_each_connection(weir_loop_t *loop, void (*what)(http1_conn_t *conn))
+/** Each may end the client that it is called with, and no other. */
+static void drain_client(weir_client_t *client)
+{
+    client->ops->drain(client);
+}
+
+static void close_client(weir_client_t *client)
+{
+    client->ops->close(client);
+}
+
+static void for_each_client(weir_loop_t *loop, void (*what)(weir_client_t *client))
 {
     weir_list_t *node = loop->connections.next;
     while (node != &loop->connections) {
         weir_list_t *next = node->next;
-        what(WEIR_AROUND(node, http1_conn_t, link));
+        what(WEIR_AROUND(node, weir_client_t, link));
         node = next;
     }
 }
@@ -91,7 +102,7 @@ static void on_drain(weir_letter_t *letter)
     for (size_t i = 0; i < worker->server->settings->listen_count; i++)
         weir_listener_stop(&worker->listeners[i]);
     weir_proxy_protocol_close_all(worker->loop);
-    for_each_connection(worker->loop, http1_drain);
+    for_each_client(worker->loop, drain_client);
     on_check(&worker->check);
 }
 
@@ -101,7 +112,7 @@ static void on_cut(weir_letter_t *letter)
     if (worker->loop->connection_count > 0)
         atomic_store(&worker->server->has_cut, true);
     worker->loop->is_cut = true;
-    for_each_connection(worker->loop, http1_close);
+    for_each_client(worker->loop, close_client);
     worker->checks_left = CUT_CHECKS;
 }
 
@@ -204,8 +215,8 @@ static int foreach_request(h2o_context_t *context, int (*callback)(h2o_req_t *re
 {
     weir_loop_t *loop = weir_loop_of(context);
     for (weir_list_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
-        http1_conn_t *conn = WEIR_AROUND(node, http1_conn_t, link);
-        int result = conn->stream != NULL ? callback(&conn->stream->req, arg) : 0;
+        weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
+        int result = client->ops->foreach_request(client, callback, arg);
         if (result != 0)
             return result;
     }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/client.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "lib/wire/front_http1.h"
+#include "lib/wire/server_private.h"
+
+void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
+                       weir_alpn_t alpn)
+{
+    http1_accept(loop, sock, peer, listen->hosts); /* the only front there is: nobody offers h2 yet */
+}
+
+weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
+                                  h2o_hostconf_t **hosts, const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops)
+{
+    uint64_t now_ms = h2o_now(loop->h2o.loop);
+    struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
+    weir_client_t *client = (weir_client_t *)(void *)h2o_create_connection(size, &loop->h2o, hosts, now, callbacks);
+    memset((char *)client + sizeof(client->super), 0, size - sizeof(client->super));
+    client->loop = loop;
+    client->peer = *peer;
+    client->ops = ops;
+    weir_sock_move(&client->sock, sock);
+    weir_list_append(&loop->connections, &client->link);
+    loop->connection_count++;
+    return client;
+}
+
+void weir_client_destroy(weir_client_t *client)
+{
+    weir_loop_t *loop = client->loop;
+    weir_sock_close(&client->sock);
+    weir_peer_finish(&client->peer);
+    weir_list_remove(&client->link);
+    free(client);
+    loop->connection_count--;
+    weir_server_on_connection_closed(loop);
+}
+
+socklen_t weir_client_sockname(h2o_conn_t *super, struct sockaddr *address)
+{
+    const weir_client_t *client = (const weir_client_t *)(const void *)super;
+    socklen_t len = sizeof(struct sockaddr_storage);
+    return getsockname(client->sock.fd, address, &len) == 0 ? len : 0;
+}
+
+socklen_t weir_client_peername(h2o_conn_t *super, struct sockaddr *address)
+{
+    const weir_client_t *client = (const weir_client_t *)(const void *)super;
+    if (client->peer.address.any.sa_family == AF_UNIX)
+        return 0;
+    bool is_v4 = client->peer.address.any.sa_family == AF_INET;
+    socklen_t len = is_v4 ? sizeof(client->peer.address.v4) : sizeof(client->peer.address.v6);
+    memcpy(address, &client->peer.address, len);
+    return len;
+}
+
+h2o_socket_t *weir_client_socket(h2o_conn_t *super)
+{
+    return weir_sock_join(&((weir_client_t *)(void *)super)->sock);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_CLIENT_H
+#define WEIR_WIRE_CLIENT_H
+/**
+ * @file  A client's connection, whatever it speaks: what all fronts' connections begin with, and the last step on the way to a front.
+ *
+ *   accept ─► [PROXY header] ─► [TLS handshake] ─► weir_client_begin() ─► a front
+ *
+ * OWNER    The front that was chosen; it ends it with weir_client_destroy().
+ * THREAD   The loop's.
+ */
+#include "lib/wire/loop.h"
+#include "lib/wire/peer.h"
+#include "lib/wire/sock.h"
+
+/** What a TLS handshake has settled on; NONE also for plain connections. */
+typedef enum weir_alpn { WEIR_ALPN_NONE, WEIR_ALPN_HTTP1, WEIR_ALPN_H2 } weir_alpn_t;
+
+typedef struct weir_client weir_client_t;
+
+/** What the server asks of any front's connection. */
+typedef struct weir_client_ops {
+    /** Waits for no new request: closes if idle, else when what is under way is done. May destroy the client. */
+    void (*drain)(weir_client_t *client);
+    /** Closes at once. From the loop only: it disposes of requests. */
+    void (*close)(weir_client_t *client);
+    /** Calls `callback` for each request in hand until one call returns other than 0, and returns that. */
+    int (*foreach_request)(weir_client_t *client, int (*callback)(h2o_req_t *req, void *arg), void *arg);
+} weir_client_ops_t;
+
+/** First member of every front's connection. */
+struct weir_client {
+    h2o_conn_t super; /* first: libh2o hands it back */
+    weir_sock_t sock;
+    weir_loop_t *loop;
+    weir_list_t link; /* in loop->connections */
+    weir_peer_t peer;
+    const weir_client_ops_t *ops;
+};
+
+/**
+ * Hands a connection to the front for what it speaks. *sock and *peer are moved (whoever calls closes neither). The first byte to be
+ * read is HTTP's.
+ */
+void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
+                       weir_alpn_t alpn);
+
+/** For fronts: a connection of `size` bytes, zeroed behind the weir_client_t. *sock and *peer are moved; the caller sets the callbacks. */
+weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
+                                  h2o_hostconf_t **hosts, const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops);
+
+/** For fronts: closes the socket and frees the memory. Every request must have been disposed of. */
+void weir_client_destroy(weir_client_t *client);
+
+/* What h2o_conn_callbacks_t asks of any connection. */
+socklen_t weir_client_sockname(h2o_conn_t *super, struct sockaddr *address);
+socklen_t weir_client_peername(h2o_conn_t *super, struct sockaddr *address);
+h2o_socket_t *weir_client_socket(h2o_conn_t *super);
+
+#endif
