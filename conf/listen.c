@@ -21,7 +21,7 @@ static weir_listen_t *find_listen(conf_t *conf, const weir_listen_t *like)
     return NULL;
 }
 
-static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const h2o_hostconf_t *host)
+static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const h2o_hostconf_t *host, const char *ssl_text)
 {
     conf_listens_t *listens = &conf->listens;
     weir_listen_t *listen;
@@ -29,8 +29,10 @@ static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const 
     if (listens->count == listens->capacity) {
         listens->capacity = listens->capacity == 0 ? 4 : 2 * listens->capacity;
         listens->at = realloc(listens->at, listens->capacity * sizeof(listens->at[0]));
-        WEIR_MUST(listens->at != NULL);
+        listens->ssl_texts = realloc(listens->ssl_texts, listens->capacity * sizeof(listens->ssl_texts[0]));
+        WEIR_MUST(listens->at != NULL && listens->ssl_texts != NULL);
     }
+    listens->ssl_texts[listens->count] = ssl_text;
     listen = &listens->at[listens->count++];
     *listen = *like;
     if (host != NULL) {
@@ -52,17 +54,34 @@ static bool trusts_the_same(const weir_listen_t *a, const weir_listen_t *b)
     return true;
 }
 
+/** What stands against a second `listen` for an address. */
+static const char *conflict(const conf_t *conf, const weir_listen_t *listen, const weir_listen_t *wanted, const char *ssl_text)
+{
+    const char *there = conf->listens.ssl_texts[listen - conf->listens.at];
+
+    if (listen->has_proxy_protocol != wanted->has_proxy_protocol)
+        return "proxy-protocol is ON and OFF for the same address";
+    if (!trusts_the_same(listen, wanted))
+        return "two different proxy-protocol-trusted for the same address";
+    if ((there == NULL) != (ssl_text == NULL))
+        return "one address cannot be plain and have ssl";
+    if (there != NULL && strcmp(there, ssl_text) != 0)
+        return "ssl: only certificate-file and key-file may differ for the same address";
+    return NULL;
+}
+
 /** Returns a sentence on failure. */
-static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const weir_listen_t *wanted)
+static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, const weir_listen_t *wanted)
 {
     weir_listen_t *listen = find_listen(conf, wanted);
+    const char *problem = listen != NULL ? conflict(conf, listen, wanted, wish->ssl.text) : NULL;
 
     if (listen == NULL)
-        listen = add_listen(conf, wanted, host);
-    else if (listen->has_proxy_protocol != wanted->has_proxy_protocol)
-        return "proxy-protocol is ON and OFF for the same address";
-    else if (!trusts_the_same(listen, wanted))
-        return "two different proxy-protocol-trusted for the same address";
+        listen = add_listen(conf, wanted, host, wish->ssl.text);
+    if (problem == NULL && wish->ssl.node != NULL)
+        problem = conf_ssl_grant(conf, &wish->ssl, host, listen);
+    if (problem != NULL)
+        return problem;
     /* Without a list of its own a listen is for every host: the global level's, which a host's cannot narrow. */
     if (listen->hosts != NULL && host != NULL)
         h2o_append_to_null_terminated_list((void ***)(void *)&listen->hosts, host);
@@ -81,7 +100,7 @@ static const char *listen_on_unix(conf_t *conf, h2o_hostconf_t *host, const conf
     memcpy(&listen->address, &address, sizeof(address));
     listen->address_len = sizeof(address);
     snprintf(listen->name, sizeof(listen->name), "unix:%s", wish->port);
-    return listen_on(conf, host, listen);
+    return listen_on(conf, host, wish, listen);
 }
 
 static int resolve(const conf_wish_t *wish, struct addrinfo **out_found)
@@ -126,7 +145,7 @@ static const char *listen_on_tcp(conf_t *conf, h2o_hostconf_t *host, const conf_
         memcpy(&listen->address, found->ai_addr, found->ai_addrlen);
         listen->address_len = found->ai_addrlen;
         name_listen(listen, found);
-        problem = listen_on(conf, host, listen);
+        problem = listen_on(conf, host, wish, listen);
     }
     freeaddrinfo(all);
     return problem;

@@ -4,12 +4,12 @@
 /**
  * @file  The directive `listen`.
  */
-#include "conf/snapshot.h"
+#include "conf/listen_ssl.h"
 
 /** One entry of `listen` as it is written. */
 typedef struct conf_wish {
     const yoml_t *node; /* NULL: weir_serve()'s */
-    weir_arena_t *arena;
+    conf_t *conf;
     char host[256]; /* empty: every address */
     char port[110]; /* or the path of a unix socket */
     bool is_unix;
@@ -19,6 +19,7 @@ typedef struct conf_wish {
     uid_t owner;
     gid_t group;
     mode_t permission;
+    conf_ssl_t ssl;
 } conf_wish_t;
 
 /** Listens as wished, for `host` or (NULL) for all. Returns a sentence on failure. */

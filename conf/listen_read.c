@@ -44,7 +44,7 @@ static const char *read_text(const char *text, conf_wish_t *wish)
 
 static conf_wish_t no_wish(conf_t *conf, const yoml_t *node)
 {
-    return (conf_wish_t){.node = node, .arena = &conf->arena, .owner = (uid_t)-1, .group = (gid_t)-1};
+    return (conf_wish_t){.node = node, .conf = conf, .owner = (uid_t)-1, .group = (gid_t)-1};
 }
 
 const char *conf_listen_on_text(conf_t *conf, const char *text)
@@ -98,7 +98,7 @@ static int read_proxy_protocol(const yoml_t *value, conf_wish_t *wish)
 static int read_trusted(const yoml_t *value, conf_wish_t *wish)
 {
     size_t count = value->type == YOML_TYPE_SEQUENCE ? value->data.sequence.size : 1;
-    weir_network_t *networks = weir_arena_alloc(wish->arena, (count + 1) * sizeof(networks[0]));
+    weir_network_t *networks = weir_arena_alloc(&wish->conf->arena, (count + 1) * sizeof(networks[0]));
 
     if (value->type == YOML_TYPE_MAPPING || count == 0)
         return conf_complain(value, "proxy-protocol-trusted must be a list of addresses");
@@ -150,9 +150,9 @@ static int read_permission(const yoml_t *value, conf_wish_t *wish)
     return 0;
 }
 
-static int refuse_ssl(const yoml_t *value, conf_wish_t *wish)
+static int read_ssl(const yoml_t *value, conf_wish_t *wish)
 {
-    return conf_complain(value, "ssl is not supported yet");
+    return conf_ssl_read(wish->conf, value, &wish->ssl);
 }
 
 static const struct {
@@ -167,7 +167,7 @@ static const struct {
     {"owner", read_owner},
     {"group", read_group},
     {"permission", read_permission},
-    {"ssl", refuse_ssl},
+    {"ssl", read_ssl},
 };
 
 static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
@@ -175,7 +175,7 @@ static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (strcmp(keys[i].name, entry->key->data.scalar) != 0)
             continue;
-        if (entry->value->type != YOML_TYPE_SCALAR && keys[i].read != refuse_ssl && keys[i].read != read_trusted)
+        if (entry->value->type != YOML_TYPE_SCALAR && keys[i].read != read_ssl && keys[i].read != read_trusted)
             return conf_complain(entry->value, "listen: %s must be a scalar", keys[i].name);
         return keys[i].read(entry->value, wish);
     }

@@ -17,6 +17,7 @@
 #include "conf/yaml.h"
 #include "lib/base/list.h"
 #include "lib/base/must.h"
+#include "lib/wire/tls.h"
 #include "weir.h"
 
 static const char server_name[] = "weir/" WEIR_VERSION;
@@ -116,10 +117,13 @@ conf_t *conf_load(const char *file, bool is_dry)
 
 static void destroy_listens(conf_t *conf)
 {
-    for (size_t i = 0; i < conf->listens.count; i++)
+    for (size_t i = 0; i < conf->listens.count; i++) {
+        weir_tls_release(&conf->listens.at[i].tls);
         if (conf->listens.at[i].hosts != conf->globalconf.hosts)
             free(conf->listens.at[i].hosts);
+    }
     free(conf->listens.at);
+    free(conf->listens.ssl_texts);
 }
 
 /** libh2o leaves the strings it was given and the list of status pages behind. */

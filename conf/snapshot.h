@@ -34,6 +34,7 @@ typedef struct conf_path {
 /** A listen of the file, while hosts are still being added. */
 typedef struct conf_listens {
     weir_listen_t *at;
+    const char **ssl_texts; /* of each, its settings of TLS; NULL: plain */
     size_t count, capacity;
 } conf_listens_t;
 

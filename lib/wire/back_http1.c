@@ -64,7 +64,7 @@ static weir_back_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
     /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
     while (back != NULL && !weir_method_is_idempotent(x->request.method)) {
         char probe;
-        if (recv(back->sock.fd, &probe, 1, MSG_PEEK) == -1 && errno == EAGAIN)
+        if (weir_sock_peek(&back->sock, &probe, 1) == WEIR_SOCK_BLOCKED)
             break;
         weir_back_destroy(&back);
         back = weir_back_pool_take(&x->loop->pool, target);

@@ -112,6 +112,9 @@ static void on_idle_end(weir_timer_t *timer)
 /** The backend has ended it, or speaks unasked: whatever it says could be taken for the next response. */
 static void on_idle_readable(weir_sock_t *sock)
 {
+    char next;
+    if (weir_sock_peek(sock, &next, 1) == WEIR_SOCK_BLOCKED)
+        return; /* TLS has said something to TLS: a ticket, new keys */
     close_idle(WEIR_AROUND(sock, weir_back_t, sock));
 }
 

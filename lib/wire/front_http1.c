@@ -7,6 +7,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
+#include "lib/wire/client_tls.h"
 
 enum {
     SETTLE_MS = 10,    /* after which a new connection whose request is under way is watched */
@@ -38,7 +39,7 @@ const h2o_conn_callbacks_t weir_http1_callbacks = {
     .get_sockname = weir_client_sockname,
     .get_peername = weir_client_peername,
     .get_socket = weir_client_socket,
-    .log_ = {{.http1 = {.request_index = request_index}}},
+    .log_ = {{.ssl = WEIR_CLIENT_TLS_LOG, .http1 = {.request_index = request_index}}},
 };
 
 /* ---- life ---- */
@@ -71,7 +72,10 @@ void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
     weir_list_init(&conn->turn.link);
     conn->client.sock.on_readable = on_readable;
     conn->client.sock.on_writable = on_writable;
-    http1_post_turn(conn); /* by then most clients have spoken */
+    if (weir_sock_has_joined(&conn->client.sock))
+        http1_update_watch(conn);
+    else
+        http1_post_turn(conn); /* by then most clients have spoken */
 }
 
 static http1_stream_t *take_stream(weir_loop_t *loop)
@@ -497,7 +501,7 @@ static void on_nothing(http1_conn_t *conn, ssize_t count)
         http1_close(conn);
     else if (count == WEIR_SOCK_END)
         on_end(conn);
-    else if (!weir_sock_has_joined(&conn->client.sock))
+    else if (conn->state == HTTP1_HEAD || !weir_sock_has_joined(&conn->client.sock))
         http1_update_watch(conn);
 }
 

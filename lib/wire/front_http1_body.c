@@ -154,8 +154,8 @@ ssize_t http1_move_body(http1_conn_t *conn)
 {
     http1_stream_t *stream = conn->stream;
     weir_body_sink_t *sink = stream->body.sink;
-    if (sink->move == NULL || stream->body.is_tunnel || stream->body.framing.kind != WEIR_FRAMING_LENGTH ||
-        weir_bytes_count(&conn->in) > 0)
+    if (sink->move == NULL || !weir_sock_can_splice(&conn->client.sock) || stream->body.is_tunnel ||
+        stream->body.framing.kind != WEIR_FRAMING_LENGTH || weir_bytes_count(&conn->in) > 0)
         return WEIR_SINK_COPIES;
     ssize_t moved = sink->move(sink, conn->client.sock.fd, stream->body.left_bytes);
     if (moved <= 0)
@@ -298,7 +298,8 @@ static void half_close(h2o_req_t *req)
 static weir_sock_t *splice_sink(h2o_req_t *req)
 {
     http1_stream_t *stream = http1_stream_of(req);
-    bool is_plain = stream->reply.is_head_sent && stream->reply.encoding == HTTP1_LENGTH;
+    bool is_plain = stream->reply.is_head_sent && stream->reply.encoding == HTTP1_LENGTH &&
+                    weir_sock_can_splice(&stream->conn->client.sock);
     return is_plain && weir_bytes_count(&stream->conn->out) == 0 ? &stream->conn->client.sock : NULL;
 }
 

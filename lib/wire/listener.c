@@ -10,9 +10,9 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
-#include "lib/wire/client.h"
 #include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
+#include "lib/wire/start.h"
 
 enum {
     BACKLOG = 4096,     /* the kernel's somaxconn may be less */
@@ -142,7 +142,7 @@ static void begin_connection(weir_listener_t *listener, int fd, const struct soc
     weir_peer_t peer;
     weir_sock_open(&sock, listener->loop, fd, true);
     weir_peer_init(&peer, address, listener->port);
-    weir_client_begin(listener->loop, &sock, &peer, listener->listen, WEIR_ALPN_NONE);
+    weir_start_go_on(listener->loop, &sock, &peer, listener->listen);
 }
 
 /** False if there is nothing more to be accepted for now. */

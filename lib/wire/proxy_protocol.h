@@ -4,13 +4,12 @@
 /**
  * @file  The beginning of a connection on a listener with `proxy-protocol`: reads the PROXY header, then hands the connection on.
  *
- * The header's bytes are taken out of the kernel and not one more, so that whoever comes next (a front, one day a TLS handshake)
+ * The header's bytes are taken out of the kernel and not one more, so that whoever comes next (a front, a TLS handshake)
  * finds the socket as if there had been no header.
  *
- *   accepted ──complete──► http1_accept()
+ *   accepted ──complete──► weir_start_go_on()
  *          └─ broken, end, header_timeout_ms ─► closed, without a word
  *
- * OWNER    Itself: it is in loop->starts until it is handed on or closed, and counts as a connection of the loop.
  * THREAD   The loop's.
  */
 #include "lib/wire/server_private.h"
@@ -20,8 +19,5 @@
  * one of those that the listener trusts.
  */
 void weir_proxy_protocol_accept(weir_listener_t *listener, int fd, const struct sockaddr *address);
-
-/** Closes every connection of the loop whose header is not complete: it has asked for nothing yet. */
-void weir_proxy_protocol_close_all(weir_loop_t *loop);
 
 #endif

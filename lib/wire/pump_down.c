@@ -208,7 +208,8 @@ static weir_sock_t *splice_sink(weir_relay_t *relay)
     weir_front_t *front = relay->x->front;
     bool is_long = relay->down.left_bytes >= WEIR_SPLICE_MIN_BYTES || relay->down.pipe != NULL;
     if (relay->down.state != WEIR_RELAY_BODY || relay->down.framing.kind != WEIR_FRAMING_LENGTH || !is_long || front == NULL ||
-        !front->is_direct || front->ops->splice_sink == NULL || weir_bytes_count(&relay->back->in) > 0)
+        !front->is_direct || front->ops->splice_sink == NULL || !weir_sock_can_splice(&relay->back->sock) ||
+        weir_bytes_count(&relay->back->in) > 0)
         return NULL;
     weir_sock_t *sink = front->ops->splice_sink(front->req);
     if (sink != NULL && relay->down.pipe == NULL)
@@ -302,7 +303,10 @@ static ssize_t read_some(weir_relay_t *relay)
 void weir_relay_on_back_readable(weir_sock_t *sock)
 {
     weir_relay_t *relay = WEIR_AROUND(sock, weir_back_t, sock)->relay;
+    char next;
     if (relay->down.state == WEIR_RELAY_DONE) {
+        if (weir_sock_peek(sock, &next, 1) == WEIR_SOCK_BLOCKED)
+            return;                     /* TLS has said something to TLS: a ticket, new keys */
         relay->down.has_surplus = true; /* bytes or an end: it can't be used again */
         weir_sock_watch(sock, false);
         return;

@@ -177,7 +177,7 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
 {
     weir_relay_t *relay = relay_of(sink);
     bool may_move = relay->up.head.len == 0 && relay->up.framing.kind == WEIR_FRAMING_LENGTH && !relay->up.is_broken &&
-                    weir_bytes_count(&relay->back->out) == 0;
+                    weir_bytes_count(&relay->back->out) == 0 && weir_sock_can_splice(&relay->back->sock);
     if (!may_move || (relay->up.pipe == NULL && left_bytes < WEIR_SPLICE_MIN_BYTES))
         return WEIR_SINK_COPIES;
     if (relay->up.pipe == NULL)

@@ -16,8 +16,8 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/client.h"
-#include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
+#include "lib/wire/start.h"
 
 enum {
     CHECK_MS = 20,   /* how often a draining loop looks whether it is empty   */
@@ -101,7 +101,7 @@ static void on_drain(weir_letter_t *letter)
     worker->loop->is_draining = true;
     for (size_t i = 0; i < worker->server->settings->listen_count; i++)
         weir_listener_stop(&worker->listeners[i]);
-    weir_proxy_protocol_close_all(worker->loop);
+    weir_start_close_all(worker->loop);
     for_each_client(worker->loop, drain_client);
     on_check(&worker->check);
 }

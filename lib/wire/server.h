@@ -25,6 +25,7 @@ typedef struct weir_listen {
     uid_t owner;                   /* of a unix socket; (uid_t)-1: as created     */
     gid_t group;
     mode_t permission;      /* of a unix socket; 0: as created             */
+    struct weir_tls *tls;   /* NULL: plain; see tls.h. The listen's share  */
     h2o_hostconf_t **hosts; /* NULL-terminated: the hosts reachable here   */
 } weir_listen_t;
 

@@ -7,9 +7,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/wire/sock_tls.h"
+
 void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted)
 {
     sock->h2o = NULL;
+    sock->tls = NULL;
     sock->loop = loop;
     sock->fd = fd;
     sock->is_accepted = is_accepted;
@@ -36,6 +39,7 @@ void weir_sock_move(weir_sock_t *to, weir_sock_t *from)
     to->is_accepted = from->is_accepted;
     to->is_reading = from->is_reading;
     to->is_awaiting = from->is_awaiting;
+    weir_sock_tls_move(to, from);
     from->h2o = NULL;
     from->loop = NULL;
     from->is_reading = from->is_awaiting = false;
@@ -45,6 +49,10 @@ void weir_sock_close(weir_sock_t *sock)
 {
     if (!weir_sock_is_open(sock))
         return;
+    if (sock->tls != NULL) {
+        weir_sock_tls_end(sock);
+        weir_sock_tls_free(sock);
+    }
     h2o_socket_t *gone = sock->h2o;
     sock->h2o = NULL;
     sock->loop = NULL;
@@ -59,18 +67,39 @@ static void on_read(h2o_socket_t *h2o, const char *err)
 {
     weir_sock_t *sock = h2o->data;
     weir_loop_tick(sock->loop);
+    if (sock->tls != NULL)
+        weir_sock_tls_on_readable(sock);
     sock->on_readable(sock);
 }
 
-void weir_sock_watch(weir_sock_t *sock, bool is_wanted)
+static void set_reading(weir_sock_t *sock, bool is_wanted)
 {
-    if (!weir_sock_is_open(sock) || sock->is_reading == is_wanted)
+    if (sock->is_reading == is_wanted)
         return;
     sock->is_reading = is_wanted;
     if (is_wanted)
         h2o_socket_read_start(weir_sock_join(sock), on_read);
     else
         h2o_socket_read_stop(sock->h2o);
+}
+
+void weir_sock_watch(weir_sock_t *sock, bool is_wanted)
+{
+    if (!weir_sock_is_open(sock))
+        return;
+    set_reading(sock, is_wanted);
+    if (is_wanted && sock->tls != NULL)
+        weir_sock_tls_announce(sock);
+}
+
+void weir_sock_mute(weir_sock_t *sock, bool is_muted)
+{
+    if (!sock->is_reading)
+        return;
+    if (is_muted)
+        h2o_socket_read_stop(sock->h2o);
+    else
+        h2o_socket_read_start(sock->h2o, on_read);
 }
 
 static void on_write(h2o_socket_t *h2o, const char *err)
@@ -96,6 +125,8 @@ void weir_sock_await_writable(weir_sock_t *sock)
 
 ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity)
 {
+    if (sock->tls != NULL)
+        return weir_sock_tls_read(sock, buffer, capacity);
     ssize_t count;
     do {
         count = syscall(SYS_read, sock->fd, buffer, capacity);
@@ -107,6 +138,8 @@ ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity)
 
 ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity)
 {
+    if (sock->tls != NULL)
+        return weir_sock_tls_peek(sock, buffer, capacity);
     ssize_t count;
     do {
         count = recv(sock->fd, buffer, capacity, MSG_PEEK);
@@ -118,6 +151,8 @@ ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity)
 
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count)
 {
+    if (sock->tls != NULL)
+        return weir_sock_tls_write(sock, pieces, count);
     ssize_t sent;
     do { /* SIGPIPE is ignored; these two cost the kernel less than sendmsg(2) */
         sent = count == 1 ? syscall(SYS_write, sock->fd, pieces->iov_base, pieces->iov_len)
@@ -130,6 +165,8 @@ ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count
 
 ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count)
 {
+    if (sock->tls != NULL)
+        return weir_sock_tls_write(sock, pieces, count);
     const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
     ssize_t sent;
     do {
@@ -142,14 +179,21 @@ ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int 
 
 void weir_sock_will_reset(weir_sock_t *sock)
 {
+    if (sock->tls != NULL) {
+        weir_sock_tls_cut(sock);
+        return;
+    }
     const struct linger now = {.l_onoff = 1};
     (void)setsockopt(sock->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
 void weir_sock_shutdown(weir_sock_t *sock)
 {
-    if (weir_sock_is_open(sock))
-        (void)shutdown(sock->fd, SHUT_WR);
+    if (!weir_sock_is_open(sock))
+        return;
+    if (sock->tls != NULL)
+        weir_sock_tls_end(sock);
+    (void)shutdown(sock->fd, SHUT_WR);
 }
 
 bool weir_sock_is_gone(const weir_sock_t *sock)

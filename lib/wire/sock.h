@@ -13,8 +13,9 @@
 #include "lib/wire/loop.h"
 
 typedef struct weir_sock {
-    weir_loop_t *loop; /* NULL: closed */
-    h2o_socket_t *h2o; /* NULL: the loop's poll does not know it, because it has not yet had to wait */
+    weir_loop_t *loop;         /* NULL: closed */
+    h2o_socket_t *h2o;         /* NULL: the loop's poll does not know it, because it has not yet had to wait */
+    struct weir_sock_tls *tls; /* NULL: bytes go as they are; see sock_tls.h */
     int fd;
     bool is_accepted;
     bool is_reading;  /* on_readable is wanted */
@@ -53,6 +54,12 @@ static inline bool weir_sock_is_open(const weir_sock_t *sock)
     return sock->loop != NULL;
 }
 
+/** Whether its bytes are the kernel's, so that splice(2) may move them. */
+static inline bool weir_sock_can_splice(const weir_sock_t *sock)
+{
+    return sock->tls == NULL;
+}
+
 /** Wants or does not want on_readable. */
 void weir_sock_watch(weir_sock_t *sock, bool is_wanted);
 
@@ -65,16 +72,19 @@ ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity);
 /** The same, but the bytes stay where they are and will be read again. */
 ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 
-/** Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. */
+/**
+ * Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. What it does not take is tried again
+ * before anything else: with TLS the beginning of it may be out already.
+ */
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
 
 /**
  * The same for the last bytes before a close that follows within this turn of the loop: the kernel holds them back for it, so that
- * the end of the stream travels in their packet and not in one of its own.
+ * the end of the stream travels in their packet and not in one of its own. (With TLS: as weir_sock_write().)
  */
 ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count);
 
-/** Makes the close to come a reset: for responses whose end only the close tells, and which have none. */
+/** Makes the close to come a reset, or with TLS one without close_notify: for responses whose end only the close tells, and which have none. */
 void weir_sock_will_reset(weir_sock_t *sock);
 
 /** Ends our direction; the peer's goes on. */
@@ -82,5 +92,10 @@ void weir_sock_shutdown(weir_sock_t *sock);
 
 /** For a socket that is not watched: whether both directions are over, by reset or by two ends. */
 bool weir_sock_is_gone(const weir_sock_t *sock);
+
+/* ---- for sock_tls.c ---- */
+
+/** Keeps what the kernel says from a watched socket's on_readable for a while, or lets it through again. */
+void weir_sock_mute(weir_sock_t *sock, bool is_muted);
 
 #endif

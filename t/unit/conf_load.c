@@ -56,7 +56,7 @@ static const struct {
     {"listen: '::1:80'\n" HOSTS, "t.yaml:1: listen: ::1:80: an IPv6 address is written in brackets: [::1]:8080\n"},
     {"listen:\n  host: a\n" HOSTS, "t.yaml:2: listen: port is missing\n"},
     {"listen:\n  prt: 1\n" HOSTS, "t.yaml:2: listen: unknown key prt\n"},
-    {"listen:\n- 8080\n- {port: 1, ssl: {key-file: b}}\n" HOSTS, "t.yaml:3: ssl is not supported yet\n"},
+    {"listen:\n- 8080\n- {port: 1, ssl: {key-file: b}}\n" HOSTS, "t.yaml:3: ssl: certificate-file is missing\n"},
     {"listen: {port: 1, proxy-protocol: 2}\n" HOSTS, "t.yaml:1: proxy-protocol must be ON or OFF\n"},
     {"listen: {port: 1, proxy-protocol: ON, proxy-protocol-trusted: []}\n" HOSTS,
      "t.yaml:1: proxy-protocol-trusted must be a list of addresses\n"},

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/tls.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "lib/base/must.h"
+#include "lib/wire/tls_cert.h"
+#include "lib/wire/tls_names.h"
+
+struct weir_tls {
+    atomic_uint holders;
+    SSL_CTX *context;
+    weir_tls_names_t names;
+    weir_tls_names_t files; /* certificates by the path they came from: none is loaded twice */
+    bool has_default;
+};
+
+bool weir_tls_explain(char problem[static WEIR_TLS_PROBLEM_BYTES], const char *what, const char *about)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    if (reason != NULL)
+        snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s %s: %s", what, about, reason);
+    else
+        snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s %s", what, about);
+    ERR_clear_error();
+    return false;
+}
+
+/* ---- what a handshake asks ---- */
+
+/** The label before the first dot is any: "*.rest". Clean names only. */
+static weir_span_t wildcard_of(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1])
+{
+    const char *dot = memchr(name.base, '.', name.len);
+    if (dot == NULL || dot == name.base)
+        return (weir_span_t){NULL, 0};
+    size_t rest = name.len - (size_t)(dot - name.base);
+    out[0] = '*';
+    memcpy(out + 1, dot, rest);
+    return (weir_span_t){out, rest + 1};
+}
+
+static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
+{
+    const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    char clean[WEIR_TLS_NAME_BYTES + 1], any[WEIR_TLS_NAME_BYTES + 1];
+    weir_span_t name = {clean, 0};
+    if (asked == NULL || !weir_tls_name_clean((weir_span_t){asked, strlen(asked)}, clean, &name.len))
+        return NULL;
+    const weir_tls_name_t *entry = weir_tls_names_find(&tls->names, name);
+    if (entry == NULL) {
+        weir_span_t wildcard = wildcard_of(name, any);
+        entry = wildcard.len > 0 ? weir_tls_names_find(&tls->names, wildcard) : NULL;
+    }
+    return entry != NULL ? weir_tls_cert_hold(entry->cert) : NULL;
+}
+
+/** The name is known, nothing has been shown yet. */
+static int on_certificate_wanted(SSL *ssl, void *arg)
+{
+    weir_tls_t *tls = arg;
+    weir_tls_cert_t *cert = find(tls, ssl);
+    if (cert == NULL)
+        return tls->has_default;
+    bool is_used = weir_tls_cert_use(cert, ssl);
+    weir_tls_cert_release(&cert);
+    return is_used;
+}
+
+/** Ours in our order: what we would rather speak comes first. Nothing in common ends the handshake (RFC 7301 §3.2). */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *theirs, unsigned len,
+                   void *arg)
+{
+    static const unsigned char ours[] = "\x02h2\x08http/1.1\x08http/1.0";
+    const unsigned char *first = ours + (WEIR_TLS_OFFERS_H2 ? 0 : 3);
+    unsigned left = (unsigned)(sizeof(ours) - 1 - (size_t)(first - ours));
+    unsigned char *chosen;
+    if (SSL_select_next_proto(&chosen, out_len, first, left, theirs, len) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* ---- making ---- */
+
+static bool set_dh(SSL_CTX *context, const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    if (path == NULL)
+        return true;
+    BIO *file = BIO_new_file(path, "r");
+    EVP_PKEY *parameters = file != NULL ? PEM_read_bio_Parameters(file, NULL) : NULL;
+    BIO_free(file);
+    if (parameters != NULL && SSL_CTX_set0_tmp_dh_pkey(context, parameters) == 1)
+        return true;
+    EVP_PKEY_free(parameters);
+    return weir_tls_explain(problem, path, "is no PEM file of Diffie-Hellman parameters");
+}
+
+/**
+ * Sessions are bound to whom they were verified for: a ticket of an address that asks for no certificate must not open one that does, with
+ * keys of tickets that all addresses share.
+ */
+static bool bind_sessions(SSL_CTX *context, const weir_tls_settings_t *settings)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    EVP_MD_CTX *sum = EVP_MD_CTX_new();
+    const unsigned char verify = (unsigned char)settings->verify;
+    WEIR_MUST(sum != NULL && EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(sum, &verify, 1) == 1);
+    BIO *file = settings->client_ca_file != NULL ? BIO_new_file(settings->client_ca_file, "r") : NULL;
+    char block[4096];
+    int count;
+    while (file != NULL && (count = BIO_read(file, block, sizeof(block))) > 0)
+        WEIR_MUST(EVP_DigestUpdate(sum, block, (size_t)count) == 1);
+    BIO_free(file);
+    WEIR_MUST(EVP_DigestFinal_ex(sum, digest, &len) == 1);
+    EVP_MD_CTX_free(sum);
+    return SSL_CTX_set_session_id_context(context, digest, len) == 1;
+}
+
+static bool set_verify(SSL_CTX *context, const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    WEIR_MUST(bind_sessions(context, settings));
+    if (settings->verify == WEIR_TLS_VERIFY_NONE)
+        return true;
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(settings->client_ca_file);
+    if (names == NULL || SSL_CTX_load_verify_file(context, settings->client_ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return weir_tls_explain(problem, settings->client_ca_file, "is no PEM file of certificates");
+    }
+    SSL_CTX_set_client_CA_list(context, names);
+    bool is_required = settings->verify == WEIR_TLS_VERIFY_REQUIRE;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+    return true;
+}
+
+static bool set_versions(SSL_CTX *context, const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    int least = settings->least_version != 0 ? settings->least_version : TLS1_2_VERSION;
+    if (settings->most_version != 0 && settings->most_version < least) {
+        snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "minimum-version is above maximum-version");
+        return false;
+    }
+    if (SSL_CTX_set_min_proto_version(context, least) != 1 ||
+        SSL_CTX_set_max_proto_version(context, settings->most_version) != 1)
+        return weir_tls_explain(problem, "OpenSSL", "does not speak these versions");
+    /* OpenSSL 3 signs handshakes below TLS 1.2 (MD5 with SHA-1) at security level 0 only */
+    if (least < TLS1_2_VERSION)
+        SSL_CTX_set_security_level(context, 0);
+    return true;
+}
+
+static bool set_ciphers(SSL_CTX *context, const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    if (settings->ciphers != NULL && SSL_CTX_set_cipher_list(context, settings->ciphers) != 1)
+        return weir_tls_explain(problem, "cipher-suite", "names no cipher that OpenSSL knows");
+    if (settings->ciphersuites != NULL && SSL_CTX_set_ciphersuites(context, settings->ciphersuites) != 1)
+        return weir_tls_explain(problem, "cipher-suite-tls1.3", "names a cipher that OpenSSL does not know");
+    return true;
+}
+
+/** The rest is the same for all. */
+static void set_habits(SSL_CTX *context, const weir_tls_settings_t *settings)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    if (settings->prefers_ours)
+        SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1); /* a record by one read(2), not two */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(context, 1);
+    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
+}
+
+weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    weir_tls_t *tls = calloc(1, sizeof(*tls));
+    WEIR_MUST(tls != NULL);
+    atomic_init(&tls->holders, 1);
+    ERR_clear_error();
+    SSL_CTX *context = tls->context = SSL_CTX_new(TLS_server_method());
+    WEIR_MUST(context != NULL);
+    set_habits(context, settings);
+    if (!set_versions(context, settings, problem) || !set_ciphers(context, settings, problem) ||
+        !set_dh(context, settings->dh_file, problem) || !set_verify(context, settings, problem))
+        weir_tls_release(&tls);
+    return tls;
+}
+
+static weir_tls_cert_t *load(weir_tls_t *tls, const char *certificate_file, const char *key_file,
+                             char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    weir_span_t path = {certificate_file, strlen(certificate_file)};
+    const weir_tls_name_t *known = weir_tls_names_find(&tls->files, path);
+    if (known != NULL)
+        return known->cert;
+    weir_tls_cert_t *cert = weir_tls_cert_load(certificate_file, key_file, problem);
+    if (cert != NULL)
+        weir_tls_names_add(&tls->files, path, cert);
+    return cert;
+}
+
+bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_file, const char *key_file,
+                  char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    weir_tls_cert_t *cert = load(tls, certificate_file, key_file, problem);
+    char clean[WEIR_TLS_NAME_BYTES + 1];
+    weir_span_t key = {clean, 0};
+    if (cert == NULL)
+        return false;
+    if (!tls->has_default && !weir_tls_cert_use_as_default(cert, tls->context))
+        return weir_tls_explain(problem, certificate_file, "is not wanted by OpenSSL");
+    tls->has_default = true;
+    if (name == NULL)
+        return true;
+    if (!weir_tls_name_clean((weir_span_t){name, strlen(name)}, clean, &key.len)) {
+        snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "`%s` is no name that a client could ask for", name);
+        return false;
+    }
+    if (weir_tls_names_find(&tls->names, key) == NULL)
+        weir_tls_names_add(&tls->names, key, weir_tls_cert_hold(cert));
+    if (tls->files.count > 1)
+        SSL_CTX_set_cert_cb(tls->context, on_certificate_wanted, tls);
+    return true;
+}
+
+weir_tls_t *weir_tls_hold(weir_tls_t *tls)
+{
+    atomic_fetch_add_explicit(&tls->holders, 1, memory_order_relaxed);
+    return tls;
+}
+
+void weir_tls_release(weir_tls_t **slot)
+{
+    weir_tls_t *tls = *slot;
+    *slot = NULL;
+    if (tls == NULL || atomic_fetch_sub(&tls->holders, 1) != 1)
+        return;
+    SSL_CTX_free(tls->context);
+    weir_tls_names_finish(&tls->names);
+    weir_tls_names_finish(&tls->files);
+    free(tls);
+}
+
+SSL *weir_tls_accept(weir_tls_t *tls)
+{
+    SSL *ssl = SSL_new(tls->context);
+    WEIR_MUST(ssl != NULL);
+    SSL_set_accept_state(ssl);
+    return ssl;
+}

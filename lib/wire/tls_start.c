@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/tls_start.h"
+
+#include <openssl/err.h>
+
+#include "lib/base/log.h"
+#include "lib/wire/client.h"
+#include "lib/wire/sock_tls.h"
+#include "lib/wire/tls.h"
+
+enum { COMPLAINT_US = 1000000 };
+
+typedef struct tls_start {
+    weir_start_t start; /* first */
+    weir_tls_t *tls;    /* held: the handshake asks it for certificates */
+} tls_start_t;
+
+static void finish(weir_start_t *start)
+{
+    weir_tls_release(&((tls_start_t *)(void *)start)->tls);
+}
+
+static weir_alpn_t alpn_of(const SSL *ssl)
+{
+    const unsigned char *name;
+    unsigned len;
+    SSL_get0_alpn_selected(ssl, &name, &len);
+    if (len == 0)
+        return WEIR_ALPN_NONE;
+    return len == 2 && memcmp(name, "h2", 2) == 0 ? WEIR_ALPN_H2 : WEIR_ALPN_HTTP1;
+}
+
+static void hand_on(weir_start_t *start)
+{
+    start->peer.is_https = true;
+    weir_client_begin(start->loop, &start->sock, &start->peer, start->listen, alpn_of(weir_sock_ssl(&start->sock)));
+    weir_start_release(start);
+}
+
+/** Anybody can make handshakes fail as often as he likes: one line a second says it for all of them. */
+static void complain(const weir_start_t *start, unsigned long error)
+{
+    static atomic_uint_fast64_t said_at_us;
+    static atomic_uint unsaid;
+    uint64_t now_us = weir_loop_now_us(start->loop), last_us = atomic_load(&said_at_us);
+    if (now_us - last_us < COMPLAINT_US || !atomic_compare_exchange_strong(&said_at_us, &last_us, now_us)) {
+        atomic_fetch_add(&unsaid, 1);
+        return;
+    }
+    const char *reason = ERR_reason_error_string(error);
+    weir_span_t peer = weir_peer_text(&start->peer);
+    weir_log("%s: the TLS handshake with %.*s failed: %s (and %u others since the last such line)", start->listen->name,
+             (int)peer.len, peer.base, reason != NULL ? reason : "the connection ended", atomic_exchange(&unsaid, 0));
+}
+
+/** Somebody speaks HTTP to an address that wants TLS: no alert would tell him so. */
+static void answer_in_plain(const weir_start_t *start)
+{
+    static const char page[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Length: 56\r\n\r\n400 Bad Request\nThis address speaks HTTPS: use https://\n";
+    (void)!send(start->sock.fd, page, sizeof(page) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void fail(weir_start_t *start)
+{
+    unsigned long error = ERR_peek_error();
+    bool is_http = ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
+    if (is_http)
+        answer_in_plain(start);
+    complain(start, error);
+    ERR_clear_error();
+    weir_start_close(start);
+}
+
+static void go_on(weir_sock_t *sock)
+{
+    weir_start_t *start = WEIR_AROUND(sock, weir_start_t, sock);
+    switch (weir_sock_tls_handshake(sock)) {
+    case WEIR_HANDSHAKE_DONE:
+        hand_on(start);
+        return;
+    case WEIR_HANDSHAKE_BLOCKED:
+        weir_sock_watch(sock, true);
+        return;
+    case WEIR_HANDSHAKE_FAILED:
+        fail(start);
+        return;
+    }
+}
+
+void weir_tls_start(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen)
+{
+    uint32_t timeout_ms = (uint32_t)loop->settings->globalconf->handshake_timeout;
+    weir_start_t *start = weir_start_create(sizeof(tls_start_t), loop, sock, peer, listen, timeout_ms);
+    start->finish = finish;
+    ((tls_start_t *)(void *)start)->tls = weir_tls_hold(listen->tls);
+    start->sock.on_readable = start->sock.on_writable = go_on;
+    weir_sock_tls_begin(&start->sock, weir_tls_accept(listen->tls));
+    go_on(&start->sock);
+}
