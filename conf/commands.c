@@ -8,6 +8,7 @@
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
+#include "conf/resumption.h"
 #include "lib/base/must.h"
 
 static int on_directive(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -21,6 +22,11 @@ static int on_directive(h2o_configurator_command_t *command, h2o_configurator_co
 static int on_listen(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_listen_on(conf_of(context->globalconf), context->hostconf, node);
+}
+
+static int on_session_resumption(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_resumption_read(conf_of(context->globalconf), node);
 }
 
 /* ---- libh2o's own that mean something else here, and those of the program h2o that mean nothing ---- */
@@ -56,8 +62,7 @@ static const struct {
     const char *sentence;
 } refused[] = {
     {"tcp-fastopen", "TCP fast open is not offered"},
-    {"ssl-session-resumption", "ssl is not supported yet"},
-    {"num-ocsp-updaters", "ssl is not supported yet"},
+    {"num-ocsp-updaters", "OCSP responses are not fetched here"},
     {"temp-buffer-path", "nothing is buffered in files here"},
     {"crash-handler", "not offered; let systemd-coredump or the like look at a crash"},
     {"crash-handler.wait-pipe-close", "not offered; let systemd-coredump or the like look at a crash"},
@@ -135,6 +140,13 @@ static int flags_of(conf_levels_t levels)
     return 0;
 }
 
+static h2o_configurator_command_cb callback_of(conf_directive_t directive)
+{
+    if (directive == CONF_listen)
+        return on_listen;
+    return directive == CONF_session_resumption ? on_session_resumption : on_directive;
+}
+
 static void register_ours(conf_t *conf)
 {
     h2o_configurator_t *configurator = h2o_configurator_create(&conf->globalconf, sizeof(*configurator));
@@ -143,7 +155,7 @@ static void register_ours(conf_t *conf)
     configurator->exit = on_exit_level;
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         h2o_configurator_define_command(configurator, conf_directives[i].name, flags_of(conf_directives[i].levels),
-                                        i == CONF_listen ? on_listen : on_directive);
+                                        callback_of(i));
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         h2o_configurator_define_command(configurator, refused[i].name, H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_refused);
 }

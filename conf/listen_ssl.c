@@ -10,7 +10,7 @@
 /** The scalars of the mapping as they stand there. */
 typedef struct words {
     const yoml_t *certificate_file, *key_file, *minimum, *maximum, *ciphers, *ciphersuites, *preference, *dh_file;
-    const yoml_t *verify, *client_ca_file, *neverbleed;
+    const yoml_t *verify, *client_ca_file, *neverbleed, *directory;
 } words_t;
 
 static const struct {
@@ -30,6 +30,7 @@ static const struct {
     {"verify-mode", offsetof(words_t, verify)},
     {"client-ca-file", offsetof(words_t, client_ca_file)},
     {"neverbleed", offsetof(words_t, neverbleed)},
+    {"certificate-directory", offsetof(words_t, directory)},
 };
 
 static int read_words(const yoml_t *node, words_t *words)
@@ -138,9 +139,10 @@ static const char *or_nothing(const char *text)
 
 static const char *settings_text(conf_t *conf, const weir_tls_settings_t *settings)
 {
-    return weir_arena_format(&conf->arena, "%d|%d|%s|%s|%d|%s|%d|%s", settings->least_version, settings->most_version,
+    return weir_arena_format(&conf->arena, "%d|%d|%s|%s|%d|%s|%d|%s|%s", settings->least_version, settings->most_version,
                              or_nothing(settings->ciphers), or_nothing(settings->ciphersuites), settings->prefers_ours,
-                             or_nothing(settings->dh_file), (int)settings->verify, or_nothing(settings->client_ca_file))
+                             or_nothing(settings->dh_file), (int)settings->verify, or_nothing(settings->client_ca_file),
+                             or_nothing(settings->directory))
         .base;
 }
 
@@ -156,14 +158,15 @@ int conf_ssl_read(conf_t *conf, const yoml_t *node, conf_ssl_t *out_ssl)
         read_version(words.maximum, &settings->most_version) != 0 || read_neverbleed(words.neverbleed) != 0 ||
         read_preference(words.preference, &settings->prefers_ours) != 0 || read_verify(&words, &settings->verify) != 0)
         return -1;
-    if (words.certificate_file == NULL)
+    if (words.certificate_file == NULL && (words.directory == NULL || words.key_file != NULL))
         return conf_complain(node, "ssl: certificate-file is missing");
-    if (words.key_file == NULL)
+    if (words.key_file == NULL && words.certificate_file != NULL)
         return conf_complain(node, "ssl: key-file is missing");
     settings->ciphers = copy(conf, words.ciphers);
     settings->ciphersuites = copy(conf, words.ciphersuites);
     settings->dh_file = path_of(conf, words.dh_file);
     settings->client_ca_file = path_of(conf, words.client_ca_file);
+    settings->directory = path_of(conf, words.directory);
     out_ssl->certificate_file = path_of(conf, words.certificate_file);
     out_ssl->key_file = path_of(conf, words.key_file);
     out_ssl->text = settings_text(conf, settings);
@@ -179,6 +182,8 @@ const char *conf_ssl_grant(conf_t *conf, const conf_ssl_t *ssl, const h2o_hostco
         name = NULL;
     if (listen->tls == NULL)
         listen->tls = weir_tls_create(&ssl->settings, problem);
+    if (listen->tls != NULL && ssl->certificate_file == NULL)
+        return NULL;
     if (listen->tls != NULL && weir_tls_add(listen->tls, name, ssl->certificate_file, ssl->key_file, problem))
         return NULL;
     return weir_arena_format(&conf->arena, "ssl: %s", problem).base;

@@ -13,6 +13,7 @@
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
+#include "conf/resumption.h"
 #include "conf/suggest.h"
 #include "conf/yaml.h"
 #include "lib/base/list.h"
@@ -84,7 +85,7 @@ static bool finish(conf_t *conf)
     conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
     conf_head_limits_widen(&conf->head_limits, &global);
     conf_listen_finish(conf);
-    return true;
+    return conf_resumption_finish(conf);
 }
 
 bool conf_apply(conf_t *conf, yoml_t **document)

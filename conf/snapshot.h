@@ -38,6 +38,14 @@ typedef struct conf_listens {
     size_t count, capacity;
 } conf_listens_t;
 
+/** What ssl-session-resumption says. */
+typedef struct conf_resumption {
+    bool is_off;
+    uint32_t lifetime_s;     /* 0: the default            */
+    const char *ticket_file; /* in the arena; NULL: ours  */
+    const char *where;       /* "file:line"; NULL: nowhere */
+} conf_resumption_t;
+
 /** A router that weir.router opened. */
 typedef struct conf_module {
     struct conf_module *next;
@@ -60,6 +68,7 @@ typedef struct conf {
     conf_level_t *level;        /* the innermost one that has been entered */
     const conf_level_t *global; /* what the global level came to           */
     conf_listens_t listens;
+    conf_resumption_t resumption;
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_object_t *objects;

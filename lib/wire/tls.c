@@ -11,13 +11,17 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/tls_cert.h"
+#include "lib/wire/tls_directory.h"
 #include "lib/wire/tls_names.h"
+#include "lib/wire/tls_tickets.h"
 
 struct weir_tls {
     atomic_uint holders;
     SSL_CTX *context;
     weir_tls_names_t names;
-    weir_tls_names_t files; /* certificates by the path they came from: none is loaded twice */
+    weir_tls_names_t files;          /* certificates by the path they came from: none is loaded twice */
+    weir_tls_directory_t *directory; /* NULL: none */
+    weir_tls_tickets_t *tickets;     /* NULL: none */
     bool has_default;
 };
 
@@ -34,18 +38,6 @@ bool weir_tls_explain(char problem[static WEIR_TLS_PROBLEM_BYTES], const char *w
 
 /* ---- what a handshake asks ---- */
 
-/** The label before the first dot is any: "*.rest". Clean names only. */
-static weir_span_t wildcard_of(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1])
-{
-    const char *dot = memchr(name.base, '.', name.len);
-    if (dot == NULL || dot == name.base)
-        return (weir_span_t){NULL, 0};
-    size_t rest = name.len - (size_t)(dot - name.base);
-    out[0] = '*';
-    memcpy(out + 1, dot, rest);
-    return (weir_span_t){out, rest + 1};
-}
-
 static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
 {
     const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -55,10 +47,12 @@ static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
         return NULL;
     const weir_tls_name_t *entry = weir_tls_names_find(&tls->names, name);
     if (entry == NULL) {
-        weir_span_t wildcard = wildcard_of(name, any);
+        weir_span_t wildcard = weir_tls_name_wildcard(name, any);
         entry = wildcard.len > 0 ? weir_tls_names_find(&tls->names, wildcard) : NULL;
     }
-    return entry != NULL ? weir_tls_cert_hold(entry->cert) : NULL;
+    if (entry != NULL)
+        return weir_tls_cert_hold(entry->cert);
+    return tls->directory != NULL ? weir_tls_directory_find(tls->directory, name) : NULL;
 }
 
 /** The name is known, nothing has been shown yet. */
@@ -71,6 +65,13 @@ static int on_certificate_wanted(SSL *ssl, void *arg)
     bool is_used = weir_tls_cert_use(cert, ssl);
     weir_tls_cert_release(&cert);
     return is_used;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
+                     int is_encrypting)
+{
+    const weir_tls_t *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    return weir_tls_tickets_use(tls->tickets, name, iv, cipher, mac, is_encrypting == 1);
 }
 
 /** Ours in our order: what we would rather speak comes first. Nothing in common ends the handshake (RFC 7301 §3.2). */
@@ -178,6 +179,15 @@ static void set_habits(SSL_CTX *context, const weir_tls_settings_t *settings)
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
 }
 
+static bool set_directory(weir_tls_t *tls, const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
+{
+    if (path == NULL)
+        return true;
+    tls->directory = weir_tls_directory_open(path, problem);
+    SSL_CTX_set_cert_cb(tls->context, on_certificate_wanted, tls);
+    return tls->directory != NULL;
+}
+
 weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     weir_tls_t *tls = calloc(1, sizeof(*tls));
@@ -188,7 +198,8 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
     WEIR_MUST(context != NULL);
     set_habits(context, settings);
     if (!set_versions(context, settings, problem) || !set_ciphers(context, settings, problem) ||
-        !set_dh(context, settings->dh_file, problem) || !set_verify(context, settings, problem))
+        !set_dh(context, settings->dh_file, problem) || !set_verify(context, settings, problem) ||
+        !set_directory(tls, settings->directory, problem))
         weir_tls_release(&tls);
     return tls;
 }
@@ -230,6 +241,19 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
     return true;
 }
 
+void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets)
+{
+    if (tickets == NULL) {
+        SSL_CTX_set_options(tls->context, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(tls->context, 0);
+        return;
+    }
+    tls->tickets = weir_tls_tickets_hold(tickets);
+    SSL_CTX_set_app_data(tls->context, tls);
+    SSL_CTX_set_timeout(tls->context, (long)weir_tls_tickets_lifetime_s(tickets));
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(tls->context, on_ticket);
+}
+
 weir_tls_t *weir_tls_hold(weir_tls_t *tls)
 {
     atomic_fetch_add_explicit(&tls->holders, 1, memory_order_relaxed);
@@ -245,6 +269,8 @@ void weir_tls_release(weir_tls_t **slot)
     SSL_CTX_free(tls->context);
     weir_tls_names_finish(&tls->names);
     weir_tls_names_finish(&tls->files);
+    weir_tls_directory_close(&tls->directory);
+    weir_tls_tickets_release(&tls->tickets);
     free(tls);
 }
 

@@ -39,6 +39,7 @@ typedef struct weir_tls_settings {
 } weir_tls_settings_t;
 
 typedef struct weir_tls weir_tls_t;
+typedef struct weir_tls_tickets weir_tls_tickets_t; /* tls_tickets.h */
 
 /** Makes one without a certificate, held once. NULL: what is wrong is in `problem`. */
 weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES]);
@@ -49,6 +50,9 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
  */
 bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_file, const char *key_file,
                   char problem[static WEIR_TLS_PROBLEM_BYTES]);
+
+/** Once all certificates are there, and before the first connection: with which tickets sessions are resumed (held from now on); NULL: they are not. */
+void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets);
 
 weir_tls_t *weir_tls_hold(weir_tls_t *tls);
 

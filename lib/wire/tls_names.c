@@ -33,6 +33,17 @@ bool weir_tls_name_clean(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES +
     return !was_dot;
 }
 
+weir_span_t weir_tls_name_wildcard(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1])
+{
+    const char *dot = memchr(name.base, '.', name.len);
+    if (dot == NULL || dot == name.base)
+        return (weir_span_t){NULL, 0};
+    size_t rest = name.len - (size_t)(dot - name.base);
+    out[0] = '*';
+    memcpy(out + 1, dot, rest);
+    return (weir_span_t){out, rest + 1};
+}
+
 static uint64_t hash_of(weir_span_t name)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a: names come from clients, but only those that exist are entered */

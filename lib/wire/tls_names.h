@@ -17,7 +17,7 @@ typedef struct weir_tls_name {
     weir_list_t link;           /* in `names`, the one used last at the end */
     weir_tls_cert_t *cert;
     uint64_t checked_at_us; /* the directory's */
-    int64_t changed_at_ns;  /* the directory's */
+    uint64_t version;       /* the directory's */
     uint64_t hash;
     size_t len;
     char text[];
@@ -34,6 +34,9 @@ typedef struct weir_tls_names {
  * '_' and single dots between them, or too long. "*." and "_." may stand at the beginning.
  */
 bool weir_tls_name_clean(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1], size_t *out_len);
+
+/** "*.rest" for "label.rest": the label before the first dot is any. Empty if there is no dot. */
+weir_span_t weir_tls_name_wildcard(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1]);
 
 /** The entry of a clean name, or NULL. */
 weir_tls_name_t *weir_tls_names_find(const weir_tls_names_t *names, weir_span_t name);
