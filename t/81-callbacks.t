@@ -39,7 +39,7 @@ my $backend = backend(sub { my $c = shift; my $head = $c->read_head or return; m
 my $proxy = proxy(
     router => { %router, backends => [ '127.0.0.1:' . stuck_port(), '127.0.0.1:' . refusing_port(), $backend->address ] },
     global => { 'limit-request-body' => 1_000_000 },
-    path => { 'weir.first-byte-timeout' => ms(300), 'weir.idle-timeout' => ms(300), 'weir.router-timeout' => ms(2000) },
+    path => { 'weir.first-byte-timeout' => ms(1000), 'weir.idle-timeout' => ms(1000), 'weir.router-timeout' => ms(2000) },
 );
 my $hasty = proxy(
     router => { %router, backends => [ '127.0.0.1:1', '127.0.0.1:' . refusing_port(), $backend->address ] },
