@@ -145,6 +145,7 @@ subtest 'at the limits, and other odd things that are right' => sub {
         [ 'Host: a:65535',          host('a:65535') ],
         [ 'Host: A.B-c_d~',         host('A.B-c_d~') ],
         [ 'equal Content-Lengths',  post("Content-Length: 3\r\nContent-Length: 3") ],
+        [ 'Content-Length: 00',     post('Content-Length: 00', '') ],
         [ 'chunked among blanks',   post("Transfer-Encoding:  CHUNKED ", "0\r\n\r\n") ],
         [ 'a body of 100000',       post('Content-Length: 100000', 'x' x 100_000) ],
         [ 'HTTP/1.0 with Host',     "GET / HTTP/1.0\r\nHost: a\r\n\r\n" ],

@@ -13,7 +13,6 @@ my @order;
 # name, what the backend does, status for the client ('cut': 200 and an incomplete message), reason in the log
 sub misbehaves {
     my ($name, $does, $status, $code) = @_;
-    $name =~ s/ /-/g;
     $case{$name} = $does;
     push @order, [ $name, $status, $code ];
 }
@@ -111,10 +110,12 @@ my $proxy = proxy(
     path => { 'weir.first-byte-timeout' => ms(300), 'weir.idle-timeout' => ms(300) },
 );
 
+sub path_of { return '/' . $_[0] =~ s/([^\w.-])/sprintf '%%%02x', ord $1/ger }
+
 for my $case (@order) {
     my ($name, $status, $code) = @$case;
     subtest "$name: $code" => sub {
-        my $path = '/' . $name =~ s/([^\w.-])/sprintf '%%%02x', ord $1/ger;
+        my $path = path_of($name);
         my $client = $proxy->connect;
         $client->write("GET $path HTTP/1.1\r\nHost: a\r\n\r\n");
         my $r = $client->read_response or return fail('there is a response');
@@ -144,9 +145,9 @@ subtest 'the proxy lets go of each such backend' => sub {
 };
 
 subtest 'HTTP/1.0 clients are told by the close, or with a page' => sub {
-    for my $case ([ 'chunks-without-end', 200 ], [ 'a-small-body-too-short', 503 ], [ 'two-100', 200 ]) {
+    for my $case ([ 'chunks without end', 200 ], [ 'a small body too short', 503 ], [ 'two 100', 200 ]) {
         my ($name, $status) = @$case;
-        my $r = $proxy->ask("GET /$name HTTP/1.0\r\nHost: a\r\n\r\n");
+        my $r = $proxy->ask('GET ' . path_of($name) . " HTTP/1.0\r\nHost: a\r\n\r\n");
         is($r->status, $status, "$name: $status");
     }
 };

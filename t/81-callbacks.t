@@ -373,6 +373,7 @@ subtest 'the bytes of a relay that failed' => sub {
     my ($sent) = grep { m{ /short-bytes } } $backend->received;
     is($j->{sent}, length $sent, 'sent');
     is("$j->{outcome} $j->{fault}", 'error backend_truncated', 'an error');
+    is(join(' ', grep { $j->{$_} < 0 } qw(route connect service total send_headers response_proxy)), '', 'its durations are there');
     get('/chunk-bytes', 'journal');
     $j = journal('/chunk-bytes');
     is("$j->{response} $j->{outcome}", '3 error', 'what the client got before a cut');
@@ -386,8 +387,14 @@ subtest 'the journal of a request without a backend' => sub {
     like($j->{report_text}, qr/^init 0, accepted_to_responded \d+, total \d+$/, 'its report');
     get('/refused', 'journal checkout-refuse');
     is(journal('/refused')->{outcome}, 'error', 'a refusal');
+};
+
+subtest 'the journal of a request that was retried' => sub {
     $proxy->get('/ok-retried', "X-Do: first=1 journal\r\n");
-    is(journal('/ok-retried')->{connects}, 2, 'a retry');
+    my $j = journal('/ok-retried');
+    is("$j->{connects} $j->{outcome}", '2 successful', 'two attempts');
+    is(join(' ', grep { $j->{$_} < 0 } qw(route connect service total send_headers response_proxy start_to_proxy)), '', 'every duration is there');
+    cmp_ok($j->{route}, '>=', $j->{connect}, 'the whole routing is not shorter than the attempt that connected');
 };
 
 done_testing;
