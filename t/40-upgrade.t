@@ -66,12 +66,12 @@ subtest 'the handshake' => sub {
 };
 
 subtest 'bytes in both directions' => sub {
+    my $large = join '', map { pack 'N', $_ } 1 .. 1_000_000;    # takes a while, in which no tunnel must be idle
     my ($client) = tunnel('echo');
     for my $bytes ("\x81\x05hello", "\0" x 100, join '', map { chr } 0 .. 255) {
         $client->write($bytes);
         is($client->read_exactly(length $bytes), $bytes, length($bytes) . ' bytes come back');
     }
-    my $large = join '', map { pack 'N', $_ } 1 .. 1_000_000;
     $client->write($large, 3 * wait_seconds());
     ok(($client->read_exactly(length $large, 3 * wait_seconds()) // '') eq $large, '4 MB come back')
         or diag(sprintf '%d are there, eof %d, reset %d, %s', length $client->{in}, $client->is_eof, $client->was_reset, join ' ', map { $_->{''} } ($proxy->log_lines)[-1]);

@@ -18,7 +18,7 @@ my %does = (
     stream => sub {
         my ($c, $head) = @_;
         $c->read_until(qr/first/) and $c->note('first');
-        $c->read_until(qr/last/)  and $c->note('last');
+        $c->read_until($head =~ /chunked/ ? qr/last\r\n0\r\n\r\n/ : qr/last/) and $c->note('last');
         $c->write(simple_response('streamed'));
     },
     large => sub { $_[0]->write("HTTP/1.1 200 OK\r\nContent-Length: " . length($large) . "\r\n\r\n$large") },
