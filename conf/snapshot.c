@@ -21,6 +21,8 @@
 #include "lib/wire/tls.h"
 #include "weir.h"
 
+enum { HTTP2_STREAMS = 100 }; /* RFC 9113 §6.5.2: no less */
+
 static const char server_name[] = "weir/" WEIR_VERSION;
 
 conf_t *conf_of(h2o_globalconf_t *globalconf)
@@ -43,6 +45,8 @@ conf_t *conf_create(const char *file, bool is_dry)
     conf->globalconf.server_name = h2o_iovec_init(server_name, sizeof(server_name) - 1);
     conf->globalconf.max_request_entity_size = SIZE_MAX; /* what limit-request-body leaves alone has no limit */
     conf->globalconf.http1.upgrade_to_http2 = 0;
+    conf->globalconf.http2.max_concurrent_requests_per_connection = HTTP2_STREAMS;
+    conf->globalconf.http2.idle_timeout = 0; /* unless it is set: weir.header-timeout */
     conf_commands_register(conf);
     return conf;
 }

@@ -15,8 +15,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     const weir_fault_t *fault;
 
-    if (x->request.version == 20)
-        return weir_next(x); /* RFC 9113 §8.6: HTTP/2 knows neither header */
+    /* RFC 9113 §8.6: HTTP/2 knows neither header. Its front puts them there for an extended CONNECT (RFC 8441). */
     fault = weir_upgrade_read(&x->request.headers, &x->wants_upgrade);
     return fault == NULL ? weir_next(x) : weir_refuse(x, fault);
 }

@@ -114,6 +114,9 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     const weir_fault_t *fault =
         weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing, &reply.content_length);
 
+    /* RFC 8441 §5: to such a client any 2xx says that the tunnel is there. */
+    if (fault == NULL && x->wants_upgrade && x->request.version == 20 && head->status < 300)
+        fault = &weir_fault_backend_no_upgrade;
     if (fault != NULL) {
         fail(x, fault);
         return;

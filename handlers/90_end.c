@@ -78,6 +78,8 @@ static void write_outcome(weir_logfmt_t *line, const weir_exchange_t *x)
         weir_logfmt_number(line, "status", x->journal.status, "");
     weir_logfmt_number(line, "bytes", x->journal.client_sent_bytes, "");
     weir_logfmt_text(line, "protocol", request->scheme);
+    if (request->version == 20)
+        weir_logfmt_text(line, "version", WEIR_SPAN("HTTP/2"));
 }
 
 static void write_log(weir_exchange_t *x)

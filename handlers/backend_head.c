@@ -79,6 +79,19 @@ static uint64_t not_negative(int64_t ms)
     return ms < 0 ? 0 : (uint64_t)ms;
 }
 
+/* RFC 9110 §7.6.3: the version is that of the message received. Vegur's is the one it speaks to backends. */
+static weir_span_t received_via(weir_exchange_t *x)
+{
+    const weir_span_t own = WEIR_SPAN("1.1 ");
+    weir_span_t via = x->plan->via;
+
+    if (x->request.version != 20 || via.len < own.len || memcmp(via.base, own.base, own.len) != 0)
+        return via;
+    via = weir_arena_copy(&x->arena, via);
+    memcpy((char *)(uintptr_t)via.base, "2.0 ", own.len);
+    return via;
+}
+
 /* In the order of spec d.1; what the client sent is replaced in its place, all later copies go. */
 static void put_own(weir_exchange_t *x, weir_headers_t *headers)
 {
@@ -88,7 +101,7 @@ static void put_own(weir_exchange_t *x, weir_headers_t *headers)
     put(x, headers, plan->request_id_header, request->id);
     put_peer(x, headers);
     if (plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), plan->via);
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), received_via(x));
     put(x, headers, plan->connect_time_header, number_text(x, not_negative(weir_request_connect_ms(request))));
     put(x, headers, plan->start_time_header, number_text(x, weir_request_start_ms(request)));
     put(x, headers, plan->route_time_header, number_text(x, not_negative(weir_request_route_ms(request))));

@@ -221,7 +221,7 @@ uint64_t weir_chunk_remaining(const weir_chunk_decoder_t *decoder)
     return decoder->state == DATA ? decoder->remaining_bytes : 0;
 }
 
-static bool may_be_trailer(weir_span_t name)
+bool weir_chunk_may_trail(weir_span_t name)
 {
     if (weir_header_id(name) != WEIR_HEADER_OTHER)
         return false;
@@ -246,7 +246,7 @@ void weir_chunk_trailers(const weir_chunk_decoder_t *decoder, weir_arena_t *aren
         weir_span_t name = {at, (size_t)(colon - at)};
         weir_span_t value = {colon + 1, (size_t)(line_end - colon) - 1};
 
-        if (may_be_trailer(name))
+        if (weir_chunk_may_trail(name))
             weir_headers_add(out, arena, name, weir_span_trim(value));
         at = line_end + 2;
     }

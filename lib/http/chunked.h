@@ -47,6 +47,9 @@ uint64_t weir_chunk_remaining(const weir_chunk_decoder_t *decoder);
 /** After END: the trailer fields, into `out` (grows in `arena`). Framing and routing fields among them are left out (RFC 9110 §6.5.1). */
 void weir_chunk_trailers(const weir_chunk_decoder_t *decoder, weir_arena_t *arena, weir_headers_t *out);
 
+/** Whether a field of this name may stand in a trailer section, and so be passed on behind a body. */
+bool weir_chunk_may_trail(weir_span_t name);
+
 /** The last chunk with these trailer fields, in the arena; "0\r\n\r\n" if there are none. */
 weir_span_t weir_chunk_last(weir_arena_t *arena, const weir_headers_t *trailers);
 

@@ -5,12 +5,17 @@
 #include <sys/socket.h>
 
 #include "lib/wire/front_http1.h"
+#include "lib/wire/front_http2.h"
 #include "lib/wire/server_private.h"
 
 void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
                        weir_alpn_t alpn)
 {
-    http1_accept(loop, sock, peer, listen->hosts); /* the only front there is: nobody offers h2 yet */
+    const weir_span_t nothing = {"", 0};
+    if (alpn == WEIR_ALPN_H2)
+        http2_accept(loop, sock, peer, listen->hosts, nothing);
+    else
+        http1_accept(loop, sock, peer, listen->hosts, alpn == WEIR_ALPN_NONE);
 }
 
 weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
@@ -29,14 +34,19 @@ weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *s
     return client;
 }
 
+void weir_client_forget(weir_client_t *client)
+{
+    client->loop->connection_count--;
+    weir_list_remove(&client->link);
+    free(client);
+}
+
 void weir_client_destroy(weir_client_t *client)
 {
     weir_loop_t *loop = client->loop;
     weir_sock_close(&client->sock);
     weir_peer_finish(&client->peer);
-    weir_list_remove(&client->link);
-    free(client);
-    loop->connection_count--;
+    weir_client_forget(client);
     weir_server_on_connection_closed(loop);
 }
 

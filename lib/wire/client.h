@@ -40,7 +40,7 @@ struct weir_client {
 
 /**
  * Hands a connection to the front for what it speaks. *sock and *peer are moved (whoever calls closes neither). The first byte to be
- * read is HTTP's.
+ * read is HTTP's. Without ALPN it is HTTP/1, unless its first bytes are HTTP/2's preface (RFC 9113 §3.3).
  */
 void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
                        weir_alpn_t alpn);
@@ -51,6 +51,9 @@ weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *s
 
 /** For fronts: closes the socket and frees the memory. Every request must have been disposed of. */
 void weir_client_destroy(weir_client_t *client);
+
+/** For fronts: frees the memory of a connection whose socket and peer were moved into another one's. */
+void weir_client_forget(weir_client_t *client);
 
 /* What h2o_conn_callbacks_t asks of any connection. */
 socklen_t weir_client_sockname(h2o_conn_t *super, struct sockaddr *address);

@@ -4,7 +4,7 @@
 /**
  * @file  The client's side of one exchange, inside lib/wire: what the pump may ask of any front.
  *
- * A front (HTTP/1, embedded, later HTTP/2) makes an h2o_req_t and has room for a weir_front_t beside it. Responses
+ * A front (HTTP/1, HTTP/2) makes an h2o_req_t and has room for a weir_front_t beside it. Responses
  * go out through h2o_start_response() and h2o_send(), so that libh2o's filters and loggers see them; what libh2o has no words for
  * (request bodies as they come, interim responses, tunnels) goes through front_ops.
  *
@@ -56,8 +56,8 @@ typedef struct weir_front_ops {
     /** Whether a part of the body has arrived and waits. */
     bool (*has_body_bytes)(h2o_req_t *req);
 
-    /** Writes `bytes` (whole interim responses) before whatever follows. */
-    void (*interim)(h2o_req_t *req, weir_span_t bytes);
+    /** Sends an interim response before whatever follows. `headers` may be NULL, and is borrowed for the call. */
+    void (*interim)(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
     /** Whether all that was sent is in the kernel's hands, so that more may be sent. */
     bool (*is_writable)(h2o_req_t *req);
     /** Closes the connection without completing the response, from the loop. */
@@ -65,8 +65,11 @@ typedef struct weir_front_ops {
     /** Why the response did not reach the client; NULL if it did. Asked when the request is disposed of. */
     const weir_fault_t *(*why_gone)(h2o_req_t *req);
 
-    /** From now on the body is whatever the client sends, and the response is what it gets. Before a 101's head is sent. */
-    void (*start_tunnel)(h2o_req_t *req);
+    /**
+     * From now on the body is whatever the client sends, and the response is what it gets. Before the 101 is sent, whose headers are
+     * `answer`. A fault if they do not answer what the front has asked in the client's place.
+     */
+    const weir_fault_t *(*start_tunnel)(h2o_req_t *req, const weir_headers_t *answer);
     /** Ends the direction towards the client once all that was sent is out; the other goes on. Tunnels only. */
     void (*half_close)(h2o_req_t *req);
 
@@ -106,6 +109,9 @@ void weir_front_on_disposed(weir_front_t *front);
 
 /** Makes req's front serve `x` and sets x->front. */
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops);
+
+/** Tells libh2o a request's fields, but for those it has a place of their own for. `headers` must live as long as the request. */
+void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers);
 
 /** Fills req->res from `head`; nothing is sent yet. Before the first send it may be done again. */
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head);

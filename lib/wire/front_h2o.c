@@ -17,6 +17,32 @@ enum { SPARE_FIELDS = 4 }; /* that we and libh2o's filters may add without its l
 
 const char weir_front_framing_mark[] = "chunked";
 
+/* ---- the request ---- */
+
+/** Its stock fronts leave out the same. */
+void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
+{
+    char lower[64];
+    h2o_vector_reserve(&req->pool, &req->headers, headers->count);
+    for (size_t i = 0; i < headers->count; i++) {
+        const weir_header_t *field = &headers->at[i];
+        if (field->id == WEIR_HEADER_HOST || field->id == WEIR_HEADER_CONTENT_LENGTH ||
+            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT || field->id == WEIR_HEADER_UPGRADE)
+            continue;
+        size_t len = field->name.len;
+        char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
+        weir_lower_bytes(small, field->name.base, len);
+        const h2o_token_t *token = h2o_lookup_token(small, len);
+        if (token != NULL) {
+            h2o_add_header(&req->pool, &req->headers, token, field->name.base, field->value.base, field->value.len);
+            continue;
+        }
+        if (small == lower)
+            small = h2o_strdup(&req->pool, lower, len).base;
+        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base, field->value.len);
+    }
+}
+
 /* ---- the head ---- */
 
 /** libh2o's word for what nearly every response has, without looking it up; else NULL. */
@@ -239,25 +265,7 @@ void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_
     weir_front_t *front = x->front;
     if (front == NULL || x->request.version < 11 || front->is_started)
         return;
-    size_t size = 64;
-    for (size_t i = 0; headers != NULL && i < headers->count; i++)
-        size += headers->at[i].name.len + headers->at[i].value.len + 4;
-    char *text = weir_arena_alloc(&x->arena, size), *at = text;
-    at += snprintf(at, 64, "HTTP/1.1 %u %s\r\n", status, weir_status_reason(status));
-    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
-        const weir_header_t *field = &headers->at[i];
-        memcpy(at, field->name.base, field->name.len);
-        at += field->name.len;
-        *at++ = ':';
-        *at++ = ' ';
-        memcpy(at, field->value.base, field->value.len);
-        at += field->value.len;
-        *at++ = '\r';
-        *at++ = '\n';
-    }
-    *at++ = '\r';
-    *at++ = '\n';
-    front->ops->interim(front->req, (weir_span_t){text, (size_t)(at - text)});
+    front->ops->interim(front->req, status, headers);
 }
 
 static void forget(weir_front_t *front)

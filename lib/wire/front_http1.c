@@ -8,6 +8,7 @@
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/wire/client_tls.h"
+#include "lib/wire/front_http2.h"
 
 enum {
     SETTLE_MS = 10,    /* after which a new connection whose request is under way is watched */
@@ -64,10 +65,11 @@ static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req
 
 static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
 
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts)
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, bool may_be_http2)
 {
     http1_conn_t *conn =
         conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, hosts, &weir_http1_callbacks, &client_ops));
+    conn->may_be_http2 = may_be_http2;
     conn->turn.open = turn;
     weir_list_init(&conn->turn.link);
     conn->client.sock.on_readable = on_readable;
@@ -331,30 +333,6 @@ static void rebase(weir_span_t *span, ptrdiff_t by)
         span->base += by;
 }
 
-/** libh2o wants to know the fields too, those it has no place of their own for (its stock front leaves out the same). */
-static void fill_h2o_headers(h2o_req_t *req, const weir_headers_t *headers)
-{
-    char lower[64];
-    h2o_vector_reserve(&req->pool, &req->headers, headers->count);
-    for (size_t i = 0; i < headers->count; i++) {
-        const weir_header_t *field = &headers->at[i];
-        if (field->id == WEIR_HEADER_HOST || field->id == WEIR_HEADER_CONTENT_LENGTH ||
-            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT || field->id == WEIR_HEADER_UPGRADE)
-            continue;
-        size_t len = field->name.len;
-        char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
-        weir_lower_bytes(small, field->name.base, len);
-        const h2o_token_t *token = h2o_lookup_token(small, len);
-        if (token != NULL) {
-            h2o_add_header(&req->pool, &req->headers, token, field->name.base, field->value.base, field->value.len);
-            continue;
-        }
-        if (small == lower)
-            small = h2o_strdup(&req->pool, lower, len).base;
-        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base, field->value.len);
-    }
-}
-
 static h2o_iovec_t iovec_of(weir_span_t span)
 {
     return h2o_iovec_init(span.base, span.len);
@@ -370,6 +348,18 @@ static http1_stream_t *create_stream(http1_conn_t *conn)
     stream->conn = conn;
     weir_arena_init(&stream->body.trailers);
     return stream;
+}
+
+/** The connection turned out to be HTTP/2's: its front gets it with what was read. */
+static void hand_on(http1_conn_t *conn, weir_span_t bytes)
+{
+    weir_loop_t *loop = conn->client.loop;
+    weir_bytes_t in = conn->in;
+    conn->in = (weir_bytes_t){0};
+    release(conn);
+    http2_accept(loop, &conn->client.sock, &conn->client.peer, conn->client.super.hosts, bytes);
+    weir_client_forget(&conn->client);
+    weir_bytes_free(&in);
 }
 
 /** Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
@@ -397,7 +387,7 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
     uint64_t now_ms = h2o_now(conn->client.loop->h2o.loop);
     req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
-    fill_h2o_headers(req, &stream->headers);
+    weir_front_fill_headers(req, &stream->headers);
     stream->head_bytes = bytes.len;
     stream->body.framing = head->framing;
     stream->body.left_bytes = head->framing.length_bytes;
@@ -407,6 +397,31 @@ static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_sp
     weir_timer_cancel(&conn->read_timer);
 }
 
+/**
+ * Whether `bytes`, the first of the connection, are HTTP/2's preface (RFC 9113 §3.4) or may become it: then the connection is handed on, or more
+ * is waited for.
+ */
+static bool is_http2(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
+{
+    const weir_span_t preface = WEIR_SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    size_t count = bytes.len < preface.len ? bytes.len : preface.len;
+    if (count == 0 || memcmp(bytes.base, preface.base, count) != 0) {
+        conn->may_be_http2 = false;
+        return false;
+    }
+    if (count == preface.len) {
+        hand_on(conn, bytes);
+        return true;
+    }
+    if (is_scratch)
+        weir_bytes_append(&conn->in, bytes);
+    if (conn->has_ended)
+        http1_close(conn);
+    else
+        http1_update_watch(conn);
+    return true;
+}
+
 /** Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
 static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
@@ -414,6 +429,8 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     weir_request_head_t head;
     size_t consumed_bytes;
     const weir_fault_t *fault;
+    if (conn->may_be_http2 && is_http2(conn, bytes, is_scratch))
+        return;
     switch (weir_request_head_read(&conn->reader, bytes, &loop->settings->head_limits, loop->request_headers, &head,
                                    &consumed_bytes, &fault)) {
     case WEIR_HEAD_PARTIAL:

@@ -44,6 +44,7 @@ typedef struct http1_conn {
     bool is_turn_posted;
     bool has_ended;            /* the client will send nothing more */
     bool must_cut;             /* close at the next turn, whatever is pending */
+    bool may_be_http2;         /* no byte has contradicted it */
     const weir_fault_t *fault; /* why it is being cut */
 } http1_conn_t;
 
@@ -88,9 +89,9 @@ static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
 
 /**
  * Takes over a client's connection: *sock is moved, and *peer with all it holds. The first byte to be read is HTTP's.
- * `hosts` are what the listener may reach.
+ * `hosts` are what the listener may reach. may_be_http2: it is handed on if it begins with HTTP/2's preface.
  */
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts);
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, bool may_be_http2);
 
 /** Frees the streams that the loop keeps for reuse. */
 void http1_forget_streams(weir_loop_t *loop);
@@ -120,6 +121,8 @@ bool http1_flush(http1_conn_t *conn);
 void http1_write(http1_conn_t *conn, struct iovec *pieces, int count);
 /** libh2o's final ostream. */
 void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
+/** Writes an interim response (front_ops). */
+void http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** Answers a head that cannot be read, and closes. */
 void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault);
 

@@ -252,12 +252,6 @@ static bool has_body_bytes(h2o_req_t *req)
     return !stream->body.is_done && weir_bytes_count(&stream->conn->in) > 0;
 }
 
-static void interim(h2o_req_t *req, weir_span_t bytes)
-{
-    struct iovec piece = {(void *)(uintptr_t)bytes.base, bytes.len};
-    http1_write(http1_stream_of(req)->conn, &piece, 1);
-}
-
 static bool is_writable(h2o_req_t *req)
 {
     const http1_conn_t *conn = http1_stream_of(req)->conn;
@@ -279,12 +273,13 @@ static const weir_fault_t *why_gone(h2o_req_t *req)
     return stream->conn->fault != NULL ? stream->conn->fault : &weir_fault_client_closed;
 }
 
-static void start_tunnel(h2o_req_t *req)
+static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *answer)
 {
     http1_stream_t *stream = http1_stream_of(req);
     stream->body.is_tunnel = true;
     stream->body.is_done = false;
     stream->body.is_paused = false;
+    return NULL;
 }
 
 static void half_close(h2o_req_t *req)
@@ -334,7 +329,7 @@ const weir_front_ops_t weir_http1_ops = {
     .trailers = trailers_of,
     .is_body_touched = is_body_touched,
     .has_body_bytes = has_body_bytes,
-    .interim = interim,
+    .interim = http1_interim,
     .is_writable = is_writable,
     .cut = cut,
     .why_gone = why_gone,

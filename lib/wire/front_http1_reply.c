@@ -4,12 +4,10 @@
 
 #include <stdlib.h>
 
-#include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
-#include "lib/http/logfmt.h"
 #include "lib/http/status.h"
-#include "lib/walk/journal.h"
+#include "lib/wire/refusal.h"
 
 enum {
     PIECES = 64,
@@ -208,6 +206,27 @@ static struct iovec build_head(http1_stream_t *stream)
     return (struct iovec){loop->head, (size_t)(at - loop->head)};
 }
 
+void http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+{
+    weir_arena_t arena;
+    size_t size = 64;
+    for (size_t i = 0; headers != NULL && i < headers->count; i++)
+        size += headers->at[i].name.len + headers->at[i].value.len + 4;
+    weir_arena_init(&arena);
+    char *text = weir_arena_alloc(&arena, size), *at = text;
+    at += snprintf(at, 64, "HTTP/1.1 %u %s\r\n", status, weir_status_reason(status));
+    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
+        at = weir_append(at, headers->at[i].name);
+        at = PUT(at, ": ");
+        at = weir_append(at, headers->at[i].value);
+        at = PUT(at, "\r\n");
+    }
+    at = PUT(at, "\r\n");
+    struct iovec piece = {text, (size_t)(at - text)};
+    http1_write(http1_stream_of(req)->conn, &piece, 1);
+    weir_arena_finish(&arena);
+}
+
 /* ---- the body ---- */
 
 typedef struct outgoing {
@@ -324,46 +343,19 @@ void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t
 
 /* ---- heads that cannot be read ---- */
 
-static void log_refusal(http1_conn_t *conn, const weir_fault_t *fault, size_t body_bytes)
-{
-    const weir_server_settings_t *settings = conn->client.loop->settings;
-    if (settings->access_log == NULL)
-        return;
-    char buffer[1024];
-    weir_logfmt_t line;
-    const weir_span_t none = {"", 0};
-    weir_logfmt_begin(&line, buffer, sizeof(buffer));
-    weir_logfmt_text(&line, "at", WEIR_SPAN("error"));
-    weir_logfmt_text(&line, "code", (weir_span_t){fault->name, strlen(fault->name)});
-    weir_logfmt_quoted(&line, "desc", (weir_span_t){fault->sentence, strlen(fault->sentence)});
-    weir_logfmt_text(&line, "method", none);
-    weir_logfmt_quoted(&line, "path", none);
-    weir_logfmt_text(&line, "host", none);
-    weir_logfmt_text(&line, "request_id", none);
-    weir_logfmt_quoted(&line, "fwd", weir_peer_text(&conn->client.peer));
-    weir_logfmt_text(&line, "dyno", none);
-    weir_logfmt_text(&line, "connect", none);
-    weir_logfmt_text(&line, "service", none);
-    weir_logfmt_number(&line, "status", fault->status, "");
-    weir_logfmt_number(&line, "bytes", body_bytes, "");
-    weir_logfmt_text(&line, "protocol", conn->client.peer.is_https ? WEIR_SPAN("https") : WEIR_SPAN("http"));
-    weir_access_log_write(settings->access_log, weir_logfmt_end(&line));
-}
-
 void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault)
 {
-    char body[256], page[1024], proxy_status[160] = "";
-    const char *reason = weir_status_reason(fault->status);
-    int body_len = snprintf(body, sizeof(body), "%u %s\n%s: %s\n", fault->status, reason, fault->name, fault->sentence);
+    char body[WEIR_REFUSAL_BYTES], page[1024], proxy_status[160] = "";
+    size_t body_len = weir_refusal_page(fault, body);
     if (conn->client.loop->settings->has_proxy_status)
         snprintf(proxy_status, sizeof(proxy_status), "Proxy-Status: weir; error=http_request_error; details=\"%s\"\r\n",
                  fault->name);
     int page_len = snprintf(page, sizeof(page),
                             "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                            "Content-Length: %d\r\n%s\r\n%s",
-                            fault->status, reason, body_len, proxy_status, body);
+                            "Content-Length: %zu\r\n%s\r\n%s",
+                            fault->status, weir_status_reason(fault->status), body_len, proxy_status, body);
     conn->state = HTTP1_PAGE;
-    log_refusal(conn, fault, (size_t)body_len);
+    weir_refusal_log(&conn->client, fault, fault->status, body_len);
     struct iovec piece = {page, (size_t)page_len};
     http1_write(conn, &piece, 1);
     http1_update_watch(conn);

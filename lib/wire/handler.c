@@ -8,6 +8,7 @@
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/wire/front_http1.h"
+#include "lib/wire/front_http2.h"
 
 typedef struct weir_handler {
     h2o_handler_t super;
@@ -16,6 +17,8 @@ typedef struct weir_handler {
 
 const weir_front_ops_t *weir_front_ops_of(const h2o_conn_t *conn)
 {
+    if (conn->callbacks == &weir_http2_callbacks)
+        return &weir_http2_ops;
     WEIR_MUST(conn->callbacks == &weir_http1_callbacks); /* libh2o's own fronts are not reachable */
     return &weir_http1_ops;
 }
@@ -181,9 +184,8 @@ static int on_gate(h2o_handler_t *super, h2o_req_t *req)
     wait->gate = gate;
     wait->req = req;
     h2o_buffer_init(&wait->body, &h2o_socket_buffer_prototype);
-    weir_span_t go_on = WEIR_SPAN("HTTP/1.1 100 Continue\r\n\r\n");
     if (req->version >= 0x101 && weir_headers_find(ops->headers(req), WEIR_HEADER_EXPECT) != NULL && !ops->has_body_bytes(req))
-        ops->interim(req, go_on);
+        ops->interim(req, 100, NULL);
     ops->body_open(req, &wait->sink);
     return 0;
 }

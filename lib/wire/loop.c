@@ -10,6 +10,7 @@
 #include "lib/base/must.h"
 #include "lib/wire/bytes.h"
 #include "lib/wire/front_http1.h"
+#include "lib/wire/front_http2.h"
 #include "lib/wire/resolver.h"
 #include "lib/wire/splice.h"
 
@@ -237,6 +238,7 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     weir_back_pool_init(&loop->pool, loop);
     loop->resolver = weir_resolver_create(loop);
     loop->pipes = weir_pipes_create();
+    loop->http2 = http2_shared_create(loop);
     loop->scratch = weir_block_take();
     loop->head_capacity = 8192;
     loop->head = malloc(loop->head_capacity);
@@ -307,6 +309,7 @@ void weir_loop_destroy(weir_loop_t **loop)
     h2o_evloop_destroy(evloop);
     pthread_mutex_destroy(&gone->mailbox_lock);
     http1_forget_streams(gone);
+    http2_shared_destroy(&gone->http2);
     weir_block_give(gone->scratch);
     free(gone->head);
     free(gone->request_headers);

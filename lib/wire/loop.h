@@ -64,6 +64,7 @@ struct weir_loop {
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 
+    struct weir_http2_shared *http2;
     struct http1_stream *spare_streams; /* linked by their conn */
     size_t spare_stream_count;
     char *scratch; /* a block (bytes.h), for one read at a time */

@@ -157,10 +157,14 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head)
     weir_front_t *front = x->front;
     if (front == NULL)
         return;
+    const weir_fault_t *fault = front->ops->start_tunnel(front->req, head->headers);
+    if (fault != NULL) {
+        weir_relay_fail(relay, fault);
+        return;
+    }
     relay->down.state = WEIR_RELAY_TUNNEL;
     relay->up.framing = (weir_framing_t){WEIR_FRAMING_UNTIL_CLOSE, 0};
     relay->up.has_last = relay->up.is_done = false;
-    front->ops->start_tunnel(front->req);
     weir_front_prepare(front, head);
     relay->down.is_client_blocked = !weir_front_send(front, NULL, 0, false);
     front->ops->body_open(front->req, &relay->up.sink);

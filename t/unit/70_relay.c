@@ -253,6 +253,28 @@ static void switches_protocols(void **state)
     world_close();
 }
 
+static void http_2_request(const char *request)
+{
+    world_open(NULL);
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front, request);
+    w.x->request.version = 20;
+    weir_exchange_start(w.x);
+}
+
+/* RFC 8441 §5: any 2xx would tell an HTTP/2 client that its tunnel is there. */
+static void http_2_takes_no_other_success(void **state)
+{
+    http_2_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    assert_contains(w.loop.backend_head, "\r\nVia: 2.0 weir\r\n");
+    assert_true(fake_respond(w.x, OK_HEAD));
+    fake_run(&w.loop);
+    assert_ptr_equal(w.script.last_fault, &weir_fault_backend_no_upgrade);
+    assert_int_equal(w.front.status, 502);
+    world_close();
+    http_2_request(GET);
+    world_finish(OK_HEAD);
+}
+
 static void an_idle_tunnel_is_cut(void **state)
 {
     request_of("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
@@ -356,6 +378,7 @@ int main(void)
         cmocka_unit_test(too_many_are_an_error),
         cmocka_unit_test(an_unmet_expectation_closes),
         cmocka_unit_test(switches_protocols),
+        cmocka_unit_test(http_2_takes_no_other_success),
         cmocka_unit_test(an_idle_tunnel_is_cut),
         cmocka_unit_test(a_fault_becomes_a_page_or_a_cut),
         cmocka_unit_test(a_dead_pooled_connection_is_forgiven_once),

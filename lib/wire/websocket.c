@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/websocket.h"
+
+#include <openssl/evp.h>
+
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+
+enum { NONCE_BYTES = 16, SHA1_BYTES = 20 };
+
+void weir_websocket_make_key(weir_loop_t *loop, char key[static WEIR_WEBSOCKET_KEY_BYTES])
+{
+    uint8_t nonce[NONCE_BYTES];
+    unsigned char text[WEIR_WEBSOCKET_KEY_BYTES + 1]; /* OpenSSL puts a NUL behind it */
+    weir_loop_random(loop, nonce, sizeof(nonce));
+    WEIR_MUST(EVP_EncodeBlock(text, nonce, sizeof(nonce)) == WEIR_WEBSOCKET_KEY_BYTES);
+    memcpy(key, text, WEIR_WEBSOCKET_KEY_BYTES);
+}
+
+bool weir_websocket_is_answer(const char key[static WEIR_WEBSOCKET_KEY_BYTES], weir_span_t accept)
+{
+    static const char suffix[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 §1.3 */
+    char question[WEIR_WEBSOCKET_KEY_BYTES + sizeof(suffix) - 1];
+    unsigned char digest[SHA1_BYTES], answer[WEIR_WEBSOCKET_ACCEPT_BYTES + 1];
+    memcpy(question, key, WEIR_WEBSOCKET_KEY_BYTES);
+    memcpy(question + WEIR_WEBSOCKET_KEY_BYTES, suffix, sizeof(suffix) - 1);
+    if (EVP_Digest(question, sizeof(question), digest, NULL, EVP_sha1(), NULL) != 1)
+        return false;
+    (void)EVP_EncodeBlock(answer, digest, sizeof(digest));
+    return weir_span_equal(accept, (weir_span_t){(const char *)answer, WEIR_WEBSOCKET_ACCEPT_BYTES});
+}

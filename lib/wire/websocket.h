@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_WEBSOCKET_H
+#define WEIR_WIRE_WEBSOCKET_H
+/**
+ * @file  The challenge of a WebSocket's HTTP/1.1 handshake (RFC 6455 §4), for clients whose HTTP/2 knows none (RFC 8441 §5).
+ */
+#include "lib/wire/loop.h"
+
+enum { WEIR_WEBSOCKET_KEY_BYTES = 24, WEIR_WEBSOCKET_ACCEPT_BYTES = 28 };
+
+/** Makes a fresh Sec-WebSocket-Key; no NUL behind it. */
+void weir_websocket_make_key(weir_loop_t *loop, char key[static WEIR_WEBSOCKET_KEY_BYTES]);
+
+/** Whether `accept`, a Sec-WebSocket-Accept, is the answer to `key`. */
+bool weir_websocket_is_answer(const char key[static WEIR_WEBSOCKET_KEY_BYTES], weir_span_t accept);
+
+#endif
