@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/refusal.h"
 
 enum {
     FRAME_BYTES = 16384,           /* what a HEADERS or CONTINUATION frame holds at most */
@@ -114,6 +115,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             http2_body_end(stream);
         break;
     }
+    case NGHTTP2_RST_STREAM: {
+        http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+        if (stream != NULL && stream->fault == NULL)
+            stream->fault = &weir_fault_client_closed;
+        break;
+    }
     case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
             http2_ping_was_answered(conn, frame->ping.opaque_data);
@@ -129,8 +136,11 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 {
     http2_conn_t *conn = user;
     http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
-    if (stream != NULL && stream->fault == NULL)
+    if (stream != NULL && stream->fault == NULL) {
         stream->fault = &weir_fault_http2_stream_error;
+        if (!stream->is_begun) /* no request will tell of it */
+            weir_refusal_log(&conn->client, stream->fault, 0, 0);
+    }
     if (conn->heading == stream)
         conn->heading = NULL;
     return 0;
@@ -160,7 +170,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
         conn->heading = NULL;
     if (stream->reply.is_end_sent && error_code == NGHTTP2_NO_ERROR)
         return 0; /* both sides have said all */
-    http2_stream_is_gone(stream, NULL);
+    /* Not the client's RST_STREAM: libnghttp2 has sent one, because of what the client did */
+    bool is_provoked = error_code != NGHTTP2_NO_ERROR && !stream->reply.is_cut;
+    http2_stream_is_gone(stream, is_provoked ? &weir_fault_http2_stream_error : NULL);
     http2_post_turn(conn);
     return 0;
 }
