@@ -364,6 +364,9 @@ static void on_writable(weir_sock_t *sock)
 
 static void receive(http2_conn_t *conn, weir_span_t bytes)
 {
+    http2_guard_scan(conn, bytes);
+    if (conn->state != HTTP2_OPEN)
+        return;
     conn->is_receiving = true;
     ssize_t taken = nghttp2_session_mem_recv(conn->session, (const uint8_t *)bytes.base, bytes.len);
     http2_body_hand_over(conn, false);
@@ -435,6 +438,7 @@ void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
     conn->client.sock.on_readable = on_readable;
     conn->client.sock.on_writable = on_writable;
     conn->session = http2_session_create(conn);
+    http2_guard_init(conn);
     http2_post_turn(conn);
     if (bytes.len > 0)
         receive(conn, bytes);

@@ -31,7 +31,8 @@ enum {
     HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
     HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
     HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
-    HTTP2_PIECES = 32,                 /* DATA frames handed over at once              */
+    HTTP2_FRAME_HEAD_BYTES = 9,
+    HTTP2_PIECES = 32, /* DATA frames handed over at once              */
 };
 
 typedef enum http2_state { HTTP2_OPEN, HTTP2_ENDING, HTTP2_LINGER } http2_state_t;
@@ -67,6 +68,9 @@ typedef struct http2_conn {
     http2_stream_t *heading; /* its header block is not complete    */
     struct {
         http2_bucket_t resets, frames, updates;
+        uint8_t head[HTTP2_FRAME_HEAD_BYTES]; /* of the frame that comes, as far as it has come */
+        uint8_t head_count;
+        uint32_t left_bytes; /* of its payload, or of the preface */
     } guard;
     uint64_t data_sent_at_us;  /* the last time any stream's DATA went out */
     const weir_fault_t *fault; /* why it ends, NULL if it is nobody's fault */
@@ -218,8 +222,10 @@ int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count);
 void http2_end_was_sent(http2_stream_t *stream);
 
 /* _guard.c */
-/** A frame's head has come. */
-void http2_guard_frame(http2_conn_t *conn, const nghttp2_frame_hd *head);
+/** Before the first byte. */
+void http2_guard_init(http2_conn_t *conn);
+/** Looks at the frames in `bytes`, before libnghttp2 does: it tells of none that it ignores. */
+void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes);
 /** We have sent RST_STREAM. */
 void http2_guard_reset_sent(http2_conn_t *conn, uint32_t error_code);
 /** We have sent or taken DATA: a client may answer it with updates and pings. */

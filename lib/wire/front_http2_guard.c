@@ -64,18 +64,18 @@ static void spend_reset(http2_conn_t *conn)
         http2_end(conn, &weir_fault_http2_too_many_resets, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-void http2_guard_frame(http2_conn_t *conn, const nghttp2_frame_hd *head)
+static void count_frame(http2_conn_t *conn, uint8_t type, uint8_t flags, uint32_t length)
 {
-    switch (head->type) {
+    switch (type) {
     case NGHTTP2_HEADERS:
         http2_guard_earn(conn, UPDATE_BYTES); /* a request is worth a few */
         return;
     case NGHTTP2_DATA:
-        if (head->length == 0 && (head->flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        if (length == 0 && (flags & NGHTTP2_FLAG_END_STREAM) == 0)
             spend_frame(conn);
         return;
     case NGHTTP2_CONTINUATION:
-        if (head->length == 0)
+        if (length == 0)
             spend_frame(conn);
         return;
     case NGHTTP2_RST_STREAM:
@@ -88,6 +88,31 @@ void http2_guard_frame(http2_conn_t *conn, const nghttp2_frame_hd *head)
     default:
         spend_frame(conn);
         return;
+    }
+}
+
+void http2_guard_init(http2_conn_t *conn)
+{
+    conn->guard.left_bytes = NGHTTP2_CLIENT_MAGIC_LEN;
+}
+
+void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes)
+{
+    const uint8_t *at = (const uint8_t *)bytes.base, *end = at + bytes.len;
+    uint8_t *head = conn->guard.head;
+    while (at != end && conn->state == HTTP2_OPEN) {
+        if (conn->guard.left_bytes > 0) {
+            size_t skipped = (size_t)(end - at) < conn->guard.left_bytes ? (size_t)(end - at) : conn->guard.left_bytes;
+            conn->guard.left_bytes -= (uint32_t)skipped;
+            at += skipped;
+            continue;
+        }
+        head[conn->guard.head_count++] = *at++;
+        if (conn->guard.head_count < HTTP2_FRAME_HEAD_BYTES)
+            continue;
+        conn->guard.head_count = 0; /* RFC 9113 §4.1: three bytes of length, type, flags, four of stream */
+        conn->guard.left_bytes = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+        count_frame(conn, head[3], head[4], conn->guard.left_bytes);
     }
 }
 

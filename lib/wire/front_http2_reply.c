@@ -11,8 +11,7 @@
 #include "lib/wire/refusal.h"
 
 enum {
-    OWN_FIELDS = 4, /* :status, server, date, content-length */
-    FRAME_HEAD_BYTES = 9,
+    OWN_FIELDS = 4,      /* :status, server, date, content-length */
     WRITE_BYTES = 16384, /* from here on the turn is not waited for */
     STATUS_SWITCHING = 101,
 };
@@ -239,11 +238,11 @@ int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count)
     http2_conn_t *conn = stream->conn;
     if (weir_bytes_count(&conn->out) >= HTTP2_OUT_BYTES)
         return NGHTTP2_ERR_WOULDBLOCK;
-    char *at = weir_bytes_reserve(&conn->out, FRAME_HEAD_BYTES + count);
-    memcpy(at, head, FRAME_HEAD_BYTES);
-    take(stream, at + FRAME_HEAD_BYTES, count);
-    weir_bytes_grow(&conn->out, FRAME_HEAD_BYTES + count);
-    conn->out_end += FRAME_HEAD_BYTES + count;
+    char *at = weir_bytes_reserve(&conn->out, HTTP2_FRAME_HEAD_BYTES + count);
+    memcpy(at, head, HTTP2_FRAME_HEAD_BYTES);
+    take(stream, at + HTTP2_FRAME_HEAD_BYTES, count);
+    weir_bytes_grow(&conn->out, HTTP2_FRAME_HEAD_BYTES + count);
+    conn->out_end += HTTP2_FRAME_HEAD_BYTES + count;
     conn->data_sent_at_us = weir_loop_now_us(conn->client.loop);
     http2_guard_earn(conn, count);
     if (weir_timer_is_set(&stream->reply_timer))

@@ -257,7 +257,6 @@ class Client:
 
     def rapid(self, first, count, fields, how):
         """Streams that are reset at once: by us (RST_STREAM), or by what makes the server reset them."""
-        block = self.encoder.encode([(name.encode(), value.encode()) for name, value in fields])
         sent = 0
         for number in range(first, first + 2 * count, 2):
             if self.closed or self.broken or self.goaways:
@@ -268,13 +267,15 @@ class Client:
                 self.out += frame(RST_STREAM, 0, number, struct.pack(">I", 8))
             elif how == "window":
                 self.out += frame(HEADERS, END_STREAM | END_HEADERS, number, block)
-                self.out += frame(WINDOW_UPDATE, 0, number, struct.pack(">I", 0))
+                self.out += frame(WINDOW_UPDATE, 0, number, struct.pack(">I", 0x7fffffff))
             else:
                 self.out += frame(HEADERS, END_HEADERS, number, block)
                 self.out += frame(DATA, END_STREAM, number, b"more than was announced")
             sent += 1
             if sent % 16 == 0:
                 self.flush(5)
+                if how != "client":    # as fast as the server frees them, or it would run out of streams
+                    self.wait({"reset": number}, 1)
                 self.pump(0)
         self.flush(5)
         return sent
