@@ -104,7 +104,7 @@ class Peer:
         self.port = env.base_port + 10 * (idx + 1)
         if spec["cmd"] is None:
             self.port = env.backend_port
-        self.tls_port, self.tls_rsa_port = self.port + 1, self.port + 2
+        self.tls_port, self.tls_rsa_port, self.h2c_port = self.port + 1, self.port + 2, self.port + 3
         self.proc = None
 
     def can(self, sc):
@@ -119,6 +119,7 @@ class Peer:
             for i in range(1, nh + 1): yield f"h{i}.example.com"
             yield f"gen{gen}.example.com"
         v = dict(ROOT=ROOT, IS_ROOT="1" if os.geteuid() == 0 else "", PORT=self.port, TLS_PORT=self.tls_port, TLS_RSA_PORT=self.tls_rsa_port,
+                 H2C_PORT=self.h2c_port, H2C="1" if flags.get("h2c") else "",
                  BACKEND_PORT=e.backend_port, WORK=work, CONF=f"{work}/conf", TOOLS=e.build,
                  CERT_ECDSA=f"{e.build}/ecdsa.crt", KEY_ECDSA=f"{e.build}/ecdsa.key", PEM_ECDSA=f"{e.build}/ecdsa.pem",
                  CERT_RSA=f"{e.build}/rsa.crt", KEY_RSA=f"{e.build}/rsa.key", PEM_RSA=f"{e.build}/rsa.pem",
@@ -146,7 +147,7 @@ class Peer:
         v = self.write_conf(self.work, flags, 1)
         var = self.s.get("variants", {})
         cmd = self.s["cmd"]
-        for k in ("hosts", "tls", "log"):
+        for k in ("hosts", "tls", "h2c", "log"):
             if flags.get(k) and k in var: cmd = var[k].get("cmd", cmd); break
         argv = [subst(a, v) for a in shlex.split(cmd)]
         env = dict(os.environ)
@@ -158,7 +159,8 @@ class Peer:
                                      preexec_fn=cpus(self.env.proxy_cpu), cwd=self.work, start_new_session=True)
         out.close(); err.close()
         host = f"gen1.example.com" if flags.get("hosts") else "localhost"
-        while not probe(self.port, host) or (flags.get("tls") and not listening(self.tls_port)):
+        more = [self.tls_port, self.tls_rsa_port] if flags.get("tls") else [self.h2c_port] if flags.get("h2c") else []
+        while not probe(self.port, host) or not all(listening(x) for x in more):
             if self.proc.poll() is not None or time.monotonic() - t0 > wait:
                 self.stop()
                 raise RuntimeError(f"{self.name} did not start; see {self.work}")
@@ -225,8 +227,8 @@ def listening(port):
 class Load:
     def __init__(self, env): self.env = env
 
-    def run(self, argv, timeout=120):
-        p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+    def run(self, argv, timeout=120, env=None):
+        p = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, env={**os.environ, **(env or {})},
                            preexec_fn=cpus(self.env.load_cpu), start_new_session=True)
         return p.stdout + p.stderr
 
@@ -240,16 +242,16 @@ class Load:
         d["per_s"] = d["requests"] / d["secs"]
         return d
 
-    def tool(self, *argv):
-        o = self.run([f"{self.env.build}/{argv[0]}", *map(str, argv[1:])])
+    def tool(self, *argv, env=None):
+        o = self.run([f"{self.env.build}/{argv[0]}", *map(str, argv[1:])], env=env)
         m = re.search(r"^\{.*\}$", o, re.M)
         if not m: raise RuntimeError(f"{argv[0]}: " + o[-400:])
         d = json.loads(m.group(0))
         if o.strip() != m.group(0): d["note"] = o.replace(m.group(0), "").strip()[:200]
         return d
 
-    def h2load(self, url, secs):
-        o = self.run(["h2load", "-t1", "-c32", "-m16", "-D", str(secs), url])
+    def h2load(self, url, secs, conns=32, streams=16):
+        o = self.run(["h2load", "-t1", f"-c{conns}", f"-m{streams}", "-D", str(secs), url])
         m = re.search(r"finished in ([\d.]+)s, ([\d.]+) req/s", o)
         n = re.search(r"requests: \d+ total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed, (\d+) errored", o)
         if not m or not n: raise RuntimeError("h2load: " + o[-400:])
@@ -259,6 +261,8 @@ class Load:
         if c: d["cipher"] = c.group(2); d["version"] = c.group(1)
         p = re.search(r"Application protocol: (\S+)", o)
         if p: d["alpn"] = p.group(1)
+        b = re.search(r"\((\d+)\) data", o)
+        if b: d["data"] = int(b.group(1))
         return d
 
 # ---------------------------------------------------------------- scenarios
@@ -266,7 +270,7 @@ class Sc:
     def __init__(self, name, fn, unit, title, flags=None, needs=("http",)):
         self.name, self.fn, self.unit, self.title = name, fn, unit, title
         self.flags, self.needs = flags or {}, list(needs)
-        for f, n in (("log", "log"), ("tls", "tls"), ("hosts", "hosts")):
+        for f, n in (("log", "log"), ("tls", "tls"), ("hosts", "hosts"), ("h2c", "h2c")):
             if self.flags.get(f) and n not in self.needs: self.needs.append(n)
 
 def measured(p, env, load, units):
@@ -301,17 +305,27 @@ def wrk_sc(path, conns, script, *args, per=1.0, tls=None):
         return measured(p, env, lambda: L.wrk(url, conns, env.dur, script, *a), lambda d: d["requests"] * per)
     return f
 
-def hs_sc(kind, mode):
+def hs_sc(kind, mode, version=13):
     def f(p, env, L):
         port = p.tls_port if kind == "ecdsa" else p.tls_rsa_port
-        L.tool("tlsload", port, env.warm, 16, mode)
-        return measured(p, env, lambda: L.tool("tlsload", port, env.dur, 16, mode), lambda d: d["conns"])
+        e = {"TLSLOAD_TLS12": "1"} if version == 12 else None
+        L.tool("tlsload", port, env.warm, 16, mode, env=e)
+        d = measured(p, env, lambda: L.tool("tlsload", port, env.dur, 16, mode, env=e), lambda d: d["conns"])
+        d["resumed_pct"] = 100 * d["reused"] / max(1, d["conns"])   # a server that renews no tickets resumes every other one
+        if mode == "resume" and not d["reused"]: raise RuntimeError("no handshake was resumed")
+        if mode == "full" and d["reused"]: raise RuntimeError(f"{d['reused']} handshakes were resumed")
+        if d["version"] != ("TLSv1.2" if version == 12 else "TLSv1.3"): raise RuntimeError(f"spoke {d['version']}")
+        return d
     return f
 
-def h2_sc(p, env, L):
-    url = f"https://127.0.0.1:{p.tls_port}/"
-    L.h2load(url, env.warm)
-    return measured(p, env, lambda: L.h2load(url, env.dur), lambda d: d["requests"])
+def h2_sc(path="/", conns=32, streams=16, per=1.0, size=66, tls=True):
+    def f(p, env, L):
+        url = f"https://127.0.0.1:{p.tls_port}{path}" if tls else f"http://127.0.0.1:{p.h2c_port}{path}"
+        L.h2load(url, env.warm, conns, streams)
+        d = measured(p, env, lambda: L.h2load(url, env.dur, conns, streams), lambda d: d["requests"] * per)
+        if d.get("data", 0) < d["requests"] * size: raise RuntimeError(f"{d['requests']} responses, but {d.get('data')} bytes")
+        return d
+    return f
 
 def tun_sc(size, conns, win, per):
     def f(p, env, L):
@@ -382,9 +396,17 @@ SCEN = [
     Sc("tls1m", wrk_sc("/b/1048576", 16, "get", per=1, tls="ecdsa"), "MiB", "TLS 1 MiB responses, c=16", dict(tls=1)),
     Sc("hs_ecdsa", hs_sc("ecdsa", "full"), "conn", "TLS 1.3 full handshake + GET + close, ECDSA P-256, c=16", dict(tls=1)),
     Sc("hs_rsa", hs_sc("rsa", "full"), "conn", "TLS 1.3 full handshake + GET + close, RSA 2048, c=16", dict(tls=1)),
-    Sc("hs_resume", hs_sc("ecdsa", "resume"), "conn", "TLS 1.3 resumed handshake + GET + close, c=16", dict(tls=1)),
-    Sc("h2", h2_sc, "req", "HTTP/2 over TLS, h2load -c32 -m16", dict(tls=1), ["http", "h2"]),
-    Sc("h2_log", h2_sc, "req", "the same, access log", dict(tls=1, log=1), ["http", "h2"]),
+    Sc("hs_resume", hs_sc("ecdsa", "resume"), "conn", "TLS 1.3 resumed handshake + GET + close, ECDSA, c=16", dict(tls=1)),
+    Sc("hs_rsa_resume", hs_sc("rsa", "resume"), "conn", "TLS 1.3 resumed handshake + GET + close, RSA, c=16", dict(tls=1)),
+    Sc("hs12_ecdsa", hs_sc("ecdsa", "full", 12), "conn", "TLS 1.2 full handshake + GET + close, ECDSA P-256, c=16", dict(tls=1)),
+    Sc("hs12_rsa", hs_sc("rsa", "full", 12), "conn", "TLS 1.2 full handshake + GET + close, RSA 2048, c=16", dict(tls=1)),
+    Sc("hs12_resume", hs_sc("ecdsa", "resume", 12), "conn", "TLS 1.2 resumed handshake + GET + close, ECDSA, c=16", dict(tls=1)),
+    Sc("hs12_rsa_resume", hs_sc("rsa", "resume", 12), "conn", "TLS 1.2 resumed handshake + GET + close, RSA, c=16", dict(tls=1)),
+    Sc("h2", h2_sc(), "req", "HTTP/2 over TLS, h2load -c32 -m16", dict(tls=1), ["http", "h2"]),
+    Sc("h2_log", h2_sc(), "req", "the same, access log", dict(tls=1, log=1), ["http", "h2"]),
+    Sc("h2_1m", h2_sc("/b/1048576", 16, 1, 1, MB), "MiB", "HTTP/2 over TLS, 1 MiB responses, h2load -c16 -m1", dict(tls=1), ["http", "h2"]),
+    Sc("h2c", h2_sc(tls=False), "req", "HTTP/2 without TLS (prior knowledge), h2load -c32 -m16", dict(h2c=1), ["http", "h2c"]),
+    Sc("h2c_1m", h2_sc("/b/1048576", 16, 1, 1, MB, tls=False), "MiB", "the same, 1 MiB responses, h2load -c16 -m1", dict(h2c=1), ["http", "h2c"]),
     Sc("idle", idle_sc(False), "conn", "idle keep-alive connections, RSS"),
     Sc("idle_tls", idle_sc(True), "conn", "idle TLS keep-alive connections, RSS", dict(tls=1)),
     Sc("startup", startup_sc, "start", "exec to first answer"),
@@ -406,8 +428,8 @@ MAIN = {  # metric(s) shown per scenario: (key, label, format, lower_is_better)
 MAIN["hosts100k"] = MAIN["hosts10k"]
 for n in ("get", "get_log", "newconn", "newconn_log", "tls_ecdsa", "tls_ecdsa_log", "tls_rsa"):
     MAIN[n] = MAIN["default"] + [("p50_us", "p50 µs", "{:.0f}", True), ("p99_us", "p99 µs", "{:.0f}", True)]
-for n in ("hs_ecdsa", "hs_rsa", "hs_resume"):
-    MAIN[n] = MAIN["default"] + [("p50_us", "p50 µs", "{:.0f}", True)]
+for n in (s.name for s in SCEN if s.name.startswith("hs")):
+    MAIN[n] = MAIN["default"] + [("p50_us", "p50 µs", "{:.0f}", True)] + ([("resumed_pct", "resumed %", "{:.0f}", False)] if "resume" in n else [])
 
 # ---------------------------------------------------------------- report
 def load_results(path):
@@ -469,7 +491,10 @@ def heading(f, a, versions):
 
 # ---------------------------------------------------------------- main
 DEFAULT_PEERS = "haproxy,haproxy-always,haproxy-splice,nginx,h2o"
-DEFAULT_SCENARIOS = "get,get_log,newconn,newconn_log,body64k,body1m,up1m"
+SETS = {  # names for --scenarios
+    "default": "get,get_log,newconn,newconn_log,body64k,body1m,up1m",
+    "tls": "tls_ecdsa,tls_rsa,tls1m,hs_ecdsa,hs_rsa,hs_resume,hs_rsa_resume,hs12_ecdsa,hs12_rsa,hs12_resume,hs12_rsa_resume,h2,h2_1m,h2c,h2c_1m,idle_tls",
+}
 
 def may_unshare():
     try: return subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], stderr=subprocess.DEVNULL).returncode == 0
@@ -496,7 +521,7 @@ def main():
     ap.add_argument("--supports", default="http,log,tls,h2,upgrade", help="shorthand candidate: what it can do")
     ap.add_argument("--name", default="candidate")
     ap.add_argument("--peers", default=DEFAULT_PEERS, help="comma list of peers/NAME.json, or 'none'; default %(default)s")
-    ap.add_argument("--scenarios", default=DEFAULT_SCENARIOS, help="comma list, or 'all'; a leading - excludes; default %(default)s")
+    ap.add_argument("--scenarios", default="default", help="comma list of names and sets (default, tls), or 'all'; a leading - excludes; default %(default)s")
     ap.add_argument("--reps", type=int, default=3)
     ap.add_argument("--dur", type=int, default=4, help="seconds per measurement")
     ap.add_argument("--warm", type=int, default=1)
@@ -523,7 +548,8 @@ def main():
     a = ap.parse_args()
 
     if a.list:
-        for s in SCEN: print(f"{s.name:14} {s.unit:6} {s.title}")
+        for s in SCEN: print(f"{s.name:16} {s.unit:6} {s.title}")
+        for n, l in SETS.items(): print(f"set {n}: {l}")
         return
     if a.quick:
         a.reps, a.dur, a.quiet_wait, a.retries = 1, 2, 0, 0
@@ -571,7 +597,9 @@ def main():
     peers = [Peer(s, d, i, a) for i, (s, d) in enumerate(specs)]
     names = [s.name for s in SCEN]
     if a.scenarios != "all":
-        w = a.scenarios.split(",")
+        w = [n for x in a.scenarios.split(",") for n in (SETS[x].split(",") if x in SETS else [x])]
+        unknown = [n for n in w if n.lstrip("-") not in BYNAME]
+        if unknown: ap.error(f"no such scenario: {', '.join(unknown)}")
         names = [n for n in names if n in w] if not w[0].startswith("-") else [n for n in names if "-" + n not in w]
 
     global NICE
