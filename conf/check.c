@@ -2,7 +2,9 @@
 /* weir check: what a configuration comes to, and where each value comes from. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "conf/h2o_directives.h"
 #include "conf/verbs.h"
 
 static void print_proxy_protocol(const weir_listen_t *listen)
@@ -59,6 +61,11 @@ static void print_body_limit(uint64_t bytes)
         printf("    %-34s %-18" PRIu64 " (global)\n", "limit-request-body", bytes);
 }
 
+static bool is_about_proxy(conf_directive_t directive)
+{
+    return strncmp(conf_directives[directive].name, "proxy.", 6) == 0;
+}
+
 static void print_plan(const conf_path_t *path)
 {
     const weir_plan_t *plan = path->plan;
@@ -71,7 +78,8 @@ static void print_plan(const conf_path_t *path)
         printf("  (%zu from %s)", path->extra_stages, path->level->values[CONF_stages].where);
     putchar('\n');
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
-        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE)
+        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE &&
+            (path->reverse != NULL || !is_about_proxy(i)))
             print_value("    ", path->level, i);
     print_body_limit(plan->max_body_bytes);
 }
@@ -83,6 +91,14 @@ static void print_path(const conf_path_t *path)
         print_plan(path);
     else
         printf("    libh2o's own handlers: %zu\n", path->handlers);
+}
+
+static void print_notes(const conf_t *conf)
+{
+    puts("directives of h2o");
+    for (const conf_note_t *note = conf->notes; note != NULL; note = note->next)
+        printf("  %-14s %-32s %-18s%s%s\n", conf_fate_name(note->info->fate), note->info->name, note->where,
+               note->info->sentence[0] != '\0' ? "  " : "", note->info->sentence);
 }
 
 int conf_verb_check(const char *file)
@@ -97,6 +113,7 @@ int conf_verb_check(const char *file)
     print_global(conf);
     for (const conf_path_t *path = conf->paths; path != NULL; path = path->next)
         print_path(path);
+    print_notes(conf);
     conf_destroy(&conf);
     weir_arena_forget_blocks();
     return EXIT_FINE;

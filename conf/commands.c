@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/commands.h"
 
-#include <string.h>
-#include <strings.h>
-
 #include "conf/complain.h"
+#include "conf/h2o_directives.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
+#include "conf/proxy.h"
 #include "conf/resumption.h"
 #include "lib/base/must.h"
 
@@ -29,7 +28,7 @@ static int on_session_resumption(h2o_configurator_command_t *command, h2o_config
     return conf_resumption_read(conf_of(context->globalconf), node);
 }
 
-/* ---- libh2o's own that mean something else here, and those of the program h2o that mean nothing ---- */
+/* ---- libh2o's own that mean something else here, or nothing ---- */
 
 /** In seconds. What weir.header-timeout says explicitly wins, whichever comes first. */
 static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -50,31 +49,22 @@ static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_con
     return 0;
 }
 
-static int on_upgrade_to_http2(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+/** Of a directive of h2o's that nothing more has to be done for. */
+static int on_nothing(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    if (node->type == YOML_TYPE_SCALAR && strcasecmp(node->data.scalar, "OFF") == 0)
-        return 0;
-    return conf_complain(node, "%s: only OFF is possible; HTTP/2 is never reached by an upgrade", command->name);
+    return 0;
 }
 
-static const struct {
-    const char *name;
-    const char *sentence;
-} refused[] = {
-    {"tcp-fastopen", "TCP fast open is not offered"},
-    {"num-ocsp-updaters", "OCSP responses are not fetched here"},
-    {"temp-buffer-path", "nothing is buffered in files here"},
-    {"crash-handler", "not offered; let systemd-coredump or the like look at a crash"},
-    {"crash-handler.wait-pipe-close", "not offered; let systemd-coredump or the like look at a crash"},
-    {"http2-debug-state", "not offered"},
-};
+/* ---- the reverse proxy ---- */
 
-static int on_refused(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+static int on_reverse_url(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-        if (strcmp(refused[i].name, command->name) == 0)
-            return conf_complain(node, "%s: %s", command->name, refused[i].sentence);
-    return -1;
+    return conf_proxy_on_url(conf_of(context->globalconf), context->pathconf, node);
+}
+
+static int on_proxy_header(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_proxy_on_header(conf_of(context->globalconf), conf_directive_named(command->name), node);
 }
 
 static void replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
@@ -144,7 +134,20 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
 {
     if (directive == CONF_listen)
         return on_listen;
-    return directive == CONF_session_resumption ? on_session_resumption : on_directive;
+    if (directive == CONF_session_resumption)
+        return on_session_resumption;
+    if (directive == CONF_proxy_reverse_url)
+        return on_reverse_url;
+    return directive >= CONF_proxy_header_add && directive <= CONF_proxy_header_unset ? on_proxy_header : on_directive;
+}
+
+/** What libh2o knows already or not at all, and what would be unknown otherwise: the look before has said what there is to say. */
+static void register_rest(conf_t *conf, h2o_configurator_t *configurator)
+{
+    for (size_t i = 0; i < conf_h2o_directive_count; i++)
+        if (h2o_configurator_get_command(&conf->globalconf, conf_h2o_directives[i].name) == NULL)
+            h2o_configurator_define_command(configurator, conf_h2o_directives[i].name, H2O_CONFIGURATOR_FLAG_ALL_LEVELS,
+                                            on_nothing);
 }
 
 static void register_ours(conf_t *conf)
@@ -154,19 +157,19 @@ static void register_ours(conf_t *conf)
     configurator->enter = on_enter;
     configurator->exit = on_exit_level;
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
-        h2o_configurator_define_command(configurator, conf_directives[i].name, flags_of(conf_directives[i].levels),
+        h2o_configurator_define_command(configurator, conf_directives[i].name,
+                                        flags_of(conf_directives[i].levels) |
+                                            (i == CONF_proxy_reverse_url ? H2O_CONFIGURATOR_FLAG_DEFERRED : 0),
                                         callback_of(i));
-    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-        h2o_configurator_define_command(configurator, refused[i].name, H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_refused);
+    register_rest(conf, configurator);
 }
 
 void conf_commands_register(conf_t *conf)
 {
     static void (*const theirs[])(h2o_globalconf_t *) = {
-        h2o_access_log_register_configurator,    h2o_compress_register_configurator, h2o_expires_register_configurator,
-        h2o_errordoc_register_configurator,      h2o_fastcgi_register_configurator,  h2o_file_register_configurator,
-        h2o_throttle_resp_register_configurator, h2o_headers_register_configurator,  h2o_proxy_register_configurator,
-        h2o_reproxy_register_configurator,       h2o_redirect_register_configurator, h2o_status_register_configurator,
+        h2o_access_log_register_configurator, h2o_compress_register_configurator, h2o_expires_register_configurator,
+        h2o_errordoc_register_configurator,   h2o_file_register_configurator,     h2o_throttle_resp_register_configurator,
+        h2o_headers_register_configurator,    h2o_redirect_register_configurator, h2o_status_register_configurator,
     };
 
     CONF_LEAKS_LOOK_AWAY();
@@ -174,6 +177,7 @@ void conf_commands_register(conf_t *conf)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
     replace(conf, "http1-request-timeout", on_http1_request_timeout);
-    replace(conf, "http1-upgrade-to-http2", on_upgrade_to_http2);
+    replace(conf, "http1-upgrade-to-http2", on_nothing);
+    replace(conf, "duration-stats", on_nothing);
     register_ours(conf);
 }

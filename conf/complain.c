@@ -54,6 +54,17 @@ int conf_complain(const yoml_t *node, const char *format, ...)
     return -1;
 }
 
+void conf_warn(const yoml_t *node, const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "%s:%zu: warning: %s\n", node->filename != NULL ? node->filename : "-", node->line + 1, text);
+}
+
 /** The end of "[file:12" in "[file:12] what", or NULL if the line does not begin like that. */
 static const char *end_of_place(const char *line)
 {

@@ -16,6 +16,9 @@ bool conf_complain_at(const char *file, size_t line, const char *format, ...) __
 int conf_complain(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conf_complain_va(const yoml_t *node, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
+/** Says that `node` is not what somebody may think it is, and that this is no error: "file:line: warning: what". */
+void conf_warn(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /** Answers what was probably meant by an unknown command, or NULL. */
 typedef const char *conf_suggest_t(const char *unknown, void *arg);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The hidden verb `weir docs`: docs/configuration.md and docs/weir.conf.5 from the table of directives. */
+/* The hidden verb `weir docs`: docs/configuration.md, docs/weir.conf.5 and the list of docs/coming-from-h2o.md from the tables of directives. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/h2o_directives.h"
 #include "conf/verbs.h"
 #include "weir.h"
 
@@ -65,7 +66,7 @@ static void print_markdown_rows(void)
     }
 }
 
-/** What stands under weir.router is the router's; these two are in the house. */
+/** What stands under weir.router is the router's; these three are in the house. */
 static const char routers[] =
     "\n## The router `table`\n"
     "`apps` maps names to applications. A request goes to the app that one of its `domains` fits best: a name, `*.name`, or "
@@ -81,7 +82,17 @@ static const char routers[] =
     "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
     "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
     "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n"
-    "The router `stub` serves every domain with its list `backends`.\n";
+    "The router `stub` serves every domain with its list `backends`.\n\n"
+    "## The router `reverse`\n"
+    "What `proxy.reverse.url` makes of a path, for those who want to write it themselves. Every domain is served by one "
+    "backend.\n\n"
+    "| key | default | meaning |\n|---|---|---|\n"
+    "| `url` | required | `http://HOST:PORT/PATH` or `http://[unix:/SOCKET]/PATH`: what lies below the router's path is asked "
+    "for behind it |\n"
+    "| `preserve-host` | `OFF` | `ON`: the backend gets the client's Host |\n"
+    "| `keepalive` | `default` | as in the router `table` |\n"
+    "| `headers` | none | list of changes to the request, done in this order: `{set: \"name: value\"}`; also `add`, `append`, "
+    "`merge`, `setifempty`, and `{unset: name}` |\n";
 
 static int print_markdown(void)
 {
@@ -89,16 +100,16 @@ static int print_markdown(void)
          "# Configuration\n\n"
          "The grammar is that of h2o 2.2: YAML with a global level, `hosts:` and `paths:`. A value given at an inner level "
          "replaces\n"
-         "that of the outer one. Beside the directives below, all that libh2o's configurators offer works as h2o's manual "
-         "says:\n"
-         "`access-log`, `compress`, `error-doc`, `expires`, `fastcgi.*`, `file.*`, `header.*`, `limit-request-body`, "
-         "`proxy.*`,\n"
-         "`redirect`, `reproxy`, `server-name`, `setenv`, `status`, `throttle-response` and others.\n\n"
+         "that of the outer one. Beside the directives below, most of h2o's own work as its manual says: `access-log`, "
+         "`compress`,\n"
+         "`error-doc`, `expires`, `file.*`, `header.*`, `limit-request-body`, `redirect`, `server-name`, `setenv`, `status`,\n"
+         "`throttle-response` and others; [coming-from-h2o.md](coming-from-h2o.md) has the list of all.\n\n"
          "`limit-request-body`, if it is not given, is unlimited for paths with a `weir.router` and 1 GiB for all others.\n"
          "`http1-request-timeout: N` is another way to say `weir.header-timeout: N000`.\n\n"
          "`<<` merges a mapping or a list of mappings; `!file NAME` stands for the document in another file, relative to the "
          "one\n"
-         "that says it. A key given twice is an error. Paths of shared objects are relative to the configuration file, all "
+         "that says it. A key given twice is an error unless it is a directive that adds up, like `listen` or `header.add`. "
+         "Paths of shared objects are relative to the configuration file, all "
          "others to\n"
          "the directory weir is started in.\n\n"
          "`weir check -c FILE` prints what a configuration comes to and where each value comes from.\n\n"
@@ -170,11 +181,35 @@ static int print_man(void)
          ".B <<\n"
          "merges a mapping or a list of mappings.\n"
          ".B !file NAME\n"
-         "stands for the document in another file, relative to the one that says it. A key given twice is an error.\n"
+         "stands for the document in another file, relative to the one that says it. A key given twice is an error unless it "
+         "is\n"
+         "a directive that adds up, like listen or header.add.\n"
          ".SH DIRECTIVES");
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         print_man_entry(&conf_directives[i]);
     puts(".SH SEE ALSO\n.BR weir (8)");
+    return EXIT_FINE;
+}
+
+/** A bar would end the cell. */
+static void print_cell(const char *text)
+{
+    for (; *text != '\0'; text++)
+        printf(*text == '|' ? "\\%c" : "%c", *text);
+}
+
+/** The list of docs/coming-from-h2o.md. */
+static int print_h2o(void)
+{
+    puts("| directive of h2o | here | |\n|---|---|---|");
+    for (size_t i = 0; i < conf_h2o_directive_count; i++) {
+        const conf_h2o_info_t *info = &conf_h2o_directives[i];
+        printf("| `%s` | %s | ", info->name, conf_fate_name(info->fate));
+        print_cell(info->sentence);
+        if (info->harmless != NULL)
+            printf(" (`%s` is fine)", info->harmless);
+        puts(" |");
+    }
     return EXIT_FINE;
 }
 
@@ -184,6 +219,8 @@ int conf_verb_docs(const char *format)
         return print_markdown();
     if (strcmp(format, "man") == 0 || strcmp(format, "weir.conf.5") == 0)
         return print_man();
-    fprintf(stderr, "weir: docs: markdown or man, not %s\n", format);
+    if (strcmp(format, "h2o") == 0)
+        return print_h2o();
+    fprintf(stderr, "weir: docs: markdown, man or h2o, not %s\n", format);
     return EXIT_USAGE;
 }

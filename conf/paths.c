@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "conf/complain.h"
+#include "conf/proxy.h"
 #include "lib/wire/handler.h"
 
 enum { GATE_BYTES = 1024 * 1024 * 1024 }; /* what libh2o allows a body that it holds in memory */
@@ -19,7 +21,9 @@ static conf_path_t *remember_path(conf_t *conf, const h2o_hostconf_t *hostconf, 
     conf_level_t *level = weir_arena_alloc(&conf->arena, sizeof(*level));
 
     *level = *conf->level;
-    level->values[CONF_router].node = level->values[CONF_stages].node = NULL; /* they do not outlive the document */
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        level->values[i].node = NULL; /* they do not outlive the document */
+    level->changes = NULL;
     path->level = level;
     path->host = text_of(conf, hostconf->authority.hostport);
     path->path = text_of(conf, pathconf->path);
@@ -44,14 +48,42 @@ static void put_gate(const conf_t *conf, h2o_pathconf_t *pathconf)
     first[0] = gate;
 }
 
+/** libh2o appends handlers; the router's place is where proxy.reverse.url stands among them. */
+static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
+{
+    h2o_handler_t **at = pathconf->handlers.entries + to, *last = pathconf->handlers.entries[pathconf->handlers.size - 1];
+
+    memmove(at + 1, at, (pathconf->handlers.size - 1 - to) * sizeof(at[0]));
+    at[0] = last;
+}
+
+/** The router that the path names, or the one that is given for all. */
+static weir_module_t *open_router(conf_t *conf, const conf_value_t *values)
+{
+    const yoml_t *url = values[CONF_proxy_reverse_url].node, *router = values[CONF_router].node;
+
+    if (url == NULL)
+        return router != NULL ? conf_module_open(conf, router) : conf->given;
+    if (router == NULL)
+        return conf_module_open(conf, conf_proxy_router(conf));
+    conf_complain(url, "proxy.reverse.url and weir.router exclude each other at one path");
+    return NULL;
+}
+
 static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
 {
     const conf_value_t *values = conf->level->values;
+    const yoml_t *url = values[CONF_proxy_reverse_url].node;
     weir_plan_t *plan = conf_plan_create(conf);
 
     if (plan == NULL)
         return -1;
-    path->module = values[CONF_router].node != NULL ? conf_module_open(conf, values[CONF_router].node) : conf->given;
+    plan->mount = (weir_span_t){path->path, strlen(path->path)};
+    if (url != NULL) {
+        path->reverse = plan;
+        conf_proxy_fill(conf, plan);
+    }
+    path->module = open_router(conf, values);
     if (path->module == NULL)
         return -1;
     plan->router = weir_module_router(path->module);
@@ -62,6 +94,8 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
     path->plan = plan;
     conf_head_limits_widen(&conf->head_limits, &plan->head_limits);
     weir_handler_register(pathconf, plan);
+    if (url != NULL)
+        move_last_handler(pathconf, conf->level->router_at);
     return 0;
 }
 
@@ -73,8 +107,10 @@ int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *path
         put_gate(conf, pathconf);
         return 0;
     }
+    conf_proxy_settle(conf);
     path = remember_path(conf, hostconf, pathconf);
-    if (conf->level->values[CONF_router].node != NULL || conf->given != NULL)
+    if (conf->level->values[CONF_router].node != NULL || conf->level->values[CONF_proxy_reverse_url].node != NULL ||
+        conf->given != NULL)
         return put_router(conf, pathconf, path);
     put_gate(conf, pathconf);
     return 0;

@@ -52,7 +52,10 @@ static bool redirect_errors(const conf_t *conf)
 
     if (path == NULL)
         return true;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (path[0] == '|')
+        fd = h2o_access_log_open_log(path); /* which says on its own what is wrong */
+    else
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd == -1)
         return conf_complain_at(conf->global->values[CONF_error_log].where, 0, "error-log: %s: %s", path, strerror(errno));
     dup2(fd, STDERR_FILENO);
@@ -93,7 +96,7 @@ static bool on_bound(void *arg)
 {
     const conf_t *conf = arg;
 
-    if (!redirect_errors(conf) || !drop_privileges(conf) || !write_pid(conf))
+    if (!redirect_errors(conf) || !write_pid(conf) || !drop_privileges(conf))
         return false;
     weir_access_log_start();
     conf_notify("READY=1");
@@ -107,8 +110,11 @@ static void on_drain(void *arg)
 
 static void on_reopen(void *arg)
 {
+    const char *path = text_of(arg, CONF_error_log);
+
     weir_access_log_reopen_all();
-    redirect_errors(arg);
+    if (path != NULL && path[0] != '|') /* a command sees to its files itself */
+        redirect_errors(arg);
 }
 
 static bool fill_settings(conf_t *conf, weir_server_settings_t *out_settings)

@@ -10,6 +10,7 @@
 
 #include "conf/commands.h"
 #include "conf/complain.h"
+#include "conf/h2o_directives.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
@@ -40,6 +41,7 @@ conf_t *conf_create(const char *file, bool is_dry)
     conf->is_dry = is_dry;
     conf->level = conf->levels;
     conf->paths_end = &conf->paths;
+    conf->notes_end = &conf->notes;
     conf_values_default(conf->level->values);
     h2o_config_init(&conf->globalconf);
     conf->globalconf.server_name = h2o_iovec_init(server_name, sizeof(server_name) - 1);
@@ -76,6 +78,14 @@ unsigned conf_threads(const conf_t *conf)
     return (unsigned)CPU_COUNT(&cpus);
 }
 
+/** send-server-name may stand behind the hosts. */
+static void settle_server_header(conf_t *conf)
+{
+    for (conf_path_t *path = conf->paths; path != NULL; path = path->next)
+        if (path->reverse != NULL)
+            path->reverse->hides_server = conf->globalconf.proxy.preserve_server_header == 0;
+}
+
 static bool finish(conf_t *conf)
 {
     const conf_value_t *values = conf->global->values;
@@ -84,6 +94,9 @@ static bool finish(conf_t *conf)
 
     if (user->text != NULL && getpwnam(user->text) == NULL)
         return conf_complain_at(user->where, 0, "user: there is no user %s", user->text);
+    if (!conf_h2o_look_at_urls(conf))
+        return false;
+    settle_server_header(conf);
     h2o_hostinfo_max_threads = values[CONF_num_name_resolution_threads].number;
     /* As the program h2o does; the cache is cleared once in each round of the loop. */
     conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
@@ -98,7 +111,7 @@ bool conf_apply(conf_t *conf, yoml_t **document)
 
     conf_complain_begin(conf_suggest_command, &conf->globalconf);
     CONF_LEAKS_LOOK_AWAY();
-    is_fine = h2o_configurator_apply(&conf->globalconf, *document, conf->is_dry) == 0;
+    is_fine = conf_h2o_look(conf, *document) && h2o_configurator_apply(&conf->globalconf, *document, conf->is_dry) == 0;
     CONF_LEAKS_LOOK_AGAIN();
     has_said_where = conf_complain_end();
     conf_yaml_release(document);
@@ -154,6 +167,8 @@ void conf_destroy(conf_t **conf_slot)
     weir_module_close(&conf->given);
     for (conf_object_t *object = conf->objects; object != NULL; object = object->next)
         dlclose(object->handle);
+    for (conf_made_t *made = conf->made; made != NULL; made = made->next)
+        conf_yaml_release(&made->node);
     weir_arena_finish(&conf->arena);
     free(conf);
 }

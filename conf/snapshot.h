@@ -15,9 +15,18 @@
 #include "lib/wire/server.h"
 #include "router/module.h"
 
+/** One proxy.header.* in force. */
+typedef struct conf_change {
+    const struct conf_change *before;
+    conf_directive_t directive;
+    yoml_t *node; /* borrowed from the document */
+} conf_change_t;
+
 /** The values in force inside one level of the file: outside, global, host, path, extension. */
 typedef struct conf_level {
     conf_value_t values[CONF_DIRECTIVES];
+    const conf_change_t *changes; /* the last one */
+    size_t router_at;             /* of a path: how many handlers stand before proxy.reverse.url */
 } conf_level_t;
 
 /** A path of the file, in the order of loading. */
@@ -26,7 +35,8 @@ typedef struct conf_path {
     const char *host, *path;
     const conf_level_t *level;
     const weir_plan_t *plan; /* NULL: libh2o's own handlers serve it */
-    size_t handlers;         /* how many of them                     */
+    weir_plan_t *reverse;    /* the same, of proxy.reverse.url       */
+    size_t handlers;         /* how many of libh2o's                 */
     weir_module_t *module;
     size_t extra_stages; /* how many of the plan's are not built in */
 } conf_path_t;
@@ -59,6 +69,19 @@ typedef struct conf_object {
     void *handle;
 } conf_object_t;
 
+/** YAML that was made here; a module may have been asked for by it. */
+typedef struct conf_made {
+    struct conf_made *next;
+    yoml_t *node;
+} conf_made_t;
+
+/** A URL that libh2o will ask itself for. */
+typedef struct conf_inner_url {
+    struct conf_inner_url *next;
+    const char *text, *where;
+    const char *host; /* whose it is, as the file has it; NULL: the global level's */
+} conf_inner_url_t;
+
 typedef struct conf {
     h2o_globalconf_t globalconf;
     const char *file; /* as it was named; for messages and as the place that relative paths start from */
@@ -72,6 +95,10 @@ typedef struct conf {
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_object_t *objects;
+    conf_made_t *made;
+    struct conf_note *notes, **notes_end; /* h2o's directives, in the order of the file */
+    conf_inner_url_t *inner_urls;
+    const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
     weir_module_t *given;           /* weir_serve(): the router of every path that names none */
     weir_head_limits_t head_limits; /* the widest of all */
 } conf_t;

@@ -18,7 +18,10 @@ int conf_verb_version(void);
 /** Serves port $PORT or 8080 for backends on 127.0.0.1, ports 8081 and 8082. */
 int conf_verb_demo(void);
 
-/** Prints docs/configuration.md ("markdown" or "configuration") or docs/weir.conf.5 ("man" or "weir.conf.5"). */
+/**
+ * Prints docs/configuration.md ("markdown" or "configuration"), docs/weir.conf.5 ("man" or "weir.conf.5"), or the list of
+ * docs/coming-from-h2o.md ("h2o").
+ */
 int conf_verb_docs(const char *format);
 
 #endif

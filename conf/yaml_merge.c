@@ -60,6 +60,18 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/** Directives that add up: h2o's own example says `listen` twice in a row. */
+static bool may_repeat(const char *name)
+{
+    static const char *const names[] = {"access-log", "error-doc", "file.mime.addtypes", "file.mime.removetypes", "listen",
+                                        "setenv",     "unsetenv"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return strncmp(name, "header.", 7) == 0 || strncmp(name, "proxy.header.", 13) == 0;
+}
+
 const yoml_t *conf_entries_settle(conf_entries_t *entries)
 {
     const yoml_t *twice = NULL;
@@ -70,6 +82,8 @@ const yoml_t *conf_entries_settle(conf_entries_t *entries)
     for (size_t i = 1; i < entries->count; i++) {
         conf_entry_t *entry = &entries->at[i];
         if (strcmp(entry->key->data.scalar, entry[-1].key->data.scalar) != 0)
+            continue;
+        if (!entry->is_merged && may_repeat(entry->key->data.scalar))
             continue;
         entry->is_overruled = true;
         if (!entry->is_merged)

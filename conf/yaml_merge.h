@@ -26,7 +26,10 @@ void conf_entries_add(conf_entries_t *entries, yoml_t *key, yoml_t *value, bool 
 /** Adds what `source`, a mapping or a list of mappings, brings; shares its nodes. False if it is neither. */
 bool conf_entries_merge(conf_entries_t *entries, yoml_t *source);
 
-/** Marks the entries that others overrule. Returns a key that is written twice, or NULL. Reorders the entries. */
+/**
+ * Marks the entries that others overrule. Returns a key that is written twice and is no directive that adds up, or NULL. Reorders the
+ * entries.
+ */
 const yoml_t *conf_entries_settle(conf_entries_t *entries);
 
 /** Gives every reference up and leaves it empty. */

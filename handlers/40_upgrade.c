@@ -2,7 +2,7 @@
 /**
  * 40 upgrade: notes the wish to switch protocols; promises nothing yet.
  *
- *   reads     the request's Connection and Upgrade headers
+ *   reads     the request's Connection and Upgrade headers, plan->upgrades
  *   writes    x->wants_upgrade                   (used by 70)
  *   asks      nothing
  *   verdicts  next; refuse with bad_request_header
@@ -11,13 +11,32 @@
 #include "lib/http/expect.h"
 #include "lib/walk/exchange.h"
 
+static bool is_heard(const weir_exchange_t *x)
+{
+    const weir_header_t *upgrade;
+
+    switch (x->plan->upgrades) {
+    case WEIR_UPGRADES_ALL:
+        return true;
+    case WEIR_UPGRADES_WEBSOCKET:
+        upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);
+        return upgrade != NULL && weir_span_equal_nocase(upgrade->value, WEIR_SPAN("websocket"));
+    case WEIR_UPGRADES_NONE:
+        break;
+    }
+    return false;
+}
+
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     const weir_fault_t *fault;
 
     /* RFC 9113 §8.6: HTTP/2 knows neither header. Its front puts them there for an extended CONNECT (RFC 8441). */
     fault = weir_upgrade_read(&x->request.headers, &x->wants_upgrade);
-    return fault == NULL ? weir_next(x) : weir_refuse(x, fault);
+    if (fault != NULL)
+        return weir_refuse(x, fault);
+    x->wants_upgrade = x->wants_upgrade && is_heard(x);
+    return weir_next(x);
 }
 
 const weir_stage_t weir_stage_upgrade = {.number = 40, .name = "upgrade", .enter = enter};

@@ -123,6 +123,8 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     }
     headers = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&headers, false);
+    if (x->plan->hides_server)
+        weir_headers_remove(&headers, WEIR_HEADER_SERVER);
     append_via(x, &headers);
     weir_response_lend(x, &head->headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);

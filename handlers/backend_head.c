@@ -57,6 +57,21 @@ static uint16_t forwarded_port(const weir_request_t *request)
     return (uint16_t)request->host_port;
 }
 
+static void put_forwarded(weir_exchange_t *x, weir_headers_t *headers)
+{
+    const weir_plan_t *plan = x->plan;
+
+    if (!plan->keeps_forwarded_proto && plan->has_no_forwarded)
+        weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PROTO);
+    if (plan->has_no_forwarded)
+        return;
+    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), x->request.peer_ip);
+    if (!plan->keeps_forwarded_proto)
+        weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), x->request.scheme);
+    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
+                        number_text(x, forwarded_port(&x->request)));
+}
+
 static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
 {
     weir_request_t *request = &x->request;
@@ -68,10 +83,7 @@ static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
             weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PEER_PORT, WEIR_SPAN("X-Forwarded-Peer-Port"),
                                 number_text(x, request->peer_port));
     }
-    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), request->peer_ip);
-    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), request->scheme);
-    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
-                        number_text(x, forwarded_port(request)));
+    put_forwarded(x, headers);
 }
 
 static uint64_t not_negative(int64_t ms)
@@ -128,9 +140,15 @@ static weir_span_t connection(const weir_exchange_t *x)
     return WEIR_SPAN("\r\nConnection: keep-alive\r\n");
 }
 
+/* What the router asks for in its place (service_backend), else what the client asked for. */
+static weir_span_t target_of(const weir_exchange_t *x)
+{
+    return x->target.path.base != NULL ? x->target.path : x->request.target;
+}
+
 static size_t bytes_at_most(const weir_exchange_t *x, const weir_headers_t *headers, weir_span_t host)
 {
-    size_t bytes = FIXED + x->request.method.len + x->request.target.len + host.len;
+    size_t bytes = FIXED + x->request.method.len + target_of(x).len + host.len;
 
     for (size_t i = 0; i < headers->count; i++)
         bytes += headers->at[i].name.len + headers->at[i].value.len + 4;
@@ -186,7 +204,7 @@ weir_span_t weir_backend_head(weir_exchange_t *x)
     capacity = bytes_at_most(x, &headers, host);
     head = at = weir_arena_alloc(&x->arena, capacity);
     at = weir_append(weir_append(at, request->method), WEIR_SPAN(" "));
-    at = weir_append(weir_append(at, request->target), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
+    at = weir_append(weir_append(at, target_of(x)), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
     at = weir_append(weir_append(at, host), connection(x));
     at = append_framing(append_fields(at, &headers), request);
     WEIR_MUST_SANE((size_t)(at - head) <= capacity);

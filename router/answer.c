@@ -219,6 +219,25 @@ void weir_backend_name(weir_q_backend_t *question, weir_span_t name)
         q->answer.target.label = ask_copy(q, name);
 }
 
+/* It becomes part of the request line: what could end that line early must not get there. */
+static bool is_target(weir_span_t target)
+{
+    if (target.len == 0 || target.base[0] != '/')
+        return false;
+    for (size_t i = 0; i < target.len; i++)
+        if ((unsigned char)target.base[i] <= ' ' || target.base[i] == 0x7f)
+            return false;
+    return true;
+}
+
+void weir_backend_target(weir_q_backend_t *question, weir_span_t target)
+{
+    ask_question_t *q = of(question);
+
+    if (!is_claimed(q) && is_target(target))
+        q->answer.target.path = ask_copy(q, target);
+}
+
 void weir_page_status(weir_q_page_t *question, uint16_t status)
 {
     ask_question_t *q = of(question);

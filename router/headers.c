@@ -23,6 +23,19 @@ void weir_header_add(weir_header_sink_t *sink, weir_span_t name, weir_span_t val
     weir_headers_add(sink->headers, sink->arena, weir_arena_copy(sink->arena, name), weir_arena_copy(sink->arena, value));
 }
 
+void weir_header_unset(weir_header_sink_t *sink, weir_span_t name)
+{
+    if (weir_hop_may_set(name, WEIR_SPAN("")))
+        weir_headers_remove_name(sink->headers, name);
+}
+
+weir_span_t weir_header_get(const weir_header_sink_t *sink, weir_span_t name)
+{
+    const weir_header_t *field = weir_headers_find_name(sink->headers, name);
+
+    return field != NULL ? field->value : (weir_span_t){NULL, 0};
+}
+
 void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 {
     weir_header_sink_t sink = {headers, &x->arena};

@@ -23,9 +23,21 @@ struct weir_module {
 };
 
 /* Of router/builtin/, which knows nothing but the two public headers. */
-extern const weir_router_t weir_builtin_table, weir_builtin_stub;
-extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure;
-extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release;
+extern const weir_router_t weir_builtin_table, weir_builtin_stub, weir_builtin_reverse;
+extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure,
+    *const weir_builtin_reverse_configure;
+extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
+    *const weir_builtin_reverse_release;
+
+static const struct {
+    const weir_router_t *router;
+    weir_router_configure_t *const *configure;
+    weir_router_release_t *const *release;
+} builtins[] = {
+    {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release},
+};
 
 /* Whether the members that a newer router has and this proxy does not know are all NULL. */
 static bool has_only_known_members(const weir_router_t *router)
@@ -82,20 +94,20 @@ static weir_module_t *module_make(const weir_router_t *router, const char *origi
 
 static weir_module_t *open_builtin(const char *name, char *error, size_t error_size)
 {
-    weir_module_t *module = NULL;
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
+        weir_module_t *module;
 
-    if (strcmp(name, "table") == 0 && (module = module_make(&weir_builtin_table, "built-in", error, error_size)) != NULL) {
-        module->configure = weir_builtin_table_configure;
-        module->release = weir_builtin_table_release;
+        if (strcmp(name, builtins[i].router->name) != 0)
+            continue;
+        module = module_make(builtins[i].router, "built-in", error, error_size);
+        if (module != NULL) {
+            module->configure = *builtins[i].configure;
+            module->release = *builtins[i].release;
+        }
         return module;
     }
-    if (strcmp(name, "stub") == 0 && (module = module_make(&weir_builtin_stub, "built-in", error, error_size)) != NULL) {
-        module->configure = weir_builtin_stub_configure;
-        module->release = weir_builtin_stub_release;
-        return module;
-    }
-    snprintf(error, error_size, "%s: no built-in router has this name (there are: table, stub), and it is no path of a .so",
-             name);
+    snprintf(error, error_size,
+             "%s: no built-in router has this name (there are: table, stub, reverse), and it is no path of a .so", name);
     return NULL;
 }
 

@@ -22,7 +22,7 @@
 #include "weir_types.h"
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
-#define WEIR_ROUTER_ABI 2
+#define WEIR_ROUTER_ABI 3
 
 /* ── Questions: one type each, so that answering the wrong one does not compile. ── */
 typedef struct weir_q_init weir_q_init_t;
@@ -102,6 +102,11 @@ WEIR_API weir_group_t *weir_checkin_group(const weir_q_checkin_t *q);
 WEIR_API void weir_backend_keepalive(weir_q_backend_t *q, weir_keepalive_t how);
 /** What logs call this service; default: its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
+/**
+ * The path and query that this service is asked for; default: the request's target. What does not begin with '/', or holds a space or
+ * a control character, is left out. Since ABI 3.
+ */
+WEIR_API void weir_backend_target(weir_q_backend_t *q, weir_span_t target);
 /** 200 … 599; default: fault->status. */
 WEIR_API void weir_page_status(weir_q_page_t *q, uint16_t status);
 /** Adds a header; names that are no tokens, and framing headers, are left out. */
@@ -112,6 +117,10 @@ WEIR_API void weir_page_body(weir_q_page_t *q, weir_span_t body);
 WEIR_API weir_group_t *weir_page_group(const weir_q_page_t *q);
 /** Replaces every header of this name, or adds one. Framing and connection headers are left out. */
 WEIR_API void weir_header_put(weir_header_sink_t *sink, weir_span_t name, weir_span_t value);
+/** Removes every header of this name. Framing and connection headers stay. Since ABI 3. */
+WEIR_API void weir_header_unset(weir_header_sink_t *sink, weir_span_t name);
+/** The value of the first header of this name as it stands now; base is NULL if there is none. Since ABI 3. */
+WEIR_API weir_span_t weir_header_get(const weir_header_sink_t *sink, weir_span_t name);
 /**
  * Adds a header behind all others and leaves those of this name alone: a Set-Cookie beside the backend's. Left out is what
  * weir_header_put() leaves out, and Host, of which there is one. Since ABI 2.

@@ -52,7 +52,7 @@ subtest 'mistakes are told with file and line' => sub {
         [ 'a module that is not there',   sub { s/module: table/module: .\/none.so/ },                 7,  qr/none\.so/ ],
         [ 'a bad listen address',         sub { s/127\.0\.0\.1:1\n/127.0.0.1:port\n/ },                1,  qr/port/ ],
         [ 'a tab in the YAML',            sub { s/^  default/\tdefault/m },                            3,  qr/\S/ ],
-        [ 'a key twice',                  sub { $_ .= "listen: 2\n" },                                 12, qr/listen/ ],
+        [ 'a key twice',                  sub { $_ .= "hosts: {}\n" },                                12, qr/hosts/ ],
     );
     for my $case (@cases) {
         my ($name, $change, $line, $words) = @$case;

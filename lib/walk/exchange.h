@@ -30,6 +30,7 @@ enum { WEIR_STAGES_MAX = 32 };
 struct weir_request {
     weir_span_t method;
     weir_span_t target;    /* path and query, or "*" */
+    weir_span_t below;     /* the end of target that lies below plan->mount */
     weir_span_t authority; /* the Host value as sent */
     weir_span_t host;      /* lower-case, no port */
     weir_span_t scheme;
@@ -68,6 +69,7 @@ typedef struct weir_target {
     } address;
     weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
     weir_span_t label; /* what logs call the service: its name or its address */
+    weir_span_t path;  /* what is asked of it in place of the request's target; base NULL: nothing else */
 } weir_target_t;
 
 typedef enum weir_decision {

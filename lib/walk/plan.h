@@ -13,17 +13,23 @@
 struct weir_router;
 typedef struct weir_access_log weir_access_log_t; /* lib/base/log.h */
 
+/** Which wishes to switch protocols are passed on; a request with another one goes on as if it had none. */
+typedef enum weir_upgrades { WEIR_UPGRADES_ALL = 0, WEIR_UPGRADES_WEBSOCKET = 1, WEIR_UPGRADES_NONE = 2 } weir_upgrades_t;
+
 typedef struct weir_plan {
     const struct weir_router *router; /* of this proxy's size: members it lacks are NULL, see router/module.h */
     weir_shared_t *shared;
     const weir_stage_t *const *stages; /* by ascending number, NULL at the end */
     size_t stage_count;
+    weir_span_t mount; /* the path of the configuration it stands at: "/", "/api" */
 
     uint32_t connect_timeout_ms;
     uint32_t first_byte_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t header_timeout_ms;
     uint32_t router_timeout_ms;
+    uint32_t tunnel_timeout_ms;       /* silence in both directions of a tunnel  */
+    uint32_t backend_idle_timeout_ms; /* how long an unused connection is kept    */
 
     weir_span_t request_id_header, start_time_header, connect_time_header, route_time_header;
     weir_span_t via;
@@ -36,6 +42,10 @@ typedef struct weir_plan {
     uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
     bool has_canonical_case;
     bool has_proxy_status;
+    weir_upgrades_t upgrades;
+    bool has_no_forwarded;      /* X-Forwarded-For, -Proto and -Port are not ours to write */
+    bool keeps_forwarded_proto; /* the client's X-Forwarded-Proto is believed              */
+    bool hides_server;          /* the backend's Server stays unknown to the client        */
     weir_access_log_t *access_log; /* NULL: off */
 } weir_plan_t;
 

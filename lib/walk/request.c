@@ -42,6 +42,21 @@ weir_span_t weir_request_query(const weir_request_t *request)
     return (weir_span_t){request->target.base + path + 1, request->target.len - path - 1};
 }
 
+weir_span_t weir_request_mount(const weir_request_t *request)
+{
+    return around(request)->plan->mount;
+}
+
+weir_span_t weir_request_below(const weir_request_t *request)
+{
+    return request->below;
+}
+
+weir_span_t weir_request_authority(const weir_request_t *request)
+{
+    return request->authority;
+}
+
 weir_span_t weir_request_host(const weir_request_t *request)
 {
     return request->host;

@@ -268,7 +268,7 @@ void weir_back_release(weir_exchange_t *x)
         return;
     }
     back->is_clean = back->has_answered = back->is_reused = false;
-    weir_back_pool_give(&x->loop->pool, &back, x->plan->idle_timeout_ms);
+    weir_back_pool_give(&x->loop->pool, &back, x->plan->backend_idle_timeout_ms);
 }
 
 bool weir_back_is_stale(const weir_exchange_t *x)

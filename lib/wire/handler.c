@@ -36,6 +36,17 @@ static weir_span_t lower_copy(weir_arena_t *arena, weir_span_t text)
     return (weir_span_t){copy, text.len};
 }
 
+/** Where the bytes as sent go on behind the path that libh2o has found in their normal form. */
+static size_t below_at(const h2o_req_t *req)
+{
+    size_t at = req->pathconf->path.len;
+    if (req->norm_indexes != NULL && at > 1)
+        at = req->norm_indexes[at - 1];
+    if (req->path.base[0] != '/' && at == 1)
+        at = 0;
+    return at < req->path.len ? at : req->path.len;
+}
+
 /** The fields in one piece of the exchange's arena: it may outlive the h2o request. */
 static void copy_headers(weir_exchange_t *x, const weir_headers_t *from)
 {
@@ -62,6 +73,8 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     weir_span_t host = {0};
     request->method = weir_arena_copy(&x->arena, span_of(req->method));
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
+    size_t below = below_at(req);
+    request->below = (weir_span_t){request->target.base + below, request->target.len - below};
     /* libh2o puts the default host where HTTP/1.0 names none */
     bool has_host = req->version >= 0x200 || weir_headers_find(ops->headers(req), WEIR_HEADER_HOST) != NULL;
     if (has_host)

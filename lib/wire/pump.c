@@ -94,7 +94,7 @@ void weir_relay_arm(weir_relay_t *relay)
     const weir_plan_t *plan = relay->x->plan;
     bool is_taking = weir_bytes_count(&back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
     if (relay->down.state == WEIR_RELAY_TUNNEL)
-        weir_timer_set(back->loop, &back->timer, plan->idle_timeout_ms, on_tunnel_idle);
+        weir_timer_set(back->loop, &back->timer, plan->tunnel_timeout_ms, on_tunnel_idle);
     else if (relay->down.state == WEIR_RELAY_DONE || relay->down.is_client_blocked)
         weir_timer_cancel(&back->timer);
     else if (!is_taking)

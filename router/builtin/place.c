@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PATH_BYTES = 107, HOST_BYTES = 255, CLOSE_ENOUGH = 3, WORD_BYTES = 32 };
 
@@ -28,6 +29,19 @@ size_t builtin_entry_count(const weir_config_t *node)
 const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index)
 {
     return weir_config_kind(node) == WEIR_CONFIG_SCALAR ? node : weir_config_at(node, index);
+}
+
+bool builtin_is_settable(const char *name, size_t length)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
+    static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
+                                       "TE",         "Trailer",        "Upgrade",           "Expect"};
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (strlen(ours[i]) == length && strncasecmp(name, ours[i], length) == 0)
+            return false;
+    }
+    return length > 0 && strspn(name, token) >= length;
 }
 
 /* How many letters must be added, dropped or changed (Levenshtein); big for long words, which nobody mistypes by one letter. */

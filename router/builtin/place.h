@@ -29,6 +29,9 @@ bool builtin_keys_check(const weir_config_t *node, const char *const *keys);
 /** Complains that `text` is not one of `words` (NULL at the end). Always false. */
 bool builtin_word_wrong(const weir_config_t *node, const char *what, const char *text, const char *const *words);
 
+/** Whether the proxy would let a router set the header of this name: better said at start. */
+bool builtin_is_settable(const char *name, size_t length);
+
 /** A node's list entry `index`, or the node itself if it is a single value. */
 const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index);
 /** How many entries a list has; 1 for a single value. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "table.h"
 
@@ -77,20 +76,6 @@ static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
     return builtin_word_wrong(node, "keepalive", text, words);
 }
 
-/* The proxy would leave such a header out of every message: better said at start. */
-static bool is_settable(const char *name)
-{
-    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
-    static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
-                                       "TE",         "Trailer",        "Upgrade",           "Expect"};
-
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-        if (strcasecmp(name, ours[i]) == 0)
-            return false;
-    }
-    return name[0] != '\0' && strspn(name, token) == strlen(name);
-}
-
 static bool read_header_map(table_header_t **tail, const weir_config_t *node)
 {
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
@@ -99,7 +84,7 @@ static bool read_header_map(table_header_t **tail, const weir_config_t *node)
         const weir_config_t *key = weir_config_key(node, i), *entry = weir_config_at(node, i);
         const char *name = weir_config_text(key), *value = weir_config_text(entry);
 
-        if (name == NULL || !is_settable(name))
+        if (name == NULL || !builtin_is_settable(name, strlen(name)))
             return weir_config_wrong(key, "`%s` is no header that may be set", name != NULL ? name : "this");
         if (value == NULL || strpbrk(value, "\r\n") != NULL)
             return weir_config_wrong(entry, "the value of a header is one line of text");

@@ -19,6 +19,25 @@ static void notes_the_wish(void **state)
     assert_wants(UPGRADE("keep-alive", "Upgrade: websocket\r\n"), false);
 }
 
+static void hears_what_the_plan_says(void **state)
+{
+    static const struct {
+        weir_upgrades_t upgrades;
+        bool websocket, other;
+    } cases[] = {{WEIR_UPGRADES_ALL, true, true}, {WEIR_UPGRADES_WEBSOCKET, true, false}, {WEIR_UPGRADES_NONE, false, false}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int is_other = 0; is_other < 2; is_other++) {
+            world_open(NULL);
+            w.plan.upgrades = cases[i].upgrades;
+            world_request(is_other ? UPGRADE("upgrade", "Upgrade: websocket2\r\n")
+                                   : UPGRADE("upgrade", "Upgrade: WebSocket\r\n"));
+            assert_int_equal(w.x->wants_upgrade, is_other ? cases[i].other : cases[i].websocket);
+            world_finish(OK_HEAD);
+        }
+    }
+}
+
 static void refuses_half_a_wish(void **state)
 {
     assert_refused(UPGRADE("upgrade", ""), &weir_fault_bad_request_header);
@@ -41,6 +60,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notes_the_wish),
+        cmocka_unit_test(hears_what_the_plan_says),
         cmocka_unit_test(refuses_half_a_wish),
         cmocka_unit_test(http_2_wishes_alike),
     };

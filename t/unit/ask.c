@@ -271,6 +271,62 @@ static void reads_targets(void **state)
     path = NULL;
 }
 
+/* ---- what a router may say of one backend ---- */
+
+static weir_span_t asked_target;
+
+static weir_answer_t backend_with_target(weir_state_t *s, const weir_request_t *r, weir_service_t *service, weir_q_backend_t *q)
+{
+    weir_backend_target(q, asked_target);
+    return weir_backend_at(q, "127.0.0.1", 8081);
+}
+
+static weir_span_t seen_before, seen_after;
+
+static void change_headers(weir_state_t *s, const weir_request_t *r, weir_way_t way, weir_header_sink_t *sink)
+{
+    if (way == WEIR_TO_CLIENT)
+        return;
+    seen_before = weir_header_get(sink, WEIR_SPAN("x-a"));
+    weir_header_add(sink, WEIR_SPAN("X-A"), WEIR_SPAN("2"));
+    weir_header_add(sink, WEIR_SPAN("Content-Length"), WEIR_SPAN("2"));
+    weir_header_add(sink, WEIR_SPAN("X-C"), WEIR_SPAN("a\r\nb: c"));
+    weir_header_unset(sink, WEIR_SPAN("x-b"));
+    weir_header_unset(sink, WEIR_SPAN("Connection"));
+    seen_after = weir_header_get(sink, WEIR_SPAN("X-B"));
+}
+
+static const weir_router_t targeting = {WEIR_ROUTER("targeting"), .lookup_domain_name = lookup, .checkout_service = checkout,
+                                        .service_backend = backend_with_target, .additional_headers = change_headers};
+
+static void assert_asks_for(weir_span_t target, const char *line)
+{
+    port = 8081;
+    asked_target = target;
+    world_open(NULL);
+    w.plan.router = &targeting;
+    world_request("GET /own?q HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-B: 1\r\n\r\n");
+    assert_memory_equal(w.loop.backend_head, line, strlen(line));
+    assert_non_null(strstr(w.loop.backend_head, "\r\nX-A: 1\r\n"));
+    assert_non_null(strstr(w.loop.backend_head, "\r\nX-A: 2\r\n"));
+    assert_null(strstr(w.loop.backend_head, "X-B"));
+    assert_null(strstr(w.loop.backend_head, "X-C"));
+    assert_null(strstr(w.loop.backend_head, "Content-Length"));
+    assert_memory_equal(seen_before.base, "1", 1);
+    assert_null(seen_after.base);
+    world_finish(OK_HEAD);
+}
+
+static void other_targets_and_headers(void **state)
+{
+    assert_asks_for(WEIR_SPAN("/other?x"), "GET /other?x HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN(""), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("other"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/a b"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/a\r\nX: y"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for((weir_span_t){"/a\0b", 4}, "GET /own?q HTTP/1.1\r\n");
+}
+
 /* The smallest router picks the same place again and again; this one once. */
 static unsigned picks_left;
 
@@ -352,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_service_may_be_null),
         cmocka_unit_test(the_smallest_router),
         cmocka_unit_test(reads_targets),
+        cmocka_unit_test(other_targets_and_headers),
         cmocka_unit_test(refuses_broken_targets),
     };
 

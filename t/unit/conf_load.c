@@ -45,10 +45,9 @@ static const struct {
     {"listen: 8080\nweir.via: \"a\\r\\nb: c\"\n" HOSTS, "t.yaml:2: weir.via: must be a text without control characters\n"},
     {"listen: 8080\nnum-threads: 0\n" HOSTS, "t.yaml:2: num-threads: must be a whole number from 1 to 1024\n"},
     {"listen: 8080\ncompress: 7\n" HOSTS, "t.yaml:2: compress: scalar argument must be either of: `OFF`, `ON`\n"},
-    {"listen: 8080\ncrash-handler: x\n" HOSTS,
-     "t.yaml:2: crash-handler: not offered; let systemd-coredump or the like look at a crash\n"},
-    {"listen: 8080\nhttp1-upgrade-to-http2: ON\n" HOSTS,
-     "t.yaml:2: http1-upgrade-to-http2: only OFF is possible; HTTP/2 is never reached by an upgrade\n"},
+    {"listen: 8080\nreproxy: ON\n" HOSTS, "t.yaml:2: reproxy: not possible: the URLs that backends name would be fetched by "
+                                          "h2o's own client, without limits; give each "
+                                          "such backend a path of its own\n"},
     {"listen: 8080\nhttp1-request-timeout: 0\n" HOSTS,
      "t.yaml:2: http1-request-timeout: must be a number of seconds from 1 to 2147483\n"},
     {"listen: 8080\nuser: no-such-user\n" HOSTS, "t.yaml:2: user: there is no user no-such-user\n"},
@@ -330,7 +329,7 @@ static void prints_what_a_file_comes_to(void **state)
     assert_non_null(strstr(text, "t.yaml: fine\n"));
     assert_non_null(strstr(text, "listen 127.0.0.1:80"));
     assert_non_null(strstr(text, "host default path /\n"));
-    assert_non_null(strstr(text, "router  stub (built-in), ABI 2\n"));
+    assert_non_null(strstr(text, "router  stub (built-in), ABI 3\n"));
     assert_non_null(strstr(text, " 00 begin, 10 validate, 20 lookup,"));
     assert_non_null(strstr(text, "t.yaml:2\n"));
     free(text);
@@ -392,6 +391,9 @@ static void documents_are_up_to_date(void **state)
     free(text);
     text = PRINTED(EXIT_FINE, "docs", "man");
     assert_string_equal(text, slurp(tree_file("docs/weir.conf.5")));
+    free(text);
+    text = PRINTED(EXIT_FINE, "docs", "h2o");
+    assert_non_null(strstr(slurp(tree_file("docs/coming-from-h2o.md")), text));
     free(text);
 }
 

@@ -109,6 +109,13 @@ static void merges(void **state)
     assert_refused("a: 1\n<<: [{b: 1}, c]\n", "t.yaml:2: << takes a mapping or a list of mappings\n");
 }
 
+static void lets_directives_add_up(void **state)
+{
+    assert_tree(parse("listen: 1\nlisten: 2\nheader.add: a\nheader.add: b\n"), "{listen:1,listen:2,header.add:a,header.add:b}");
+    assert_tree(parse("a: &x {listen: 1}\nb: {<<: *x, listen: 2, listen: 3}\n"), "{a:{listen:1},b:{listen:2,listen:3}}");
+    assert_tree(parse("b: {<<: [{setenv: 1}, {setenv: 2}]}\n"), "{b:{setenv:1}}");
+}
+
 static void refuses_what_is_wrong(void **state)
 {
     assert_refused("", "t.yaml:1: the file is empty\n");
@@ -285,6 +292,7 @@ int main(void)
         cmocka_unit_test(knows_places),
         cmocka_unit_test(shares_aliased_nodes),
         cmocka_unit_test(merges),
+        cmocka_unit_test(lets_directives_add_up),
         cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(limits_depth_through_aliases),

@@ -505,6 +505,8 @@ weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const 
         .connect_timeout_ms = 5000,
         .first_byte_timeout_ms = 30000,
         .idle_timeout_ms = 55000,
+        .tunnel_timeout_ms = 55000,
+        .backend_idle_timeout_ms = 55000,
         .header_timeout_ms = 60000,
         .router_timeout_ms = 5000,
         .request_id_header = WEIR_SPAN("X-Request-Id"),

@@ -387,7 +387,7 @@ static void modules_are_checked(void **state)
     weir_module_close(&module);
 
     assert_null(weir_module_open("tabel", error, sizeof(error)));
-    assert_contains(error, "there are: table, stub");
+    assert_contains(error, "there are: table, stub, reverse");
     assert_null(weir_module_open("nowhere.so", error, sizeof(error)));
     assert_contains(error, "nowhere.so: cannot be loaded");
     assert_null(weir_module_open("/nowhere/x", error, sizeof(error)));

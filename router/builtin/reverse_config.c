@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the reverse router's part of the configuration. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "reverse.h"
+
+enum { SOCKET_BYTES = 107 };
+
+static const char *const verbs[] = {[REVERSE_ADD] = "add",
+                                    [REVERSE_APPEND] = "append",
+                                    [REVERSE_MERGE] = "merge",
+                                    [REVERSE_SET] = "set",
+                                    [REVERSE_SETIFEMPTY] = "setifempty",
+                                    [REVERSE_UNSET] = "unset",
+                                    NULL};
+
+static bool read_place(weir_shared_t *shared, const weir_config_t *node)
+{
+    const url_t *url = &shared->url;
+    weir_span_t path = url_socket(url->host);
+    place_t *place = &shared->service.place;
+
+    if (path.base != NULL && (path.len == 0 || path.len > SOCKET_BYTES))
+        return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", shared->text, SOCKET_BYTES);
+    if (path.base != NULL) {
+        *place = (place_t){builtin_copy(path.base, path.len), 0};
+        shared->host = WEIR_SPAN("localhost");
+        return true;
+    }
+    *place = (place_t){builtin_copy(url->host.base, url->host.len), url->port};
+    shared->host = url->authority;
+    return true;
+}
+
+static bool has_only_graphs(const char *text)
+{
+    while (*text > ' ' && *text < 0x7f)
+        text++;
+    return *text == '\0';
+}
+
+static bool read_url(weir_shared_t *shared, const weir_config_t *config, const weir_config_t *node)
+{
+    const char *text = weir_config_text(node);
+
+    if (text == NULL)
+        return weir_config_wrong(node != NULL ? node : config, "the router `reverse` needs a url");
+    shared->text = builtin_copy(text, strlen(text));
+    if (!has_only_graphs(text) || !url_read((weir_span_t){shared->text, strlen(text)}, &shared->url))
+        return weir_config_wrong(node, "`%s` is no URL: it is written http://host:port/path or http://[unix:/socket]/path", text);
+    if (shared->url.is_https)
+        return weir_config_wrong(node, "`%s`: TLS to backends is not supported yet", text);
+    return read_place(shared, node);
+}
+
+static bool read_flag(const weir_config_t *node, bool *out)
+{
+    static const char *const words[] = {"OFF", "ON", NULL};
+    const char *text = weir_config_text(node);
+
+    *out = text != NULL && strcasecmp(text, "ON") == 0;
+    if (node == NULL || *out || (text != NULL && strcasecmp(text, "OFF") == 0))
+        return true;
+    return builtin_word_wrong(node, "preserve-host", text != NULL ? text : "", words);
+}
+
+static bool read_keepalive(const weir_config_t *node, weir_keepalive_t *out)
+{
+    static const char *const words[] = {"none", "default", "new", NULL};
+    static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
+    const char *text = weir_config_text(node);
+
+    *out = WEIR_REUSE;
+    for (size_t i = 0; text != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = values[i];
+            return true;
+        }
+    }
+    return node == NULL || builtin_word_wrong(node, "keepalive", text != NULL ? text : "", words);
+}
+
+static bool verb_of(const weir_config_t *key, reverse_verb_t *out)
+{
+    const char *text = weir_config_text(key);
+
+    for (unsigned i = 0; text != NULL && verbs[i] != NULL; i++) {
+        if (strcmp(verbs[i], text) == 0) {
+            *out = (reverse_verb_t)i;
+            return true;
+        }
+    }
+    return builtin_word_wrong(key, "change of a header", text != NULL ? text : "", verbs);
+}
+
+/** Makes "Name: value", or "Name" alone for unset, a change. The text is the change's. */
+static bool read_change(reverse_change_t *change, const weir_config_t *node)
+{
+    static const char spaces[] = " \t";
+    const char *text = weir_config_text(node);
+    char *name = builtin_copy(text != NULL ? text : "", text != NULL ? strlen(text) : 0), *value = name + strcspn(name, ":");
+    bool has_value = *value == ':';
+
+    change->name = (weir_span_t){name, (size_t)(value - name)};
+    value += has_value;
+    value += strspn(value, spaces);
+    change->value = (weir_span_t){value, strlen(value)};
+    while (change->value.len > 0 && strchr(spaces, value[change->value.len - 1]) != NULL)
+        change->value.len--;
+    if (!builtin_is_settable(name, change->name.len) || has_value == (change->verb == REVERSE_UNSET) ||
+        strpbrk(value, "\r\n") != NULL)
+        return weir_config_wrong(node, "`%s` is not the %s of a header that may be changed", text != NULL ? text : "this",
+                                 change->verb == REVERSE_UNSET ? "name" : "`name: value`");
+    return true;
+}
+
+static bool read_headers(weir_shared_t *shared, const weir_config_t *node)
+{
+    reverse_change_t **tail = &shared->changes;
+
+    for (size_t i = 0; i < builtin_entry_count(node); i++) {
+        const weir_config_t *entry = builtin_entry_at(node, i);
+        reverse_change_t *change;
+
+        if (weir_config_kind(entry) != WEIR_CONFIG_MAP || weir_config_count(entry) != 1)
+            return weir_config_wrong(entry, "headers are a list of changes like `set: \"name: value\"`");
+        *tail = change = builtin_alloc(1, sizeof(*change));
+        tail = &change->next;
+        if (!verb_of(weir_config_key(entry, 0), &change->verb) || !read_change(change, weir_config_at(entry, 0)))
+            return false;
+    }
+    return true;
+}
+
+bool reverse_configure(const weir_config_t *config, weir_shared_t **out_shared)
+{
+    static const char *const keys[] = {"module", "url", "preserve-host", "keepalive", "headers", NULL};
+    weir_shared_t *shared;
+
+    if (!builtin_keys_check(config, keys))
+        return false;
+    shared = builtin_alloc(1, sizeof(*shared));
+    if (!read_url(shared, config, weir_config_get(config, "url")) ||
+        !read_flag(weir_config_get(config, "preserve-host"), &shared->preserves_host) ||
+        !read_keepalive(weir_config_get(config, "keepalive"), &shared->keepalive) ||
+        !read_headers(shared, weir_config_get(config, "headers"))) {
+        reverse_release(shared);
+        return false;
+    }
+    *out_shared = shared;
+    return true;
+}
