@@ -2,6 +2,7 @@
 # Configurations written for h2o 2.2's server: they start unchanged, or say with file and line what cannot be done.
 use lib 't/lib';
 use Weir::Test;
+use Weir::TLS;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
@@ -66,6 +67,51 @@ YAML
     is($other->read_response->body, "one\n", 'the other by its port');
     wait_for { -e $log && read_file($log) =~ /a\.txt.*a\.txt/s };
     like(read_file($log), qr{^127\.0\.0\.1 - - \[.*\] "GET /a\.txt HTTP/1\.1" 200 5 "-" "-"$}m, 'access-log in h2o\'s own form');
+};
+
+subtest 'the same with ssl: a certificate for all and one for a host' => sub {
+    my $secure = free_port();
+    my ($server, $alternate) = map { certificate($_) } 'server.test', 'alternate.test';
+    my $proxy = start(<<"YAML");
+listen: \@PORT\@
+listen:
+  port: $secure
+  ssl:
+    certificate-file: $server->{cert}
+    key-file: $server->{key}
+    minimum-version: TLSv1.2
+    cipher-suite: "ECDHE+AESGCM:ECDHE+CHACHA20"
+    cipher-preference: server
+    neverbleed: OFF
+ssl-session-resumption: { mode: all }
+handshake-timeout: 5
+num-ocsp-updaters: 2
+hosts:
+  "server.test:\@PORT\@":
+    paths:
+      /:
+        file.dir: \@FILES\@
+  "alternate.test:$secure":
+    listen:
+      port: $secure
+      ssl:
+        certificate-file: $alternate->{cert}
+        key-file: $alternate->{key}
+        minimum-version: TLSv1.2
+        cipher-suite: "ECDHE+AESGCM:ECDHE+CHACHA20"
+        cipher-preference: server
+        neverbleed: OFF
+    paths:
+      /:
+        file.dir: \@FILES\@/bare
+YAML
+    is(get($proxy, '/a.txt')->body, "text\n", 'without TLS');
+    my $client = tls_client($secure, hostname => 'alternate.test') or return fail(tls_error());
+    is($client->subject, 'alternate.test', 'the certificate of the host');
+    $client->write("GET /one.txt HTTP/1.1\r\nHost: alternate.test:$secure\r\nConnection: close\r\n\r\n");
+    is($client->read_response->body, "one\n", 'and its files');
+    $client = tls_client($secure, hostname => 'elsewhere.test') or return fail(tls_error());
+    is($client->subject, 'server.test', 'any other name gets the global one');
 };
 
 subtest 'the shape of Debian\'s file: logs through commands, a pid file' => sub {
@@ -518,7 +564,7 @@ subtest 'ignored: said when it starts, listed by check' => sub {
     my @ignored = (
         'tcp-fastopen: 4096', 'temp-buffer-path: /var/tmp', 'crash-handler: "share/h2o/annotate-backtrace-symbols"',
         'crash-handler.wait-pipe-close: ON', 'http1-upgrade-to-http2: ON', 'http2-latency-optimization-min-rtt: 50',
-        'http2-latency-optimization-max-additional-delay: 0.1', 'http2-latency-optimization-max-cwnd: 65535',
+        'http2-latency-optimization-max-additional-delay: 0.1', 'http2-graceful-shutdown-timeout: 10', 'num-ocsp-updaters: 4', 'http2-latency-optimization-max-cwnd: 65535',
         'http2-reprioritize-blocking-assets: ON', 'http2-push-preload: ON', 'http2-casper: { capacity-bits: 13, tracking-types: all }',
         'proxy.ssl.session-cache: { capacity: 10, lifetime: 20 }', 'duration-stats: ON', 'fastcgi.timeout.io: 30000',
         'fastcgi.timeout.keepalive: 5000', 'fastcgi.document_root: /srv', 'fastcgi.send-delegated-uri: ON',
