@@ -53,11 +53,13 @@ static void answers_from_another_thread(void **state)
         world_open(NULL);
         w.script.how[kind] = FAKE_LATER;
         w.script.name = "web.1";
+        w.script.target = "/elsewhere";
         world_request(GET);
         assert_int_equal(pthread_create(&thread, NULL, answer_elsewhere, &w.script), 0);
         pthread_join(thread, NULL);
         fake_run(&w.loop);
         assert_true(weir_span_equal(w.x->target.label, WEIR_SPAN("web.1")));
+        assert_memory_equal(w.loop.backend_head, "GET /elsewhere HTTP/1.1", 23);
         finish_well();
     }
 }

@@ -550,6 +550,8 @@ static void answer_backend(weir_shared_t *script, weir_q_backend_t *q)
     weir_backend_keepalive(q, script->keepalive);
     if (script->name != NULL)
         weir_backend_name(q, (weir_span_t){script->name, strlen(script->name)});
+    if (script->target != NULL)
+        weir_backend_target(q, (weir_span_t){script->target, strlen(script->target)});
     if (script->unix_path != NULL)
         (void)weir_backend_at_path(q, script->unix_path);
     else

@@ -114,7 +114,7 @@ struct weir_shared {
     fake_how_t how[FAKE_KINDS];
     const weir_fault_t *fault[FAKE_KINDS]; /* refuses with it */
     bool refuses[FAKE_KINDS];              /* refuses, also with NULL */
-    const char *redirect, *unix_path, *name, *page_body;
+    const char *redirect, *unix_path, *name, *target, *page_body;
     uint16_t page_status;
     uint16_t init_status; /* not 0: init answers the request itself */
     weir_keepalive_t keepalive;
