@@ -107,7 +107,7 @@ my $backend = backend(sub {
 my $proxy = proxy(
     backends => [$backend],
     app  => { keepalive => 'none' },
-    path => { 'weir.first-byte-timeout' => ms(300), 'weir.idle-timeout' => ms(300) },
+    path => { 'weir.first-byte-timeout' => ms(1000), 'weir.idle-timeout' => ms(1000) },
 );
 
 sub path_of { return '/' . $_[0] =~ s/([^\w.-])/sprintf '%%%02x', ord $1/ger }
