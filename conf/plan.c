@@ -94,6 +94,7 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->header_timeout_ms = u32_of(&values[CONF_header_timeout]);
     plan->router_timeout_ms = u32_of(&values[CONF_router_timeout]);
     plan->tunnel_timeout_ms = plan->backend_idle_timeout_ms = plan->idle_timeout_ms;
+    plan->backend_ping_ms = u32_of(&values[CONF_backend_ping]);
     plan->head_limits = conf_head_limits(conf->level);
     plan->response_limits = response_limits(values);
     plan->backend_buffer_bytes = values[CONF_backend_buffer].number;

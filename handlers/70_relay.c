@@ -6,13 +6,14 @@
  *   writes    x->has_continued, x->wants_continue, x->wants_fresh, x->is_cut, x->is_relayed, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways)
  *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once, when a pooled
- *             connection turned out to be dead and the request may be sent again
+ *             connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent again
  */
 #include "handlers/backend_head.h"
 #include "handlers/stages.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
 #include "lib/http/status.h"
+#include "lib/http/token_list.h"
 #include "lib/walk/back.h"
 #include "lib/walk/response.h"
 #include "router/ask.h"
@@ -152,9 +153,13 @@ static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
 {
     bool has_body = x->request.framing.kind != WEIR_FRAMING_NONE;
 
+    if (x->wants_fresh || x->has_responded || weir_front_is_body_touched(x))
+        return false;
+    if (weir_back_is_untouched(x))
+        return true; /* RFC 9113 §8.7: whatever the method */
     if (fault != &weir_fault_backend_closed && fault != &weir_fault_backend_reset)
         return false; /* a backend that is silent is not dead */
-    if (x->wants_fresh || x->has_responded || !weir_back_is_stale(x) || weir_front_is_body_touched(x))
+    if (!weir_back_is_stale(x))
         return false;
     return has_body || weir_method_is_idempotent(x->request.method);
 }
@@ -187,16 +192,30 @@ static void cancel(weir_exchange_t *x, void *memory)
     ask_abandon(x);
 }
 
+/* RFC 9110 §7.8: Upgrade may be ignored. But a WebSocket client can do nothing with any other answer. */
+static bool give_up_upgrade(weir_exchange_t *x)
+{
+    const weir_header_t *upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);
+
+    if (x->wants_upgrade && upgrade != NULL && weir_token_list_has(upgrade->value, WEIR_SPAN("websocket")))
+        return false;
+    x->wants_upgrade = false;
+    return true;
+}
+
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     static const weir_relay_events_t events = {on_response, on_end};
 
     weir_journal_t *journal = &x->journal;
-    weir_span_t head = weir_backend_head(x);
+    weir_backend_head_t head;
 
+    if (x->target.protocol != WEIR_HTTP1 && !give_up_upgrade(x))
+        return weir_refuse(x, &weir_fault_backend_cannot_upgrade);
+    head = weir_backend_head(x);
     journal->relay_at_us = weir_loop_now_us(x->loop);
     journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
-    weir_relay_start(x, head, x->request.framing, &events);
+    weir_relay_start(x, &head, x->request.framing, &events);
     return weir_wait(x);
 }
 

@@ -121,7 +121,7 @@ static void put_own(weir_exchange_t *x, weir_headers_t *headers)
 }
 
 /* Vegur: lower-case, without port; unless the router wants another one. */
-static weir_span_t take_host(const weir_exchange_t *x, weir_headers_t *headers)
+weir_span_t weir_backend_take_host(const weir_exchange_t *x, weir_headers_t *headers)
 {
     const weir_header_t *header = weir_headers_find(headers, WEIR_HEADER_HOST);
     weir_span_t host = header != NULL ? header->value : x->request.host;
@@ -188,25 +188,34 @@ static char *append_framing(char *at, const weir_request_t *request)
     return weir_append(at, is_get ? WEIR_SPAN("\r\n") : WEIR_SPAN("Content-Length: 0\r\n\r\n"));
 }
 
-weir_span_t weir_backend_head(weir_exchange_t *x)
+static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
 {
     const weir_request_t *request = &x->request;
-    weir_headers_t headers = weir_headers_copy(&x->arena, &request->headers);
     weir_span_t host;
     size_t capacity;
     char *head, *at;
 
-    weir_hop_strip_request(&headers, x->wants_upgrade);
-    put_own(x, &headers);
-    weir_headers_recase(x, &headers);
-    host = take_host(x, &headers);
+    weir_headers_recase(x, headers);
+    host = weir_backend_take_host(x, headers);
 
-    capacity = bytes_at_most(x, &headers, host);
+    capacity = bytes_at_most(x, headers, host);
     head = at = weir_arena_alloc(&x->arena, capacity);
     at = weir_append(weir_append(at, request->method), WEIR_SPAN(" "));
     at = weir_append(weir_append(at, target_of(x)), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
     at = weir_append(weir_append(at, host), connection(x));
-    at = append_framing(append_fields(at, &headers), request);
+    at = append_framing(append_fields(at, headers), request);
     WEIR_MUST_SANE((size_t)(at - head) <= capacity);
     return (weir_span_t){head, (size_t)(at - head)};
+}
+
+weir_backend_head_t weir_backend_head(weir_exchange_t *x)
+{
+    weir_headers_t headers = weir_headers_copy(&x->arena, &x->request.headers);
+    bool is_http1 = x->target.protocol == WEIR_HTTP1;
+
+    weir_hop_strip_request(&headers, x->wants_upgrade && is_http1);
+    put_own(x, &headers);
+    if (is_http1)
+        return (weir_backend_head_t){.text = text_of(x, &headers)};
+    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers)};
 }

@@ -6,10 +6,16 @@
  *
  * MEMORY   Everything lies in x->arena; the request's own headers stay as they came.
  */
-#include "lib/walk/exchange.h"
+#include "lib/walk/back.h"
 
-/** The whole head for x->target, with its empty line. Asks the router for additional headers. */
-weir_span_t weir_backend_head(weir_exchange_t *x);
+/** The whole head for x->target, in its protocol. Asks the router for additional headers. */
+weir_backend_head_t weir_backend_head(weir_exchange_t *x);
+
+/** `headers`, which are free of hop-by-hop ones, as fields of an HTTP/2 request (RFC 9113 §8.3.1). */
+weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers);
+
+/** The host that the backend is to see; removed from `headers`. */
+weir_span_t weir_backend_take_host(const weir_exchange_t *x, weir_headers_t *headers);
 
 /** A copy of `headers` with room for a few more. */
 weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers);

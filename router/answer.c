@@ -211,6 +211,14 @@ void weir_backend_keepalive(weir_q_backend_t *question, weir_keepalive_t how)
         q->answer.target.keepalive = (uint8_t)how;
 }
 
+void weir_backend_protocol(weir_q_backend_t *question, weir_protocol_t protocol)
+{
+    ask_question_t *q = of(question);
+
+    if (!is_claimed(q))
+        q->answer.target.protocol = protocol;
+}
+
 void weir_backend_name(weir_q_backend_t *question, weir_span_t name)
 {
     ask_question_t *q = of(question);

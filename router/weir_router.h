@@ -100,6 +100,8 @@ WEIR_API weir_group_t *weir_checkin_group(const weir_q_checkin_t *q);
 
 /** Default: WEIR_CLOSE. */
 WEIR_API void weir_backend_keepalive(weir_q_backend_t *q, weir_keepalive_t how);
+/** Default: WEIR_HTTP1. A value that this proxy does not know is a failed connect (backend_bad_address). Since ABI 2. */
+WEIR_API void weir_backend_protocol(weir_q_backend_t *q, weir_protocol_t protocol);
 /** What logs call this service; default: its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
 /**

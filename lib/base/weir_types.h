@@ -42,6 +42,12 @@ typedef enum weir_keepalive {
     WEIR_FRESH = 2, /* a new connection, which goes to the pool afterwards   */
 } weir_keepalive_t;
 
+/** What is spoken with a backend. */
+typedef enum weir_protocol {
+    WEIR_HTTP1 = 0, /* HTTP/1.1                                              */
+    WEIR_H2C = 1,   /* HTTP/2 over plain TCP, known beforehand (RFC 9113 §3.3) */
+} weir_protocol_t;
+
 /* The router's own data. The proxy only carries pointers to them; a router completes the structs it uses. */
 typedef struct weir_shared weir_shared_t;   /* one per configured router: tables, pools    */
 typedef struct weir_state weir_state_t;     /* one per request: from init until terminate  */

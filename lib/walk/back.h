@@ -30,6 +30,18 @@ void weir_back_release(weir_exchange_t *x);
 /** Whether x->back came from the pool and not one byte of a response has been read from it. */
 bool weir_back_is_stale(const weir_exchange_t *x);
 
+/**
+ * Whether it is certain that the backend has not acted on the request sent to x->back: HTTP/2, and the backend has said so (RFC 9113
+ * §8.7: REFUSED_STREAM, or a GOAWAY that does not count it), or the request never left.
+ */
+bool weir_back_is_untouched(const weir_exchange_t *x);
+
+/** A request head as the backend's protocol wants it; in x->arena. */
+typedef struct weir_backend_head {
+    weir_span_t text;      /* HTTP/1: all of it, with its empty line                        */
+    weir_headers_t fields; /* HTTP/2: all of it, pseudo-headers first, names in lower case */
+} weir_backend_head_t;
+
 typedef struct weir_relay_events {
     /**
      * A response head is there: interim (1xx but not 101), 101, or final. Borrowed for the call. Answer before
@@ -52,7 +64,8 @@ typedef struct weir_relay_events {
  * While x->wants_continue the body is held back until the backend has sent a 100 (on_response sees it first) or the client
  * sends body bytes unasked.
  */
-void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body, const weir_relay_events_t *events);
+void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_framing_t body,
+                      const weir_relay_events_t *events);
 
 /** In on_response: forwards this head and then the body, framed as head->framing says, to the client. Bodies of up to 64 KiB
  * are collected first, so that a backend that dies can still become a page (spec h.3). Sets x->has_responded once bytes go out. */

@@ -59,6 +59,7 @@ typedef enum weir_target_kind {
 typedef struct weir_target {
     weir_target_kind_t kind;
     weir_keepalive_t keepalive;
+    weir_protocol_t protocol;
     uint16_t port;         /* of a NAME */
     socklen_t address_len; /* of an ADDRESS */
     union {

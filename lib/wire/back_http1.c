@@ -9,7 +9,7 @@
 
 #include "lib/base/must.h"
 #include "lib/http/status.h"
-#include "lib/walk/back.h"
+#include "lib/wire/back_http2.h"
 #include "lib/wire/loop.h"
 #include "lib/wire/pump.h"
 #include "lib/wire/resolver.h"
@@ -20,17 +20,28 @@ struct weir_dial {
     void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
     weir_timer_t deadline;
     weir_resolver_wait_t wait;
-    weir_target_t target; /* x->target with a name resolved */
-    size_t tries_left;    /* other addresses of the name    */
-    weir_back_t *back;    /* the attempt, or NULL           */
+    weir_target_t target;     /* x->target with a name resolved */
+    size_t tries_left;        /* other addresses of the name    */
+    weir_back_t *back;        /* the attempt, or NULL           */
+    weir_http2_wait_t stream; /* HTTP/2: waits for one, or opens a connection for it */
 };
 
 typedef struct weir_dial weir_dial_t;
+
+static void release(weir_back_t *back, weir_exchange_t *x);
+
+static const weir_back_ops_t http1_ops = {
+    .start = weir_http1_start,
+    .rest = weir_http1_rest,
+    .on_client_writable = weir_http1_on_client_writable,
+    .release = release,
+};
 
 static weir_back_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
 {
     weir_back_t *back = calloc(1, sizeof(*back));
     WEIR_MUST(back != NULL);
+    back->ops = &http1_ops;
     back->loop = loop;
     weir_list_init(&back->in_place);
     weir_list_init(&back->in_age);
@@ -87,6 +98,7 @@ static void end_dial(weir_dial_t *dial, const weir_fault_t *fault)
     weir_exchange_t *x = dial->x;
     weir_timer_cancel(&dial->deadline);
     weir_resolver_cancel(&dial->wait);
+    weir_http2_cancel(&dial->stream);
     x->dial = NULL;
     if (fault != NULL) {
         weir_back_destroy(&dial->back);
@@ -116,23 +128,36 @@ static const weir_fault_t *fault_of(int error)
 }
 
 static void dial_address(weir_dial_t *dial);
+static void reach(weir_dial_t *dial);
 static void resolve(weir_dial_t *dial);
 
 /** One address has failed: a name's next, or the end. */
-static void fail_address(weir_dial_t *dial, int error)
+static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
 {
     weir_back_destroy(&dial->back);
+    weir_http2_fail(&dial->stream, fault);
     if (dial->tries_left == 0) {
-        end_dial(dial, fault_of(error));
+        end_dial(dial, fault);
         return;
     }
     dial->tries_left--;
     dial->target = dial->x->target;
     size_t count;
     if (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count) == WEIR_RESOLVED)
-        dial_address(dial);
+        reach(dial);
     else
-        end_dial(dial, fault_of(error));
+        end_dial(dial, fault);
+}
+
+/** The connection is there: it is what was wanted, or HTTP/2 begins on it. */
+static void use_connection(weir_dial_t *dial)
+{
+    if (dial->target.protocol == WEIR_HTTP1) {
+        end_dial(dial, NULL);
+        return;
+    }
+    weir_http2_open(&dial->stream, &dial->back->sock, dial->x->plan);
+    weir_back_destroy(&dial->back);
 }
 
 static void on_connected(weir_sock_t *sock)
@@ -143,10 +168,10 @@ static void on_connected(weir_sock_t *sock)
     if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error != 0) {
-        fail_address(dial, error);
+        fail_address(dial, fault_of(error));
         return;
     }
-    end_dial(dial, NULL);
+    use_connection(dial);
 }
 
 static void on_unexpected(weir_sock_t *sock)
@@ -159,6 +184,7 @@ static void dial_address(weir_dial_t *dial)
     const weir_target_t *target = &dial->target;
     int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     if (fd == -1) {
+        weir_http2_fail(&dial->stream, &weir_fault_backend_unreachable);
         end_dial(dial, &weir_fault_backend_unreachable);
         return;
     }
@@ -168,7 +194,7 @@ static void dial_address(weir_dial_t *dial)
     if (result != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(fd);
-        fail_address(dial, error);
+        fail_address(dial, fault_of(error));
         return;
     }
     dial->back = create(dial->x->loop, target, fd);
@@ -176,9 +202,49 @@ static void dial_address(weir_dial_t *dial)
     dial->back->sock.on_readable = on_unexpected;
     dial->back->sock.on_writable = on_connected;
     if (result == 0)
-        end_dial(dial, NULL);
+        use_connection(dial);
     else
         weir_sock_await_writable(&dial->back->sock);
+}
+
+/* ---- HTTP/2: a stream of a connection that others may use, too ---- */
+
+static weir_dial_t *dial_of(weir_http2_wait_t *wait)
+{
+    return WEIR_AROUND(wait, weir_dial_t, stream);
+}
+
+static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
+{
+    dial_of(wait)->back = back;
+    end_dial(dial_of(wait), NULL);
+}
+
+static void on_turn(weir_http2_wait_t *wait)
+{
+    dial_address(dial_of(wait));
+}
+
+static void on_stream_fault(weir_http2_wait_t *wait, const weir_fault_t *fault)
+{
+    fail_address(dial_of(wait), fault);
+}
+
+/** The address is known. */
+static void reach(weir_dial_t *dial)
+{
+    weir_exchange_t *x = dial->x;
+    if (dial->target.protocol == WEIR_HTTP1) {
+        dial_address(dial);
+        return;
+    }
+    weir_http2_use_t use = x->target.keepalive == WEIR_CLOSE                     ? WEIR_HTTP2_ALONE
+                           : x->target.keepalive == WEIR_FRESH || x->wants_fresh ? WEIR_HTTP2_NEW
+                                                                                 : WEIR_HTTP2_SHARED;
+    dial->stream.on_stream = on_stream;
+    dial->stream.on_turn = on_turn;
+    dial->stream.on_fault = on_stream_fault;
+    weir_http2_ask(x->loop, &dial->target, use, &dial->stream);
 }
 
 static void on_known(weir_resolver_wait_t *wait)
@@ -193,9 +259,9 @@ static void resolve(weir_dial_t *dial)
     switch (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count)) {
     case WEIR_RESOLVED:
         dial->tries_left = count - 1;
-        dial->back = take_idle(dial->x, &dial->target);
+        dial->back = dial->target.protocol == WEIR_HTTP1 ? take_idle(dial->x, &dial->target) : NULL;
         if (dial->back == NULL) {
-            dial_address(dial);
+            reach(dial);
             return;
         }
         dial->back->is_reused = true;
@@ -212,8 +278,10 @@ static void resolve(weir_dial_t *dial)
 static void on_deadline(weir_timer_t *timer)
 {
     weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, deadline);
-    bool is_resolving = dial->back == NULL;
-    end_dial(dial, is_resolving ? &weir_fault_backend_unresolved : &weir_fault_backend_connect_timeout);
+    if (dial->target.kind == WEIR_TARGET_NAME)
+        end_dial(dial, &weir_fault_backend_unresolved);
+    else
+        end_dial(dial, weir_http2_is_queued(&dial->stream) ? &weir_fault_backend_busy : &weir_fault_backend_connect_timeout);
 }
 
 void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
@@ -221,11 +289,13 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     WEIR_MUST(x->back == NULL && x->dial == NULL);
     x->journal.connect_start_at_us = weir_loop_now_us(x->loop);
     x->journal.connects++;
-    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE) {
+    bool is_known = x->target.protocol == WEIR_HTTP1 || x->target.protocol == WEIR_H2C;
+    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE || !is_known) {
         then(x, &weir_fault_backend_bad_address);
         return;
     }
-    weir_back_t *idle = x->target.kind == WEIR_TARGET_ADDRESS ? take_idle(x, &x->target) : NULL;
+    bool may_be_idle = x->target.kind == WEIR_TARGET_ADDRESS && x->target.protocol == WEIR_HTTP1;
+    weir_back_t *idle = may_be_idle ? take_idle(x, &x->target) : NULL;
     if (idle != NULL) {
         use_idle(x, idle);
         then(x, NULL);
@@ -240,7 +310,7 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     if (x->target.kind == WEIR_TARGET_NAME)
         resolve(dial);
     else
-        dial_address(dial);
+        reach(dial);
 }
 
 void weir_back_cancel(weir_exchange_t *x)
@@ -251,6 +321,7 @@ void weir_back_cancel(weir_exchange_t *x)
     weir_timer_cancel(&dial->deadline);
     weir_resolver_cancel(&dial->wait);
     weir_back_destroy(&dial->back);
+    weir_http2_cancel(&dial->stream);
     x->dial = NULL;
 }
 
@@ -263,12 +334,22 @@ void weir_back_release(weir_exchange_t *x)
     x->back = NULL;
     back->x = NULL;
     weir_timer_cancel(&back->timer);
+    back->ops->release(back, x);
+}
+
+static void release(weir_back_t *back, weir_exchange_t *x)
+{
     if (!back->is_clean || x->target.keepalive == WEIR_CLOSE || x->loop->is_draining) {
         weir_back_destroy(&back);
         return;
     }
     back->is_clean = back->has_answered = back->is_reused = false;
     weir_back_pool_give(&x->loop->pool, &back, x->plan->backend_idle_timeout_ms);
+}
+
+bool weir_back_is_untouched(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_untouched;
 }
 
 bool weir_back_is_stale(const weir_exchange_t *x)

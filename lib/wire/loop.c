@@ -8,6 +8,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
+#include "lib/wire/back_http2.h"
 #include "lib/wire/bytes.h"
 #include "lib/wire/front_http1.h"
 #include "lib/wire/front_http2.h"
@@ -236,6 +237,7 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     h2o_context_init(&loop->h2o, h2o_evloop_create(), settings->globalconf);
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);
     weir_back_pool_init(&loop->pool, loop);
+    loop->back_http2 = weir_http2_pool_create(loop);
     loop->resolver = weir_resolver_create(loop);
     loop->pipes = weir_pipes_create();
     loop->http2 = http2_shared_create(loop);
@@ -295,6 +297,7 @@ void weir_loop_destroy(weir_loop_t **loop)
         return;
     *loop = NULL;
     weir_back_pool_finish(&gone->pool);
+    weir_http2_pool_destroy(&gone->back_http2);
     weir_resolver_destroy(&gone->resolver);
     weir_pipes_destroy(&gone->pipes);
     /* One more turn lets libh2o free the sockets that were closed in the last one. */

@@ -61,6 +61,7 @@ struct weir_loop {
     weir_loop_t *next_left; /* of those that weir_loop_leave() was given */
 
     weir_back_pool_t pool;
+    struct weir_http2_pool *back_http2; /* connections to backends */
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 

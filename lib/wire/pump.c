@@ -18,7 +18,7 @@ static void rest(weir_relay_t *relay)
     relay->is_over = true;
     weir_back_t *back = relay->back;
     weir_timer_cancel(&back->timer);
-    weir_sock_watch(&back->sock, false);
+    back->ops->rest(relay);
     back->relay = NULL;
     weir_front_t *front = relay->x->front;
     if (front != NULL && front->relay == relay) {
@@ -109,7 +109,8 @@ void weir_relay_arm(weir_relay_t *relay)
 
 /* ---- the walk's words ---- */
 
-void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body, const weir_relay_events_t *events)
+void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_framing_t body,
+                      const weir_relay_events_t *events)
 {
     weir_back_t *back = x->back;
     WEIR_MUST(back != NULL && back->relay == NULL);
@@ -119,17 +120,12 @@ void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body,
     relay->events = events;
     relay->end.open = on_end_letter;
     weir_list_init(&relay->end.link);
-    relay->up.head = head;
-    relay->up.head_left_bytes = head.len;
     relay->up.framing = body;
     back->relay = relay;
     back->has_answered = back->is_clean = false;
     if (x->front != NULL)
         x->front->relay = relay;
-    back->sock.on_readable = weir_relay_on_back_readable;
-    back->sock.on_writable = weir_relay_on_back_writable;
-    weir_sock_watch(&back->sock, true);
-    weir_relay_start_up(relay);
+    back->ops->start(relay, head);
     if (relay->up.is_broken) /* else whoever wrote has done it */
         weir_relay_arm(relay);
 }
@@ -140,6 +136,12 @@ void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
     weir_front_t *front = x->front;
     if (front == NULL)
         return;
+    weir_reply_head_t known = *head;
+    if (relay->down.has_ended && head->framing.kind == WEIR_FRAMING_UNTIL_CLOSE) { /* HTTP/2: the head is all there is */
+        known.framing = (weir_framing_t){WEIR_FRAMING_NONE, 0};
+        known.content_length = 0;
+        head = &known;
+    }
     weir_front_prepare(front, head);
     relay->down.framing = head->framing;
     relay->down.left_bytes = head->framing.length_bytes;
@@ -168,6 +170,14 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head)
     weir_front_prepare(front, head);
     relay->down.is_client_blocked = !weir_front_send(front, NULL, 0, false);
     front->ops->body_open(front->req, &relay->up.sink);
+}
+
+void weir_relay_on_client_writable(weir_relay_t *relay)
+{
+    if (relay->is_over || relay->down.state == WEIR_RELAY_DONE)
+        return;
+    relay->down.is_client_blocked = false;
+    relay->back->ops->on_client_writable(relay);
 }
 
 void weir_relay_check_tunnel(weir_relay_t *relay)

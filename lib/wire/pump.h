@@ -52,7 +52,7 @@ typedef struct weir_relay {
         weir_pipe_t *pipe;
         bool is_persistent;     /* the backend would go on            */
         bool is_client_blocked; /* the client takes no more for now   */
-        bool has_ended;         /* of a tunnel                        */
+        bool has_ended;         /* of a tunnel, and of an HTTP/2 stream: nothing more will come */
         bool has_surplus;       /* bytes behind the message's end     */
     } down;
 } weir_relay_t;
@@ -69,13 +69,20 @@ void weir_relay_on_delivered(weir_relay_t *relay);
 void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault);
 /** Sets the timer for what is being waited for now. */
 void weir_relay_arm(weir_relay_t *relay);
-/** Sends the head and opens the body. */
-void weir_relay_start_up(weir_relay_t *relay);
-/** The backend can take more. */
-void weir_relay_on_back_writable(weir_sock_t *sock);
-/** There is something to be read from the backend. */
-void weir_relay_on_back_readable(weir_sock_t *sock);
+/** The client's body will not be completed. A response that has begun may still be worth having. */
+void weir_relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault);
 /** A tunnel whose directions have both ended is over. */
 void weir_relay_check_tunnel(weir_relay_t *relay);
+
+/* ---- HTTP/1's part: pump_up.c, pump_down.c ---- */
+
+/** Sends the head and opens the body. */
+void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head);
+/** There is something to be read from the backend. */
+void weir_http1_on_readable(weir_sock_t *sock);
+/** What the client could not take goes on. */
+void weir_http1_on_client_writable(weir_relay_t *relay);
+/** Neither reads nor writes any more. */
+void weir_http1_rest(weir_relay_t *relay);
 
 #endif

@@ -300,7 +300,7 @@ static ssize_t read_some(weir_relay_t *relay)
     return count;
 }
 
-void weir_relay_on_back_readable(weir_sock_t *sock)
+void weir_http1_on_readable(weir_sock_t *sock)
 {
     weir_relay_t *relay = WEIR_AROUND(sock, weir_back_t, sock)->relay;
     char next;
@@ -326,12 +326,9 @@ void weir_relay_on_back_readable(weir_sock_t *sock)
     resume_reading(relay);
 }
 
-void weir_relay_on_client_writable(weir_relay_t *relay)
+void weir_http1_on_client_writable(weir_relay_t *relay)
 {
     weir_back_t *back = relay->back;
-    if (relay->is_over || relay->down.state == WEIR_RELAY_DONE)
-        return;
-    relay->down.is_client_blocked = false;
     if (relay->down.pipe != NULL && relay->down.pipe->held_bytes > 0) {
         weir_sock_t *sink = splice_sink(relay);
         WEIR_MUST(sink != NULL);

@@ -160,8 +160,7 @@ static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     after_write(relay);
 }
 
-/** The client's body will not be completed. A response that has begun may still be worth having. */
-static void on_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
+void weir_relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
 {
     weir_relay_t *relay = relay_of(sink);
     if (!relay->x->has_responded) {
@@ -199,24 +198,6 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
     return filled;
 }
 
-void weir_relay_start_up(weir_relay_t *relay)
-{
-    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = on_fault, .move = move_body};
-    weir_front_t *front = front_of(relay);
-    if (relay->up.framing.kind == WEIR_FRAMING_NONE || front == NULL) {
-        on_data(&relay->up.sink, NULL, 0, true);
-        return;
-    }
-    front->ops->body_open(front->req, &relay->up.sink); /* what has arrived leaves together with the head */
-    if (relay->up.head.len == 0 || relay->is_over)
-        return;
-    outgoing_t out;
-    out.count = 0;
-    add_head(relay, &out);
-    write_pieces(relay, out.pieces, out.count);
-    after_write(relay);
-}
-
 /** False if the backend is still slow or has broken. */
 static bool flush(weir_relay_t *relay)
 {
@@ -247,7 +228,7 @@ static bool flush(weir_relay_t *relay)
     return !relay->up.is_broken;
 }
 
-void weir_relay_on_back_writable(weir_sock_t *sock)
+static void on_writable(weir_sock_t *sock)
 {
     weir_relay_t *relay = WEIR_AROUND(sock, weir_back_t, sock)->relay;
     if (relay == NULL || relay->is_over)
@@ -256,4 +237,33 @@ void weir_relay_on_back_writable(weir_sock_t *sock)
     after_write(relay);
     if (is_empty && !relay->is_over && !relay->up.has_last && front_of(relay) != NULL)
         front_of(relay)->ops->body_resume(front_of(relay)->req);
+}
+
+void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head)
+{
+    weir_back_t *back = relay->back;
+    back->sock.on_readable = weir_http1_on_readable;
+    back->sock.on_writable = on_writable;
+    weir_sock_watch(&back->sock, true);
+    relay->up.head = head->text;
+    relay->up.head_left_bytes = head->text.len;
+    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = weir_relay_on_body_fault, .move = move_body};
+    weir_front_t *front = front_of(relay);
+    if (relay->up.framing.kind == WEIR_FRAMING_NONE || front == NULL) {
+        on_data(&relay->up.sink, NULL, 0, true);
+        return;
+    }
+    front->ops->body_open(front->req, &relay->up.sink); /* what has arrived leaves together with the head */
+    if (relay->up.head.len == 0 || relay->is_over)
+        return;
+    outgoing_t out;
+    out.count = 0;
+    add_head(relay, &out);
+    write_pieces(relay, out.pieces, out.count);
+    after_write(relay);
+}
+
+void weir_http1_rest(weir_relay_t *relay)
+{
+    weir_sock_watch(&relay->back->sock, false);
 }

@@ -51,6 +51,7 @@ static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
     weir_backend_keepalive(q, service->app->keepalive);
+    weir_backend_protocol(q, service->app->protocol);
     return place_answer(service->place, q);
 }
 

@@ -34,6 +34,7 @@ struct weir_group {
     place_t *places;
     size_t service_count;
     weir_keepalive_t keepalive;
+    weir_protocol_t protocol;
     bool has_deep_continue, has_peer_port;
     table_header_t *headers[2]; /* by weir_way_t, in the order they are written */
     char *redirect_to;          /* NULL: none                                   */

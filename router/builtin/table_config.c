@@ -76,6 +76,25 @@ static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
     return builtin_word_wrong(node, "keepalive", text, words);
 }
 
+static bool read_protocol(weir_group_t *app, const weir_config_t *node)
+{
+    static const char *const words[] = {"http1", "h2c", NULL};
+    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_H2C};
+    const char *text = weir_config_text(node);
+
+    if (node == NULL)
+        return true;
+    if (text == NULL)
+        return weir_config_wrong(node, "protocol is http1 or h2c");
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            app->protocol = values[i];
+            return true;
+        }
+    }
+    return builtin_word_wrong(node, "protocol", text, words);
+}
+
 static bool read_header_map(table_header_t **tail, const weir_config_t *node)
 {
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
@@ -195,7 +214,7 @@ static bool read_pages(weir_group_t *app, const weir_config_t *node)
 
 static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
 {
-    static const char *const keys[] = {"domains", "backends",    "features",    "keepalive",
+    static const char *const keys[] = {"domains", "backends",    "features",    "keepalive", "protocol",
                                        "headers", "redirect-to", "error-pages", NULL};
     const weir_config_t *domains = weir_config_get(node, "domains");
 
@@ -207,8 +226,8 @@ static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config
         return weir_config_wrong(domains != NULL ? domains : key, "the app `%s` needs a list of domains", app->name);
     if (!read_domains(shared, app, domains) || !read_backends(app, weir_config_get(node, "backends")) ||
         !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, weir_config_get(node, "keepalive")) ||
-        !read_headers(app, weir_config_get(node, "headers")) || !read_redirect(app, weir_config_get(node, "redirect-to")) ||
-        !read_pages(app, weir_config_get(node, "error-pages")))
+        !read_protocol(app, weir_config_get(node, "protocol")) || !read_headers(app, weir_config_get(node, "headers")) ||
+        !read_redirect(app, weir_config_get(node, "redirect-to")) || !read_pages(app, weir_config_get(node, "error-pages")))
         return false;
     if (app->redirect_to == NULL && app->service_count == 0)
         return weir_config_wrong(key, "the app `%s` has neither backends nor redirect-to", app->name);

@@ -418,18 +418,43 @@ void weir_back_release(weir_exchange_t *x)
     x->back = NULL;
 }
 
+bool weir_back_is_untouched(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_untouched;
+}
+
 bool weir_back_is_stale(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_pooled && !x->back->has_answered;
 }
 
-void weir_relay_start(weir_exchange_t *x, weir_span_t head, weir_framing_t body, const weir_relay_events_t *events)
+/* HTTP/2's fields as lines, so that tests can compare them like a head. */
+static size_t write_fields(char *to, const weir_headers_t *fields)
 {
-    WEIR_MUST(x->back != NULL && !x->back->is_relaying && head.len < FAKE_HEAD_BYTES);
+    char *at = to;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const weir_header_t *field = &fields->at[i];
+        WEIR_MUST((size_t)(at - to) + field->name.len + field->value.len + 4 < FAKE_HEAD_BYTES);
+        at += sprintf(at, "%.*s: %.*s\r\n", (int)field->name.len, field->name.base, (int)field->value.len, field->value.base);
+    }
+    return (size_t)(at - to);
+}
+
+void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_framing_t body,
+                      const weir_relay_events_t *events)
+{
+    size_t length = head->text.len;
+
+    WEIR_MUST(x->back != NULL && !x->back->is_relaying && length < FAKE_HEAD_BYTES);
+    WEIR_MUST((length == 0) == (x->target.protocol != WEIR_HTTP1));
     fake_note(x->loop, "relay\n");
-    memcpy(x->loop->backend_head, head.base, head.len);
-    x->loop->backend_head[head.len] = '\0';
-    x->journal.backend_sent_bytes += head.len;
+    if (length != 0)
+        memcpy(x->loop->backend_head, head->text.base, length);
+    else
+        length = write_fields(x->loop->backend_head, &head->fields);
+    x->loop->backend_head[length] = '\0';
+    x->journal.backend_sent_bytes += length;
     x->journal.head_sent_at_us = x->journal.request_sent_at_us = x->loop->now_us;
     x->back->is_relaying = true;
     x->back->framing = body;
@@ -509,6 +534,7 @@ weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const 
         .backend_idle_timeout_ms = 55000,
         .header_timeout_ms = 60000,
         .router_timeout_ms = 5000,
+        .backend_ping_ms = 15000,
         .request_id_header = WEIR_SPAN("X-Request-Id"),
         .start_time_header = WEIR_SPAN("X-Request-Start"),
         .connect_time_header = WEIR_SPAN("Connect-Time"),
@@ -548,6 +574,7 @@ static void answer_page(weir_shared_t *script, weir_q_page_t *q)
 static void answer_backend(weir_shared_t *script, weir_q_backend_t *q)
 {
     weir_backend_keepalive(q, script->keepalive);
+    weir_backend_protocol(q, script->protocol);
     if (script->name != NULL)
         weir_backend_name(q, (weir_span_t){script->name, strlen(script->name)});
     if (script->target != NULL)

@@ -88,6 +88,7 @@ void fake_client_gone(weir_front_t *front, const weir_fault_t *fault);
 struct weir_back {
     weir_exchange_t *x;
     bool is_pooled, has_answered, is_relaying;
+    bool is_untouched; /* what weir_back_is_untouched() says */
     const weir_relay_events_t *events;
     weir_framing_t framing;
 };
@@ -118,6 +119,7 @@ struct weir_shared {
     uint16_t page_status;
     uint16_t init_status; /* not 0: init answers the request itself */
     weir_keepalive_t keepalive;
+    weir_protocol_t protocol;
     bool has_deep_continue, has_peer_port, has_no_service, has_log_fields, adds_headers;
     unsigned services_max; /* beyond it checkout refuses with fake_exhausted; 0: without end */
 
