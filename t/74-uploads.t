@@ -218,4 +218,23 @@ subtest 'a backend that takes nothing' => sub {
     cmp_ok($sent, '<', 60_000_000, 'the client was held back meanwhile, behind what the kernel holds');
 };
 
+subtest 'both directions at once: a response that begins before the request has ended' => sub {
+    my $duplex = backend(sub {
+        my $c = shift;
+        $c->read_head;
+        $c->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        while (my $chunk = $c->read_until(qr/^\w+\r\n.*?\r\n/)) {
+            $c->write($chunk);
+            return if $chunk =~ /^0/;
+        }
+    });
+    my $client = proxy(backends => [$duplex])->connect;
+    $client->write("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    ok($client->read_head, 'the head is there before any of the body');
+    for my $piece ("3\r\none\r\n", "3\r\ntwo\r\n", "0\r\n\r\n") {
+        $client->write($piece);
+        is($client->read_until(qr/\r\n.*\r\n/), $piece, 'a piece goes there and comes back');
+    }
+};
+
 done_testing;

@@ -134,8 +134,9 @@ static bool may_keep_alive(http1_conn_t *conn)
     const weir_front_t *front = conn->stream->front;
     uint32_t most = conn->client.loop->settings->max_requests_per_connection;
     if (front != NULL && front->x != NULL)
-        most = front->x->plan->max_requests_per_connection; /* the path's own */
-    if (!conn->stream->body.is_done)
+        most = front->x->plan->max_requests_per_connection;                            /* the path's own */
+    bool is_wanted = conn->stream->body.sink != NULL && !conn->stream->reply.is_final; /* both directions at once */
+    if (!conn->stream->body.is_done && !is_wanted)
         http1_discard_body(conn); /* what has arrived whole need not end the connection */
     return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
            !conn->client.loop->is_draining && (most == 0 || conn->requests < most);
@@ -303,6 +304,7 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
     http1_conn_t *conn = stream->conn;
     outgoing_t out;
     out.count = 0; /* no more of it is zeroed: on short responses that would be felt */
+    stream->reply.is_final = is_last;
     if (!stream->reply.is_head_sent) {
         stream->reply.is_head_sent = true;
         out.pieces[out.count++] = build_head(stream);
@@ -314,7 +316,6 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
                    out.count);
     if (!is_right)
         break_off(conn);
-    stream->reply.is_final = is_last;
 }
 
 void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
