@@ -6,12 +6,17 @@
  *   writes    the response
  *   asks      error_page
  *   verdicts  next
+ *
+ * A gRPC call gets its own kind of error: 200 and grpc-status, without a body.
  */
+#include "handlers/grpc.h"
 #include "handlers/proxy_status.h"
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
 #include "router/ask.h"
+
+enum { STATUS_OK = 200 };
 
 static void on_sent(weir_exchange_t *x)
 {
@@ -30,6 +35,12 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
     head.content_length = UINT64_MAX;
+    if (weir_grpc_is_call(&x->request)) {
+        headers = weir_grpc_headers(x, &headers, answer->page_status, x->fault);
+        head.status = STATUS_OK;
+        weir_front_reply(x, &head, (weir_span_t){NULL, 0}, on_sent);
+        return;
+    }
     weir_front_reply(x, &head, answer->page_body, on_sent);
 }
 

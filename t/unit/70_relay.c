@@ -359,6 +359,99 @@ static void the_second_attempt_may_fail_to_connect(void **state)
     world_close();
 }
 
+/* ---- HTTP/2 ---- */
+
+static void open_http2(void)
+{
+    world_open(NULL);
+    w.script.protocol = WEIR_H2C;
+}
+
+static void the_fields_in_order(void **state)
+{
+    open_http2();
+    w.script.keepalive = WEIR_REUSE;
+    w.plan.has_canonical_case = true;
+    world_request("POST /a?b HTTP/1.1\r\nAccept: x\r\nHost: Shop.Example:81\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\n"
+                  "TE: gzip, trailers\r\nTrailer: a\r\nContent-Length: 005\r\nContent-Type: application/grpc\r\n\r\n");
+    assert_string_equal(w.loop.backend_head, ":method: POST\r\n"
+                                             ":scheme: http\r\n"
+                                             ":authority: shop.example\r\n"
+                                             ":path: /a?b\r\n"
+                                             "accept: x\r\n"
+                                             "trailer: a\r\n"
+                                             "content-type: application/grpc\r\n"
+                                             "x-request-id: 00010203-0405-4607-8809-0a0b0c0d0e0f\r\n"
+                                             "x-forwarded-for: 10.0.0.9\r\n"
+                                             "x-forwarded-proto: http\r\n"
+                                             "x-forwarded-port: 81\r\n"
+                                             "via: 1.1 weir\r\n"
+                                             "connect-time: 0\r\n"
+                                             "x-request-start: 1700000000000\r\n"
+                                             "total-route-time: 0\r\n"
+                                             "x-to-backend: b\r\n"
+                                             "te: trailers\r\n"
+                                             "content-length: 5\r\n");
+    world_finish(OK_HEAD);
+}
+
+static void a_length_is_told_if_it_is_known(void **state)
+{
+    open_http2();
+    world_request("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_lacks(w.loop.backend_head, "content-length");
+    assert_lacks(w.loop.backend_head, "transfer-encoding");
+    world_finish(OK_HEAD);
+    open_http2();
+    world_request("POST / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_contains(w.loop.backend_head, "content-length: 0\r\n");
+    world_finish(OK_HEAD);
+    open_http2();
+    world_request(GET);
+    assert_lacks(w.loop.backend_head, "content-length");
+    assert_lacks(w.loop.backend_head, "te: ");
+    world_finish(OK_HEAD);
+}
+
+static void a_web_socket_is_refused(void **state)
+{
+    open_http2();
+    world_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c, WebSocket\r\n\r\n");
+    assert_ptr_equal(w.script.last_fault, &weir_fault_backend_cannot_upgrade);
+    assert_int_equal(w.front.status, 501);
+    world_close();
+    open_http2();
+    world_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n");
+    assert_lacks(w.loop.backend_head, "upgrade");
+    world_finish(OK_HEAD);
+}
+
+/* RFC 9113 §8.7: whatever the method and the connection; but a body cannot be sent twice. */
+static void an_untouched_request_is_sent_again_once(void **state)
+{
+    for (int how = 0; how < 4; how++) {
+        bool is_touched = how == 1, is_again = how == 0 || how == 2;
+        open_http2();
+        world_request(how == 2 ? GET : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n");
+        w.front.is_body_touched = is_touched;
+        w.x->back->is_untouched = how != 3;
+        assert_true(fake_relay_end(w.x, &weir_fault_backend_stream_refused));
+        fake_run(&w.loop);
+        assert_int_equal(w.script.picks, 1);
+        if (!is_again) {
+            assert_ptr_equal(w.script.last_fault, &weir_fault_backend_stream_refused);
+            world_close();
+            continue;
+        }
+        assert_contains(w.loop.text, "connect 127.0.0.1:8081 fresh\n");
+        w.x->back->is_untouched = true;
+        assert_true(fake_relay_end(w.x, &weir_fault_backend_goaway));
+        fake_run(&w.loop);
+        assert_ptr_equal(w.script.last_fault, &weir_fault_backend_goaway);
+        world_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +477,10 @@ int main(void)
         cmocka_unit_test(a_dead_pooled_connection_is_forgiven_once),
         cmocka_unit_test(a_new_connection_is_not_forgiven),
         cmocka_unit_test(the_second_attempt_may_fail_to_connect),
+        cmocka_unit_test(the_fields_in_order),
+        cmocka_unit_test(a_length_is_told_if_it_is_known),
+        cmocka_unit_test(a_web_socket_is_refused),
+        cmocka_unit_test(an_untouched_request_is_sent_again_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

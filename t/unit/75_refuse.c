@@ -71,12 +71,80 @@ static void says_why_in_proxy_status(void **state)
     assert_lacks(w.front.head, "Proxy-Status");
 }
 
+/* ---- gRPC ---- */
+
+static void refuse_call(const char *type, const weir_fault_t *fault, uint16_t page_status)
+{
+    char request[200];
+
+    snprintf(request, sizeof(request), "POST /s/m HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\n\r\n", type);
+    world_open(NULL);
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = fault;
+    w.script.page_status = page_status;
+    world_request(request);
+    world_close();
+}
+
+static void a_call_gets_a_grpc_status(void **state)
+{
+    refuse_call("application/grpc", &weir_fault_backend_refused, 0);
+    assert_int_equal(w.front.status, 200);
+    assert_string_equal(w.front.body, "");
+    assert_string_equal(w.front.head, "X-Page: yes\nContent-Type: application/grpc\ngrpc-status: 14\n"
+                                      "grpc-message: backend_refused: The backend refused the connection.\n");
+    refuse_call("application/grpc+proto", &weir_fault_backend_refused, 0);
+    assert_int_equal(w.front.status, 200);
+    refuse_call("Application/GRPC;x=y", &weir_fault_backend_refused, 0);
+    assert_int_equal(w.front.status, 200);
+}
+
+static void the_code_is_of_the_pages_status(void **state)
+{
+    static const struct {
+        uint16_t status;
+        const char *code;
+    } cases[] = {{400, "13"}, {401, "16"}, {403, "7"},  {404, "12"}, {429, "14"},
+                 {502, "14"}, {503, "14"}, {504, "14"}, {500, "2"},  {413, "2"}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char line[40];
+        refuse_call("application/grpc", &fake_fault, cases[i].status);
+        snprintf(line, sizeof(line), "\ngrpc-status: %s\n", cases[i].code);
+        assert_contains(w.front.head, line);
+    }
+}
+
+static void the_message_is_percent_encoded(void **state)
+{
+    static const weir_fault_t odd = {"odd", 503, WEIR_BLAME_NOBODY, "100% \xc3\xbc\nber"},
+                              mute = {"mute", 503, WEIR_BLAME_NOBODY, NULL};
+
+    refuse_call("application/grpc", &odd, 0);
+    assert_contains(w.front.head, "grpc-message: odd: 100%25 %C3%BC%0Aber\n");
+    refuse_call("application/grpc", &mute, 0);
+    assert_contains(w.front.head, "grpc-message: mute\n");
+}
+
+static void other_types_get_a_page(void **state)
+{
+    static const char *const types[] = {"application/grpc-web", "application/grp", "application/json", "application/grpcx"};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        refuse_call(types[i], &fake_fault, 0);
+        assert_int_equal(w.front.status, 404);
+        assert_lacks(w.front.head, "grpc-status");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sends_the_routers_page),   cmocka_unit_test(completes_half_a_page),
-        cmocka_unit_test(an_empty_body_is_empty),   cmocka_unit_test(a_status_that_is_none_becomes_500),
-        cmocka_unit_test(says_why_in_proxy_status),
+        cmocka_unit_test(sends_the_routers_page),          cmocka_unit_test(completes_half_a_page),
+        cmocka_unit_test(an_empty_body_is_empty),          cmocka_unit_test(a_status_that_is_none_becomes_500),
+        cmocka_unit_test(says_why_in_proxy_status),        cmocka_unit_test(a_call_gets_a_grpc_status),
+        cmocka_unit_test(the_code_is_of_the_pages_status), cmocka_unit_test(the_message_is_percent_encoded),
+        cmocka_unit_test(other_types_get_a_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,8 +181,9 @@ static void begins_anywhere(void **state)
 
 static void keepalive_and_unix(void **state)
 {
-    open_table("{apps: {a: {domains: [a], backends: [\"unix:/run/a.sock\"], keepalive: none},"
-               "b: {domains: [b], backends: [\"[::1]:80\"], keepalive: new}, c: {domains: [c], backends: [c:1]}}}");
+    open_table(
+        "{apps: {a: {domains: [a], backends: [\"unix:/run/a.sock\"], keepalive: none},"
+        "b: {domains: [b], backends: [\"[::1]:80\"], keepalive: new, protocol: h2c}, c: {domains: [c], backends: [c:1]}}}");
     request_host("a");
     assert_contains(w.loop.text, "connect unix:/run/a.sock\n");
     assert_int_equal(w.x->target.keepalive, WEIR_CLOSE);
@@ -190,9 +191,11 @@ static void keepalive_and_unix(void **state)
     request_host("b");
     assert_contains(w.loop.text, "connect [::1]:80\n");
     assert_int_equal(w.x->target.keepalive, WEIR_FRESH);
+    assert_int_equal(w.x->target.protocol, WEIR_H2C);
     finish_well();
     request_host("c");
     assert_int_equal(w.x->target.keepalive, WEIR_REUSE);
+    assert_int_equal(w.x->target.protocol, WEIR_HTTP1);
     finish_well();
     close_table();
 }
@@ -283,6 +286,8 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [{a: b}], backends: [a:1]"), "is no domain");
     assert_wrong("table", APP("domains: [a], backends: [a:1], features: [deep-contine]"), "did you mean `deep-continue`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], keepalive: never"), "unknown keepalive `never`");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: h3"), "unknown protocol `h3`; did you mean `h2c`?");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: [h2c]"), "protocol is http1 or h2c");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-clients: {}}"), "did you mean `to-client`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {content-length: 5}}"), "may be set");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {\"a b\": 5}}"), "may be set");
