@@ -250,18 +250,23 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     return loop;
 }
 
+void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
+{
+    int32_t wait_ms = sleep_ms(loop);
+    current = loop;
+    /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
+    (void)h2o_evloop_run(loop->h2o.loop, wait_ms < most_ms ? wait_ms : most_ms);
+    h2o_filecache_clear(loop->h2o.filecache); /* else libh2o serves stale files (libh2o notes 1.3) */
+    weir_loop_tick(loop);
+    take_mailbox(loop);
+    open_letters(loop);
+    run_timers(loop);
+}
+
 void weir_loop_run(weir_loop_t *loop)
 {
-    current = loop;
-    while (!loop->is_stopped) {
-        /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
-        (void)h2o_evloop_run(loop->h2o.loop, sleep_ms(loop));
-        h2o_filecache_clear(loop->h2o.filecache); /* else libh2o serves stale files (libh2o notes 1.3) */
-        weir_loop_tick(loop);
-        take_mailbox(loop);
-        open_letters(loop);
-        run_timers(loop);
-    }
+    while (!loop->is_stopped)
+        weir_loop_turn(loop, INT32_MAX);
 }
 
 void weir_loop_stop(weir_loop_t *loop)

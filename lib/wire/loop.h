@@ -89,6 +89,9 @@ static inline weir_loop_t *weir_loop_of(h2o_context_t *context)
 /** Makes a loop with its context for settings->globalconf. Call on the thread that will run it. */
 weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server);
 
+/** One turn: sockets (waiting for them at most `most_ms`), mailbox, letters, timers. */
+void weir_loop_turn(weir_loop_t *loop, int32_t most_ms);
+
 /** Runs until weir_loop_stop(). */
 void weir_loop_run(weir_loop_t *loop);
 
