@@ -28,7 +28,7 @@ static inline size_t weir_bytes_count(const weir_bytes_t *queue)
 /** What is in the queue; borrowed until the next change. */
 static inline weir_span_t weir_bytes_span(const weir_bytes_t *queue)
 {
-    return (weir_span_t){queue->base + queue->start, queue->end - queue->start};
+    return (weir_span_t){queue->base == NULL ? NULL : queue->base + queue->start, queue->end - queue->start};
 }
 
 /** Room for at least `count` bytes behind the last one; claim them with weir_bytes_grow(). */
