@@ -77,6 +77,7 @@ misbehaves($proxy, 'lengths', 502, 'backend_invalid_header');
 misbehaves($proxy, 'length-word', 502, 'backend_invalid_header');
 misbehaves($proxy, 'no-status', 502, 'backend_http2_message|backend_invalid_header');
 misbehaves($proxy, 'status-word', 502, 'backend_invalid_header');
+misbehaves($proxy, 'status-019', 503, 'backend_invalid_status');
 misbehaves($proxy, 'status-101', 502, 'backend_invalid_header');
 misbehaves($proxy, 'upper', 502, 'backend_invalid_header');
 misbehaves($proxy, 'connection', 502, 'backend_invalid_header');

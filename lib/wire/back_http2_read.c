@@ -6,7 +6,7 @@
 #include "lib/base/span.h"
 #include "lib/wire/back_http2_private.h"
 
-enum { FIRST_FIELDS = 32, AROUND_VALUE = 2 /* ": " */, STATUS_FINAL = 200, FRAME_HEAD_BYTES = 9 };
+enum { FIRST_FIELDS = 32, STATUS_LEAST = 100, AROUND_VALUE = 2 /* ": " */, STATUS_FINAL = 200, FRAME_HEAD_BYTES = 9 };
 
 static weir_http2_stream_t *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -76,11 +76,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     weir_span_t name = {(const char *)name_at, name_len}, value = {(const char *)value_at, value_len};
     if (relay == NULL)
         return 0;
-    if (name.len > 0 &&
-        name.base[0] == ':') { /* a response has no other than :status, of three digits: libnghttp2 has looked */
+    if (name.len > 0 && name.base[0] == ':') { /* a response's only one is :status, three digits: libnghttp2 has looked */
         for (size_t i = 0; i < value.len && i < 3; i++)
             http2->block.status = (uint16_t)(http2->block.status * 10 + (value.base[i] - '0'));
-        return 0;
+        return http2->block.status >= STATUS_LEAST ? 0 : refuse_field(stream, &weir_fault_backend_invalid_status);
     }
     const weir_fault_t *fault = check_field(&http2->block, &relay->x->plan->response_limits, name, value);
     if (fault != NULL)

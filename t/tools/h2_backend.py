@@ -538,6 +538,9 @@ class Cases(Connection):
     def case_status_101(self, stream):
         self.headers(stream, [(':status', '101'), ('upgrade', 'x')])
 
+    def case_status_019(self, stream):
+        self.headers(stream, [(':status', '019')], end=True)
+
     def case_upper(self, stream):
         self.headers(stream, [(':status', '200'), ('X-Upper', 'a')], end=True)
 
