@@ -8,14 +8,17 @@
 #include "lib/base/must.h"
 
 static struct {
-    FILE *real; /* stderr as it was, NULL outside begin and end */
+    FILE *real; /* stderr as it was, NULL while it is in its place */
     FILE *rewriting;
+    bool is_settled;
     conf_suggest_t *suggest;
     void *arg;
     char line[4096];
     size_t len;
     bool has_placed_line;
 } complaint;
+
+static __thread bool is_rewriting; /* what this thread writes */
 
 static void vcomplain(const char *file, size_t line, const char *format, va_list arguments)
 {
@@ -26,7 +29,8 @@ static void vcomplain(const char *file, size_t line, const char *format, va_list
         fprintf(stderr, "%s:%zu: %s\n", file, line, text);
     else
         fprintf(stderr, "%s: %s\n", file, text);
-    complaint.has_placed_line = true;
+    if (is_rewriting)
+        complaint.has_placed_line = true;
 }
 
 bool conf_complain_at(const char *file, size_t line, const char *format, ...)
@@ -128,6 +132,8 @@ static void end_line(void)
 
 static ssize_t on_write(void *unused, const char *bytes, size_t len)
 {
+    if (!is_rewriting)
+        return fwrite(bytes, 1, len, complaint.real) == len ? (ssize_t)len : 0;
     for (size_t i = 0; i < len; i++) {
         if (bytes[i] == '\n' || complaint.len == sizeof(complaint.line) - 1)
             end_line();
@@ -137,13 +143,8 @@ static ssize_t on_write(void *unused, const char *bytes, size_t len)
     return (ssize_t)len;
 }
 
-void conf_complain_begin(conf_suggest_t *suggest, void *arg)
+static void take_place(void)
 {
-    WEIR_MUST(complaint.real == NULL);
-    complaint.suggest = suggest;
-    complaint.arg = arg;
-    complaint.len = 0;
-    complaint.has_placed_line = false;
     complaint.rewriting = fopencookie(NULL, "w", (cookie_io_functions_t){.write = on_write});
     WEIR_MUST(complaint.rewriting != NULL);
     setvbuf(complaint.rewriting, NULL, _IONBF, 0);
@@ -151,12 +152,44 @@ void conf_complain_begin(conf_suggest_t *suggest, void *arg)
     stderr = complaint.rewriting; /* glibc: "normal variables which you can set just like any others" */
 }
 
-bool conf_complain_end(void)
+static void give_place(void)
 {
     stderr = complaint.real;
+    complaint.real = NULL;
     fclose(complaint.rewriting);
+}
+
+void conf_complain_settle(void)
+{
+    WEIR_MUST(complaint.real == NULL);
+    complaint.is_settled = true;
+    take_place();
+}
+
+void conf_complain_unsettle(void)
+{
+    complaint.is_settled = false;
+    give_place();
+}
+
+void conf_complain_begin(conf_suggest_t *suggest, void *arg)
+{
+    WEIR_MUST(!is_rewriting);
+    complaint.suggest = suggest;
+    complaint.arg = arg;
+    complaint.len = 0;
+    complaint.has_placed_line = false;
+    is_rewriting = true;
+    if (!complaint.is_settled)
+        take_place();
+}
+
+bool conf_complain_end(void)
+{
     if (complaint.len > 0)
         end_line();
-    complaint.real = NULL;
+    is_rewriting = false;
+    if (!complaint.is_settled)
+        give_place();
     return complaint.has_placed_line;
 }

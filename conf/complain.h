@@ -24,11 +24,20 @@ typedef const char *conf_suggest_t(const char *unknown, void *arg);
 
 /**
  * Until conf_complain_end() the C stream stderr rewrites libh2o's "[file:line] in command x, what" to "file:line: x: what". The
- * file descriptor stays what it is, so that nothing said there gets lost when the process dies. One at a time, main thread.
+ * file descriptor stays what it is, so that nothing said there gets lost when the process dies. One at a time.
  */
 void conf_complain_begin(conf_suggest_t *suggest, void *arg);
 
 /** Returns whether any line had a place since conf_complain_begin(). */
 bool conf_complain_end(void);
+
+/**
+ * Puts the stream that rewrites in stderr's place for good: begin and end then say only whether the lines of their thread are
+ * rewritten, and others may write meanwhile. Before any other thread writes there.
+ */
+void conf_complain_settle(void);
+
+/** Undoes it when no other thread is left. */
+void conf_complain_unsettle(void);
 
 #endif

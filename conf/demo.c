@@ -35,7 +35,7 @@ int conf_verb_demo(void)
                "Ctrl-C ends. The configuration:\n\nlisten: %s\n%s\n",
                port, port, document);
         fflush(stdout);
-        status = conf_serve(conf);
+        status = conf_serve(&conf, NULL);
     }
     conf_yaml_release(&yaml);
     conf_destroy(&conf);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* weir.router and weir.stages: what is loaded from elsewhere. */
-#include <dlfcn.h>
 #include <string.h>
 
 #include "conf/complain.h"
@@ -82,21 +81,22 @@ static const weir_stage_t *open_stage(conf_t *conf, const yoml_t *node)
 {
     conf_object_t *object;
     const weir_stage_t *stage;
-    void *handle;
+    weir_object_t *loaded;
+    char error[512];
 
     if (node->type != YOML_TYPE_SCALAR) {
         conf_complain(node, "weir.stages: must be the path of a .so file, or a list of them");
         return NULL;
     }
-    handle = dlopen(conf_beside(conf, node->data.scalar), RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL) {
-        conf_complain(node, "weir.stages: %s", dlerror());
+    loaded = weir_object_open(conf_beside(conf, node->data.scalar), error, sizeof(error));
+    if (loaded == NULL) {
+        conf_complain(node, "weir.stages: %s", error);
         return NULL;
     }
     object = weir_arena_alloc(&conf->arena, sizeof(*object));
-    *object = (conf_object_t){.next = conf->objects, .handle = handle};
+    *object = (conf_object_t){.next = conf->objects, .object = loaded};
     conf->objects = object;
-    stage = dlsym(handle, "weir_stage");
+    stage = weir_object_symbol(loaded, "weir_stage");
     if (stage == NULL)
         conf_complain(node, "weir.stages: %s exports no `const weir_stage_t weir_stage`", node->data.scalar);
     return stage;

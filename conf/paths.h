@@ -25,6 +25,6 @@ void conf_head_limits_widen(weir_head_limits_t *limits, const weir_head_limits_t
 uint64_t conf_max_body_bytes(const conf_t *conf);
 
 /** The log of a value of weir.access-log; NULL if it is OFF (also when nothing may be opened). False after a complaint. */
-bool conf_access_log_open(const conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log);
+bool conf_access_log_open(conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log);
 
 #endif

@@ -57,18 +57,22 @@ uint64_t conf_max_body_bytes(const conf_t *conf)
     return conf->globalconf.max_request_entity_size == SIZE_MAX ? UINT64_MAX : conf->globalconf.max_request_entity_size;
 }
 
-bool conf_access_log_open(const conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log)
+bool conf_access_log_open(conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log)
 {
     const conf_value_t *value = &level->values[CONF_access_log];
+    conf_log_t *opened;
 
     *out_log = NULL;
     if (conf->is_dry || strcasecmp(value->text, "OFF") == 0)
         return true;
     *out_log = weir_access_log_open(value->text);
-    if (*out_log != NULL)
-        return true;
-    return conf_complain_at(value->where != NULL ? value->where : conf->file, 0, "weir.access-log: %s: %s", value->text,
-                            strerror(errno));
+    if (*out_log == NULL)
+        return conf_complain_at(value->where != NULL ? value->where : conf->file, 0, "weir.access-log: %s: %s", value->text,
+                                strerror(errno));
+    opened = weir_arena_alloc(&conf->arena, sizeof(*opened));
+    *opened = (conf_log_t){.next = conf->logs, .log = *out_log};
+    conf->logs = opened;
+    return true;
 }
 
 static void fill_headers(weir_plan_t *plan, const conf_value_t *values)

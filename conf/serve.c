@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a configuration to a running proxy and back to nothing.
+ * From a configuration to a running proxy, to other configurations, and back to nothing.
  *
  *   weir_server_run ─► bound: error log, user, pid file, access log, READY ─► draining: STOPPING ─► clean-up
+ *                        └─► HUP: RELOADING ─► load, on a thread of its own ─► logs, READY
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +23,22 @@
 #include "conf/paths.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
+#include "lib/base/clock.h"
+#include "lib/base/list.h"
 #include "lib/base/log.h"
+#include "lib/base/must.h"
 #include "lib/walk/exchange.h"
 #include "weir.h"
 
 enum { LAST_LINES_MS = 2000 };
+
+/** A proxy that serves. */
+typedef struct service {
+    const char *file; /* NULL: there is none to be read again */
+    conf_t *newest;   /* main thread's                         */
+    int first_stderr;
+    char *fixed[CONF_DIRECTIVES]; /* what the first configuration said, global level */
+} service_t;
 
 static const char *text_of(const conf_t *conf, conf_directive_t directive)
 {
@@ -44,23 +56,29 @@ static void raise_limits(void)
         weir_log("the limit of open files stays as it is: %s", strerror(errno));
 }
 
-/** Standard error, and so every word to the operator, goes to error-log from now on. */
-static bool redirect_errors(const conf_t *conf)
+/** Opens error-log, if there is one. */
+static bool open_errors(conf_t *conf)
 {
     const char *path = text_of(conf, CONF_error_log);
-    int fd;
 
     if (path == NULL)
         return true;
     if (path[0] == '|')
-        fd = h2o_access_log_open_log(path); /* which says on its own what is wrong */
+        conf->error_fd = h2o_access_log_open_log(path); /* which says on its own what is wrong */
     else
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (fd == -1)
-        return conf_complain_at(conf->global->values[CONF_error_log].where, 0, "error-log: %s: %s", path, strerror(errno));
-    dup2(fd, STDERR_FILENO);
-    close(fd);
-    return true;
+        conf->error_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (conf->error_fd != -1)
+        return true;
+    return conf_complain_at(conf->global->values[CONF_error_log].where, 0, "error-log: %s: %s", path, strerror(errno));
+}
+
+/** Standard error, and so every word to the operator, goes to what open_errors() has opened, or to where it went at the start. */
+static void redirect_errors(const service_t *service, conf_t *conf)
+{
+    dup2(conf->error_fd != -1 ? conf->error_fd : service->first_stderr, STDERR_FILENO);
+    if (conf->error_fd != -1)
+        close(conf->error_fd);
+    conf->error_fd = -1;
 }
 
 static bool drop_privileges(const conf_t *conf)
@@ -92,11 +110,41 @@ static bool write_pid(const conf_t *conf)
     return conf_complain_at(conf->global->values[CONF_pid_file].where, 0, "pid-file: %s: %s", path, strerror(errno));
 }
 
+static bool fill_settings(conf_t *conf)
+{
+    const conf_value_t *values = conf->global->values;
+
+    conf->settings = (weir_server_settings_t){
+        .globalconf = &conf->globalconf,
+        .listens = conf->listens.at,
+        .listen_count = conf->listens.count,
+        .threads = conf_threads(conf),
+        .max_connections = (unsigned)values[CONF_max_connections].number,
+        .drain_timeout_ms = (uint32_t)values[CONF_drain_timeout].number,
+        .head_limits = conf->head_limits,
+        .header_timeout_ms = (uint32_t)values[CONF_header_timeout].number,
+        .idle_timeout_ms = (uint32_t)values[CONF_idle_timeout].number,
+        .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
+        .max_body_bytes = conf_max_body_bytes(conf),
+        .has_proxy_status = values[CONF_proxy_status].number == 1,
+    };
+    return conf_access_log_open(conf, conf->global, &conf->settings.access_log) && open_errors(conf);
+}
+
+static conf_t *conf_around(const weir_server_settings_t *settings)
+{
+    return WEIR_AROUND(settings, conf_t, settings);
+}
+
+/* ---- start and end ---- */
+
 static bool on_bound(void *arg)
 {
-    const conf_t *conf = arg;
+    service_t *service = arg;
+    conf_t *conf = service->newest;
 
-    if (!redirect_errors(conf) || !write_pid(conf) || !drop_privileges(conf))
+    redirect_errors(service, conf);
+    if (!write_pid(conf) || !drop_privileges(conf))
         return false;
     weir_access_log_start();
     conf_notify("READY=1");
@@ -110,36 +158,81 @@ static void on_drain(void *arg)
 
 static void on_reopen(void *arg)
 {
-    const char *path = text_of(arg, CONF_error_log);
+    service_t *service = arg;
+    const char *path = text_of(service->newest, CONF_error_log);
 
     weir_access_log_reopen_all();
-    if (path != NULL && path[0] != '|') /* a command sees to its files itself */
-        redirect_errors(arg);
+    if (path != NULL && path[0] != '|' && open_errors(service->newest)) /* a command sees to its files itself */
+        redirect_errors(service, service->newest);
 }
 
-static bool fill_settings(conf_t *conf, weir_server_settings_t *out_settings)
-{
-    const conf_value_t *values = conf->global->values;
+/* ---- reload ---- */
 
-    *out_settings = (weir_server_settings_t){
-        .globalconf = &conf->globalconf,
-        .listens = conf->listens.at,
-        .listen_count = conf->listens.count,
-        .threads = conf_threads(conf),
-        .max_connections = (unsigned)values[CONF_max_connections].number,
-        .drain_timeout_ms = (uint32_t)values[CONF_drain_timeout].number,
-        .head_limits = conf->head_limits,
-        .header_timeout_ms = (uint32_t)values[CONF_header_timeout].number,
-        .idle_timeout_ms = (uint32_t)values[CONF_idle_timeout].number,
-        .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
-        .max_body_bytes = conf_max_body_bytes(conf),
-        .has_proxy_status = values[CONF_proxy_status].number == 1,
-        .on_bound = on_bound,
-        .on_drain = on_drain,
-        .on_reopen = on_reopen,
-        .arg = conf,
-    };
-    return conf_access_log_open(conf, conf->global, &out_settings->access_log);
+static void on_reloading(void *arg)
+{
+    char state[64];
+
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, weir_clock_monotonic_us());
+    conf_notify(state);
+}
+
+static bool is_same(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+/** Says which changes wait for the next start. */
+static void name_what_stays(const service_t *service, const conf_t *conf)
+{
+    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_num_name_resolution_threads};
+
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        const conf_value_t *value = &conf->global->values[fixed[i]];
+
+        if (!is_same(value->text, service->fixed[fixed[i]]))
+            conf_complain_at(value->where != NULL ? value->where : conf->file, 0, "%s: the change waits for a restart",
+                             conf_directives[fixed[i]].name);
+    }
+}
+
+static const weir_server_settings_t *on_load(void *arg)
+{
+    const service_t *service = arg;
+    conf_t *conf = conf_load(service->file, false);
+
+    if (conf != NULL && !fill_settings(conf))
+        conf_destroy(&conf);
+    if (conf == NULL)
+        return NULL;
+    name_what_stays(service, conf);
+    return &conf->settings;
+}
+
+static void on_reloaded(void *arg, const weir_server_settings_t *settings)
+{
+    service_t *service = arg;
+
+    if (settings != NULL) {
+        service->newest = conf_around(settings);
+        redirect_errors(service, service->newest);
+        weir_access_log_reopen_all();
+        weir_log("reload: %s is in use", service->file);
+    } else {
+        weir_log("reload: nothing has changed");
+    }
+    conf_notify("READY=1");
+}
+
+static void on_retire(const weir_server_settings_t *settings)
+{
+    conf_retire(conf_around(settings));
+}
+
+static void on_discard(const weir_server_settings_t *settings)
+{
+    conf_t *conf = conf_around(settings);
+
+    conf_destroy(&conf);
 }
 
 /** For tests: at a clean exit both pairs are equal. */
@@ -157,20 +250,62 @@ static void print_books(void)
                  books.begun, books.ended);
 }
 
-int conf_serve(conf_t *conf)
+static char *copy_text(const char *text)
 {
-    weir_server_settings_t settings;
+    char *copy = text != NULL ? strdup(text) : NULL;
+
+    WEIR_MUST(copy != NULL || text == NULL);
+    return copy;
+}
+
+static void begin_service(service_t *service, conf_t *conf, const char *file)
+{
+    *service = (service_t){.file = file, .newest = conf, .first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        service->fixed[i] = copy_text(text_of(conf, i));
+}
+
+static void end_service(service_t *service)
+{
+    for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
+        free(service->fixed[i]);
+    close(service->first_stderr);
+}
+
+int conf_serve(conf_t **conf_slot, const char *file)
+{
+    conf_t *conf = *conf_slot;
+    service_t service;
+    weir_server_hooks_t hooks = {
+        .on_bound = on_bound,
+        .on_drain = on_drain,
+        .on_reopen = on_reopen,
+        .on_reloading = on_reloading,
+        .load = file != NULL ? on_load : NULL,
+        .on_reloaded = on_reloaded,
+        .retire = on_retire,
+        .discard = on_discard,
+        .arg = &service,
+    };
     int status;
 
     raise_limits();
     signal(SIGPIPE, SIG_IGN);
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
-    if (!fill_settings(conf, &settings))
+    h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
+    if (!fill_settings(conf)) {
+        conf_destroy(conf_slot);
         return EXIT_START_UP;
-    status = weir_server_run(&settings);
+    }
+    *conf_slot = NULL; /* the server discards it */
+    begin_service(&service, conf, file);
+    conf_complain_settle();
+    status = weir_server_run(&conf->settings, &hooks);
+    conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
-    if (text_of(conf, CONF_pid_file) != NULL && status != EXIT_START_UP)
-        unlink(text_of(conf, CONF_pid_file));
+    if (service.fixed[CONF_pid_file] != NULL && status != EXIT_START_UP)
+        unlink(service.fixed[CONF_pid_file]);
+    end_service(&service);
     print_books();
     return status;
 }
@@ -185,8 +320,7 @@ int conf_verb_run(const char *file)
 
     if (conf == NULL)
         return EXIT_START_UP;
-    status = conf_serve(conf);
-    conf_destroy(&conf);
+    status = conf_serve(&conf, file);
     weir_arena_forget_blocks();
     return status;
 }
@@ -215,7 +349,7 @@ WEIR_API int weir_serve(const char *listen, const weir_router_t *router, weir_sh
     weir_server_block_signals();
     conf = conf_create("weir_serve", false);
     if (prepare(conf, listen, router, shared))
-        status = conf_serve(conf);
+        status = conf_serve(&conf, NULL);
     conf_destroy(&conf);
     weir_arena_forget_blocks();
     return status;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/snapshot.h"
 
-#include <dlfcn.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "conf/suggest.h"
 #include "conf/yaml.h"
 #include "lib/base/list.h"
+#include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/tls.h"
 #include "weir.h"
@@ -39,6 +39,7 @@ conf_t *conf_create(const char *file, bool is_dry)
     weir_arena_init(&conf->arena);
     conf->file = weir_arena_copy(&conf->arena, (weir_span_t){file, strlen(file)}).base;
     conf->is_dry = is_dry;
+    conf->error_fd = -1;
     conf->level = conf->levels;
     conf->paths_end = &conf->paths;
     conf->notes_end = &conf->notes;
@@ -97,7 +98,6 @@ static bool finish(conf_t *conf)
     if (!conf_h2o_look_at_urls(conf))
         return false;
     settle_server_header(conf);
-    h2o_hostinfo_max_threads = values[CONF_num_name_resolution_threads].number;
     /* As the program h2o does; the cache is cleared once in each round of the loop. */
     conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
     conf_head_limits_widen(&conf->head_limits, &global);
@@ -145,8 +145,13 @@ static void destroy_listens(conf_t *conf)
 }
 
 /** libh2o leaves the strings it was given and the list of status pages behind. */
-static void dispose_globalconf(h2o_globalconf_t *globalconf)
+void conf_retire(conf_t *conf)
 {
+    h2o_globalconf_t *globalconf = &conf->globalconf;
+
+    if (conf->is_retired)
+        return;
+    conf->is_retired = true;
     if (globalconf->server_name.len != 0 && globalconf->server_name.base != server_name)
         free(globalconf->server_name.base);
     h2o_config_dispose(globalconf);
@@ -161,12 +166,16 @@ void conf_destroy(conf_t **conf_slot)
     if (conf == NULL)
         return;
     destroy_listens(conf);
-    dispose_globalconf(&conf->globalconf);
+    conf_retire(conf);
     for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
         weir_module_close(&known->module);
     weir_module_close(&conf->given);
-    for (conf_object_t *object = conf->objects; object != NULL; object = object->next)
-        dlclose(object->handle);
+    for (conf_object_t *loaded = conf->objects; loaded != NULL; loaded = loaded->next)
+        weir_object_close(&loaded->object);
+    for (const conf_log_t *opened = conf->logs; opened != NULL; opened = opened->next)
+        weir_access_log_close(opened->log);
+    if (conf->error_fd != -1)
+        close(conf->error_fd);
     for (conf_made_t *made = conf->made; made != NULL; made = made->next)
         conf_yaml_release(&made->node);
     weir_arena_finish(&conf->arena);

@@ -5,7 +5,7 @@
  * @file  A configuration, loaded: libh2o's globalconf and everything of ours around it. Frozen once it is loaded.
  *
  * OWNER    The command that loads it (serve.c, check.c).
- * THREAD   The main one; what plans say may be read by all.
+ * THREAD   One at a time may load or free: the main one, or the one that reloads. What plans say may be read by all.
  */
 #include <h2o.h>
 #include <h2o/configurator.h>
@@ -14,6 +14,7 @@
 #include "lib/walk/plan.h"
 #include "lib/wire/server.h"
 #include "router/module.h"
+#include "router/object.h"
 
 /** One proxy.header.* in force. */
 typedef struct conf_change {
@@ -66,7 +67,7 @@ typedef struct conf_module {
 /** A shared object that weir.stages loaded. */
 typedef struct conf_object {
     struct conf_object *next;
-    void *handle;
+    weir_object_t *object;
 } conf_object_t;
 
 /** YAML that was made here; a module may have been asked for by it. */
@@ -82,10 +83,19 @@ typedef struct conf_inner_url {
     const char *host; /* whose it is, as the file has it; NULL: the global level's */
 } conf_inner_url_t;
 
+/** A log that was opened for this configuration. */
+typedef struct conf_log {
+    struct conf_log *next;
+    weir_access_log_t *log;
+} conf_log_t;
+
 typedef struct conf {
     h2o_globalconf_t globalconf;
-    const char *file; /* as it was named; for messages and as the place that relative paths start from */
-    bool is_dry;      /* checked only: no log is opened */
+    bool is_retired;                 /* globalconf has been disposed of */
+    weir_server_settings_t settings; /* what the server needs of it; serve.c's */
+    int error_fd;                    /* error-log, open for the one who serves; -1: none */
+    const char *file;                /* as it was named; for messages and as the place that relative paths start from */
+    bool is_dry;                     /* checked only: no log is opened */
     weir_arena_t arena;
     conf_level_t levels[H2O_CONFIGURATOR_NUM_LEVELS + 1];
     conf_level_t *level;        /* the innermost one that has been entered */
@@ -99,6 +109,7 @@ typedef struct conf {
     struct conf_note *notes, **notes_end; /* h2o's directives, in the order of the file */
     conf_inner_url_t *inner_urls;
     const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
+    conf_log_t *logs;
     weir_module_t *given;           /* weir_serve(): the router of every path that names none */
     weir_head_limits_t head_limits; /* the widest of all */
 } conf_t;
@@ -115,7 +126,10 @@ bool conf_apply(conf_t *conf, yoml_t **document);
 /** Both in one. NULL after a complaint. */
 conf_t *conf_load(const char *file, bool is_dry);
 
-/** Frees everything; nulls the pointer; harmless on NULL. No exchange and no context of libh2o may be left. */
+/** Disposes of what libh2o has in its hands. Where the first loop runs; no context of libh2o may be left. */
+void conf_retire(conf_t *conf);
+
+/** Frees everything; nulls the pointer; harmless on NULL. No exchange and no context of libh2o may be left. Any thread. */
 void conf_destroy(conf_t **conf);
 
 /** `name` itself if it is absolute, else beside the configuration file; in the arena. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "router/module.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "router/object.h"
 
 /* The smallest router that can work ends behind the callbacks that are required; the largest we would look into is
  * far beyond any that will be written. */
@@ -18,7 +18,7 @@ struct weir_module {
     weir_router_configure_t *configure;
     weir_router_release_t *release;
     bool is_configured;
-    void *object; /* of dlopen, or NULL */
+    weir_object_t *object; /* NULL: built in */
     char *origin;
 };
 
@@ -111,39 +111,23 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
     return NULL;
 }
 
-/* A bare file name is a path too: without a slash dlopen() would search the system's libraries. */
-static void *open_object(const char *path)
-{
-    char here[4096];
-
-    if (strchr(path, '/') != NULL)
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if ((size_t)snprintf(here, sizeof(here), "./%s", path) >= sizeof(here))
-        return NULL;
-    return dlopen(here, RTLD_NOW | RTLD_LOCAL);
-}
-
 /* ISO C knows no way from an object pointer to a function; POSIX wants this one to work. */
-static void find_function(void *object, const char *name, void *out_function)
+static void find_function(const weir_object_t *object, const char *name, void *out_function)
 {
-    void *symbol = dlsym(object, name);
+    void *symbol = weir_object_symbol(object, name);
 
     memcpy(out_function, &symbol, sizeof(symbol));
 }
 
 static weir_module_t *open_path(const char *path, char *error, size_t error_size)
 {
-    void *object = open_object(path);
+    weir_object_t *object = weir_object_open(path, error, error_size);
     const weir_router_t *router;
     weir_module_t *module;
-    const char *reason;
 
-    if (object == NULL) {
-        reason = dlerror();
-        snprintf(error, error_size, "%s: cannot be loaded: %s", path, reason != NULL ? reason : "the name is too long");
+    if (object == NULL)
         return NULL;
-    }
-    router = dlsym(object, "weir_router");
+    router = weir_object_symbol(object, "weir_router");
     if (router == NULL) {
         snprintf(error, error_size, "%s: exports no symbol weir_router (const weir_router_t)", path);
         goto close_object;
@@ -157,7 +141,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     return module;
 
 close_object:
-    dlclose(object);
+    weir_object_close(&object);
     return NULL;
 }
 
@@ -211,8 +195,7 @@ void weir_module_close(weir_module_t **module)
     *module = NULL;
     if (closing->is_configured && closing->release != NULL)
         closing->release(closing->shared);
-    if (closing->object != NULL)
-        dlclose(closing->object);
+    weir_object_close(&closing->object);
     free(closing->origin);
     free(closing);
 }

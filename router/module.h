@@ -4,7 +4,7 @@
 /**
  * @file  Finds a router: one of the built-in ones by name, or a shared object by path.
  *
- * THREAD   The main one, before the first request and after the last.
+ * THREAD   One that serves no request; before the module's first request and after its last.
  */
 #include "weir_router.h"
 

@@ -25,7 +25,8 @@ enum { LOG_BYTES = 4 * 1024 * 1024, BATCH_PAUSE_MS = 20 };
 
 struct weir_access_log {
     weir_access_log_t *next;
-    char *path; /* NULL: standard output */
+    char *path;     /* NULL: standard output */
+    unsigned opens; /* under the writer's lock; 0: it ends when it is empty */
     pthread_mutex_t lock;
     char *filling;
     size_t filling_bytes;
@@ -96,8 +97,21 @@ weir_access_log_t *weir_access_log_open(const char *path)
             writer.logs = log;
         }
     }
+    if (log != NULL)
+        log->opens++;
     pthread_mutex_unlock(&writer.lock);
     return log;
+}
+
+void weir_access_log_close(weir_access_log_t *log)
+{
+    if (log == NULL)
+        return;
+    pthread_mutex_lock(&writer.lock);
+    WEIR_MUST(log->opens > 0);
+    if (--log->opens == 0)
+        pthread_cond_signal(&writer.wake); /* who writes what is left, and frees it */
+    pthread_mutex_unlock(&writer.lock);
 }
 
 /** Under the log's lock. */
@@ -248,7 +262,7 @@ static size_t drain_all(void)
     pthread_mutex_lock(&writer.lock);
     weir_access_log_t *log = writer.logs;
     pthread_mutex_unlock(&writer.lock);
-    for (; log != NULL; log = log->next) { /* logs are only ever added in front */
+    for (; log != NULL; log = log->next) { /* others only ever add logs, in front */
         size_t len = drain(log);
         largest = len > largest ? len : largest;
     }
@@ -269,7 +283,7 @@ static bool is_anything_left(void)
 
     for (weir_access_log_t *log = writer.logs; log != NULL && !is_left; log = log->next) {
         pthread_mutex_lock(&log->lock);
-        is_left = log->filling_bytes > 0 || log->next_fd != -1;
+        is_left = log->filling_bytes > 0 || log->next_fd != -1 || log->opens == 0;
         pthread_mutex_unlock(&log->lock);
     }
     return is_left;
@@ -290,15 +304,47 @@ static bool wait_for_lines(void)
     return may_go_on;
 }
 
+static void destroy_log(weir_access_log_t *log)
+{
+    if (log->next_fd != -1)
+        close(log->next_fd);
+    if (log->path != NULL)
+        close(log->fd);
+    pthread_mutex_destroy(&log->lock);
+    free(log->filling);
+    free(log->writing);
+    free(log->path);
+    free(log);
+}
+
+/** Frees the logs that nobody has open. They are empty: this follows a round that found nothing. */
+static void forget_closed(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    weir_access_log_t **at = &writer.logs;
+    while (*at != NULL) {
+        weir_access_log_t *log = *at;
+        if (log->opens > 0 || log->filling_bytes > 0) {
+            at = &log->next;
+            continue;
+        }
+        *at = log->next;
+        destroy_log(log);
+    }
+    pthread_mutex_unlock(&writer.lock);
+}
+
 static void *run(void *unused)
 {
     size_t largest;
 
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    while (wait_for_lines())
+    while (wait_for_lines()) {
         while ((largest = drain_all()) > 0)
             if (largest < LOG_BYTES / 4)
                 pause_ms(BATCH_PAUSE_MS);
+        forget_closed();
+    }
     while (drain_all() > 0)
         ;
     return unused;
@@ -337,19 +383,6 @@ static void end_thread(uint32_t deadline_ms)
     }
     writer.has_thread = false;
     atomic_store(&writer.is_idle, false);
-}
-
-static void destroy_log(weir_access_log_t *log)
-{
-    if (log->next_fd != -1)
-        close(log->next_fd);
-    if (log->path != NULL)
-        close(log->fd);
-    pthread_mutex_destroy(&log->lock);
-    free(log->filling);
-    free(log->writing);
-    free(log->path);
-    free(log);
 }
 
 void weir_access_log_stop(uint32_t deadline_ms)

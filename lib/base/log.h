@@ -12,8 +12,14 @@
 
 typedef struct weir_access_log weir_access_log_t;
 
-/** Opens a log: "-" is standard output. Two opens of one path give one log. NULL with errno if the file can't be opened. */
+/**
+ * Opens a log: "-" is standard output. Two opens of one path give one log, which stays until both are closed. NULL with errno if
+ * the file can't be opened. Any thread.
+ */
 weir_access_log_t *weir_access_log_open(const char *path);
+
+/** Closes a log when as many have closed it as have opened it; what is in it is still written. Any thread; harmless on NULL. */
+void weir_access_log_close(weir_access_log_t *log);
 
 /** Appends one line (with its newline). Any thread; never blocks on I/O. */
 void weir_access_log_write(weir_access_log_t *log, weir_span_t line);

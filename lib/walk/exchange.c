@@ -90,6 +90,7 @@ static bool has_stage(const weir_plan_t *plan, uint8_t number)
 void weir_exchange_destroy(weir_exchange_t *x)
 {
     weir_arena_t arena = x->arena;
+    struct weir_context *context = x->context;
 
     WEIR_MUST(x->front == NULL && x->back == NULL);
     WEIR_MUST(x->question == NULL && x->on_idle == NULL);
@@ -103,6 +104,7 @@ void weir_exchange_destroy(weir_exchange_t *x)
     add(&my_page->ended, 1);
     alive--;
     weir_arena_finish(&arena);
+    weir_context_release(context);
 }
 
 size_t weir_exchange_count(void)

@@ -104,6 +104,7 @@ struct weir_exchange {
     weir_request_t request;
     const weir_plan_t *plan;
     weir_loop_t *loop;
+    struct weir_context *context; /* the configuration that the plan belongs to, held until the end; set by lib/wire */
     weir_arena_t arena;
     weir_journal_t journal;
     weir_walk_t walk;

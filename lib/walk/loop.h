@@ -42,6 +42,12 @@ typedef struct weir_letter {
     void (*open)(struct weir_letter *letter);
 } weir_letter_t;
 
+/** What one configuration is on one loop; lib/wire's. */
+struct weir_context;
+
+/** Lets go of a configuration that was held: its plans, routers and stages may end now. From the loop; harmless on NULL. */
+void weir_context_release(struct weir_context *context);
+
 /** Posts from any thread. `open` never runs on the poster's stack. Letters of one poster are opened in order. */
 void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter);
 

@@ -13,17 +13,17 @@ void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *
 {
     const weir_span_t nothing = {"", 0};
     if (alpn == WEIR_ALPN_H2)
-        http2_accept(loop, sock, peer, listen->hosts, nothing);
+        http2_accept(loop, sock, peer, nothing);
     else
-        http1_accept(loop, sock, peer, listen->hosts, alpn == WEIR_ALPN_NONE);
+        http1_accept(loop, sock, peer, alpn == WEIR_ALPN_NONE);
 }
 
 weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
-                                  h2o_hostconf_t **hosts, const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops)
+                                  const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops)
 {
     uint64_t now_ms = h2o_now(loop->h2o.loop);
     struct timeval now = {(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
-    weir_client_t *client = (weir_client_t *)(void *)h2o_create_connection(size, &loop->h2o, hosts, now, callbacks);
+    weir_client_t *client = (weir_client_t *)(void *)h2o_create_connection(size, NULL, NULL, now, callbacks);
     memset((char *)client + sizeof(client->super), 0, size - sizeof(client->super));
     client->loop = loop;
     client->peer = *peer;
@@ -32,6 +32,15 @@ weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *s
     weir_list_append(&loop->connections, &client->link);
     loop->connection_count++;
     return client;
+}
+
+weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn)
+{
+    const weir_listener_t *listener = client->peer.listener;
+    weir_context_t *context = listener->ending != NULL ? listener->ending : client->loop->context;
+    conn->ctx = &context->h2o;
+    conn->hosts = listener->listen->hosts;
+    return weir_context_hold(context);
 }
 
 void weir_client_forget(weir_client_t *client)

@@ -9,9 +9,9 @@
  * OWNER    The front that was chosen; it ends it with weir_client_destroy().
  * THREAD   The loop's.
  */
-#include "lib/wire/loop.h"
+#include "lib/wire/generation.h"
 #include "lib/wire/peer.h"
-#include "lib/wire/sock.h"
+#include "lib/wire/server_private.h"
 
 /** What a TLS handshake has settled on; NONE also for plain connections. */
 typedef enum weir_alpn { WEIR_ALPN_NONE, WEIR_ALPN_HTTP1, WEIR_ALPN_H2 } weir_alpn_t;
@@ -45,9 +45,25 @@ struct weir_client {
 void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
                        weir_alpn_t alpn);
 
-/** For fronts: a connection of `size` bytes, zeroed behind the weir_client_t. *sock and *peer are moved; the caller sets the callbacks. */
+/**
+ * For fronts: a connection of `size` bytes, zeroed behind the weir_client_t. *sock and *peer are moved; the caller sets the callbacks.
+ * It belongs to no configuration: each request binds one.
+ */
 weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
-                                  h2o_hostconf_t **hosts, const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops);
+                                  const h2o_conn_callbacks_t *callbacks, const weir_client_ops_t *ops);
+
+/** Whether the connection ends with what is under way: the proxy drains, or a reload has taken the address away where it came in. */
+static inline bool weir_client_is_ending(const weir_client_t *client)
+{
+    return client->loop->is_draining || client->peer.listener->ending != NULL;
+}
+
+/**
+ * For fronts, before a request is made: lets libh2o find the newest configuration in `conn` (the client's own `super`, or a copy
+ * where several requests are under way at once). Returns that configuration, held until weir_context_release(), which comes
+ * when the request has been disposed of. Where the newest has taken the address away, it is the last that had it.
+ */
+weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn);
 
 /** For fronts: closes the socket and frees the memory. Every request must have been disposed of. */
 void weir_client_destroy(weir_client_t *client);

@@ -65,10 +65,9 @@ static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req
 
 static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
 
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, bool may_be_http2)
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2)
 {
-    http1_conn_t *conn =
-        conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, hosts, &weir_http1_callbacks, &client_ops));
+    http1_conn_t *conn = conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, &weir_http1_callbacks, &client_ops));
     conn->may_be_http2 = may_be_http2;
     conn->turn.open = turn;
     weir_list_init(&conn->turn.link);
@@ -120,6 +119,7 @@ static void drop_stream(http1_conn_t *conn)
     if (stream->front != NULL)
         weir_front_on_disposed(stream->front);
     weir_arena_finish(&stream->body.trailers);
+    weir_context_release(stream->context);
     conn->stream = NULL;
     keep_stream(conn->client.loop, stream);
 }
@@ -274,7 +274,7 @@ static void finish(http1_conn_t *conn)
     weir_timer_cancel(&conn->read_timer);
     if (weir_bytes_count(&conn->in) > 0)
         http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
-    else if (conn->has_ended || conn->client.loop->is_draining)
+    else if (conn->has_ended || weir_client_is_ending(&conn->client))
         http1_close(conn);
     else
         http1_update_watch(conn);
@@ -338,7 +338,7 @@ static h2o_iovec_t iovec_of(weir_span_t span)
     return h2o_iovec_init(span.base, span.len);
 }
 
-static http1_stream_t *create_stream(http1_conn_t *conn)
+static http1_stream_t *create_stream(http1_conn_t *conn, weir_context_t *context)
 {
     http1_stream_t *stream = take_stream(conn->client.loop);
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
@@ -346,6 +346,7 @@ static http1_stream_t *create_stream(http1_conn_t *conn)
     stream->final.do_send = http1_send;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
+    stream->context = context;
     weir_arena_init(&stream->body.trailers);
     return stream;
 }
@@ -357,15 +358,15 @@ static void hand_on(http1_conn_t *conn, weir_span_t bytes)
     weir_bytes_t in = conn->in;
     conn->in = (weir_bytes_t){0};
     release(conn);
-    http2_accept(loop, &conn->client.sock, &conn->client.peer, conn->client.super.hosts, bytes);
+    http2_accept(loop, &conn->client.sock, &conn->client.peer, bytes);
     weir_client_forget(&conn->client);
     weir_bytes_free(&in);
 }
 
 /** Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
-static void begin_request(http1_conn_t *conn, weir_request_head_t *head, weir_span_t bytes)
+static void begin_request(http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes)
 {
-    http1_stream_t *stream = conn->stream = create_stream(conn);
+    http1_stream_t *stream = conn->stream = create_stream(conn, context);
     h2o_req_t *req = &stream->req;
     char *copy = h2o_strdup(&req->pool, bytes.base, bytes.len).base;
     ptrdiff_t by = copy - bytes.base;
@@ -455,7 +456,8 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
         http1_refuse(conn, &weir_fault_bad_host);
         return;
     }
-    begin_request(conn, &head, (weir_span_t){bytes.base, consumed_bytes});
+    weir_context_t *context = weir_client_bind(&conn->client, &conn->client.super);
+    begin_request(conn, context, &head, (weir_span_t){bytes.base, consumed_bytes});
     if (is_scratch)
         weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
     else

@@ -53,7 +53,8 @@ struct http1_stream {
     h2o_req_t req;
     h2o_ostream_t final;
     http1_conn_t *conn;
-    weir_front_t *front; /* NULL for libh2o's own handlers */
+    weir_context_t *context; /* the configuration it began with, held */
+    weir_front_t *front;     /* NULL for libh2o's own handlers */
     weir_front_t front_memory;
     weir_headers_t headers;
     bool is_persistent; /* what the client asked for */
@@ -89,9 +90,9 @@ static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
 
 /**
  * Takes over a client's connection: *sock is moved, and *peer with all it holds. The first byte to be read is HTTP's.
- * `hosts` are what the listener may reach. may_be_http2: it is handed on if it begins with HTTP/2's preface.
+ * may_be_http2: it is handed on if it begins with HTTP/2's preface.
  */
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, bool may_be_http2);
+void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2);
 
 /** Frees the streams that the loop keeps for reuse. */
 void http1_forget_streams(weir_loop_t *loop);

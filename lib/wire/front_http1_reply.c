@@ -139,7 +139,7 @@ static bool may_keep_alive(http1_conn_t *conn)
     if (!conn->stream->body.is_done && !is_wanted)
         http1_discard_body(conn); /* what has arrived whole need not end the connection */
     return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
-           !conn->client.loop->is_draining && (most == 0 || conn->requests < most);
+           !weir_client_is_ending(&conn->client) && (most == 0 || conn->requests < most);
 }
 
 static char *put_fields(char *at, const h2o_res_t *res, bool is_tunnel)

@@ -425,10 +425,9 @@ static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req
 
 static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
 
-void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, weir_span_t bytes)
+void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes)
 {
-    http2_conn_t *conn =
-        conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, hosts, &weir_http2_callbacks, &client_ops));
+    http2_conn_t *conn = conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, &weir_http2_callbacks, &client_ops));
     conn->turn.open = on_turn;
     weir_list_init(&conn->turn.link);
     weir_list_init(&conn->streams);

@@ -83,7 +83,8 @@ typedef struct http2_conn {
 /** One request and its response. */
 struct http2_stream {
     h2o_req_t req;
-    h2o_conn_t seen; /* the connection as this request sees it      */
+    h2o_conn_t seen;         /* the connection as this request sees it      */
+    weir_context_t *context; /* the configuration it began with, held */
     h2o_ostream_t final;
     http2_conn_t *conn;
     weir_list_t link;      /* in conn->streams                     */
@@ -136,13 +137,15 @@ static inline http2_stream_t *http2_stream_of(h2o_req_t *req)
 
 /** What the HTTP/2 connections of a loop share. Made with the loop, destroyed after its connections. */
 struct weir_http2_shared *http2_shared_create(weir_loop_t *loop);
+/** For connections to come: what the newest configuration says. */
+void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settings_t *settings);
 void http2_shared_destroy(struct weir_http2_shared **shared);
 
 /**
  * Takes over a client's connection: *sock is moved, and *peer with all it holds. `bytes` are those already read; the preface is the
  * first of them, or of what is still to be read.
  */
-void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, h2o_hostconf_t **hosts, weir_span_t bytes);
+void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes);
 
 /* ---- between the files ---- */
 

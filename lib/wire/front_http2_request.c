@@ -88,6 +88,7 @@ http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id)
     http2_stream_t *stream = take_stream(conn->client.loop->http2);
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     stream->seen = conn->client.super;
+    stream->context = weir_client_bind(&conn->client, &stream->seen);
     h2o_init_request(&stream->req, &stream->seen, NULL);
     stream->final.do_send = http2_send;
     stream->req._ostr_top = &stream->final;
@@ -121,6 +122,7 @@ void http2_stream_dispose(http2_stream_t *stream)
         weir_front_on_disposed(stream->front);
     weir_bytes_free(&stream->reply.held);
     weir_arena_finish(&stream->arena);
+    weir_context_release(stream->context);
     keep_stream(conn->client.loop->http2, stream);
 }
 

@@ -239,8 +239,13 @@ struct weir_http2_shared *http2_shared_create(weir_loop_t *loop)
     struct weir_http2_shared *shared = calloc(1, sizeof(*shared));
     WEIR_MUST(shared != NULL);
     shared->callbacks = make_callbacks();
-    shared->option = make_option(loop->settings);
     return shared;
+}
+
+void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settings_t *settings)
+{
+    nghttp2_option_del(shared->option);
+    shared->option = make_option(settings);
 }
 
 static uint32_t streams_most(const weir_server_settings_t *settings)

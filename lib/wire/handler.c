@@ -97,6 +97,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     const weir_front_ops_t *ops = weir_front_ops_of(req->conn);
     weir_loop_t *loop = weir_loop_of(req->conn->ctx);
     weir_exchange_t *x = weir_exchange_create(self->plan, loop);
+    x->context = weir_context_hold(weir_context_of(req->conn->ctx));
     fill_request(x, req, ops);
     x->journal.start_at_us = weir_loop_now_us(loop);
     x->journal.wall_start_us = weir_loop_wall_us(loop);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** Listening sockets: bound once at start, accepted from in every loop, paused when there is no room. */
+/** Listening sockets: bound once, kept over reloads, accepted from in every loop, paused when there is no room. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -38,7 +40,7 @@ static void remove_stale_path(const struct sockaddr_un *address, socklen_t len)
     struct stat there;
     if (lstat(address->sun_path, &there) != 0 || !S_ISSOCK(there.st_mode))
         return;
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* a full queue must not hold us */
     if (probe == -1)
         return;
     if (connect(probe, (const struct sockaddr *)address, len) != 0 && errno == ECONNREFUSED)
@@ -46,8 +48,10 @@ static void remove_stale_path(const struct sockaddr_un *address, socklen_t len)
     close(probe);
 }
 
-static int set_unix_rights(const weir_listen_t *listen)
+int weir_listener_set_rights(const weir_listen_t *listen)
 {
+    if (listen->address.ss_family != AF_UNIX)
+        return 0;
     const char *path = ((const struct sockaddr_un *)&listen->address)->sun_path;
     if (listen->permission != 0 && chmod(path, listen->permission) != 0)
         return complain(listen, "permission");
@@ -55,6 +59,12 @@ static int set_unix_rights(const weir_listen_t *listen)
     if (has_owner && chown(path, listen->owner, listen->group) != 0)
         return complain(listen, "owner");
     return 0;
+}
+
+void weir_listener_remove_path(const weir_listen_t *listen)
+{
+    if (listen->address.ss_family == AF_UNIX)
+        unlink(((const struct sockaddr_un *)&listen->address)->sun_path);
 }
 
 static int open_socket(const weir_listen_t *listen, bool is_shared)
@@ -91,7 +101,7 @@ static int start_to_listen(const weir_listen_t *where, int fd)
     return fd;
 }
 
-int weir_listener_bind(const weir_listen_t *listen, unsigned count, int *out_fds)
+static int open_all(const weir_listen_t *listen, unsigned count, int *fds)
 {
     bool is_unix = listen->address.ss_family == AF_UNIX;
     if (count > 1 && !is_unix) {
@@ -102,11 +112,28 @@ int weir_listener_bind(const weir_listen_t *listen, unsigned count, int *out_fds
         close(probe);
     }
     for (unsigned i = 0; i < count; i++) {
-        out_fds[i] = is_unix && i > 0 ? dup(out_fds[0]) : start_to_listen(listen, open_socket(listen, count > 1 && !is_unix));
-        if (out_fds[i] == -1)
+        fds[i] = is_unix && i > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0)
+                                  : start_to_listen(listen, open_socket(listen, count > 1 && !is_unix));
+        if (fds[i] == -1)
             return -1;
     }
-    return is_unix ? set_unix_rights(listen) : 0;
+    return weir_listener_set_rights(listen);
+}
+
+int weir_listener_bind(const weir_listen_t *listen, unsigned count, int *out_fds)
+{
+    for (unsigned i = 0; i < count; i++)
+        out_fds[i] = -1;
+    if (open_all(listen, count, out_fds) == 0)
+        return 0;
+    if (out_fds[0] != -1)
+        weir_listener_remove_path(listen);
+    for (unsigned i = 0; i < count; i++) {
+        if (out_fds[i] != -1)
+            close(out_fds[i]);
+        out_fds[i] = -1;
+    }
+    return -1;
 }
 
 /* ---- accepting ---- */
@@ -141,7 +168,7 @@ static void begin_connection(weir_listener_t *listener, int fd, const struct soc
     weir_sock_t sock;
     weir_peer_t peer;
     weir_sock_open(&sock, listener->loop, fd, true);
-    weir_peer_init(&peer, address, listener->port);
+    weir_peer_init(&peer, address, listener);
     weir_start_go_on(listener->loop, &sock, &peer, listener->listen);
 }
 
@@ -149,7 +176,7 @@ static void begin_connection(weir_listener_t *listener, int fd, const struct soc
 static bool accept_one(weir_listener_t *listener)
 {
     weir_server_t *server = listener->loop->server;
-    if (atomic_load(&server->connections) >= server->settings->max_connections) {
+    if (atomic_load(&server->connections) >= listener->loop->settings->max_connections) {
         pause_accepting(listener, FULL_MS);
         return false;
     }
@@ -211,17 +238,34 @@ static uint16_t port_of(int fd)
     return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
 }
 
-void weir_listener_start(weir_listener_t *listener, weir_loop_t *loop, const weir_listen_t *listen, int fd)
+weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *listen, int fd)
 {
-    *listener = (weir_listener_t){.loop = loop, .listen = listen, .port = port_of(fd), .accepts = 1};
+    weir_listener_t *listener = calloc(1, sizeof(*listener));
+    WEIR_MUST(listener != NULL);
+    listener->loop = loop;
+    listener->listen = listen;
+    listener->port = port_of(fd);
+    listener->holders = 1;
+    weir_list_init(&listener->link);
+    listener->accepts = 1;
     weir_sock_open(&listener->sock, loop, fd, true);
     listener->sock.on_readable = on_readable;
     listener->sock.on_writable = on_writable;
     weir_sock_watch(&listener->sock, true);
+    return listener;
 }
 
 void weir_listener_stop(weir_listener_t *listener)
 {
     weir_timer_cancel(&listener->pause);
     weir_sock_close(&listener->sock);
+}
+
+void weir_listener_release(weir_listener_t *listener)
+{
+    if (listener == NULL || --listener->holders > 0)
+        return;
+    weir_listener_stop(listener);
+    weir_context_release(listener->ending);
+    free(listener);
 }

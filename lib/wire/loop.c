@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include <h2o/hostinfo.h>
 #include <h2o/http1.h>
 
 #include "lib/base/clock.h"
@@ -12,6 +13,7 @@
 #include "lib/wire/bytes.h"
 #include "lib/wire/front_http1.h"
 #include "lib/wire/front_http2.h"
+#include "lib/wire/generation.h"
 #include "lib/wire/resolver.h"
 #include "lib/wire/splice.h"
 
@@ -221,21 +223,23 @@ static void forget_h2o_memory(void)
     }
 }
 
-weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server)
+weir_loop_t *weir_loop_create(struct weir_server *server)
 {
     weir_loop_t *loop = calloc(1, sizeof(*loop));
     WEIR_MUST(loop != NULL);
     loop->thread = pthread_self();
-    loop->settings = settings;
     loop->server = server;
     weir_loop_tick(loop);
     weir_list_init(&loop->letters);
     weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
     weir_list_init(&loop->starts);
+    weir_list_init(&loop->contexts);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
-    h2o_context_init(&loop->h2o, h2o_evloop_create(), settings->globalconf);
+    loop->h2o.loop = h2o_evloop_create();
+    loop->h2o.queue = h2o_multithread_create_queue(loop->h2o.loop);
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);
+    h2o_multithread_register_receiver(loop->h2o.queue, &loop->h2o.names, h2o_hostinfo_getaddr_receiver);
     weir_back_pool_init(&loop->pool, loop);
     loop->back_http2 = weir_http2_pool_create(loop);
     loop->resolver = weir_resolver_create(loop);
@@ -244,19 +248,40 @@ weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct wei
     loop->scratch = weir_block_take();
     loop->head_capacity = 8192;
     loop->head = malloc(loop->head_capacity);
-    loop->request_headers = malloc((settings->head_limits.count + 1) * sizeof(weir_header_t));
     loop->response_headers = malloc(WEIR_RESPONSE_HEADERS * sizeof(weir_header_t));
-    WEIR_MUST(loop->head != NULL && loop->request_headers != NULL && loop->response_headers != NULL);
+    WEIR_MUST(loop->head != NULL && loop->response_headers != NULL);
     return loop;
 }
 
-void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
+void weir_loop_use(weir_loop_t *loop, struct weir_context *context)
+{
+    struct weir_context *before = loop->context;
+    size_t count = context->settings->head_limits.count + 1;
+    loop->context = context;
+    loop->settings = context->settings;
+    if (count > loop->request_header_capacity) {
+        loop->request_headers = realloc(loop->request_headers, count * sizeof(weir_header_t));
+        WEIR_MUST(loop->request_headers != NULL);
+        loop->request_header_capacity = count;
+    }
+    http2_shared_use(loop->http2, loop->settings);
+    weir_context_release(before);
+}
+
+/** Else libh2o serves stale files (libh2o notes 1.3). */
+static void clear_file_caches(weir_loop_t *loop)
+{
+    for (weir_list_t *node = loop->contexts.next; node != &loop->contexts; node = node->next)
+        h2o_filecache_clear(WEIR_AROUND(node, weir_context_t, link)->h2o.filecache);
+}
+
+void weir_loop_poll(weir_loop_t *loop, int32_t most_ms)
 {
     int32_t wait_ms = sleep_ms(loop);
     current = loop;
     /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
     (void)h2o_evloop_run(loop->h2o.loop, wait_ms < most_ms ? wait_ms : most_ms);
-    h2o_filecache_clear(loop->h2o.filecache); /* else libh2o serves stale files (libh2o notes 1.3) */
+    clear_file_caches(loop);
     weir_loop_tick(loop);
     take_mailbox(loop);
     open_letters(loop);
@@ -266,21 +291,12 @@ void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 void weir_loop_run(weir_loop_t *loop)
 {
     while (!loop->is_stopped)
-        weir_loop_turn(loop, INT32_MAX);
+        weir_loop_poll(loop, INT32_MAX);
 }
 
 void weir_loop_stop(weir_loop_t *loop)
 {
     loop->is_stopped = true;
-}
-
-/** What the thread keeps for its next use. */
-static void forget_thread_memory(void)
-{
-    current = NULL;
-    weir_block_forget();
-    weir_arena_forget_blocks();
-    forget_h2o_memory();
 }
 
 static _Atomic(weir_loop_t *) left_behind; /* so that they are not lost, only kept */
@@ -292,7 +308,20 @@ void weir_loop_leave(weir_loop_t **loop)
     left->next_left = atomic_load(&left_behind);
     while (!atomic_compare_exchange_weak(&left_behind, &left->next_left, left))
         continue;
-    forget_thread_memory();
+}
+
+void weir_loop_settle(weir_loop_t *loop)
+{
+    current = loop;
+    weir_back_pool_finish(&loop->pool);
+    weir_http2_pool_destroy(&loop->back_http2);
+    weir_resolver_destroy(&loop->resolver);
+    weir_pipes_destroy(&loop->pipes);
+    /* One more turn lets libh2o free the sockets that were closed in the last one. */
+    (void)h2o_evloop_run(loop->h2o.loop, 0);
+    take_mailbox(loop);
+    open_letters(loop);
+    current = NULL;
 }
 
 void weir_loop_destroy(weir_loop_t **loop)
@@ -301,20 +330,13 @@ void weir_loop_destroy(weir_loop_t **loop)
     if (gone == NULL)
         return;
     *loop = NULL;
-    weir_back_pool_finish(&gone->pool);
-    weir_http2_pool_destroy(&gone->back_http2);
-    weir_resolver_destroy(&gone->resolver);
-    weir_pipes_destroy(&gone->pipes);
-    /* One more turn lets libh2o free the sockets that were closed in the last one. */
-    (void)h2o_evloop_run(gone->h2o.loop, 0);
-    open_letters(gone);
+    WEIR_MUST(weir_list_is_empty(&gone->contexts));
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
-    h2o_evloop_t *evloop = gone->h2o.loop;
-    h2o_multithread_queue_t *queue = gone->h2o.queue;
-    h2o_context_dispose(&gone->h2o);
-    free(queue); /* 2.2.5 forgets to */
-    (void)h2o_evloop_run(evloop, 0);
-    h2o_evloop_destroy(evloop);
+    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
+    h2o_multithread_destroy_queue(gone->h2o.queue);
+    free(gone->h2o.queue); /* 2.2.5 forgets to */
+    (void)h2o_evloop_run(gone->h2o.loop, 0);
+    h2o_evloop_destroy(gone->h2o.loop);
     pthread_mutex_destroy(&gone->mailbox_lock);
     http1_forget_streams(gone);
     http2_shared_destroy(&gone->http2);
@@ -323,5 +345,11 @@ void weir_loop_destroy(weir_loop_t **loop)
     free(gone->request_headers);
     free(gone->response_headers);
     free(gone);
-    forget_thread_memory();
+}
+
+void weir_loop_forget_thread(void)
+{
+    weir_block_forget();
+    weir_arena_forget_blocks();
+    forget_h2o_memory();
 }

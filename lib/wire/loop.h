@@ -12,9 +12,9 @@
 
 #include <h2o.h>
 
+#include "lib/walk/loop.h"
 #include "lib/wire/back_pool.h"
 #include "lib/wire/server.h"
-#include "lib/walk/loop.h"
 
 enum {
     WEIR_READ_BYTES = 65536,    /* most bytes one read takes, and most held per direction      */
@@ -34,10 +34,16 @@ struct weir_resolver;
 struct weir_pipes;
 
 struct weir_loop {
-    h2o_context_t h2o; /* its address finds the loop: see weir_loop_of() */
+    struct {
+        h2o_evloop_t *loop;
+        h2o_multithread_queue_t *queue;
+        h2o_multithread_receiver_t names; /* addresses from the threads that resolve names */
+    } h2o;
     pthread_t thread;
-    const weir_server_settings_t *settings;
     struct weir_server *server;
+    struct weir_context *context;           /* the newest configuration, held; see generation.h */
+    const weir_server_settings_t *settings; /* of that                                         */
+    weir_list_t contexts;                   /* every configuration that is in use here, oldest first */
 
     uint64_t now_us;         /* when the present event began               */
     uint64_t wall_offset_us; /* from the monotonic clock to the wall's, at */
@@ -71,7 +77,8 @@ struct weir_loop {
     char *scratch; /* a block (bytes.h), for one read at a time */
     char *head;    /* for one response head at a time           */
     size_t head_capacity;
-    weir_header_t *request_headers;  /* settings->head_limits.count entries      */
+    weir_header_t *request_headers;  /* request_header_capacity entries          */
+    size_t request_header_capacity;  /* settings->head_limits.count or more      */
     weir_header_t *response_headers; /* WEIR_RESPONSE_HEADERS entries            */
 
     uint8_t random[WEIR_RANDOM_BYTES];
@@ -80,17 +87,14 @@ struct weir_loop {
 
 enum { WEIR_RESPONSE_HEADERS = 1001 };
 
-/** The loop a libh2o context belongs to. */
-static inline weir_loop_t *weir_loop_of(h2o_context_t *context)
-{
-    return (weir_loop_t *)(void *)context;
-}
+/** Makes a loop without a configuration. Call on the thread that will run it. */
+weir_loop_t *weir_loop_create(struct weir_server *server);
 
-/** Makes a loop with its context for settings->globalconf. Call on the thread that will run it. */
-weir_loop_t *weir_loop_create(const weir_server_settings_t *settings, struct weir_server *server);
+/** Makes `context`, which is held for it, the newest configuration; lets go of the one before. On the loop's thread, between events. */
+void weir_loop_use(weir_loop_t *loop, struct weir_context *context);
 
 /** One turn: sockets (waiting for them at most `most_ms`), mailbox, letters, timers. */
-void weir_loop_turn(weir_loop_t *loop, int32_t most_ms);
+void weir_loop_poll(weir_loop_t *loop, int32_t most_ms);
 
 /** Runs until weir_loop_stop(). */
 void weir_loop_run(weir_loop_t *loop);
@@ -101,7 +105,13 @@ void weir_loop_stop(weir_loop_t *loop);
 /** Reads the clock: everything until the next event happens at this instant. Called where an event comes in. */
 void weir_loop_tick(weir_loop_t *loop);
 
-/** Frees the loop and nulls the pointer. No connection, exchange or timer may be left. On its thread. */
+/** Takes what is still under way to a loop that has stopped, once, and lets go of backends and names. Before its contexts are disposed of. */
+void weir_loop_settle(weir_loop_t *loop);
+
+/**
+ * Frees a settled loop and nulls the pointer. No connection, exchange, timer or configuration may be left. On its thread, or on any
+ * other once that has ended.
+ */
 void weir_loop_destroy(weir_loop_t **loop);
 
 /**
@@ -109,5 +119,8 @@ void weir_loop_destroy(weir_loop_t **loop);
  * router's at any time, and is posted here. The loop is never freed, and does not run again.
  */
 void weir_loop_leave(weir_loop_t **loop);
+
+/** Frees what is kept for reuse by the thread that calls: the last thing it does with loops and their memory. */
+void weir_loop_forget_thread(void);
 
 #endif

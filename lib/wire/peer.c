@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/server_private.h"
 
 enum { HTTPS_PORT = 443 };
 
@@ -34,9 +35,9 @@ static void note_address(weir_peer_t *peer, const struct sockaddr *address)
     peer->text_len = (uint8_t)strlen(peer->text);
 }
 
-void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, uint16_t listen_port)
+void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, weir_listener_t *listener)
 {
-    *peer = (weir_peer_t){.listen_port = listen_port};
+    *peer = (weir_peer_t){.listen_port = listener->port, .listener = weir_listener_hold(listener)};
     note_address(peer, address);
 }
 
@@ -103,6 +104,8 @@ void weir_peer_finish(weir_peer_t *peer)
 {
     free(peer->tlvs);
     peer->tlvs = NULL;
+    weir_listener_release(peer->listener);
+    peer->listener = NULL;
 }
 
 void weir_peer_tell(const weir_peer_t *peer, weir_request_t *request, weir_arena_t *arena)

@@ -24,11 +24,12 @@ typedef struct weir_peer {
     bool is_https;        /* what the client speaks, here or with the sender  */
     uint8_t text_len;
     char text[46];
-    weir_proxy_tlvs_t *tlvs; /* of the PROXY header, with their bytes behind them; NULL if it had none */
+    weir_proxy_tlvs_t *tlvs;        /* of the PROXY header, with their bytes behind them; NULL if it had none */
+    struct weir_listener *listener; /* where it came in, held: it knows what the newest configuration says of that */
 } weir_peer_t;
 
-/** The peer that the socket knows. */
-void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, uint16_t listen_port);
+/** The peer that the socket knows, and that came in by `listener`. */
+void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, struct weir_listener *listener);
 
 /** Replaces it by what `header` says; LOCAL changes nothing. The header's bytes are copied. */
 void weir_peer_set_proxied(weir_peer_t *peer, const weir_proxy_header_t *header);

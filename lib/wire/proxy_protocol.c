@@ -19,7 +19,8 @@ static void finish(weir_start_t *start)
 static void hand_on(weir_start_t *start, const weir_proxy_header_t *header)
 {
     weir_peer_set_proxied(&start->peer, header);
-    weir_start_go_on(start->loop, &start->sock, &start->peer, start->listen);
+    weir_start_go_on(start->loop, &start->sock, &start->peer,
+                     start->peer.listener->listen); /* a reload may have come meanwhile */
     weir_start_release(start);
 }
 
@@ -64,7 +65,7 @@ void weir_proxy_protocol_accept(weir_listener_t *listener, int fd, const struct 
     }
     weir_sock_t sock;
     weir_peer_t peer;
-    weir_peer_init(&peer, address, listener->port);
+    weir_peer_init(&peer, address, listener);
     weir_sock_open(&sock, loop, fd, true);
     weir_start_t *start =
         weir_start_create(sizeof(proxy_start_t), loop, &sock, &peer, listen, loop->settings->header_timeout_ms);

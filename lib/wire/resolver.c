@@ -149,9 +149,9 @@ static void start(struct weir_resolver *resolver, resolved_name_t *known)
 {
     if (known->request != NULL)
         return;
-    known->request = h2o_hostinfo_getaddr(&resolver->loop->h2o.receivers.hostinfo_getaddr,
-                                          h2o_iovec_init(known->name, known->name_len), h2o_iovec_init(H2O_STRLIT("0")),
-                                          AF_UNSPEC, SOCK_STREAM, IPPROTO_TCP, AI_NUMERICSERV, on_answer, known);
+    known->request = h2o_hostinfo_getaddr(&resolver->loop->h2o.names, h2o_iovec_init(known->name, known->name_len),
+                                          h2o_iovec_init(H2O_STRLIT("0")), AF_UNSPEC, SOCK_STREAM, IPPROTO_TCP, AI_NUMERICSERV,
+                                          on_answer, known);
 }
 
 weir_resolution_t weir_resolver_ask(struct weir_resolver *resolver, weir_target_t *target, weir_resolver_wait_t *wait,

@@ -2,7 +2,7 @@
 /**
  * The running proxy: one loop a thread, signals on the first.
  *
- *   bind ─► on_bound ─► loops run ─TERM─► drain: listeners close, idle connections close, requests finish ─► stop
+ *   bind ─► on_bound ─► loops run (HUP: reload.c) ─TERM─► drain: listeners close, idle connections close, requests finish ─► stop
  *                                           └─ deadline, second TERM, INT: what is left is cut ─► stop
  */
 #include "lib/wire/server.h"
@@ -16,7 +16,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/client.h"
-#include "lib/wire/server_private.h"
+#include "lib/wire/crew.h"
 #include "lib/wire/start.h"
 
 enum {
@@ -24,34 +24,9 @@ enum {
     CUT_CHECKS = 10, /* looks after a cut until exchanges without a client are left to their routers */
 };
 
-/** One thread. */
-typedef struct worker {
-    weir_server_t *server;
-    weir_loop_t *loop;
-    pthread_t thread;
-    weir_listener_t *listeners;
-    size_t index;
-    bool is_ready;
-    weir_letter_t drain, cut; /* from the main thread */
-    weir_timer_t check;
-    unsigned checks_left; /* after a cut; 0: none yet */
-} worker_t;
-
-typedef struct crew {
-    weir_server_t server;
-    worker_t *workers;
-    unsigned count;
-    int *fds; /* [listen][worker] */
-    pthread_mutex_t lock;
-    pthread_cond_t is_ready;
-    weir_sock_t signals;
-    weir_timer_t deadline;
-    bool is_draining, is_cut;
-} crew_t;
-
-static crew_t *crew_of(weir_server_t *server)
+static const weir_server_settings_t *settings_of(const crew_t *crew)
 {
-    return WEIR_AROUND(server, crew_t, server);
+    return crew->newest->super.settings;
 }
 
 /* ---- drain ---- */
@@ -65,13 +40,32 @@ static void on_check(weir_timer_t *timer)
 {
     worker_t *worker = WEIR_AROUND(timer, worker_t, check);
     bool gives_up = worker->checks_left > 0 && --worker->checks_left == 0;
-    if (is_empty(worker) || gives_up) {
-        if (worker->index == 0)
-            weir_timer_cancel(&crew_of(worker->server)->deadline);
-        weir_loop_stop(worker->loop);
+    if (is_empty(worker) || gives_up)
+        weir_loop_post(worker->crew->workers[0].loop, &worker->emptied);
+    else
+        weir_timer_set(worker->loop, &worker->check, CHECK_MS, on_check);
+}
+
+static void on_emptied(weir_letter_t *letter)
+{
+    crew_t *crew = WEIR_AROUND(letter, worker_t, emptied)->crew;
+    crew->emptied++;
+    crew_may_end(crew);
+}
+
+static void on_stop(weir_letter_t *letter)
+{
+    weir_loop_stop(WEIR_AROUND(letter, worker_t, stop)->loop);
+}
+
+void crew_may_end(crew_t *crew)
+{
+    if (crew->is_ending || crew->emptied < crew->count || crew->rounds > 0 || crew->reload.is_building)
         return;
-    }
-    weir_timer_set(worker->loop, &worker->check, CHECK_MS, on_check);
+    crew->is_ending = true;
+    weir_timer_cancel(&crew->deadline);
+    for (unsigned i = crew->count; i-- > 0;)
+        weir_loop_post(crew->workers[i].loop, &crew->workers[i].stop);
 }
 
 /** Each may end the client that it is called with, and no other. */
@@ -99,8 +93,8 @@ static void on_drain(weir_letter_t *letter)
 {
     worker_t *worker = WEIR_AROUND(letter, worker_t, drain);
     worker->loop->is_draining = true;
-    for (size_t i = 0; i < worker->server->settings->listen_count; i++)
-        weir_listener_stop(&worker->listeners[i]);
+    for (weir_list_t *node = worker->listeners.next; node != &worker->listeners; node = node->next)
+        weir_listener_stop(WEIR_AROUND(node, weir_listener_t, link));
     weir_start_close_all(worker->loop);
     for_each_client(worker->loop, drain_client);
     on_check(&worker->check);
@@ -110,15 +104,18 @@ static void on_cut(weir_letter_t *letter)
 {
     worker_t *worker = WEIR_AROUND(letter, worker_t, cut);
     if (worker->loop->connection_count > 0)
-        atomic_store(&worker->server->has_cut, true);
+        atomic_store(&worker->crew->server.has_cut, true);
     worker->loop->is_cut = true;
     for_each_client(worker->loop, close_client);
     worker->checks_left = CUT_CHECKS;
 }
 
-static void cut(crew_t *crew)
+void crew_cut(crew_t *crew)
 {
     if (crew->is_cut)
+        return;
+    crew->reload.must_cut = !crew->is_draining;
+    if (crew->reload.must_cut) /* until the drain is allowed to begin */
         return;
     crew->is_cut = true;
     for (unsigned i = 0; i < crew->count; i++)
@@ -129,18 +126,21 @@ static void on_deadline(weir_timer_t *timer)
 {
     crew_t *crew = WEIR_AROUND(timer, crew_t, deadline);
     weir_log("the drain deadline has passed: cutting what is left");
-    cut(crew);
+    crew_cut(crew);
 }
 
-static void drain(crew_t *crew)
+void crew_drain(crew_t *crew)
 {
-    const weir_server_settings_t *settings = crew->server.settings;
     if (crew->is_draining)
         return;
+    /* A round that brings listeners in and one that closes them must not meet */
+    crew->reload.must_drain = crew->reload.is_busy && !crew->reload.is_building;
+    if (crew->reload.must_drain)
+        return;
     crew->is_draining = true;
-    if (settings->on_drain != NULL)
-        settings->on_drain(settings->arg);
-    weir_timer_set(crew->workers[0].loop, &crew->deadline, settings->drain_timeout_ms, on_deadline);
+    if (crew->hooks->on_drain != NULL)
+        crew->hooks->on_drain(crew->hooks->arg);
+    weir_timer_set(crew->workers[0].loop, &crew->deadline, settings_of(crew)->drain_timeout_ms, on_deadline);
     for (unsigned i = 0; i < crew->count; i++)
         weir_loop_post(crew->workers[i].loop, &crew->workers[i].drain);
 }
@@ -152,30 +152,32 @@ void weir_server_on_connection_closed(weir_loop_t *loop)
 
 /* ---- signals ---- */
 
+static void take_signal(crew_t *crew, uint32_t number)
+{
+    bool is_now = crew->is_draining || crew->reload.must_drain || number == SIGINT;
+    switch (number) {
+    case SIGTERM:
+    case SIGINT:
+        crew_drain(crew);
+        if (is_now)
+            crew_cut(crew);
+        break;
+    case SIGUSR1:
+        if (crew->hooks->on_reopen != NULL)
+            crew->hooks->on_reopen(crew->hooks->arg);
+        break;
+    default:
+        reload_begin(crew);
+        break;
+    }
+}
+
 static void on_signal(weir_sock_t *sock)
 {
     crew_t *crew = WEIR_AROUND(sock, crew_t, signals);
-    const weir_server_settings_t *settings = crew->server.settings;
     struct signalfd_siginfo info;
-    while (read(sock->fd, &info, sizeof(info)) == sizeof(info)) {
-        switch (info.ssi_signo) {
-        case SIGTERM:
-        case SIGINT: {
-            bool is_now = crew->is_draining || info.ssi_signo == SIGINT;
-            drain(crew);
-            if (is_now)
-                cut(crew);
-            break;
-        }
-        case SIGUSR1:
-            if (settings->on_reopen != NULL)
-                settings->on_reopen(settings->arg);
-            break;
-        default:
-            weir_log("signal %u is ignored: the configuration is read at start only", info.ssi_signo);
-            break;
-        }
-    }
+    while (read(sock->fd, &info, sizeof(info)) == sizeof(info))
+        take_signal(crew, info.ssi_signo);
 }
 
 static void on_signal_writable(weir_sock_t *sock)
@@ -228,80 +230,103 @@ static void request_shutdown(h2o_context_t *context)
     /* draining is ours: on_drain */
 }
 
+const h2o_protocol_callbacks_t crew_protocol_callbacks = {request_shutdown, foreach_request};
+
 /* ---- threads ---- */
+
+static void init_worker(crew_t *crew, unsigned index)
+{
+    worker_t *worker = &crew->workers[index];
+    worker->crew = crew;
+    worker->index = index;
+    worker->drain.open = on_drain;
+    worker->cut.open = on_cut;
+    worker->stop.open = on_stop;
+    worker->emptied.open = on_emptied;
+    weir_list_init(&worker->drain.link);
+    weir_list_init(&worker->cut.link);
+    weir_list_init(&worker->stop.link);
+    weir_list_init(&worker->emptied.link);
+    weir_list_init(&worker->listeners);
+}
 
 static void start_worker(worker_t *worker)
 {
-    crew_t *crew = crew_of(worker->server);
-    const weir_server_settings_t *settings = worker->server->settings;
-    worker->loop = weir_loop_create(settings, worker->server);
-    worker->drain.open = on_drain;
-    worker->cut.open = on_cut;
-    weir_list_init(&worker->drain.link);
-    weir_list_init(&worker->cut.link);
-    worker->listeners = calloc(settings->listen_count, sizeof(weir_listener_t));
-    WEIR_MUST(worker->listeners != NULL);
-    for (size_t i = 0; i < settings->listen_count; i++)
-        weir_listener_start(&worker->listeners[i], worker->loop, &settings->listens[i],
-                            crew->fds[i * crew->count + worker->index]);
-}
-
-static void end_worker(worker_t *worker)
-{
-    free(worker->listeners);
-    if (weir_exchange_count() == 0)
-        weir_loop_destroy(&worker->loop);
-    else
-        weir_loop_leave(&worker->loop);
+    worker->loop = weir_loop_create(&worker->crew->server);
+    weir_context_create(&worker->crew->newest->super, worker->loop, worker->index);
+    generation_begin(worker->crew->newest, worker);
 }
 
 static void *run_worker(void *arg)
 {
     worker_t *worker = arg;
-    crew_t *crew = crew_of(worker->server);
+    crew_t *crew = worker->crew;
     start_worker(worker);
     pthread_mutex_lock(&crew->lock);
     worker->is_ready = true;
     pthread_cond_broadcast(&crew->is_ready);
     pthread_mutex_unlock(&crew->lock);
     weir_loop_run(worker->loop);
-    end_worker(worker);
+    worker->exchanges_left = weir_exchange_count();
+    weir_loop_forget_thread();
     return NULL;
 }
 
-/** The main thread's own loop comes first; signals may be delivered only when every loop can be posted to. */
+/** The main thread's own loop comes first, then one after the other: contexts are made in order, and ended in reverse. */
 static void start_crew(crew_t *crew)
 {
-    for (unsigned i = 0; i < crew->count; i++) {
-        crew->workers[i].server = &crew->server;
-        crew->workers[i].index = i;
-    }
+    for (unsigned i = 0; i < crew->count; i++)
+        init_worker(crew, i);
     start_worker(&crew->workers[0]);
-    for (unsigned i = 1; i < crew->count; i++)
+    for (unsigned i = 1; i < crew->count; i++) {
         h2o_multithread_create_thread(&crew->workers[i].thread, NULL, run_worker, &crew->workers[i]);
-    pthread_mutex_lock(&crew->lock);
-    for (unsigned i = 1; i < crew->count; i++)
+        pthread_mutex_lock(&crew->lock);
         while (!crew->workers[i].is_ready)
             pthread_cond_wait(&crew->is_ready, &crew->lock);
-    pthread_mutex_unlock(&crew->lock);
+        pthread_mutex_unlock(&crew->lock);
+    }
 }
 
-static bool bind_all(crew_t *crew)
+static void end_listeners(worker_t *worker)
 {
-    const weir_server_settings_t *settings = crew->server.settings;
-    crew->fds = calloc(settings->listen_count * crew->count, sizeof(int));
-    WEIR_MUST(crew->fds != NULL);
-    for (size_t i = 0; i < settings->listen_count; i++)
-        if (weir_listener_bind(&settings->listens[i], crew->count, &crew->fds[i * crew->count]) != 0)
-            return false;
-    return true;
+    while (!weir_list_is_empty(&worker->listeners)) {
+        weir_listener_t *listener = WEIR_AROUND(worker->listeners.next, weir_listener_t, link);
+        weir_list_remove(&listener->link);
+        weir_listener_release(listener);
+    }
 }
 
 static void remove_unix_paths(const weir_server_settings_t *settings)
 {
     for (size_t i = 0; i < settings->listen_count; i++)
-        if (settings->listens[i].address.ss_family == AF_UNIX)
-            unlink(((const struct sockaddr_un *)&settings->listens[i].address)->sun_path);
+        weir_listener_remove_path(&settings->listens[i]);
+}
+
+/** No loop runs any more, and no thread but this one and the keeper's. */
+static void end_crew(crew_t *crew)
+{
+    weir_timer_cancel(&crew->deadline);
+    weir_sock_close(&crew->signals);
+    for (unsigned i = crew->count; i-- > 0;) {
+        end_listeners(&crew->workers[i]);
+        if (crew->workers[i].exchanges_left == 0)
+            weir_loop_settle(crew->workers[i].loop);
+    }
+    for (weir_list_t *node = crew->generations.next; node != &crew->generations; node = node->next) {
+        generation_t *generation = WEIR_AROUND(node, generation_t, link);
+        for (unsigned i = crew->count; i-- > 0;)
+            if (crew->workers[i].exchanges_left == 0)
+                weir_context_dispose(&generation->super, i);
+            else
+                generation->super.contexts[i] = NULL;    /* stays with its loop */
+        crew->hooks->retire(generation->super.settings); /* libh2o's pools have a timer in the first loop */
+    }
+    for (unsigned i = crew->count; i-- > 0;)
+        if (crew->workers[i].exchanges_left == 0)
+            weir_loop_destroy(&crew->workers[i].loop);
+        else
+            weir_loop_leave(&crew->workers[i].loop);
+    remove_unix_paths(settings_of(crew));
 }
 
 static int serve(crew_t *crew, int signal_fd)
@@ -313,28 +338,58 @@ static int serve(crew_t *crew, int signal_fd)
     crew->signals.on_writable = on_signal_writable;
     weir_sock_watch(&crew->signals, true);
     weir_loop_run(loop);
+    crew->workers[0].exchanges_left = weir_exchange_count();
     for (unsigned i = 1; i < crew->count; i++)
         pthread_join(crew->workers[i].thread, NULL);
-    weir_sock_close(&crew->signals);
-    weir_timer_cancel(&crew->deadline);
-    end_worker(&crew->workers[0]);
-    remove_unix_paths(crew->server.settings);
+    end_crew(crew);
     return atomic_load(&crew->server.has_cut) ? 3 : 0;
 }
 
-int weir_server_run(const weir_server_settings_t *settings)
+static void discard_all(crew_t *crew)
 {
-    crew_t crew = {.server = {.settings = settings}, .count = settings->threads};
+    while (!weir_list_is_empty(&crew->generations)) {
+        generation_t *generation = WEIR_AROUND(crew->generations.next, generation_t, link);
+        const weir_server_settings_t *settings = generation->super.settings;
+        weir_list_remove(&generation->link);
+        generation_destroy(&generation);
+        crew->hooks->discard(settings);
+    }
+}
+
+/** False, and the settings are discarded, if the proxy cannot start. */
+static bool start(crew_t *crew, const weir_server_settings_t *settings)
+{
+    crew->newest = generation_create(crew, settings, NULL);
+    if (crew->newest != NULL) {
+        weir_list_append(&crew->generations, &crew->newest->link);
+        if (crew->hooks->on_bound == NULL || crew->hooks->on_bound(crew->hooks->arg))
+            return true;
+        weir_list_remove(&crew->newest->link);
+        generation_destroy(&crew->newest);
+    }
+    crew->hooks->retire(settings);
+    crew->hooks->discard(settings);
+    return false;
+}
+
+int weir_server_run(const weir_server_settings_t *settings, const weir_server_hooks_t *hooks)
+{
+    crew_t crew = {.hooks = hooks, .count = settings->threads};
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.is_ready, NULL);
+    weir_keeper_init(&crew.keeper);
+    weir_list_init(&crew.generations);
     crew.workers = calloc(crew.count, sizeof(*crew.workers));
     WEIR_MUST(crew.workers != NULL);
-    settings->globalconf->http1.callbacks = (h2o_protocol_callbacks_t){request_shutdown, foreach_request};
     int signal_fd = open_signals(), status = 1;
-    if (bind_all(&crew) && (settings->on_bound == NULL || settings->on_bound(settings->arg)))
+    if (start(&crew, settings))
         status = serve(&crew, signal_fd);
+    else
+        close(signal_fd);
+    weir_keeper_finish(&crew.keeper);
+    discard_all(&crew);
+    weir_loop_forget_thread();
     free(crew.workers);
-    free(crew.fds);
     pthread_cond_destroy(&crew.is_ready);
     pthread_mutex_destroy(&crew.lock);
     return status;

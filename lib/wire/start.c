@@ -13,6 +13,7 @@ void weir_start_release(weir_start_t *start)
     weir_list_remove(&start->link);
     start->loop->connection_count--;
     start->finish(start);
+    weir_context_release(start->context);
     free(start);
 }
 
@@ -36,6 +37,7 @@ weir_start_t *weir_start_create(size_t size, weir_loop_t *loop, weir_sock_t *soc
     weir_start_t *start = calloc(1, size);
     WEIR_MUST(start != NULL);
     start->loop = loop;
+    start->context = weir_context_hold(loop->context);
     start->listen = listen;
     start->peer = *peer;
     weir_sock_move(&start->sock, sock);

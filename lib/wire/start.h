@@ -9,6 +9,7 @@
  * OWNER    Itself: it is in loop->starts until it is handed on or closed, and counts as a connection of the loop.
  * THREAD   The loop's.
  */
+#include "lib/wire/generation.h"
 #include "lib/wire/peer.h"
 #include "lib/wire/server_private.h"
 
@@ -17,7 +18,8 @@ typedef struct weir_start {
     weir_list_t link; /* in loop->starts */
     weir_sock_t sock;
     weir_loop_t *loop;
-    const weir_listen_t *listen;
+    weir_context_t *context;     /* the configuration it began with, held */
+    const weir_listen_t *listen; /* of that                            */
     weir_timer_t deadline;
     weir_peer_t peer;
     /** Frees what the step holds beside; the start itself is freed behind it. */

@@ -11,6 +11,7 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/back_http2_private.h"
+#include "lib/wire/generation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
@@ -157,13 +158,17 @@ static void on_turn(weir_http2_wait_t *wait)
 static void open_world(void)
 {
     static h2o_globalconf_t globalconf;
+    static weir_generation_t generation;
 
     signal(SIGPIPE, SIG_IGN);
     h2o_config_init(&globalconf);
     h2o_config_register_host(&globalconf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     settings.globalconf = &globalconf;
     settings.head_limits.count = 10;
-    loop = weir_loop_create(&settings, NULL);
+    loop = weir_loop_create(NULL);
+    weir_generation_init(&generation, &settings, 1);
+    weir_context_create(&generation, loop, 0);
+    weir_loop_use(loop, generation.contexts[0]);
     plan.backend_ping_ms = plan.idle_timeout_ms = plan.first_byte_timeout_ms = 60000;
     plan.max_body_bytes = UINT64_MAX;
     plan.response_limits = (weir_response_limits_t){8192, 4096, 512, 20, 16384};
@@ -207,7 +212,7 @@ static void turn(bool is_writable)
     static char sink[65536];
 
     for (int i = 0; i < 3; i++) {
-        weir_loop_turn(loop, 0);
+        weir_loop_poll(loop, 0);
         while (peer != -1 && read(peer, sink, sizeof(sink)) > 0)
             ;
     }

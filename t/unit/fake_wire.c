@@ -931,3 +931,10 @@ bool weir_config_wrong(const weir_config_t *node, const char *format, ...)
     va_end(arguments);
     return false;
 }
+
+/* ---- configurations: there is only one, and it stays ---- */
+
+void weir_context_release(struct weir_context *context)
+{
+    WEIR_MUST(context == NULL);
+}
