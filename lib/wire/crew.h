@@ -108,6 +108,9 @@ void generation_destroy(generation_t **generation);
 
 /* ---- reload.c ---- */
 
+/** Sees to it that the generation is discarded of when its last holder is gone. Once the main loop is there. */
+void reload_watch(generation_t *generation);
+
 /** On HUP. */
 void reload_begin(crew_t *crew);
 

@@ -65,6 +65,12 @@ static void on_unused(weir_letter_t *letter)
     weir_timer_set(generation->crew->workers[0].loop, &generation->settling, SETTLE_MS, on_settled);
 }
 
+void reload_watch(generation_t *generation)
+{
+    generation->super.home = generation->crew->workers[0].loop;
+    generation->super.unused.open = on_unused;
+}
+
 /* ---- the way in ---- */
 
 /** Whatever came of it: what has been put off meanwhile comes now. */
@@ -127,8 +133,7 @@ static void on_built(weir_letter_t *letter)
         end_reload(crew, NULL);
         return;
     }
-    fresh->super.home = crew->workers[0].loop;
-    fresh->super.unused.open = on_unused;
+    reload_watch(fresh);
     weir_list_append(&crew->generations, &fresh->link);
     round_start(&fresh->round, crew, false, create_context, on_contexts);
 }

@@ -278,6 +278,7 @@ static void start_crew(crew_t *crew)
     for (unsigned i = 0; i < crew->count; i++)
         init_worker(crew, i);
     start_worker(&crew->workers[0]);
+    reload_watch(crew->newest);
     for (unsigned i = 1; i < crew->count; i++) {
         h2o_multithread_create_thread(&crew->workers[i].thread, NULL, run_worker, &crew->workers[i]);
         pthread_mutex_lock(&crew->lock);

@@ -507,6 +507,30 @@ sub books {
     return { $line =~ /(\w+)=(\d+)/g };
 }
 
+# Writes the configuration anew, with the options of proxy(); nobody is told.
+sub configure {
+    my ($self, %option) = @_;
+    my $yaml = $option{yaml} // Weir::Test::_config($self->{port}, %option);
+    $yaml =~ s/\@PORT\@/$self->{port}/g;
+    Weir::Test::write_file("$self->{config}.new", $yaml);
+    rename "$self->{config}.new", $self->{config} or Carp::croak("rename: $!");
+    return $self;
+}
+
+# How many reloads have ended, well or not.
+sub reloads { return scalar(() = $_[0]->stderr =~ /^weir: reload: .* in use$|^weir: reload: nothing has changed$/mg) }
+
+# Reloads (a new configuration if options are given) and waits until that is over: true if the new one is in use.
+sub reload {
+    my ($self, %option) = @_;
+    my $before = $self->reloads;
+    $self->configure(%option) if %option;
+    $self->signal('HUP');
+    wait_for { $self->reloads > $before } or return;
+    my @lines = $self->stderr =~ /^weir: reload: (.*)$/mg;
+    return $lines[-1] =~ /in use$/ ? 1 : 0;
+}
+
 sub stop { my ($self) = @_; $self->signal('TERM'); return $self->wait_exit }
 
 # The oracle at the end of every proxy.
