@@ -19,7 +19,7 @@ static const char help[] =
     "\n"
     "exit:  0 clean, 1 configuration or start-up, 2 usage, 3 connections were cut at the end of the drain\n"
     "\n"
-    "SIGTERM drains, a second one or SIGINT ends at once, SIGUSR1 reopens the logs.\n";
+    "SIGTERM drains, a second one or SIGINT ends at once, SIGHUP reloads, SIGUSR1 reopens the logs.\n";
 
 /** What the arguments come to. */
 typedef struct wish {

@@ -194,12 +194,12 @@ WEIR_API const weir_config_t *weir_config_get(const weir_config_t *node, const c
 WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /**
- * Called once before the first request with the mapping under weir.router (the key `module` included), or with a node of kind
- * NONE in the short form. May set *out_shared, which every init of this router then gets. Returns false after
- * weir_config_wrong(): the proxy does not start.
+ * Called once for each instance, before its first request and on a thread that serves none, with the mapping under weir.router
+ * (the key `module` included), or with a node of kind NONE in the short form. May set *out_shared, which every init of this
+ * router then gets. Returns false after weir_config_wrong(): the proxy does not start, or a reload leaves all as it is.
  */
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
-/** Called once after the last request with what configure had set. */
+/** Called once after the last request with what configure had set; then the module is unloaded. No thread of its own may be left. */
 typedef void weir_router_release_t(weir_shared_t *shared);
 
 #endif

@@ -156,6 +156,7 @@ subtest 'all listeners or none' => sub {
     my $taken = refusing_port();
     my ($port, $path) = (free_port(), temp_path('sock'));
     my $proxy = proxy(backends => [$one]);
+    is($proxy->get('/')->body, 'one', 'before');
     my $before = $proxy->open_files;
     my @more = ({ host => '127.0.0.1', port => $port }, { type => 'unix', port => $path }, { host => '127.0.0.1', port => $taken });
     is($proxy->reload(backends => [$two], listen => \@more), 0, 'one cannot be bound');
