@@ -33,19 +33,12 @@ static conf_path_t *remember_path(conf_t *conf, const h2o_hostconf_t *hostconf, 
     return path;
 }
 
-/** libh2o appends handlers; the gate has to see a request before those that are there already. */
 static void put_gate(const conf_t *conf, h2o_pathconf_t *pathconf)
 {
     const uint64_t limit = conf_max_body_bytes(conf);
-    h2o_handler_t **first, *gate;
 
-    if (pathconf->handlers.size == 0)
-        return; /* 404 without waiting for a body */
-    weir_gate_register(pathconf, limit == UINT64_MAX ? GATE_BYTES : (size_t)limit);
-    first = pathconf->handlers.entries;
-    gate = first[pathconf->handlers.size - 1];
-    memmove(first + 1, first, (pathconf->handlers.size - 1) * sizeof(first[0]));
-    first[0] = gate;
+    if (pathconf->handlers.size > 0) /* else 404 without waiting for a body */
+        weir_gate_put_first(pathconf, limit == UINT64_MAX ? GATE_BYTES : (size_t)limit);
 }
 
 /** libh2o appends handlers; the router's place is where proxy.reverse.url stands among them. */

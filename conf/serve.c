@@ -110,27 +110,6 @@ static bool write_pid(const conf_t *conf)
     return conf_complain_at(conf->global->values[CONF_pid_file].where, 0, "pid-file: %s: %s", path, strerror(errno));
 }
 
-static bool fill_settings(conf_t *conf)
-{
-    const conf_value_t *values = conf->global->values;
-
-    conf->settings = (weir_server_settings_t){
-        .globalconf = &conf->globalconf,
-        .listens = conf->listens.at,
-        .listen_count = conf->listens.count,
-        .threads = conf_threads(conf),
-        .max_connections = (unsigned)values[CONF_max_connections].number,
-        .drain_timeout_ms = (uint32_t)values[CONF_drain_timeout].number,
-        .head_limits = conf->head_limits,
-        .header_timeout_ms = (uint32_t)values[CONF_header_timeout].number,
-        .idle_timeout_ms = (uint32_t)values[CONF_idle_timeout].number,
-        .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
-        .max_body_bytes = conf_max_body_bytes(conf),
-        .has_proxy_status = values[CONF_proxy_status].number == 1,
-    };
-    return conf_access_log_open(conf, conf->global, &conf->settings.access_log) && open_errors(conf);
-}
-
 static conf_t *conf_around(const weir_server_settings_t *settings)
 {
     return WEIR_AROUND(settings, conf_t, settings);
@@ -200,7 +179,7 @@ static const weir_server_settings_t *on_load(void *arg)
     const service_t *service = arg;
     conf_t *conf = conf_load(service->file, false);
 
-    if (conf != NULL && !fill_settings(conf))
+    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(conf)))
         conf_destroy(&conf);
     if (conf == NULL)
         return NULL;
@@ -293,7 +272,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     signal(SIGPIPE, SIG_IGN);
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
     h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
-    if (!fill_settings(conf)) {
+    if ((!conf_settings_fill(conf) || !open_errors(conf))) {
         conf_destroy(conf_slot);
         return EXIT_START_UP;
     }

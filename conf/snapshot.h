@@ -92,7 +92,7 @@ typedef struct conf_log {
 typedef struct conf {
     h2o_globalconf_t globalconf;
     bool is_retired;                 /* globalconf has been disposed of */
-    weir_server_settings_t settings; /* what the server needs of it; serve.c's */
+    weir_server_settings_t settings; /* what the server needs of it; see conf_settings_fill() */
     int error_fd;                    /* error-log, open for the one who serves; -1: none */
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
     bool is_dry;                     /* checked only: no log is opened */
@@ -134,6 +134,9 @@ void conf_destroy(conf_t **conf);
 
 /** `name` itself if it is absolute, else beside the configuration file; in the arena. */
 const char *conf_beside(conf_t *conf, const char *name);
+
+/** Fills conf->settings, and opens the access log of the global level. False after a complaint. */
+bool conf_settings_fill(conf_t *conf);
 
 /** The threads that will serve: num-threads, or one for each CPU the process may use. */
 unsigned conf_threads(const conf_t *conf);

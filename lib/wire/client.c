@@ -38,7 +38,7 @@ weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn)
 {
     const weir_listener_t *listener = client->peer.listener;
     weir_context_t *context = listener->ending != NULL ? listener->ending : client->loop->context;
-    conn->ctx = &context->h2o;
+    conn->ctx = context->h2o;
     conn->hosts = listener->listen->hosts;
     return weir_context_hold(context);
 }

@@ -31,8 +31,14 @@ typedef struct weir_body_sink {
 
 enum { WEIR_SINK_COPIES = -3 };
 
-/** What differs between fronts. Every function is called from the loop's thread with a request of that front. */
+/** What differs between fronts; those that cannot do something have NULL where it says so. Every function is called from the loop's thread with a request of that front. */
 typedef struct weir_front_ops {
+    /**
+     * Only for fronts of libh2o's own, which frame the response by themselves, write Date and Server, and take one piece at a time:
+     * sends what lives until they proceed. Then proceed is called; true if there is nothing more to be done.
+     */
+    void (*foreign_send)(h2o_req_t *req, h2o_iovec_t piece, bool is_last);
+    bool (*foreign_proceed)(h2o_req_t *req);
     /** Room for a weir_front_t as long as the request; its front calls weir_front_on_disposed() at the request's end. */
     weir_front_t *(*attach)(h2o_req_t *req);
     /** The request's fields in the order received; valid as long as the h2o request. */

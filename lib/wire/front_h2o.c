@@ -100,6 +100,17 @@ static void copy_fields(h2o_req_t *req, const weir_headers_t *fields, bool is_ca
     req->res.headers = (h2o_headers_t){entries, fields->count, capacity};
 }
 
+static void leave_out_what_libh2o_writes(h2o_res_t *res)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < res->headers.size; i++) {
+        const h2o_iovec_t *name = res->headers.entries[i].name;
+        if (name != &H2O_TOKEN_DATE->buf && name != &H2O_TOKEN_SERVER->buf && name != &H2O_TOKEN_CONNECTION->buf)
+            res->headers.entries[count++] = res->headers.entries[i];
+    }
+    res->headers.size = count;
+}
+
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
 {
     h2o_req_t *req = front->req;
@@ -119,9 +130,12 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
     case WEIR_FRAMING_CHUNKED:
     case WEIR_FRAMING_UNTIL_CLOSE:
         req->res.content_length = SIZE_MAX;
-        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
+        if (front->ops->foreign_send == NULL)
+            h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
         break;
     }
+    if (front->ops->foreign_send != NULL)
+        leave_out_what_libh2o_writes(&req->res);
     front->must_close = head->must_close;
     if (head->must_close)
         req->http1_is_persistent = 0;
@@ -163,7 +177,7 @@ static void start(weir_front_t *front)
     front->x->journal.status = (uint16_t)front->req->res.status;
     tell_loggers(front);
     h2o_start_response(front->req, &front->generator);
-    front->is_direct = front->req->_ostr_top->next == NULL;
+    front->is_direct = front->ops->foreign_send == NULL && front->req->_ostr_top->next == NULL;
 }
 
 /** libh2o's filters may keep the pieces until they proceed: they get a copy that lives so long. */
@@ -198,6 +212,10 @@ bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, boo
         return !is_last && front->ops->is_writable(front->req);
     }
     h2o_iovec_t held = hold(front, pieces, count);
+    if (front->ops->foreign_send != NULL) {
+        front->ops->foreign_send(front->req, held, is_last);
+        return false;
+    }
     h2o_send(front->req, &held, held.len == 0 ? 0 : 1, state);
     return false;
 }
@@ -206,6 +224,8 @@ bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, boo
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     weir_front_t *front = (weir_front_t *)(void *)generator;
+    if (front->ops->foreign_proceed != NULL && front->ops->foreign_proceed(req))
+        return;
     if (front->relay != NULL)
         weir_relay_on_client_writable(front->relay);
 }

@@ -44,10 +44,11 @@ void weir_context_create(weir_generation_t *generation, weir_loop_t *loop, unsig
 {
     weir_context_t *context = calloc(1, sizeof(*context));
     WEIR_MUST(context != NULL && generation->contexts[index] == NULL);
-    h2o_context_init(&context->h2o, loop->h2o.loop, generation->settings->globalconf);
-    for_each_idle_timeout(&context->h2o, take_out);
+    context->h2o = &context->own;
+    h2o_context_init(context->h2o, loop->h2o.loop, generation->settings->globalconf);
+    for_each_idle_timeout(context->h2o, take_out);
     /* A name that is being resolved for a request that has gone is still answered, and to whom is decided now */
-    context->h2o.proxy.client_ctx.getaddr_receiver = &loop->h2o.names;
+    context->h2o->proxy.client_ctx.getaddr_receiver = &loop->h2o.names;
     context->loop = loop;
     context->generation = generation;
     context->settings = generation->settings;
@@ -65,9 +66,9 @@ void weir_context_dispose(weir_generation_t *generation, unsigned index)
     generation->contexts[index] = NULL;
     /* What libh2o's status handlers have told each other for a request that has gone is taken before nobody is there to take it */
     (void)h2o_evloop_run(context->loop->h2o.loop, 0);
-    h2o_multithread_queue_t *queue = context->h2o.queue;
-    for_each_idle_timeout(&context->h2o, put_back);
-    h2o_context_dispose(&context->h2o);
+    h2o_multithread_queue_t *queue = context->h2o->queue;
+    for_each_idle_timeout(context->h2o, put_back);
+    h2o_context_dispose(context->h2o);
     free(queue); /* 2.2.5 forgets to */
     weir_list_remove(&context->link);
     free(context);
@@ -78,6 +79,8 @@ void weir_context_release(weir_context_t *context)
     if (context == NULL || --context->holders > 0)
         return;
     weir_generation_t *generation = context->generation;
+    if (generation == NULL)
+        return;
     if (atomic_fetch_sub(&generation->loops_left, 1) == 1 && generation->home != NULL)
         weir_loop_post(generation->home, &generation->unused);
 }

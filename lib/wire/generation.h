@@ -27,21 +27,22 @@ typedef struct weir_generation {
 } weir_generation_t;
 
 struct weir_context {
-    h2o_context_t h2o; /* first: its address finds the rest */
+    h2o_context_t own;  /* first: its address finds the rest; unused where an application has its own */
+    h2o_context_t *h2o; /* that, or the application's                                                 */
     weir_loop_t *loop;
-    weir_generation_t *generation;
+    weir_generation_t *generation; /* NULL: an application's, who says when it ends */
     const weir_server_settings_t *settings;
     weir_list_t link; /* in loop->contexts */
     uint32_t holders; /* the loop if it is the newest, connections on their way to a front, requests, exchanges */
 };
 
-/** The context of ours that libh2o's lies in. */
+/** The context of ours that libh2o's lies in; not for an application's. */
 static inline weir_context_t *weir_context_of(h2o_context_t *context)
 {
     return (weir_context_t *)(void *)context;
 }
 
-/** The loop a libh2o context belongs to. */
+/** The loop a libh2o context of ours belongs to. */
 static inline weir_loop_t *weir_loop_of(h2o_context_t *context)
 {
     return weir_context_of(context)->loop;

@@ -7,20 +7,24 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
+#include "lib/wire/embedded.h"
+#include "lib/wire/front_foreign.h"
 #include "lib/wire/front_http1.h"
 #include "lib/wire/front_http2.h"
 
 typedef struct weir_handler {
     h2o_handler_t super;
     const weir_plan_t *plan;
+    /* On a path of an application's: */
+    const weir_server_settings_t *settings;
+    void (*on_dispose)(const weir_server_settings_t *settings);
 } weir_handler_t;
 
 const weir_front_ops_t *weir_front_ops_of(const h2o_conn_t *conn)
 {
     if (conn->callbacks == &weir_http2_callbacks)
         return &weir_http2_ops;
-    WEIR_MUST(conn->callbacks == &weir_http1_callbacks); /* libh2o's own fronts are not reachable */
-    return &weir_http1_ops;
+    return conn->callbacks == &weir_http1_callbacks ? &weir_http1_ops : &weir_foreign_ops;
 }
 
 static weir_span_t span_of(h2o_iovec_t bytes)
@@ -91,13 +95,12 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     copy_headers(x, ops->headers(req));
 }
 
-static int on_req(h2o_handler_t *super, h2o_req_t *req)
+static int begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context)
 {
-    const weir_handler_t *self = (const weir_handler_t *)(const void *)super;
     const weir_front_ops_t *ops = weir_front_ops_of(req->conn);
-    weir_loop_t *loop = weir_loop_of(req->conn->ctx);
+    weir_loop_t *loop = context->loop;
     weir_exchange_t *x = weir_exchange_create(self->plan, loop);
-    x->context = weir_context_hold(weir_context_of(req->conn->ctx));
+    x->context = weir_context_hold(context);
     fill_request(x, req, ops);
     x->journal.start_at_us = weir_loop_now_us(loop);
     x->journal.wall_start_us = weir_loop_wall_us(loop);
@@ -106,11 +109,57 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     return 0;
 }
 
+static int on_req(h2o_handler_t *super, h2o_req_t *req)
+{
+    return begin((const weir_handler_t *)(const void *)super, req, weir_context_of(req->conn->ctx));
+}
+
 void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan)
 {
     weir_handler_t *self = (weir_handler_t *)(void *)h2o_create_handler(path, sizeof(*self));
     self->super.on_req = on_req;
     self->plan = plan;
+}
+
+/* ---- on a path of an application's ---- */
+
+static void on_context_init(h2o_handler_t *super, h2o_context_t *h2o)
+{
+    const weir_handler_t *self = (const weir_handler_t *)(const void *)super;
+    h2o_context_set_handler_context(h2o, super, weir_embedded_enter(h2o, self->settings));
+}
+
+static void on_context_dispose(h2o_handler_t *super, h2o_context_t *h2o)
+{
+    weir_embedded_leave(h2o);
+}
+
+static void on_dispose(h2o_handler_t *super)
+{
+    const weir_handler_t *self = (const weir_handler_t *)(const void *)super;
+    self->on_dispose(self->settings);
+}
+
+static int on_embedded_req(h2o_handler_t *super, h2o_req_t *req)
+{
+    weir_context_t *context = h2o_context_get_handler_context(req->conn->ctx, super);
+    weir_loop_tick(context->loop); /* whatever brought it here, it was no event of ours */
+    if (weir_front_ops_of(req->conn) == &weir_foreign_ops)
+        weir_foreign_begin(req);
+    return begin((const weir_handler_t *)(const void *)super, req, context);
+}
+
+void weir_handler_register_embedded(h2o_pathconf_t *path, const weir_plan_t *plan, const weir_server_settings_t *settings,
+                                    void (*when_disposed)(const weir_server_settings_t *settings))
+{
+    weir_handler_t *self = (weir_handler_t *)(void *)h2o_create_handler(path, sizeof(*self));
+    self->super.on_req = on_embedded_req;
+    self->super.on_context_init = on_context_init;
+    self->super.on_context_dispose = on_context_dispose;
+    self->super.dispose = on_dispose;
+    self->plan = plan;
+    self->settings = settings;
+    self->on_dispose = when_disposed;
 }
 
 /* ---- the gate ---- */
@@ -184,6 +233,8 @@ static int on_gate(h2o_handler_t *super, h2o_req_t *req)
 {
     weir_gate_t *gate = (weir_gate_t *)(void *)super;
     const weir_front_ops_t *ops = weir_front_ops_of(req->conn);
+    if (ops == &weir_foreign_ops)
+        return -1; /* libh2o's own fronts have it whole */
     weir_framing_t framing = ops->framing(req);
     if (framing.kind == WEIR_FRAMING_NONE || req->entity.base != NULL || ops->is_body_touched(req))
         return -1; /* nothing to wait for: the next handler's */
@@ -204,9 +255,12 @@ static int on_gate(h2o_handler_t *super, h2o_req_t *req)
     return 0;
 }
 
-void weir_gate_register(h2o_pathconf_t *path, size_t limit_bytes)
+void weir_gate_put_first(h2o_pathconf_t *path, size_t limit_bytes)
 {
     weir_gate_t *gate = (weir_gate_t *)(void *)h2o_create_handler(path, sizeof(*gate));
+    h2o_handler_t **first = path->handlers.entries; /* libh2o has appended it */
     gate->super.on_req = on_gate;
     gate->limit_bytes = limit_bytes;
+    memmove(first + 1, first, (path->handlers.size - 1) * sizeof(first[0]));
+    first[0] = &gate->super;
 }

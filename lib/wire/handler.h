@@ -6,15 +6,22 @@
  */
 #include <h2o.h>
 
-#include "lib/walk/plan.h"
+#include "lib/wire/server.h"
 
 /** Registers the handler that turns each request on `path` into an exchange walking `plan`, which outlives the globalconf. */
 void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan);
 
 /**
- * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put before
- * the other handlers. For every path without weir.router; limit_bytes beyond which the answer is 413.
+ * The same on a path of an application's: its contexts are told, requests may come by libh2o's own fronts too, and plan and settings live
+ * until on_dispose is called with the globalconf's end.
  */
-void weir_gate_register(h2o_pathconf_t *path, size_t limit_bytes);
+void weir_handler_register_embedded(h2o_pathconf_t *path, const weir_plan_t *plan, const weir_server_settings_t *settings,
+                                    void (*on_dispose)(const weir_server_settings_t *settings));
+
+/**
+ * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put before
+ * those that are there. For every path without weir.router; limit_bytes beyond which the answer is 413.
+ */
+void weir_gate_put_first(h2o_pathconf_t *path, size_t limit_bytes);
 
 #endif

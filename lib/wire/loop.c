@@ -80,6 +80,8 @@ void weir_timer_set(weir_loop_t *loop, weir_timer_t *timer, uint32_t delay_ms, v
     timer->due_at_ms = now_ms(loop) + list->delay_ms;
     timer->on_due = on_due;
     weir_list_append(&list->timers, &timer->link);
+    if (loop->on_wish != NULL)
+        loop->on_wish(loop);
 }
 
 void weir_timer_cancel(weir_timer_t *timer)
@@ -132,6 +134,8 @@ void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
 {
     if (loop == current) {
         weir_list_append(&loop->letters, &letter->link);
+        if (loop->on_wish != NULL)
+            loop->on_wish(loop);
         return;
     }
     pthread_mutex_lock(&loop->mailbox_lock);
@@ -139,7 +143,7 @@ void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
     bool must_wake = !atomic_exchange(&loop->has_mail, true);
     pthread_mutex_unlock(&loop->mailbox_lock);
     if (must_wake)
-        h2o_multithread_send_message(&loop->waker, NULL);
+        h2o_multithread_send_message(&loop->waker, loop->on_wish != NULL ? &loop->wake : NULL);
 }
 
 /** Moves all of `from`, which is emptied, behind the last of `to`. */
@@ -162,9 +166,13 @@ static void take_mailbox(weir_loop_t *loop)
     pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
-/** Never called: a wake-up carries no message. The turn of the loop that follows takes the mailbox. */
+/** Called only if an application turns the loop. Ours takes the mailbox in each turn, and a wake-up carries no message. */
 static void on_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
+    weir_loop_t *loop = WEIR_AROUND(receiver, weir_loop_t, waker);
+    h2o_linklist_unlink(&loop->wake.link);
+    take_mailbox(loop);
+    loop->on_wish(loop);
 }
 
 /** Letters post letters: a few rounds save a turn of the loop for each, but sockets must not starve. */
@@ -223,7 +231,7 @@ static void forget_h2o_memory(void)
     }
 }
 
-weir_loop_t *weir_loop_create(struct weir_server *server)
+static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *queue, struct weir_server *server)
 {
     weir_loop_t *loop = calloc(1, sizeof(*loop));
     WEIR_MUST(loop != NULL);
@@ -236,8 +244,8 @@ weir_loop_t *weir_loop_create(struct weir_server *server)
     weir_list_init(&loop->starts);
     weir_list_init(&loop->contexts);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
-    loop->h2o.loop = h2o_evloop_create();
-    loop->h2o.queue = h2o_multithread_create_queue(loop->h2o.loop);
+    loop->h2o.loop = evloop;
+    loop->h2o.queue = queue;
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->h2o.names, h2o_hostinfo_getaddr_receiver);
     weir_back_pool_init(&loop->pool, loop);
@@ -251,6 +259,28 @@ weir_loop_t *weir_loop_create(struct weir_server *server)
     loop->response_headers = malloc(WEIR_RESPONSE_HEADERS * sizeof(weir_header_t));
     WEIR_MUST(loop->head != NULL && loop->response_headers != NULL);
     return loop;
+}
+
+weir_loop_t *weir_loop_create(struct weir_server *server)
+{
+    h2o_evloop_t *evloop = h2o_evloop_create();
+    return create_on(evloop, h2o_multithread_create_queue(evloop), server);
+}
+
+weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server, void (*on_wish)(weir_loop_t *loop))
+{
+    weir_loop_t *loop = create_on(h2o->loop, h2o->queue, server);
+    loop->on_wish = on_wish;
+    current = loop;
+    return loop;
+}
+
+int32_t weir_loop_turn(weir_loop_t *loop)
+{
+    weir_loop_tick(loop);
+    open_letters(loop);
+    run_timers(loop);
+    return sleep_ms(loop);
 }
 
 void weir_loop_use(weir_loop_t *loop, struct weir_context *context)
@@ -272,7 +302,7 @@ void weir_loop_use(weir_loop_t *loop, struct weir_context *context)
 static void clear_file_caches(weir_loop_t *loop)
 {
     for (weir_list_t *node = loop->contexts.next; node != &loop->contexts; node = node->next)
-        h2o_filecache_clear(WEIR_AROUND(node, weir_context_t, link)->h2o.filecache);
+        h2o_filecache_clear(WEIR_AROUND(node, weir_context_t, link)->h2o->filecache);
 }
 
 void weir_loop_poll(weir_loop_t *loop, int32_t most_ms)
@@ -310,6 +340,14 @@ void weir_loop_leave(weir_loop_t **loop)
         continue;
 }
 
+static void destroy_h2o(weir_loop_t *loop)
+{
+    h2o_multithread_destroy_queue(loop->h2o.queue);
+    free(loop->h2o.queue); /* 2.2.5 forgets to */
+    (void)h2o_evloop_run(loop->h2o.loop, 0);
+    h2o_evloop_destroy(loop->h2o.loop);
+}
+
 void weir_loop_settle(weir_loop_t *loop)
 {
     current = loop;
@@ -318,7 +356,8 @@ void weir_loop_settle(weir_loop_t *loop)
     weir_resolver_destroy(&loop->resolver);
     weir_pipes_destroy(&loop->pipes);
     /* One more turn lets libh2o free the sockets that were closed in the last one. */
-    (void)h2o_evloop_run(loop->h2o.loop, 0);
+    if (loop->on_wish == NULL)
+        (void)h2o_evloop_run(loop->h2o.loop, 0);
     take_mailbox(loop);
     open_letters(loop);
     current = NULL;
@@ -333,10 +372,8 @@ void weir_loop_destroy(weir_loop_t **loop)
     WEIR_MUST(weir_list_is_empty(&gone->contexts));
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
-    h2o_multithread_destroy_queue(gone->h2o.queue);
-    free(gone->h2o.queue); /* 2.2.5 forgets to */
-    (void)h2o_evloop_run(gone->h2o.loop, 0);
-    h2o_evloop_destroy(gone->h2o.loop);
+    if (gone->on_wish == NULL)
+        destroy_h2o(gone);
     pthread_mutex_destroy(&gone->mailbox_lock);
     http1_forget_streams(gone);
     http2_shared_destroy(&gone->http2);

@@ -57,6 +57,8 @@ struct weir_loop {
     weir_list_t mailbox; /* from other threads */
     atomic_bool has_mail;
     h2o_multithread_receiver_t waker;
+    void (*on_wish)(weir_loop_t *loop); /* an application turns the loop: a letter or a timer wants a turn. NULL: we do */
+    h2o_multithread_message_t wake;     /* to that application's thread; under way while has_mail */
 
     weir_list_t connections; /* of clients; of every front */
     weir_list_t starts;      /* connections on their way to a front: proxy_protocol.c's */
@@ -89,6 +91,15 @@ enum { WEIR_RESPONSE_HEADERS = 1001 };
 
 /** Makes a loop without a configuration. Call on the thread that will run it. */
 weir_loop_t *weir_loop_create(struct weir_server *server);
+
+/**
+ * Makes a loop in an application's, which turns it: on_wish is called, on the loop's thread, whenever weir_loop_turn() is to be called
+ * soon. On that thread.
+ */
+weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server, void (*on_wish)(weir_loop_t *loop));
+
+/** Opens letters and runs timers. Returns in how many milliseconds it wants to be called again at the latest. */
+int32_t weir_loop_turn(weir_loop_t *loop);
 
 /** Makes `context`, which is held for it, the newest configuration; lets go of the one before. On the loop's thread, between events. */
 void weir_loop_use(weir_loop_t *loop, struct weir_context *context);

@@ -41,6 +41,12 @@ void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, weir_list
     note_address(peer, address);
 }
 
+void weir_peer_init_foreign(weir_peer_t *peer, const struct sockaddr *address, uint16_t listen_port)
+{
+    *peer = (weir_peer_t){.listen_port = listen_port};
+    note_address(peer, address);
+}
+
 static void note_source(weir_peer_t *peer, const weir_proxy_header_t *header)
 {
     struct sockaddr none = {.sa_family = AF_UNIX};

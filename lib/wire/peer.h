@@ -31,6 +31,9 @@ typedef struct weir_peer {
 /** The peer that the socket knows, and that came in by `listener`. */
 void weir_peer_init(weir_peer_t *peer, const struct sockaddr *address, struct weir_listener *listener);
 
+/** A peer that came in by no listener of ours. */
+void weir_peer_init_foreign(weir_peer_t *peer, const struct sockaddr *address, uint16_t listen_port);
+
 /** Replaces it by what `header` says; LOCAL changes nothing. The header's bytes are copied. */
 void weir_peer_set_proxied(weir_peer_t *peer, const weir_proxy_header_t *header);
 

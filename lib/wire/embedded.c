@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * An application turns the loop; what we need of it is asked for:
+ *
+ *   a letter or a timer ─► on_wish ─► libh2o's zero timeout ─► weir_loop_turn() ─► a timer of the kernel's until the next
+ */
+#include "lib/wire/embedded.h"
+
+#include <stdlib.h>
+#include <sys/timerfd.h>
+
+#include "lib/base/must.h"
+#include "lib/walk/exchange.h"
+#include "lib/wire/client.h"
+
+/** One context of an application's. */
+typedef struct embedded {
+    weir_list_t link; /* in `all`, of this thread */
+    weir_context_t context;
+    weir_server_t server;
+    unsigned handlers; /* that the context has met */
+    h2o_timeout_entry_t turn;
+    h2o_socket_t *timer;
+    int timer_fd;
+    weir_list_t doors; /* of door_t's listeners */
+} embedded_t;
+
+/** A way in: what our fronts know of a listener of the application's. */
+typedef struct door {
+    weir_listener_t listener; /* first: it frees itself */
+    weir_listen_t listen;
+} door_t;
+
+static __thread weir_list_t all;
+
+static embedded_t *find(h2o_context_t *h2o)
+{
+    if (all.next == NULL)
+        weir_list_init(&all);
+    for (weir_list_t *node = all.next; node != &all; node = node->next)
+        if (WEIR_AROUND(node, embedded_t, link)->context.h2o == h2o)
+            return WEIR_AROUND(node, embedded_t, link);
+    return NULL;
+}
+
+/* ---- turns ---- */
+
+static embedded_t *embedded_of(weir_loop_t *loop)
+{
+    return WEIR_AROUND(loop->context, embedded_t, context);
+}
+
+static void on_wish(weir_loop_t *loop)
+{
+    if (loop->context == NULL) /* still being made */
+        return;
+    embedded_t *embedded = embedded_of(loop);
+    if (!h2o_timeout_is_linked(&embedded->turn))
+        h2o_timeout_link(embedded->context.h2o->loop, &embedded->context.h2o->zero_timeout, &embedded->turn);
+}
+
+static void turn(embedded_t *embedded)
+{
+    int32_t rest_ms = weir_loop_turn(embedded->context.loop);
+    if (rest_ms == 0) {
+        on_wish(embedded->context.loop);
+        return;
+    }
+    struct itimerspec until = {.it_value = {.tv_sec = rest_ms / 1000, .tv_nsec = rest_ms % 1000 * 1000000L}};
+    WEIR_MUST(timerfd_settime(embedded->timer_fd, 0, &until, NULL) == 0);
+}
+
+static void on_turn(h2o_timeout_entry_t *entry)
+{
+    turn(WEIR_AROUND(entry, embedded_t, turn));
+}
+
+static void on_timer(h2o_socket_t *sock, const char *err)
+{
+    h2o_buffer_consume(&sock->input, sock->input->size); /* how often it was due */
+    turn(sock->data);
+}
+
+static void open_timer(embedded_t *embedded)
+{
+    embedded->turn.cb = on_turn;
+    embedded->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    WEIR_MUST(embedded->timer_fd != -1);
+    embedded->timer = h2o_evloop_socket_create(embedded->context.h2o->loop, embedded->timer_fd, 0);
+    embedded->timer->data = embedded;
+    h2o_socket_read_start(embedded->timer, on_timer);
+}
+
+/* ---- life ---- */
+
+static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *settings)
+{
+    embedded_t *embedded = calloc(1, sizeof(*embedded));
+    WEIR_MUST(embedded != NULL);
+    embedded->context.h2o = h2o;
+    embedded->context.settings = settings;
+    embedded->context.holders = 1;
+    weir_list_init(&embedded->doors);
+    embedded->context.loop = weir_loop_create_in(h2o, &embedded->server, on_wish);
+    weir_list_append(&embedded->context.loop->contexts, &embedded->context.link);
+    weir_loop_use(embedded->context.loop, &embedded->context);
+    open_timer(embedded);
+    weir_list_append(&all, &embedded->link);
+    return embedded;
+}
+
+static void destroy(embedded_t *embedded)
+{
+    weir_loop_t *loop = embedded->context.loop;
+    WEIR_MUST(loop->connection_count == 0); /* weir_drain() says so */
+    weir_list_remove(&embedded->link);
+    weir_loop_settle(loop);
+    h2o_timeout_unlink(&embedded->turn);
+    h2o_socket_close(embedded->timer);
+    while (!weir_list_is_empty(&embedded->doors)) {
+        weir_listener_t *listener = WEIR_AROUND(embedded->doors.next, weir_listener_t, link);
+        weir_list_remove(&listener->link);
+        weir_listener_release(listener);
+    }
+    weir_list_remove(&embedded->context.link);
+    weir_loop_destroy(&loop);
+    weir_loop_forget_thread();
+    free(embedded);
+}
+
+weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settings_t *settings)
+{
+    embedded_t *embedded = find(h2o);
+    if (embedded == NULL)
+        embedded = create(h2o, settings);
+    embedded->handlers++;
+    return &embedded->context;
+}
+
+void weir_embedded_leave(h2o_context_t *h2o)
+{
+    embedded_t *embedded = find(h2o);
+    WEIR_MUST(embedded != NULL); /* it is on the thread that has made it */
+    if (--embedded->handlers == 0)
+        destroy(embedded);
+}
+
+/* ---- connections ---- */
+
+/** Stands for those of the application's listeners from which these hosts can be reached. */
+static weir_listener_t *door_for(embedded_t *embedded, h2o_hostconf_t **hosts)
+{
+    for (weir_list_t *node = embedded->doors.next; node != &embedded->doors; node = node->next) {
+        weir_listener_t *listener = WEIR_AROUND(node, weir_listener_t, link);
+        if (listener->listen->hosts == hosts)
+            return listener;
+    }
+    door_t *door = calloc(1, sizeof(*door));
+    WEIR_MUST(door != NULL);
+    door->listen.hosts = hosts;
+    door->listener.loop = embedded->context.loop;
+    door->listener.holders = 1;
+    door->listener.listen = &door->listen;
+    weir_list_init(&door->listener.link);
+    weir_list_append(&embedded->doors, &door->listener.link);
+    return &door->listener;
+}
+
+/** Our descriptor out of libh2o's socket, or -1: TLS of libh2o's would stay behind. */
+static int take_descriptor(h2o_socket_t *sock)
+{
+    h2o_socket_export_t out;
+    if (sock->ssl != NULL || h2o_socket_export(sock, &out) != 0)
+        return -1;
+    h2o_buffer_dispose(&out.input);
+    return out.fd;
+}
+
+bool weir_embedded_accept(h2o_context_t *h2o, h2o_hostconf_t **hosts, h2o_socket_t *from)
+{
+    embedded_t *embedded = find(h2o);
+    int fd = embedded != NULL ? take_descriptor(from) : -1;
+    if (fd == -1)
+        return false;
+    weir_loop_t *loop = embedded->context.loop;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_storage room;
+    } here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
+    socklen_t here_len = sizeof(here), there_len = sizeof(there);
+    (void)getsockname(fd, &here.any, &here_len);
+    (void)getpeername(fd, &there.any, &there_len);
+    weir_listener_t *listener = door_for(embedded, hosts);
+    weir_peer_t peer;
+    weir_sock_t sock;
+    weir_loop_tick(loop);
+    weir_peer_init(&peer, &there.any, listener);
+    peer.listen_port = here.any.sa_family == AF_INET    ? ntohs(here.v4.sin_port)
+                       : here.any.sa_family == AF_INET6 ? ntohs(here.v6.sin6_port)
+                                                        : 0;
+    weir_sock_open(&sock, loop, fd, true);
+    atomic_fetch_add(&embedded->server.connections, 1);
+    weir_client_begin(loop, &sock, &peer, listener->listen, WEIR_ALPN_NONE);
+    return true;
+}
+
+size_t weir_embedded_drain(h2o_context_t *h2o)
+{
+    embedded_t *embedded = find(h2o);
+    if (embedded == NULL)
+        return 0;
+    weir_loop_t *loop = embedded->context.loop;
+    loop->is_draining = true;
+    weir_list_t *node = loop->connections.next;
+    while (node != &loop->connections) {
+        weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
+        node = node->next;
+        client->ops->drain(client);
+    }
+    return loop->connection_count + weir_exchange_count();
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_EMBEDDED_H
+#define WEIR_WIRE_EMBEDDED_H
+/**
+ * @file  A loop of ours inside an application's: made by the first of our handlers that its context meets, ended by the last.
+ *
+ * THREAD   The one that runs the context's loop; several contexts may each have their own.
+ */
+#include "lib/wire/generation.h"
+
+/** For on_context_init of one of our handlers: the context of ours for libh2o's, made if this is the first of them. */
+weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settings_t *settings);
+
+/** For on_context_dispose: ends it with the last of them. No connection of our fronts and no exchange may be left. */
+void weir_embedded_leave(h2o_context_t *h2o);
+
+/** Gives a connection just accepted to our fronts. False if none of our handlers lies in the context; then nothing is taken. */
+bool weir_embedded_accept(h2o_context_t *h2o, h2o_hostconf_t **hosts, h2o_socket_t *sock);
+
+/** Ends connections that have come by weir_embedded_accept(): idle ones now. How many connections and exchanges are left. */
+size_t weir_embedded_drain(h2o_context_t *h2o);
+
+#endif
