@@ -6,6 +6,8 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX ();
 use Time::HiRes qw(time);
+use Weir::Http2;
+use Weir::TLS;
 
 my ($one, $two) = map { ok_backend($_) } qw(one two);
 
@@ -181,6 +183,56 @@ subtest 'PROXY headers are switched on a kept listener' => sub {
     ok($proxy->reload(backends => [$one], listen_with => { 'proxy-protocol' => 'ON' }), 'a reload in the middle of a header');
     $half->write(" 192.0.2.8 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     is($half->read_response->body, 'one', 'which is read to its end');
+};
+
+subtest 'certificates' => sub {
+    my ($ca, $other_ca) = map { authority($_) } qw(one two);
+    my ($first, $second) = (certificate('a.test', ca => $ca), certificate('a.test', ca => $other_ca));
+    my $place = temp_path('live');
+    my $install = sub { my ($from) = @_; write_file("$place.$_", read_file($from->{ $_ eq 'crt' ? 'cert' : 'key' })) for qw(crt key) };
+    $install->($first);
+    my %ssl = (listen_with => { ssl => { 'certificate-file' => "$place.crt", 'key-file' => "$place.key" } });
+    my $proxy = proxy(backends => [$one], %ssl);
+    my $old = tls_client($proxy->port, ca => $ca, hostname => 'a.test');
+    ok($old, 'a connection under the first certificate') or diag(tls_error());
+    is(keep_alive($old, '/')->body, 'one', 'is served');
+    my $half = $proxy->connect;
+    $half->write("\x16\x03\x01\x02");
+    $install->($second);
+    ok($proxy->reload(backends => [$two], %ssl), 'a new certificate under the same name');
+    ok(!tls_client($proxy->port, ca => $ca, hostname => 'a.test'), 'the old one is not shown any more');
+    my $new = tls_client($proxy->port, ca => $other_ca, hostname => 'a.test');
+    ok($new, 'the new one is') or diag(tls_error());
+    is(keep_alive($new, '/')->body, 'two', 'and serves');
+    is(keep_alive($old, '/')->body, 'two', 'the old connection goes on, with the new configuration');
+    $half->close;
+    write_file("$place.key", "nonsense\n");
+    my $before = length $proxy->stderr;
+    is($proxy->reload(backends => [$one], %ssl), 0, 'a key that is none');
+    like(substr($proxy->stderr, $before), qr/weir\.yaml:\d+: .*\.key/, 'is said');
+    ok(tls_client($proxy->port, ca => $other_ca, hostname => 'a.test'), 'and changes nothing');
+    ok($proxy->reload(backends => [$one]), 'TLS is switched off');
+    is($proxy->get('/')->body, 'one', 'a new connection speaks plainly');
+    is(keep_alive($new, '/')->body, 'one', 'one that has begun with TLS goes on with it');
+};
+
+subtest 'HTTP/2' => sub {
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
+    unlink $gate;
+    my $port = free_port();
+    my @more = (listen => [ { host => '127.0.0.1', port => $port } ]);
+    my $proxy = proxy(backends => [$slow], @more);
+    my ($stays, $goes) = map { Weir::Http2->connect($_) } $proxy->port, $port;
+    my ($first, $last) = map { my $id = $_->request(path => '/gate'); waiting(); $id } $stays, $goes;
+    ok($proxy->reload(backends => [$one]), 'reloaded, one listener less');
+    is($stays->response($stays->request(path => '/'))->{body}, 'one', 'the next stream takes the new configuration');
+    write_file($gate, '');
+    is($stays->response($first)->{body}, 'slow', 'while the one before it finishes with the old');
+    is($goes->response($last)->{body}, 'slow', 'a stream by the listener that went finishes too');
+    is($goes->goaway, 'NO_ERROR', 'its connection is told to go');
+    ok($goes->is_closed, 'and closed');
+    is($stays->response($stays->request(path => '/'))->{body}, 'one', 'the other goes on');
+    $stays->close;
 };
 
 subtest 'a module that was rebuilt' => sub {
