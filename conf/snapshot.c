@@ -144,23 +144,19 @@ static void destroy_listens(conf_t *conf)
     free(conf->listens.ssl_texts);
 }
 
-/** The commands of the prefixes below are the only ones whose names libh2o allocates, and it leaves them behind. */
+/** The only commands whose names libh2o allocates, and it leaves them behind. */
 static void forget_command_names(h2o_globalconf_t *globalconf)
 {
-    static const char *const prefixes[] = {"header", "proxy.header"};
-    static const char *const suffixes[] = {"add", "append", "merge", "set", "setifempty", "unset"};
+    static const char *const names[] = {"header.add", "header.append",     "header.merge",
+                                        "header.set", "header.setifempty", "header.unset"};
 
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        for (size_t k = 0; k < sizeof(suffixes) / sizeof(suffixes[0]); k++) {
-            char name[32];
-            h2o_configurator_command_t *command;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        h2o_configurator_command_t *command = h2o_configurator_get_command(globalconf, names[i]);
 
-            snprintf(name, sizeof(name), "%s.%s", prefixes[i], suffixes[k]);
-            command = h2o_configurator_get_command(globalconf, name);
-            WEIR_MUST(command != NULL);
-            free((void *)(uintptr_t)command->name);
-            command->name = ""; /* for those that are sought after it */
-        }
+        WEIR_MUST(command != NULL);
+        free((void *)(uintptr_t)command->name);
+        command->name = ""; /* for those that are sought after it */
+    }
 }
 
 /** libh2o leaves what it was given and the list of status pages behind. */
@@ -174,7 +170,6 @@ void conf_retire(conf_t *conf)
     if (globalconf->server_name.len != 0 && globalconf->server_name.base != server_name)
         free(globalconf->server_name.base);
     forget_command_names(globalconf);
-    SSL_CTX_free(globalconf->proxy.ssl_ctx);
     h2o_config_dispose(globalconf);
     free(globalconf->statuses.entries);
 }
