@@ -76,7 +76,7 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 {
     if (x->plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), x->plan->via);
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, x->target.protocol != WEIR_HTTP1));
 }
 
 /* Who will read the response's headers when they are gone from the wire's buffer. */

@@ -52,7 +52,7 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
     /* How this hop is made; how the client came is said by X-Forwarded-Proto. */
     add(&fields, WEIR_SPAN(":scheme"), WEIR_SPAN("http"));
     add(&fields, WEIR_SPAN(":authority"), host);
-    add(&fields, WEIR_SPAN(":path"), request->target);
+    add(&fields, WEIR_SPAN(":path"), weir_backend_path(x));
     for (size_t i = 0; i < headers->count; i++)
         add(&fields, lower_name(x, headers->at[i].name), headers->at[i].value);
     if (wants_trailers(&request->headers))

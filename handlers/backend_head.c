@@ -67,7 +67,8 @@ static void put_forwarded(weir_exchange_t *x, weir_headers_t *headers)
         return;
     weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), x->request.peer_ip);
     if (!plan->keeps_forwarded_proto)
-        weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), x->request.scheme);
+        weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"),
+                            x->request.scheme);
     weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
                         number_text(x, forwarded_port(&x->request)));
 }
@@ -91,13 +92,12 @@ static uint64_t not_negative(int64_t ms)
     return ms < 0 ? 0 : (uint64_t)ms;
 }
 
-/* RFC 9110 §7.6.3: the version is that of the message received. Vegur's is the one it speaks to backends. */
-static weir_span_t received_via(weir_exchange_t *x)
+weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2)
 {
     const weir_span_t own = WEIR_SPAN("1.1 ");
     weir_span_t via = x->plan->via;
 
-    if (x->request.version != 20 || via.len < own.len || memcmp(via.base, own.base, own.len) != 0)
+    if (!is_http2 || via.len < own.len || memcmp(via.base, own.base, own.len) != 0)
         return via;
     via = weir_arena_copy(&x->arena, via);
     memcpy((char *)(uintptr_t)via.base, "2.0 ", own.len);
@@ -113,7 +113,7 @@ static void put_own(weir_exchange_t *x, weir_headers_t *headers)
     put(x, headers, plan->request_id_header, request->id);
     put_peer(x, headers);
     if (plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), received_via(x));
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, request->version == 20));
     put(x, headers, plan->connect_time_header, number_text(x, not_negative(weir_request_connect_ms(request))));
     put(x, headers, plan->start_time_header, number_text(x, weir_request_start_ms(request)));
     put(x, headers, plan->route_time_header, number_text(x, not_negative(weir_request_route_ms(request))));
@@ -140,15 +140,14 @@ static weir_span_t connection(const weir_exchange_t *x)
     return WEIR_SPAN("\r\nConnection: keep-alive\r\n");
 }
 
-/* What the router asks for in its place (service_backend), else what the client asked for. */
-static weir_span_t target_of(const weir_exchange_t *x)
+weir_span_t weir_backend_path(const weir_exchange_t *x)
 {
     return x->target.path.base != NULL ? x->target.path : x->request.target;
 }
 
 static size_t bytes_at_most(const weir_exchange_t *x, const weir_headers_t *headers, weir_span_t host)
 {
-    size_t bytes = FIXED + x->request.method.len + target_of(x).len + host.len;
+    size_t bytes = FIXED + x->request.method.len + weir_backend_path(x).len + host.len;
 
     for (size_t i = 0; i < headers->count; i++)
         bytes += headers->at[i].name.len + headers->at[i].value.len + 4;
@@ -201,7 +200,7 @@ static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
     capacity = bytes_at_most(x, headers, host);
     head = at = weir_arena_alloc(&x->arena, capacity);
     at = weir_append(weir_append(at, request->method), WEIR_SPAN(" "));
-    at = weir_append(weir_append(at, target_of(x)), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
+    at = weir_append(weir_append(at, weir_backend_path(x)), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
     at = weir_append(weir_append(at, host), connection(x));
     at = append_framing(append_fields(at, headers), request);
     WEIR_MUST_SANE((size_t)(at - head) <= capacity);

@@ -17,6 +17,12 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers);
 /** The host that the backend is to see; removed from `headers`. */
 weir_span_t weir_backend_take_host(const weir_exchange_t *x, weir_headers_t *headers);
 
+/** What the backend is asked for: what the router has put in its place (service_backend), else the request's own target. */
+weir_span_t weir_backend_path(const weir_exchange_t *x);
+
+/** What is added to Via: of a message that came by HTTP/2, with that version (RFC 9110 §7.6.3; Vegur says 1.1 of everything). */
+weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2);
+
 /** A copy of `headers` with room for a few more. */
 weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers);
 

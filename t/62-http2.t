@@ -74,7 +74,7 @@ subtest 'responses as the client gets them' => sub {
     my $r = $proxy->get('/fine');
     is($r->status . ' ' . $r->reason, '200 OK', 'the registered reason');
     is($r->framing, 'length', 'a length stays a length');
-    is($r->header('Via'), '1.1 weir', 'Via');
+    is($r->header('Via'), '2.0 weir', 'Via says how the response came');
     is($proxy->get('/no-length')->framing, 'chunked', 'without a length: chunks');
     is($proxy->get('/no-length')->body, 'fine', 'with the body');
     is($proxy->ask("GET /no-length HTTP/1.0\r\nHost: a\r\n\r\n")->body, 'fine', 'HTTP/1.0: until the close');

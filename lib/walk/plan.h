@@ -30,7 +30,7 @@ typedef struct weir_plan {
     uint32_t router_timeout_ms;
     uint32_t tunnel_timeout_ms;       /* silence in both directions of a tunnel  */
     uint32_t backend_idle_timeout_ms; /* how long an unused connection is kept    */
-    uint32_t backend_ping_ms;         /* HTTP/2: silence after which a backend is asked for a sign of life, and its time for it */
+    uint32_t backend_ping_ms;         /* HTTP/2: how long a backend may be silent, and then has to answer a PING */
 
     weir_span_t request_id_header, start_time_header, connect_time_header, route_time_header;
     weir_span_t via;

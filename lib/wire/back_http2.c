@@ -50,7 +50,7 @@ weir_http2_t *weir_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir
     WEIR_MUST(http2 != NULL);
     http2->loop = loop;
     http2->ping_ms = plan->backend_ping_ms;
-    http2->idle_ms = plan->idle_timeout_ms;
+    http2->idle_ms = plan->backend_idle_timeout_ms;
     http2->heard_at_us = weir_loop_now_us(loop);
     http2->flush.open = on_flush;
     weir_list_init(&http2->flush.link);

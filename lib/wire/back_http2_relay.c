@@ -82,7 +82,7 @@ static void release(weir_back_t *back, weir_exchange_t *x)
 {
     weir_http2_stream_t *stream = stream_of(back);
     if (stream->http2 != NULL)
-        stream->http2->idle_ms = x->plan->idle_timeout_ms;
+        stream->http2->idle_ms = x->plan->backend_idle_timeout_ms;
     stream->is_released = true;
     if (stream->id == 0 || stream->is_closed)
         weir_http2_stream_destroy(stream);
