@@ -78,6 +78,8 @@ static const char routers[] =
     "| `domains` | required | list of names |\n"
     "| `backends` | required | list of `host:port`, `[v6]:port` and `unix:PATH`; names are resolved in the background |\n"
     "| `keepalive` | `default` | `none`: a connection for each request; `default`: reuse; `new`: fresh, then reused |\n"
+    "| `protocol` | `http1` | what is spoken with the backends: `http1`, or `h2c`: HTTP/2 over plain TCP, without asking "
+    "(gRPC, too) |\n"
     "| `features` | none | list of `deep-continue` (the backend answers Expect) and `peer-port` (X-Forwarded-Peer-Port) |\n"
     "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
     "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
