@@ -46,6 +46,11 @@ subtest 'the request as the backend gets it' => sub {
     is(scalar(grep { /[A-Z]/ } keys %$field), 0, 'no name in upper case');
 };
 
+subtest 'what names a client does not go into the table that all of them share (RFC 7541 7.1.3)' => sub {
+    $proxy->get('/fine', "Authorization: Basic eDp5\r\nCookie: a=b\r\nX-Other: c\r\n");
+    ok($backend->wait_event(qr/^never-indexed authorization cookie$/), 'credentials and cookies are never indexed');
+};
+
 subtest 'te is not made up' => sub {
     is(fields(Weir::H2->told($proxy->get('/echo')))->{te}, undef, 'without TE');
     is(fields(Weir::H2->told($proxy->get('/echo', "TE: gzip\r\n")))->{te}, undef, 'with another coding');

@@ -222,6 +222,15 @@ ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
     return taken > 0 ? (ssize_t)taken : NGHTTP2_ERR_DEFERRED;
 }
 
+/**
+ * RFC 7541 §7.1.3: many clients share the connection, and with it HPACK's table. What names one of them does not go in there, where the
+ * others' requests could be compared with it by their size.
+ */
+static bool is_secret(weir_span_t name)
+{
+    return weir_span_equal(name, WEIR_SPAN("authorization")) || weir_span_equal(name, WEIR_SPAN("cookie"));
+}
+
 static int32_t submit(weir_http2_stream_t *stream, const weir_headers_t *fields, bool has_body)
 {
     const nghttp2_data_provider body = {{.ptr = stream}, weir_http2_stream_read};
@@ -229,8 +238,9 @@ static int32_t submit(weir_http2_stream_t *stream, const weir_headers_t *fields,
     nghttp2_nv *nv = weir_arena_alloc(arena, fields->count * sizeof(*nv));
     for (size_t i = 0; i < fields->count; i++) {
         const weir_header_t *field = &fields->at[i];
+        uint8_t flags = is_secret(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
         nv[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)field->name.base, (uint8_t *)(uintptr_t)field->value.base, field->name.len,
-                             field->value.len, NGHTTP2_NV_FLAG_NONE};
+                             field->value.len, flags};
     }
     return nghttp2_submit_request(stream->http2->session, NULL, nv, fields->count, has_body ? &body : NULL, stream);
 }

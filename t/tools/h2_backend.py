@@ -204,8 +204,11 @@ class Connection:
 
     def on_headers(self, frame):
         assert 'END_HEADERS' in frame.flags
-        fields = [(n if isinstance(n, str) else n.decode(), v if isinstance(v, str) else v.decode('latin1'))
-                  for n, v in self.decoder.decode(bytes(frame.data))]
+        decoded = self.decoder.decode(bytes(frame.data), raw=True)
+        fields = [(field[0].decode(), field[1].decode('latin1')) for field in decoded]
+        never = [field[0].decode() for field in decoded if not field.indexable]
+        if never:
+            note(f'never-indexed {" ".join(never)}')
         stream = self.streams.get(frame.stream_id)
         if stream is not None:
             stream.trailers = fields

@@ -413,6 +413,16 @@ static void a_length_is_told_if_it_is_known(void **state)
     world_finish(OK_HEAD);
 }
 
+static void the_router_may_name_another_target(void **state)
+{
+    open_http2();
+    w.script.target = "/v1/a?b";
+    world_request(GET);
+    assert_contains(w.loop.backend_head, ":path: /v1/a?b\r\n");
+    world_finish(OK_HEAD);
+    assert_contains(w.front.head, "Via: 2.0 weir\n");
+}
+
 static void a_web_socket_is_refused(void **state)
 {
     open_http2();
@@ -479,6 +489,7 @@ int main(void)
         cmocka_unit_test(the_second_attempt_may_fail_to_connect),
         cmocka_unit_test(the_fields_in_order),
         cmocka_unit_test(a_length_is_told_if_it_is_known),
+        cmocka_unit_test(the_router_may_name_another_target),
         cmocka_unit_test(a_web_socket_is_refused),
         cmocka_unit_test(an_untouched_request_is_sent_again_once),
     };
