@@ -7,6 +7,7 @@ use Time::HiRes qw(time);
 sub pause { select undef, undef, undef, ms($_[0]) / 1000; return }
 my $ok = "HTTP/1.1 200 OK\r\n";
 my $flag = temp_path('flag');
+my $huge = 'x' x 50_000_000;    # made here, as no timer of a response must run meanwhile
 my $chunks = "${ok}Transfer-Encoding: chunked\r\n\r\n";
 
 # A body of so many bytes of which the last is not sent: how it ends is the path's second word.
@@ -34,7 +35,7 @@ my %does = (
     slow     => sub { my ($c) = @_; $c->write("${ok}Content-Length: 6\r\n\r\n"); for (split //, 'slowly') { pause(150); $c->write($_) } 1 },
     hints    => sub { my ($c) = @_; for (1 .. 3) { pause(200); $c->write("HTTP/1.1 103 Early Hints\r\n\r\n") } pause(200); $c->write("${ok}Content-Length: 2\r\n\r\nok"); 1 },
     trailers => sub { $_[0]->write("${chunks}2;a=\"b\"\r\nok\r\n0;last\r\nX-Sum: 1\r\nSet-Cookie: evil\r\nX-Sum: 2\r\n\r\n"); 1 },
-    huge     => sub { my ($c) = @_; $c->write("${ok}Content-Length: 50000000\r\n\r\n" . 'x' x 50_000_000, 60); 1 },
+    huge     => sub { my ($c) = @_; $c->write("${ok}Content-Length: 50000000\r\n\r\n"); $c->write($huge, 60); 1 },
     endless  => sub { my ($c) = @_; $c->write($chunks); 1 while $c->write("10000\r\n" . 'x' x 65536 . "\r\n", 2) && !$c->{broken}; 0 },
     order    => sub { $_[0]->write("HTTP/1.1 203 It's mine\r\nX-B: 1\r\nContent-Length: 2\r\nVia: 1.1 inner\r\nx-a: 2\r\nConnection: keep-alive\r\nX-b: 3\r\n\r\nok"); 1 },
     dated    => sub { $_[0]->write("${ok}Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nServer: inner\r\nContent-Length: 2\r\n\r\nok"); 1 },
