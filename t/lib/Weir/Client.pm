@@ -146,6 +146,19 @@ sub write_until_stuck {
     return $sent;
 }
 
+# Writes the same again and again, as it is taken, until the other side says something or ends. Returns how many bytes went out.
+sub write_until_answered {
+    my ($self, $bytes, $seconds) = @_;
+    my $until = time + ($seconds // wait_seconds());
+    my $sent  = 0;
+    until (length $self->{in} || $self->{eof}) {
+        my ($readable, $writable) = $self->_ready(1, 1, $until) or last;
+        $self->_take if $readable;
+        $sent += syswrite($self->{socket}, $bytes) // 0 if $writable && !$readable;
+    }
+    return $sent;
+}
+
 # A piece per write, each in a packet of its own as far as the kernel allows.
 sub write_pieces {
     my ($self, @pieces) = @_;
