@@ -5,7 +5,7 @@
  *   reads     the request's Connection and Upgrade headers, plan->upgrades
  *   writes    x->wants_upgrade                   (used by 70)
  *   asks      nothing
- *   verdicts  next; refuse with bad_request_header
+ *   verdicts  next; refuse with bad_request_header, or upgrade_refused where there is no way back to an ordinary request
  */
 #include "handlers/stages.h"
 #include "lib/http/expect.h"
@@ -35,8 +35,10 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     fault = weir_upgrade_read(&x->request.headers, &x->wants_upgrade);
     if (fault != NULL)
         return weir_refuse(x, fault);
-    x->wants_upgrade = x->wants_upgrade && is_heard(x);
-    return weir_next(x);
+    if (!x->wants_upgrade || is_heard(x))
+        return weir_next(x);
+    x->wants_upgrade = false; /* RFC 9110 §7.8: as if it had not asked */
+    return x->request.version == 20 ? weir_refuse(x, &weir_fault_upgrade_refused) : weir_next(x);
 }
 
 const weir_stage_t weir_stage_upgrade = {.number = 40, .name = "upgrade", .enter = enter};

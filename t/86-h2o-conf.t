@@ -2,6 +2,7 @@
 # Configurations written for h2o 2.2's server: they start unchanged, or say with file and line what cannot be done.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Http2;
 use Weir::TLS;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
@@ -281,6 +282,18 @@ subtest 'proxy.preserve-host' => sub {
     is(seen($reverse, '/d/', '', 'A.test:81')->header('Host'), 'A.test:81', 'ON: the client\'s, byte for byte');
 };
 
+subtest 'over HTTP/2' => sub {
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
+    my $h2 = Weir::Http2->connect($reverse->port);
+    my $r = $h2->get('/a/1?q', pseudo => { ':authority' => 'me.test:81' }, headers => [ [ 'x-list', 'c' ], [ 'x-send-location', "$url/x/2" ] ]);
+    my $seen = Weir::Response->new($r->{body}, '', '', 1, '');
+    is(line_of($seen), 'GET /x/1?q', 'the path behind the URL');
+    is($seen->header('X-List'), 'c, g, h', 'proxy.header.*');
+    is($r->{headers}{location}, 'http://me.test:81/a/2', 'Location');
+    $seen = Weir::Response->new($h2->get('/d/', pseudo => { ':authority' => 'Me.test:81' })->{body}, '', '', 1, '');
+    is($seen->header('Host'), 'Me.test:81', 'proxy.preserve-host');
+};
+
 subtest 'a unix socket' => sub {
     my $path = temp_path('backend');
     my $unix = backend(sub { $_[0]->serve(sub { simple_response($_[0]) }) }, path => $path);
@@ -380,6 +393,14 @@ YAML
     is($seen->status, 200, 'another protocol: an ordinary request');
     unlike($seen->body, qr/^Upgrade:/mi, 'without Upgrade');
     is($proxy->ask($upgrade->('/off', 'websocket'))->status, 200, 'OFF: an ordinary request');
+    SKIP: {
+        skip 'python3-h2 is not installed', 3 unless Weir::Http2::is_possible();
+        my $h2 = Weir::Http2->connect($proxy->port);
+        my $r = $h2->get('/off', method => 'CONNECT', pseudo => { ':protocol' => 'websocket' }, headers => [ [ 'sec-websocket-version', '13' ] ]);
+        is($r->{status}, 501, 'OFF: over HTTP/2 there is none');
+        is($proxy->log_where(status => 501)->{code}, 'upgrade_refused', 'with its reason');
+        is($h2->get('/off')->{status}, 200, 'while others go on');
+    }
 };
 
 subtest 'limits and failures' => sub {

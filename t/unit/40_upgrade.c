@@ -38,6 +38,17 @@ static void hears_what_the_plan_says(void **state)
     }
 }
 
+static void http_2_has_no_way_back(void **state)
+{
+    world_open(NULL);
+    w.plan.upgrades = WEIR_UPGRADES_NONE;
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front, UPGRADE("upgrade", "Upgrade: websocket\r\n"));
+    w.x->request.version = 20;
+    weir_exchange_start(w.x);
+    assert_int_equal(w.front.status, 501); /* RFC 8441 §5: any 2xx would be a tunnel */
+    world_close();
+}
+
 static void refuses_half_a_wish(void **state)
 {
     assert_refused(UPGRADE("upgrade", ""), &weir_fault_bad_request_header);
@@ -59,9 +70,8 @@ static void http_2_wishes_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(notes_the_wish),
-        cmocka_unit_test(hears_what_the_plan_says),
-        cmocka_unit_test(refuses_half_a_wish),
+        cmocka_unit_test(notes_the_wish),         cmocka_unit_test(hears_what_the_plan_says),
+        cmocka_unit_test(http_2_has_no_way_back), cmocka_unit_test(refuses_half_a_wish),
         cmocka_unit_test(http_2_wishes_alike),
     };
 
