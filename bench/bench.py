@@ -600,7 +600,8 @@ def main():
         w = [n for x in a.scenarios.split(",") for n in (SETS[x].split(",") if x in SETS else [x])]
         unknown = [n for n in w if n.lstrip("-") not in BYNAME]
         if unknown: ap.error(f"no such scenario: {', '.join(unknown)}")
-        names = [n for n in names if n in w] if not w[0].startswith("-") else [n for n in names if "-" + n not in w]
+        wanted = [n for n in w if not n.startswith("-")] or names
+        names = [n for n in names if n in wanted and "-" + n not in w]
 
     global NICE
     NICE = a.nice
