@@ -305,7 +305,7 @@ subtest 'much, both ways, with flat memory' => sub {
     like($run->{out}, qr/^\s*$bytes$/, "$bytes bytes down");
     $run = run_command({ seconds => 150 }, 'sh', '-c',
         "head -c $bytes /dev/zero | curl -sS --http2-prior-knowledge -H 'Content-Length: $bytes' -T - -X POST $url/up");
-    is($run->{out}, "got $bytes", "$bytes bytes up");
+    is($run->{out}, "got $bytes", "$bytes bytes up") or diag($run->{err});
     my $more = $own->memory_kb('VmHWM') - $before;
     cmp_ok($more, '<', is_sanitized() ? 40_000 : 10_000, "memory grew by $more kB");
 };
