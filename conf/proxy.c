@@ -2,6 +2,7 @@
 #include "conf/proxy.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "conf/complain.h"
 #include "conf/yaml_node.h"
@@ -82,6 +83,18 @@ static void add(conf_entries_t *entries, const yoml_t *place, const char *name, 
     conf_entries_add(entries, scalar(place, name), value, false);
 }
 
+/** How the certificate of an https backend is verified. */
+static yoml_t *tls_node(conf_t *conf, const yoml_t *url)
+{
+    const conf_value_t *values = conf->level->values, *file = &values[CONF_proxy_ssl_cafile];
+    conf_entries_t entries = {0};
+
+    add(&entries, url, "verify", scalar(url, values[CONF_proxy_ssl_verify_peer].number == 1 ? "ON" : "OFF"));
+    if (file->text != NULL)
+        add(&entries, url, "ca-file", scalar(url, conf_beside(conf, file->text)));
+    return conf_node_map(place_of(url), &entries);
+}
+
 const yoml_t *conf_proxy_router(conf_t *conf)
 {
     const conf_value_t *values = conf->level->values, *keepalive = &values[CONF_proxy_timeout_keepalive];
@@ -94,6 +107,8 @@ const yoml_t *conf_proxy_router(conf_t *conf)
     add(&entries, url, "preserve-host", scalar(url, values[CONF_proxy_preserve_host].number == 1 ? "ON" : "OFF"));
     add(&entries, url, "keepalive", scalar(url, keepalive->where != NULL && keepalive->number == 0 ? "none" : "default"));
     add(&entries, url, "headers", changes_node(url, conf->level->changes));
+    if (url->type == YOML_TYPE_SCALAR && strncasecmp(url->data.scalar, "https:", 6) == 0)
+        add(&entries, url, "tls", tls_node(conf, url));
     *made = (conf_made_t){.next = conf->made, .node = conf_node_map(place_of(url), &entries)};
     conf->made = made;
     return made->node;

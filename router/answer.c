@@ -219,6 +219,14 @@ void weir_backend_protocol(weir_q_backend_t *question, weir_protocol_t protocol)
         q->answer.target.protocol = protocol;
 }
 
+void weir_backend_use_tls(weir_q_backend_t *question, weir_backend_tls_t *tls)
+{
+    ask_question_t *q = of(question);
+
+    if (!is_claimed(q))
+        q->answer.target.tls = tls;
+}
+
 void weir_backend_name(weir_q_backend_t *question, weir_span_t name)
 {
     ask_question_t *q = of(question);

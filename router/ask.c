@@ -36,6 +36,7 @@ static void adopt_foreign(ask_question_t *q)
     bring_home(q, &q->answer.target.name);
     bring_home(q, &q->answer.target.label);
     bring_home(q, &q->answer.target.path);
+    bring_home(q, &q->answer.target.tls_name);
     bring_home(q, &q->answer.page_body);
     for (size_t i = 0; i < q->page_headers.count; i++) {
         bring_home(q, &q->page_headers.at[i].name);

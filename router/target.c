@@ -128,6 +128,8 @@ void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
         target->label = label_of(q, host, port, is_v6);
     if (port == 0)
         return;
+    if (target->tls != NULL)
+        target->tls_name = ask_copy(q, host);
 
     if (is_v6) {
         target->address.v6.sin6_port = htons(port);

@@ -19,6 +19,7 @@
  * BALANCE  Every service given to weir_checkout_pick() comes back in exactly one checkin_service.
  * REPLAY   Take time and randomness from weir_request.h, so that a recorded request can be replayed.
  */
+#include "weir_backend_tls.h"
 #include "weir_types.h"
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
@@ -102,6 +103,8 @@ WEIR_API weir_group_t *weir_checkin_group(const weir_q_checkin_t *q);
 WEIR_API void weir_backend_keepalive(weir_q_backend_t *q, weir_keepalive_t how);
 /** Default: WEIR_HTTP1. A value that this proxy does not know is a failed connect (backend_bad_address). Since ABI 2. */
 WEIR_API void weir_backend_protocol(weir_q_backend_t *q, weir_protocol_t protocol);
+/** backend: speak TLS. `tls` is the router's, and lives until the router is released. Default: NULL, none. Since ABI 3. */
+WEIR_API void weir_backend_use_tls(weir_q_backend_t *q, weir_backend_tls_t *tls);
 /** What logs call this service; default: its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
 /**

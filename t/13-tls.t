@@ -176,6 +176,14 @@ subtest 'a PROXY header before the handshake' => sub {
     ok(defined $client->read_eof, 'a handshake that does not come is closed by its own timer');
 };
 
+subtest 'a client that says nothing behind its handshake' => sub {
+    my $port  = free_port();
+    my $quick = proxy(backends => [$echo], global => { 'weir.header-timeout' => ms(400) }, listen => [ { host => '127.0.0.1', port => $port, ssl => ssl($cert) } ]);
+    my $client = tls_client($port);
+    ok(defined $client->read_eof(5), 'is closed by weir.header-timeout');
+    ok($client->was_notified, 'with close_notify');
+};
+
 # ── configuration ──
 
 subtest 'what cannot be' => sub {

@@ -45,8 +45,11 @@ typedef enum weir_keepalive {
 /** What is spoken with a backend. */
 typedef enum weir_protocol {
     WEIR_HTTP1 = 0, /* HTTP/1.1                                              */
-    WEIR_H2C = 1,   /* HTTP/2 over plain TCP, known beforehand (RFC 9113 §3.3) */
+    WEIR_H2C = 1,   /* HTTP/2, known beforehand (RFC 9113 §3.3); with TLS, by ALPN */
 } weir_protocol_t;
+
+/** How TLS is spoken with backends, and who they must be; see weir_router.h. */
+typedef struct weir_backend_tls weir_backend_tls_t;
 
 /* The router's own data. The proxy only carries pointers to them; a router completes the structs it uses. */
 typedef struct weir_shared weir_shared_t;   /* one per configured router: tables, pools    */

@@ -68,9 +68,11 @@ typedef struct weir_target {
         struct sockaddr_in6 v6;
         struct sockaddr_un path;
     } address;
-    weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
-    weir_span_t label; /* what logs call the service: its name or its address */
-    weir_span_t path;  /* what is asked of it in place of the request's target; base NULL: nothing else */
+    weir_span_t name;        /* of a NAME: NUL-terminated, in the arena              */
+    weir_span_t label;       /* what logs call the service: its name or its address  */
+    weir_span_t path;        /* what is asked of it in place of the request's target; base NULL: nothing else */
+    weir_backend_tls_t *tls; /* NULL: plain. The router's                            */
+    weir_span_t tls_name;    /* the host as the router named it: NUL-terminated, in the arena; with tls only */
 } weir_target_t;
 
 typedef enum weir_decision {

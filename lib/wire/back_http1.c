@@ -47,6 +47,7 @@ static weir_back_t *create(weir_loop_t *loop, const weir_target_t *target, int f
     weir_list_init(&back->in_age);
     back->address_len = target->address_len;
     memcpy(&back->address, &target->address, target->address_len);
+    weir_back_tls_init(&back->tls, target);
     weir_sock_open(&back->sock, loop, fd, false);
     return back;
 }
@@ -59,6 +60,7 @@ void weir_back_destroy(weir_back_t **back)
     *back = NULL;
     weir_timer_cancel(&gone->timer);
     weir_sock_close(&gone->sock);
+    weir_back_tls_finish(&gone->tls);
     weir_bytes_free(&gone->in);
     weir_bytes_free(&gone->out);
     free(gone);
@@ -149,6 +151,11 @@ static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
         end_dial(dial, fault);
 }
 
+static const char *alpn_of(const weir_dial_t *dial)
+{
+    return dial->target.protocol == WEIR_HTTP1 ? "http/1.1" : "h2";
+}
+
 /** The connection is there: it is what was wanted, or HTTP/2 begins on it. */
 static void use_connection(weir_dial_t *dial)
 {
@@ -158,6 +165,56 @@ static void use_connection(weir_dial_t *dial)
     }
     weir_http2_open(&dial->stream, &dial->back->sock, dial->x->plan);
     weir_back_destroy(&dial->back);
+}
+
+static void on_unexpected(weir_sock_t *sock)
+{
+    /* while dialling nobody reads; the socket is not watched */
+}
+
+static void on_secured(weir_dial_t *dial)
+{
+    weir_sock_t *sock = &dial->back->sock;
+    weir_sock_watch(sock, false);
+    sock->on_readable = sock->on_writable = on_unexpected;
+    if (dial->target.protocol != WEIR_HTTP1 && !weir_back_tls_speaks(sock, alpn_of(dial)))
+        fail_address(dial, &weir_fault_backend_not_http2);
+    else
+        use_connection(dial);
+}
+
+/** Under the dial's deadline, as all the rest. */
+static void shake_hands(weir_sock_t *sock)
+{
+    weir_dial_t *dial = WEIR_AROUND(sock, weir_back_t, sock)->x->dial;
+    switch (weir_sock_tls_handshake(sock)) {
+    case WEIR_HANDSHAKE_DONE:
+        on_secured(dial);
+        return;
+    case WEIR_HANDSHAKE_BLOCKED:
+        weir_sock_watch(sock, true);
+        return;
+    case WEIR_HANDSHAKE_FAILED:
+        fail_address(dial, weir_back_tls_fault(sock));
+        return;
+    }
+}
+
+/** The connection is there, in plain. */
+static void on_connection(weir_dial_t *dial)
+{
+    if (dial->target.tls == NULL) {
+        use_connection(dial);
+        return;
+    }
+    weir_sock_t *sock = &dial->back->sock;
+    const weir_fault_t *fault = weir_back_tls_begin(sock, &dial->target, alpn_of(dial));
+    if (fault != NULL) {
+        fail_address(dial, fault);
+        return;
+    }
+    sock->on_readable = sock->on_writable = shake_hands;
+    shake_hands(sock);
 }
 
 static void on_connected(weir_sock_t *sock)
@@ -171,12 +228,7 @@ static void on_connected(weir_sock_t *sock)
         fail_address(dial, fault_of(error));
         return;
     }
-    use_connection(dial);
-}
-
-static void on_unexpected(weir_sock_t *sock)
-{
-    /* while dialling nobody reads; the socket is not watched */
+    on_connection(dial);
 }
 
 static void dial_address(weir_dial_t *dial)
@@ -202,7 +254,7 @@ static void dial_address(weir_dial_t *dial)
     dial->back->sock.on_readable = on_unexpected;
     dial->back->sock.on_writable = on_connected;
     if (result == 0)
-        use_connection(dial);
+        on_connection(dial);
     else
         weir_sock_await_writable(&dial->back->sock);
 }

@@ -9,6 +9,7 @@
  */
 #include "lib/walk/back.h"
 #include "lib/wire/back_pool.h"
+#include "lib/wire/back_tls.h"
 #include "lib/wire/bytes.h"
 #include "lib/wire/sock.h"
 
@@ -33,6 +34,7 @@ typedef struct weir_back_ops {
 struct weir_back {
     const weir_back_ops_t *ops;
     weir_sock_t sock;
+    weir_back_tls_t tls; /* zeroed: plain */
     weir_loop_t *loop;
     weir_exchange_t *x;        /* NULL while idle */
     struct weir_relay *relay;  /* while one is under way */

@@ -16,6 +16,7 @@ struct weir_http2_place {
     weir_list_t queue;    /* of weir_http2_wait_t */
     size_t users;         /* connections and waits that point here, and functions that need it */
     weir_protocol_t protocol;
+    weir_back_tls_t tls; /* that of all its connections */
     socklen_t address_len;
     union {
         struct sockaddr any;
@@ -67,7 +68,8 @@ static place_t *place_of(struct weir_http2_pool *pool, const weir_target_t *targ
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         place_t *place = WEIR_AROUND(node, place_t, link);
         if (place->protocol == target->protocol && place->address_len == target->address_len &&
-            memcmp(&place->address, &target->address, target->address_len) == 0)
+            memcmp(&place->address, &target->address, target->address_len) == 0 &&
+            weir_back_tls_fits(&place->tls, target->tls, weir_back_tls_name(target)))
             return place;
     }
     place_t *place = calloc(1, sizeof(*place));
@@ -75,6 +77,7 @@ static place_t *place_of(struct weir_http2_pool *pool, const weir_target_t *targ
     weir_list_init(&place->connections);
     weir_list_init(&place->queue);
     place->protocol = target->protocol;
+    weir_back_tls_init(&place->tls, target);
     place->address_len = target->address_len;
     memcpy(&place->address, &target->address, target->address_len);
     weir_list_append(bucket, &place->link);
@@ -86,6 +89,7 @@ static void leave_place(place_t *place)
     if (--place->users > 0)
         return;
     weir_list_remove(&place->link);
+    weir_back_tls_finish(&place->tls);
     free(place);
 }
 

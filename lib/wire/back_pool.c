@@ -50,11 +50,15 @@ static weir_list_t *bucket_of(weir_back_pool_t *pool, const struct sockaddr *add
     return &pool->buckets[(hash ^ hash >> 32) % WEIR_POOL_BUCKETS];
 }
 
-static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len)
+/** Of connections to this address that have this TLS, which its first one tells: a place is never empty. */
+static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len,
+                                     const weir_backend_tls_t *tls, const char *name)
 {
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         weir_back_place_t *place = WEIR_AROUND(node, weir_back_place_t, link);
-        if (place->address_len == len && memcmp(&place->address, address, len) == 0)
+        const weir_back_t *first = WEIR_AROUND(place->idle.next, weir_back_t, in_place);
+        if (place->address_len == len && memcmp(&place->address, address, len) == 0 &&
+            weir_back_tls_fits(&first->tls, tls, name))
             return place;
     }
     return NULL;
@@ -63,7 +67,8 @@ static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr 
 weir_back_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target)
 {
     weir_list_t *bucket = bucket_of(pool, &target->address.any, target->address_len);
-    weir_back_place_t *place = find_place(bucket, &target->address.any, target->address_len);
+    weir_back_place_t *place =
+        find_place(bucket, &target->address.any, target->address_len, target->tls, weir_back_tls_name(target));
     if (place == NULL)
         return NULL;
     weir_back_t *back = WEIR_AROUND(place->idle.next, weir_back_t, in_place);
@@ -125,7 +130,7 @@ void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **giving, uint32_t 
     if (pool->idle_count >= WEIR_POOL_IDLE_MAX)
         close_idle(WEIR_AROUND(pool->oldest.next, weir_back_t, in_age));
     weir_list_t *bucket = bucket_of(pool, &back->address.any, back->address_len);
-    back->place = find_place(bucket, &back->address.any, back->address_len);
+    back->place = find_place(bucket, &back->address.any, back->address_len, back->tls.tls, back->tls.name);
     if (back->place == NULL)
         back->place = make_place(bucket, back);
     weir_list_prepend(&back->place->idle, &back->in_place);

@@ -65,6 +65,13 @@ void weir_sock_tls_on_readable(weir_sock_t *sock)
 
 /* ---- life ---- */
 
+void weir_sock_tls_prepare(SSL_CTX *context)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1); /* a record by one read(2), not two */
+}
+
 void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl)
 {
     WEIR_MUST(sock->tls == NULL && SSL_set_fd(ssl, sock->fd) == 1);

@@ -22,6 +22,9 @@
 
 typedef enum weir_handshake { WEIR_HANDSHAKE_DONE, WEIR_HANDSHAKE_BLOCKED, WEIR_HANDSHAKE_FAILED } weir_handshake_t;
 
+/** What every context needs whose connections are to be used here. */
+void weir_sock_tls_prepare(SSL_CTX *context);
+
 /** Begins TLS on an open socket that has none; `ssl` is taken over, with its side (accept or connect) set. */
 void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl);
 

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/sock_tls.h"
 #include "lib/wire/tls_cert.h"
 #include "lib/wire/tls_directory.h"
 #include "lib/wire/tls_names.h"
@@ -169,11 +170,9 @@ static bool set_ciphers(SSL_CTX *context, const weir_tls_settings_t *settings, c
 /** The rest is the same for all. */
 static void set_habits(SSL_CTX *context, const weir_tls_settings_t *settings)
 {
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    weir_sock_tls_prepare(context);
     if (settings->prefers_ours)
         SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(context, 1); /* a record by one read(2), not two */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PATH_BYTES = 107, HOST_BYTES = 255, CLOSE_ENOUGH = 3, WORD_BYTES = 32 };
+enum { HTTPS_PORT = 443, PATH_BYTES = 107, HOST_BYTES = 255, CLOSE_ENOUGH = 3, WORD_BYTES = 32 };
 
 void *builtin_alloc(size_t count, size_t size)
 {
@@ -125,13 +125,42 @@ static bool is_host(const char *host, size_t length)
     return strspn(host, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._") == length;
 }
 
+/* "https://host", with or without a port, without a path. */
+static bool read_url(const weir_config_t *node, const char *text, place_t *out)
+{
+    const char *host = text + sizeof("https://") - 1, *colon = strrchr(host, ':');
+    size_t length = strlen(host);
+
+    out->is_https = true;
+    out->port = HTTPS_PORT;
+    if (length > 0 && host[length - 1] == '/')
+        length--;
+    if (colon != NULL && strpbrk(colon, "]/") != NULL && strpbrk(colon, "]/") != host + length)
+        colon = NULL;
+    if (colon != NULL) {
+        char *digits = builtin_copy(colon + 1, (size_t)(host + length - colon - 1));
+        out->port = port_of(digits);
+        free(digits);
+        length = (size_t)(colon - host);
+    }
+    if (!is_host(host, length))
+        return weir_config_wrong(node, "`%s` is no backend: behind :// stand a host and perhaps a port, and nothing else",
+                                 text);
+    if (out->port == 0)
+        return weir_config_wrong(node, "`%s`: a port is a number from 1 to 65535", text);
+    out->host = builtin_copy(host, length);
+    return true;
+}
+
 bool place_read(const weir_config_t *node, place_t *out)
 {
     const char *text = weir_config_text(node), *colon;
 
-    *out = (place_t){NULL, 0};
+    *out = (place_t){0};
     if (text == NULL)
-        return weir_config_wrong(node, "a backend is written host:port, [v6]:port or unix:/path");
+        return weir_config_wrong(node, "a backend is written host:port, [v6]:port, https://host or unix:/path");
+    if (strncasecmp(text, "https://", 8) == 0)
+        return read_url(node, text, out);
     if (strncmp(text, "unix:", 5) == 0) {
         if (text[5] == '\0' || strlen(text + 5) > PATH_BYTES)
             return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", text, PATH_BYTES);
@@ -140,7 +169,8 @@ bool place_read(const weir_config_t *node, place_t *out)
     }
     colon = strrchr(text, ':');
     if (colon == NULL || !is_host(text, (size_t)(colon - text)))
-        return weir_config_wrong(node, "`%s` is no backend: it is written host:port, [v6]:port or unix:/path", text);
+        return weir_config_wrong(node, "`%s` is no backend: it is written host:port, [v6]:port, https://host or unix:/path",
+                                 text);
     out->port = port_of(colon + 1);
     if (out->port == 0)
         return weir_config_wrong(node, "`%s`: a port is a number from 1 to 65535", text);
@@ -164,8 +194,57 @@ bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_co
     return true;
 }
 
+static bool read_verify(const weir_config_t *node, bool *out_is_unverified)
+{
+    const char *text = weir_config_text(node);
+
+    if (node == NULL)
+        return true;
+    if (text == NULL || (strcasecmp(text, "ON") != 0 && strcasecmp(text, "OFF") != 0))
+        return weir_config_wrong(node, "verify is ON or OFF");
+    *out_is_unverified = strcasecmp(text, "OFF") == 0;
+    return true;
+}
+
+static bool read_tls(const weir_config_t *node, weir_backend_tls_settings_t *out)
+{
+    static const char *const keys[] = {"ca-file", "certificate-file", "key-file", "server-name", "verify", NULL};
+
+    if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "tls is a map of settings");
+    out->ca_file = weir_config_text(weir_config_get(node, keys[0]));
+    out->certificate_file = weir_config_text(weir_config_get(node, keys[1]));
+    out->key_file = weir_config_text(weir_config_get(node, keys[2]));
+    out->server_name = weir_config_text(weir_config_get(node, keys[3]));
+    if ((out->certificate_file == NULL) != (out->key_file == NULL))
+        return weir_config_wrong(node, "tls: certificate-file and key-file need each other");
+    return builtin_keys_check(node, keys) && read_verify(weir_config_get(node, keys[4]), &out->is_unverified);
+}
+
+bool places_secure(const weir_config_t *node, place_t *places, size_t count, weir_backend_tls_t **out_tls)
+{
+    weir_backend_tls_settings_t settings = {.size = sizeof(settings)};
+    char problem[512];
+    size_t secure = 0;
+
+    *out_tls = NULL;
+    for (size_t i = 0; i < count; i++)
+        secure += places[i].is_https;
+    if (secure == 0)
+        return node == NULL || weir_config_wrong(node, "tls is for backends that are written https://host");
+    if (!read_tls(node, &settings))
+        return false;
+    *out_tls = weir_backend_tls_create(&settings, problem, sizeof(problem));
+    if (*out_tls == NULL)
+        return weir_config_wrong(node, "tls: %s", problem);
+    for (size_t i = 0; i < count; i++)
+        places[i].tls = places[i].is_https ? *out_tls : NULL;
+    return true;
+}
+
 weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q)
 {
+    weir_backend_use_tls(q, place->tls);
     if (place->port == 0)
         return weir_backend_at_path(q, place->host);
     return weir_backend_at(q, place->host, place->port);

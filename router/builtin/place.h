@@ -2,7 +2,7 @@
 #ifndef WEIR_ROUTER_BUILTIN_PLACE_H
 #define WEIR_ROUTER_BUILTIN_PLACE_H
 /**
- * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "unix:/path"; and words to read
+ * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path"; and words to read
  *        configuration with. For the built-in routers only.
  */
 #include "weir_router.h"
@@ -10,6 +10,8 @@
 typedef struct place {
     char *host;    /* or the path of a socket */
     uint16_t port; /* 0: it is a path         */
+    bool is_https;
+    weir_backend_tls_t *tls; /* borrowed; NULL: plain */
 } place_t;
 
 /** Reads one place. False after a complaint about `node`; then nothing needs to be freed. */
@@ -17,6 +19,12 @@ bool place_read(const weir_config_t *node, place_t *out);
 
 /** Reads a list of them, or a single one. places_free() also what a false return left. */
 bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_count);
+
+/**
+ * Gives those of the places that are https their TLS: as the map `node` (NULL: the defaults) says. *out_tls is to be released behind
+ * the places; NULL if there are none of that kind. False after a complaint.
+ */
+bool places_secure(const weir_config_t *node, place_t *places, size_t count, weir_backend_tls_t **out_tls);
 
 /** Answers with this place. */
 weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q);

@@ -221,6 +221,7 @@ void reverse_release(weir_shared_t *shared)
     }
     if (shared != NULL) {
         free(shared->service.place.host);
+        weir_backend_tls_release(shared->tls);
         free(shared->text);
     }
     free(shared);

@@ -35,6 +35,7 @@ struct weir_shared {
     weir_span_t host; /* what the backend is called in Host */
     bool preserves_host;
     weir_keepalive_t keepalive;
+    weir_backend_tls_t *tls;   /* NULL: http */
     reverse_change_t *changes; /* in the order they are written */
 };
 

@@ -25,11 +25,11 @@ static bool read_place(weir_shared_t *shared, const weir_config_t *node)
     if (path.base != NULL && (path.len == 0 || path.len > SOCKET_BYTES))
         return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", shared->text, SOCKET_BYTES);
     if (path.base != NULL) {
-        *place = (place_t){builtin_copy(path.base, path.len), 0};
+        *place = (place_t){.host = builtin_copy(path.base, path.len), .is_https = url->is_https};
         shared->host = WEIR_SPAN("localhost");
         return true;
     }
-    *place = (place_t){builtin_copy(url->host.base, url->host.len), url->port};
+    *place = (place_t){.host = builtin_copy(url->host.base, url->host.len), .port = url->port, .is_https = url->is_https};
     shared->host = url->authority;
     return true;
 }
@@ -49,9 +49,8 @@ static bool read_url(weir_shared_t *shared, const weir_config_t *config, const w
         return weir_config_wrong(node != NULL ? node : config, "the router `reverse` needs a url");
     shared->text = builtin_copy(text, strlen(text));
     if (!has_only_graphs(text) || !url_read((weir_span_t){shared->text, strlen(text)}, &shared->url))
-        return weir_config_wrong(node, "`%s` is no URL: it is written http://host:port/path or http://[unix:/socket]/path", text);
-    if (shared->url.is_https)
-        return weir_config_wrong(node, "`%s`: TLS to backends is not supported yet", text);
+        return weir_config_wrong(node, "`%s` is no URL: it is written http://host:port/path or http://[unix:/socket]/path",
+                                 text);
     return read_place(shared, node);
 }
 
@@ -136,13 +135,14 @@ static bool read_headers(weir_shared_t *shared, const weir_config_t *node)
 
 bool reverse_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
-    static const char *const keys[] = {"module", "url", "preserve-host", "keepalive", "headers", NULL};
+    static const char *const keys[] = {"module", "url", "preserve-host", "keepalive", "headers", "tls", NULL};
     weir_shared_t *shared;
 
     if (!builtin_keys_check(config, keys))
         return false;
     shared = builtin_alloc(1, sizeof(*shared));
     if (!read_url(shared, config, weir_config_get(config, "url")) ||
+        !places_secure(weir_config_get(config, "tls"), &shared->service.place, 1, &shared->tls) ||
         !read_flag(weir_config_get(config, "preserve-host"), &shared->preserves_host) ||
         !read_keepalive(weir_config_get(config, "keepalive"), &shared->keepalive) ||
         !read_headers(shared, weir_config_get(config, "headers"))) {

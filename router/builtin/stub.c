@@ -17,6 +17,7 @@ struct weir_shared {
     weir_service_t *services;
     place_t *places;
     size_t count;
+    weir_backend_tls_t *tls; /* NULL: no backend needs it */
 };
 
 struct weir_state {
@@ -63,19 +64,21 @@ static void release(weir_shared_t *shared)
     if (shared == NULL)
         return;
     places_free(shared->places, shared->count);
+    weir_backend_tls_release(shared->tls);
     free(shared->services);
     free(shared);
 }
 
 static bool configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
-    static const char *const keys[] = {"module", "backends", NULL};
+    static const char *const keys[] = {"module", "backends", "tls", NULL};
     weir_shared_t *shared;
 
     if (!builtin_keys_check(config, keys))
         return false;
     shared = builtin_alloc(1, sizeof(*shared));
-    if (!places_read(weir_config_get(config, "backends"), &shared->places, &shared->count)) {
+    if (!places_read(weir_config_get(config, "backends"), &shared->places, &shared->count) ||
+        !places_secure(weir_config_get(config, "tls"), shared->places, shared->count, &shared->tls)) {
         release(shared);
         return false;
     }

@@ -124,6 +124,7 @@ void table_release(weir_shared_t *shared)
     while (app != NULL) {
         weir_group_t *next = app->next;
         places_free(app->places, app->service_count);
+        weir_backend_tls_release(app->tls);
         free_headers(app->headers[WEIR_TO_BACKEND]);
         free_headers(app->headers[WEIR_TO_CLIENT]);
         free_pages(app->pages);

@@ -35,6 +35,7 @@ struct weir_group {
     size_t service_count;
     weir_keepalive_t keepalive;
     weir_protocol_t protocol;
+    weir_backend_tls_t *tls; /* NULL: no backend needs it */
     bool has_deep_continue, has_peer_port;
     table_header_t *headers[2]; /* by weir_way_t, in the order they are written */
     char *redirect_to;          /* NULL: none                                   */

@@ -26,9 +26,10 @@ static bool read_domains(weir_shared_t *shared, weir_group_t *app, const weir_co
     return true;
 }
 
-static bool read_backends(weir_group_t *app, const weir_config_t *node)
+static bool read_backends(weir_group_t *app, const weir_config_t *node, const weir_config_t *tls)
 {
-    if (!places_read(node, &app->places, &app->service_count))
+    if (!places_read(node, &app->places, &app->service_count) ||
+        !places_secure(tls, app->places, app->service_count, &app->tls))
         return false;
     app->services = builtin_alloc(app->service_count, sizeof(*app->services));
     for (size_t i = 0; i < app->service_count; i++)
@@ -76,20 +77,31 @@ static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
     return builtin_word_wrong(node, "keepalive", text, words);
 }
 
+static bool is_all_https(const weir_group_t *app, bool is_https)
+{
+    for (size_t i = 0; i < app->service_count; i++)
+        if (app->places[i].is_https != is_https)
+            return false;
+    return true;
+}
+
 static bool read_protocol(weir_group_t *app, const weir_config_t *node)
 {
-    static const char *const words[] = {"http1", "h2c", NULL};
-    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_H2C};
+    static const char *const words[] = {"http1", "h2c", "h2", NULL};
+    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_H2C, WEIR_H2C};
     const char *text = weir_config_text(node);
 
     if (node == NULL)
         return true;
     if (text == NULL)
-        return weir_config_wrong(node, "protocol is http1 or h2c");
+        return weir_config_wrong(node, "protocol is http1, h2c or h2");
     for (size_t i = 0; words[i] != NULL; i++) {
         if (strcmp(words[i], text) == 0) {
             app->protocol = values[i];
-            return true;
+            return i == 0 || is_all_https(app, i == 2) ||
+                   weir_config_wrong(node, i == 1
+                                               ? "protocol h2c is for plain backends; with TLS it is h2"
+                                               : "protocol h2 is for backends that are written https://host; else it is h2c");
         }
     }
     return builtin_word_wrong(node, "protocol", text, words);
@@ -214,8 +226,8 @@ static bool read_pages(weir_group_t *app, const weir_config_t *node)
 
 static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
 {
-    static const char *const keys[] = {"domains", "backends",    "features",    "keepalive", "protocol",
-                                       "headers", "redirect-to", "error-pages", NULL};
+    static const char *const keys[] = {"domains", "backends", "features",    "keepalive",   "protocol",
+                                       "tls",     "headers",  "redirect-to", "error-pages", NULL};
     const weir_config_t *domains = weir_config_get(node, "domains");
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP)
@@ -224,7 +236,8 @@ static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config
         return false;
     if (builtin_entry_count(domains) == 0 || weir_config_kind(domains) == WEIR_CONFIG_MAP)
         return weir_config_wrong(domains != NULL ? domains : key, "the app `%s` needs a list of domains", app->name);
-    if (!read_domains(shared, app, domains) || !read_backends(app, weir_config_get(node, "backends")) ||
+    if (!read_domains(shared, app, domains) ||
+        !read_backends(app, weir_config_get(node, "backends"), weir_config_get(node, "tls")) ||
         !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, weir_config_get(node, "keepalive")) ||
         !read_protocol(app, weir_config_get(node, "protocol")) || !read_headers(app, weir_config_get(node, "headers")) ||
         !read_redirect(app, weir_config_get(node, "redirect-to")) || !read_pages(app, weir_config_get(node, "error-pages")))

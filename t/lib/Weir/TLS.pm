@@ -6,6 +6,7 @@ package Weir::TLS;
 #   authority('name')                       a CA: { cert, key }
 #   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], days => N, rsa => bits
 #   tls_client($port, hostname => …, ca => $ca, alpn => […], versions => …, cert => $c)   a Weir::Client, or undef: why is in tls_error()
+#   tls_backend(sub { … }, cert => $c, ca => $ca, alpn => […])   a backend; with ca it wants a certificate; its connections know how they began
 #   s_client($port, @arguments)             what `openssl s_client` says, with an empty standard input
 use strict;
 use warnings;
@@ -15,7 +16,7 @@ use IO::Socket::SSL;
 use Weir::Client;
 use Weir::Test ();
 
-our @EXPORT = qw(authority certificate tls_client tls_error s_client openssl);
+our @EXPORT = qw(authority certificate tls_client tls_error tls_backend s_client openssl);
 
 my $error = '';
 my $serial = 0;
@@ -82,6 +83,34 @@ sub tls_client {
     return $client;
 }
 
+sub tls_backend {
+    my ($serve, %option) = @_;
+    my $ca = delete $option{ca};
+    my ($cert, $alpn, $versions) = delete @option{qw(cert alpn versions)};
+    my $context = IO::Socket::SSL::SSL_Context->new(
+        SSL_server => 1,
+        SSL_cert_file => $cert->{cert}, SSL_key_file => $cert->{key},
+        ($ca ? (SSL_verify_mode => SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, SSL_ca_file => $ca->{cert}) : ()),
+        ($alpn ? (SSL_alpn_protocols => $alpn) : ()),
+        ($versions ? (SSL_version => $versions) : ()),
+        SSL_session_id_context => 'test',
+    ) or croak "context: $IO::Socket::SSL::SSL_ERROR";
+    return Weir::Test::backend(sub {
+        my ($c) = @_;
+        my $socket = $c->{socket};
+        $socket->blocking(1);
+        if (!IO::Socket::SSL->start_SSL($socket, SSL_server => 1, SSL_reuse_ctx => $context, Timeout => Weir::Client::wait_seconds())) {
+            $c->note("handshake failed: $IO::Socket::SSL::SSL_ERROR");
+            return;
+        }
+        $socket->blocking(0);
+        bless $c, 'Weir::Backend::Connection::TLS';
+        $c->note(join ' ', 'tls', $socket->get_sslversion, 'sni=' . ($socket->get_servername // '-'), 'alpn=' . ($socket->alpn_selected // '-'),
+            'reused=' . Net::SSLeay::session_reused($socket->_get_ssl_object), 'client=' . ($ca ? $socket->peer_certificate('cn') : '-'));
+        $serve->($c);
+    }, %option);
+}
+
 sub s_client {
     my ($port, @arguments) = @_;
     my $r = Weir::Test::run_command(qw(openssl s_client -connect), "127.0.0.1:$port", @arguments);
@@ -133,5 +162,10 @@ sub close {
     $self->{socket}->close(SSL_no_shutdown => 1) if $self->{socket};
     return;
 }
+
+package Weir::Backend::Connection::TLS;
+
+use mro 'c3';
+our @ISA = qw(Weir::Client::TLS Weir::Backend::Connection);
 
 1;
