@@ -18,7 +18,6 @@ my $log = temp_path('h2o.log');
 my $proxy = proxy(
     backends => [$echo],
     global   => {
-        'handshake-timeout' => 1,
         'access-log' => { path => $log, format => '%U %{ssl.protocol-version}x %{ssl.cipher}x %{ssl.cipher-bits}x %{ssl.session-reused}x %{ssl.session-id}x' },
     },
     listen => [ map { { host => '127.0.0.1', port => $_->[0], %{ $_->[1] } } } (
@@ -84,12 +83,23 @@ subtest 'what is no handshake' => sub {
     my $client = $proxy->connect(to => $tls);
     $client->write("\x16\x03\x01\x00\x05hello");
     ok(defined $client->read_eof, 'rubbish is closed');
-    $client = $proxy->connect(to => $tls);
+    is(ask(tls_client($tls), get('/'))->status, 200, 'others do not feel it');
+};
+
+subtest 'handshakes that stall' => sub {
+    my ($port, $behind) = (free_port(), free_port());
+    my $quick = proxy(backends => [$echo], global => { 'handshake-timeout' => 1 }, listen => [
+        { host => '127.0.0.1', port => $port, ssl => ssl($cert) },
+        { host => '127.0.0.1', port => $behind, ssl => ssl($cert), 'proxy-protocol' => 'ON' },
+    ]);
+    my $client = $quick->connect(to => $port);
     $client->write("\x16");
     my $at = time;
-    ok(defined $client->read_eof, 'a handshake that stalls is closed by handshake-timeout');
+    ok(defined $client->read_eof, 'are closed by handshake-timeout');
     ok(time - $at > 0.8, 'not before it');
-    is(ask(tls_client($tls), get('/'))->status, 200, 'others do not feel it');
+    $client = $quick->connect(to => $behind);
+    $client->write("PROXY TCP4 192.0.2.9 198.51.100.2 4711 443\r\n");
+    ok(defined $client->read_eof, 'behind a PROXY header, too');
 };
 
 # ── requests ──
@@ -124,6 +134,23 @@ subtest 'records of every size' => sub {
     my $r = ask($client, "POST /both HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000\r\n\r\n$body");
     is(length $r->body, length($body) + index($r->body, "\r\n\r\n") + 4, 'full ones');
     ok(substr($r->body, -100_000) eq $body, 'byte by byte');
+};
+
+subtest 'a client that reads slowly gets every byte' => sub {
+    my $body = join '', map { pack 'N', $_ * 2654435761 % 4294967296 } 1 .. 1_000_000;
+    my $client = tls_client($tls, receive_buffer => 4096);
+    $client->write("POST /slowly HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4000000\r\n\r\n");
+    $client->write($body, 30);
+    my $r = $client->read_response(seconds => 30);
+    is(length $r->body, length($body) + index($r->body, "\r\n\r\n") + 4, 'all of them');
+    ok(substr($r->body, -4_000_000) eq $body, 'in their order');
+};
+
+subtest 'new keys in the middle' => sub {
+    my $request = 'GET /keys HTTP/1.1\r\nHost: a.test\r\n\r\n';
+    my $r = run_command('/bin/sh', '-c', "(printf '$request'; sleep 0.5; echo K; sleep 0.5; printf '$request'; sleep 0.5) | openssl s_client -connect 127.0.0.1:$tls -tls1_3");
+    like($r->{out} . $r->{err}, qr/KEYUPDATE/, 'the client asks for them');
+    is(scalar(() = $r->{out} =~ m{^HTTP/1\.1 200 }mg), 2, 'requests before and after');
 };
 
 subtest 'an upload whose TLS ends without close_notify is an abort' => sub {
@@ -171,9 +198,6 @@ subtest 'a PROXY header before the handshake' => sub {
         like($r->body, qr/^X-Forwarded-Port: 80\r$/m, 'the port is the header\'s');
     }
     is(tls_client($proxied), undef, 'without it there is no handshake');
-    my $client = $proxy->connect(to => $proxied);
-    $client->write("PROXY TCP4 192.0.2.9 198.51.100.2 4711 443\r\n");
-    ok(defined $client->read_eof, 'a handshake that does not come is closed by its own timer');
 };
 
 subtest 'a client that says nothing behind its handshake' => sub {
