@@ -170,3 +170,10 @@ void conf_listen_finish(conf_t *conf)
         if (conf->listens.at[i].hosts == NULL)
             conf->listens.at[i].hosts = conf->globalconf.hosts;
 }
+
+void conf_listen_begin(const conf_t *conf)
+{
+    for (size_t i = 0; i < conf->listens.count; i++)
+        if (conf->listens.at[i].tls != NULL)
+            weir_tls_watch_status(conf->listens.at[i].tls);
+}

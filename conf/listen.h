@@ -31,6 +31,9 @@ int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node);
 /** Listens on an address given as text ("8080", "127.0.0.1:8080", "[::]:80", "unix:/path"). Returns a sentence on failure. */
 const char *conf_listen_on_text(conf_t *conf, const char *text);
 
+/** What only a process does that is going to serve: OCSP stapling for all listens that want it. */
+void conf_listen_begin(const conf_t *conf);
+
 /** Makes every host reachable through the listens of the global level; when all hosts are known. */
 void conf_listen_finish(conf_t *conf);
 

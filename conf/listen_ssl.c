@@ -7,10 +7,12 @@
 
 #include "conf/complain.h"
 
+enum { OCSP_INTERVAL_S = 14400, OCSP_MAX_FAILURES = 3 }; /* as h2o */
+
 /** The scalars of the mapping as they stand there. */
 typedef struct words {
     const yoml_t *certificate_file, *key_file, *minimum, *maximum, *ciphers, *ciphersuites, *preference, *dh_file;
-    const yoml_t *verify, *client_ca_file, *neverbleed, *directory;
+    const yoml_t *verify, *client_ca_file, *neverbleed, *directory, *ocsp_interval, *ocsp_failures, *ocsp_command;
 } words_t;
 
 static const struct {
@@ -31,6 +33,9 @@ static const struct {
     {"client-ca-file", offsetof(words_t, client_ca_file)},
     {"neverbleed", offsetof(words_t, neverbleed)},
     {"certificate-directory", offsetof(words_t, directory)},
+    {"ocsp-update-interval", offsetof(words_t, ocsp_interval)},
+    {"ocsp-max-failures", offsetof(words_t, ocsp_failures)},
+    {"ocsp-update-cmd", offsetof(words_t, ocsp_command)},
 };
 
 static int read_words(const yoml_t *node, words_t *words)
@@ -116,6 +121,31 @@ static int read_neverbleed(const yoml_t *node)
     return 0;
 }
 
+static int read_count(const yoml_t *node, const char *name, uint32_t *out_count)
+{
+    char *end;
+    unsigned long count;
+
+    if (node == NULL)
+        return 0;
+    count = strtoul(node->data.scalar, &end, 10);
+    if (node->data.scalar[0] < '0' || node->data.scalar[0] > '9' || *end != '\0' || count > 31536000)
+        return conf_complain(node, "ssl: %s must be a number from 0 to 31536000", name);
+    *out_count = (uint32_t)count;
+    return 0;
+}
+
+static int read_ocsp(const words_t *words, weir_tls_settings_t *settings)
+{
+    settings->ocsp_interval_s = OCSP_INTERVAL_S;
+    settings->ocsp_max_failures = OCSP_MAX_FAILURES;
+    if (words->ocsp_command != NULL)
+        conf_complain(words->ocsp_command, "ssl: ocsp-update-cmd has no effect: responders are asked without a command");
+    if (read_count(words->ocsp_interval, "ocsp-update-interval", &settings->ocsp_interval_s) != 0)
+        return -1;
+    return read_count(words->ocsp_failures, "ocsp-max-failures", &settings->ocsp_max_failures);
+}
+
 static const char *path_of(conf_t *conf, const yoml_t *node)
 {
     const char *path;
@@ -139,10 +169,10 @@ static const char *or_nothing(const char *text)
 
 static const char *settings_text(conf_t *conf, const weir_tls_settings_t *settings)
 {
-    return weir_arena_format(&conf->arena, "%d|%d|%s|%s|%d|%s|%d|%s|%s", settings->least_version, settings->most_version,
+    return weir_arena_format(&conf->arena, "%d|%d|%s|%s|%d|%s|%d|%s|%s|%u|%u", settings->least_version, settings->most_version,
                              or_nothing(settings->ciphers), or_nothing(settings->ciphersuites), settings->prefers_ours,
                              or_nothing(settings->dh_file), (int)settings->verify, or_nothing(settings->client_ca_file),
-                             or_nothing(settings->directory))
+                             or_nothing(settings->directory), settings->ocsp_interval_s, settings->ocsp_max_failures)
         .base;
 }
 
@@ -156,7 +186,8 @@ int conf_ssl_read(conf_t *conf, const yoml_t *node, conf_ssl_t *out_ssl)
         return conf_complain(node, "listen: ssl must be a mapping with certificate-file and key-file");
     if (read_words(node, &words) != 0 || read_version(words.minimum, &settings->least_version) != 0 ||
         read_version(words.maximum, &settings->most_version) != 0 || read_neverbleed(words.neverbleed) != 0 ||
-        read_preference(words.preference, &settings->prefers_ours) != 0 || read_verify(&words, &settings->verify) != 0)
+        read_preference(words.preference, &settings->prefers_ours) != 0 || read_verify(&words, &settings->verify) != 0 ||
+        read_ocsp(&words, settings) != 0)
         return -1;
     if (words.certificate_file == NULL && (words.directory == NULL || words.key_file != NULL))
         return conf_complain(node, "ssl: certificate-file is missing");

@@ -28,6 +28,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
+#include "lib/wire/tls_ocsp.h"
 #include "weir.h"
 
 enum { LAST_LINES_MS = 2000 };
@@ -193,6 +194,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
 
     if (settings != NULL) {
         service->newest = conf_around(settings);
+        conf_listen_begin(service->newest);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
         weir_log("reload: %s is in use", service->file);
@@ -279,7 +281,9 @@ int conf_serve(conf_t **conf_slot, const char *file)
     *conf_slot = NULL; /* the server discards it */
     begin_service(&service, conf, file);
     conf_complain_settle();
+    conf_listen_begin(conf);
     status = weir_server_run(&conf->settings, &hooks);
+    weir_tls_ocsp_stop();
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
     if (service.fixed[CONF_pid_file] != NULL && status != EXIT_START_UP)

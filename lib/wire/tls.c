@@ -14,6 +14,7 @@
 #include "lib/wire/tls_cert.h"
 #include "lib/wire/tls_directory.h"
 #include "lib/wire/tls_names.h"
+#include "lib/wire/tls_ocsp.h"
 #include "lib/wire/tls_tickets.h"
 
 struct weir_tls {
@@ -23,7 +24,8 @@ struct weir_tls {
     weir_tls_names_t files;          /* certificates by the path they came from: none is loaded twice */
     weir_tls_directory_t *directory; /* NULL: none */
     weir_tls_tickets_t *tickets;     /* NULL: none */
-    bool has_default;
+    weir_tls_cert_t *fallback;       /* for whoever asks for no name or an unknown one: one of files', or NULL */
+    uint32_t ocsp_interval_s, ocsp_max_failures;
 };
 
 bool weir_tls_explain(char problem[static WEIR_TLS_PROBLEM_BYTES], const char *what, const char *about)
@@ -60,12 +62,24 @@ static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
 static int on_certificate_wanted(SSL *ssl, void *arg)
 {
     weir_tls_t *tls = arg;
-    weir_tls_cert_t *cert = find(tls, ssl);
-    if (cert == NULL)
-        return tls->has_default;
+    bool is_only = tls->files.count == 1 && tls->directory == NULL;
+    weir_tls_cert_t *cert = is_only ? NULL : find(tls, ssl);
+    if (cert == NULL) { /* the context has the fallback already */
+        if (tls->fallback != NULL)
+            weir_tls_cert_staple(tls->fallback, ssl);
+        return tls->fallback != NULL;
+    }
     bool is_used = weir_tls_cert_use(cert, ssl);
+    weir_tls_cert_staple(cert, ssl);
     weir_tls_cert_release(&cert);
     return is_used;
+}
+
+/** on_certificate_wanted() has put it there, if there is any. */
+static int on_status_wanted(SSL *ssl, void *arg)
+{
+    const unsigned char *answer;
+    return SSL_get_tlsext_status_ocsp_resp(ssl, &answer) > 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
@@ -183,7 +197,6 @@ static bool set_directory(weir_tls_t *tls, const char *path, char problem[static
     if (path == NULL)
         return true;
     tls->directory = weir_tls_directory_open(path, problem);
-    SSL_CTX_set_cert_cb(tls->context, on_certificate_wanted, tls);
     return tls->directory != NULL;
 }
 
@@ -196,6 +209,10 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
     SSL_CTX *context = tls->context = SSL_CTX_new(TLS_server_method());
     WEIR_MUST(context != NULL);
     set_habits(context, settings);
+    SSL_CTX_set_cert_cb(context, on_certificate_wanted, tls);
+    SSL_CTX_set_tlsext_status_cb(context, on_status_wanted);
+    tls->ocsp_interval_s = settings->ocsp_interval_s;
+    tls->ocsp_max_failures = settings->ocsp_max_failures;
     if (!set_versions(context, settings, problem) || !set_ciphers(context, settings, problem) ||
         !set_dh(context, settings->dh_file, problem) || !set_verify(context, settings, problem) ||
         !set_directory(tls, settings->directory, problem))
@@ -224,9 +241,9 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
     weir_span_t key = {clean, 0};
     if (cert == NULL)
         return false;
-    if (!tls->has_default && !weir_tls_cert_use_as_default(cert, tls->context))
+    if (tls->fallback == NULL && !weir_tls_cert_use_as_default(cert, tls->context))
         return weir_tls_explain(problem, certificate_file, "is not wanted by OpenSSL");
-    tls->has_default = true;
+    tls->fallback = tls->fallback != NULL ? tls->fallback : cert;
     if (name == NULL)
         return true;
     if (!weir_tls_name_clean((weir_span_t){name, strlen(name)}, clean, &key.len)) {
@@ -235,8 +252,6 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
     }
     if (weir_tls_names_find(&tls->names, key) == NULL)
         weir_tls_names_add(&tls->names, key, weir_tls_cert_hold(cert));
-    if (tls->files.count > 1)
-        SSL_CTX_set_cert_cb(tls->context, on_certificate_wanted, tls);
     return true;
 }
 
@@ -251,6 +266,14 @@ void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets)
     SSL_CTX_set_app_data(tls->context, tls);
     SSL_CTX_set_timeout(tls->context, (long)weir_tls_tickets_lifetime_s(tickets));
     SSL_CTX_set_tlsext_ticket_key_evp_cb(tls->context, on_ticket);
+}
+
+void weir_tls_watch_status(const weir_tls_t *tls)
+{
+    if (tls->ocsp_interval_s == 0 || tls->files.count == 0)
+        return;
+    for (const weir_list_t *node = tls->files.names.next; node != &tls->files.names; node = node->next)
+        weir_tls_ocsp_watch(WEIR_AROUND(node, weir_tls_name_t, link)->cert, tls->ocsp_interval_s, tls->ocsp_max_failures);
 }
 
 weir_tls_t *weir_tls_hold(weir_tls_t *tls)

@@ -36,6 +36,8 @@ typedef struct weir_tls_settings {
     weir_tls_verify_t verify;
     const char *client_ca_file; /* must be set if verify is not NONE */
     const char *directory;      /* of NAME.crt and NAME.key          */
+    uint32_t ocsp_interval_s;   /* 0: no OCSP stapling               */
+    uint32_t ocsp_max_failures; /* in a row, until the last answer is given up */
 } weir_tls_settings_t;
 
 typedef struct weir_tls weir_tls_t;
@@ -53,6 +55,9 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
 
 /** Once all certificates are there, and before the first connection: with which tickets sessions are resumed (held from now on); NULL: they are not. */
 void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets);
+
+/** Begins OCSP stapling for its certificates, if its settings want it: when they are going to be used. See tls_ocsp.h. */
+void weir_tls_watch_status(const weir_tls_t *tls);
 
 weir_tls_t *weir_tls_hold(weir_tls_t *tls);
 

@@ -2,6 +2,7 @@
 #include "lib/wire/tls_cert.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "lib/base/must.h"
 
@@ -17,6 +19,11 @@ struct weir_tls_cert {
     X509 *leaf;
     EVP_PKEY *key;
     STACK_OF(X509) * chain;
+    char *file;
+    pthread_mutex_t lock;
+    unsigned char *staple; /* under the lock; NULL: none */
+    size_t staple_len;
+    time_t staple_until; /* 0: for ever */
 };
 
 /** OpenSSL would ask whoever sits at the terminal. */
@@ -77,6 +84,8 @@ weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *ke
     weir_tls_cert_t *cert = calloc(1, sizeof(*cert));
     WEIR_MUST(cert != NULL);
     atomic_init(&cert->holders, 1);
+    cert->file = strdup(certificate_file);
+    WEIR_MUST(cert->file != NULL && pthread_mutex_init(&cert->lock, NULL) == 0);
     ERR_clear_error();
     if (!read_certificates(cert, certificate_file, problem) || !read_key(cert, key_file, problem))
         weir_tls_cert_release(&cert);
@@ -98,6 +107,9 @@ void weir_tls_cert_release(weir_tls_cert_t **slot)
     X509_free(cert->leaf);
     EVP_PKEY_free(cert->key);
     sk_X509_pop_free(cert->chain, X509_free);
+    pthread_mutex_destroy(&cert->lock);
+    free(cert->staple);
+    free(cert->file);
     free(cert);
 }
 
@@ -110,4 +122,57 @@ bool weir_tls_cert_use(const weir_tls_cert_t *cert, SSL *ssl)
 bool weir_tls_cert_use_as_default(const weir_tls_cert_t *cert, SSL_CTX *context)
 {
     return SSL_CTX_use_cert_and_key(context, cert->leaf, cert->key, cert->chain, 1) == 1;
+}
+
+/* ---- what its authority says ---- */
+
+X509 *weir_tls_cert_leaf(const weir_tls_cert_t *cert)
+{
+    return cert->leaf;
+}
+
+X509 *weir_tls_cert_issuer(const weir_tls_cert_t *cert)
+{
+    for (int i = 0; i < sk_X509_num(cert->chain); i++)
+        if (X509_check_issued(sk_X509_value(cert->chain, i), cert->leaf) == X509_V_OK)
+            return sk_X509_value(cert->chain, i);
+    return NULL;
+}
+
+const char *weir_tls_cert_file(const weir_tls_cert_t *cert)
+{
+    return cert->file;
+}
+
+bool weir_tls_cert_is_last(const weir_tls_cert_t *cert)
+{
+    return atomic_load(&cert->holders) == 1;
+}
+
+void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t until)
+{
+    unsigned char *copy = NULL;
+    if (answer.len > 0) {
+        copy = malloc(answer.len);
+        WEIR_MUST(copy != NULL);
+        memcpy(copy, answer.base, answer.len);
+    }
+    pthread_mutex_lock(&cert->lock);
+    free(cert->staple);
+    cert->staple = copy;
+    cert->staple_len = answer.len;
+    cert->staple_until = until;
+    pthread_mutex_unlock(&cert->lock);
+}
+
+void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl)
+{
+    if (SSL_get_tlsext_status_type(ssl) != TLSEXT_STATUSTYPE_ocsp)
+        return;
+    pthread_mutex_lock(&cert->lock);
+    bool is_fresh = cert->staple != NULL && (cert->staple_until == 0 || time(NULL) < cert->staple_until);
+    unsigned char *copy = is_fresh ? OPENSSL_memdup(cert->staple, cert->staple_len) : NULL;
+    if (copy != NULL)
+        SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)cert->staple_len);
+    pthread_mutex_unlock(&cert->lock);
 }

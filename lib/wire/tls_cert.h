@@ -5,8 +5,10 @@
  * @file  A certificate, its chain and its key, ready to be shown by any number of connections.
  *
  * OWNER    Shared, by count.
- * THREAD   Any; frozen once it is loaded.
+ * THREAD   Any; all but its staple is frozen once it is loaded.
  */
+#include <time.h>
+
 #include <openssl/ssl.h>
 
 #include "lib/wire/tls.h"
@@ -27,5 +29,19 @@ bool weir_tls_cert_use(const weir_tls_cert_t *cert, SSL *ssl);
 
 /** The same for all connections of `context` that are told nothing else. */
 bool weir_tls_cert_use_as_default(const weir_tls_cert_t *cert, SSL_CTX *context);
+
+/** Has `ssl` show the authority's answer about it, if its client wants one and there is one of this time. */
+void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl);
+
+/** What the authority has said (copied), to be shown until then; 0: for ever. Empty: nothing. */
+void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t until);
+
+/** Itself; who has signed it, NULL if that is not in its file; and the file. Borrowed. */
+X509 *weir_tls_cert_leaf(const weir_tls_cert_t *cert);
+X509 *weir_tls_cert_issuer(const weir_tls_cert_t *cert);
+const char *weir_tls_cert_file(const weir_tls_cert_t *cert);
+
+/** Whether the caller's is the only hold. */
+bool weir_tls_cert_is_last(const weir_tls_cert_t *cert);
 
 #endif

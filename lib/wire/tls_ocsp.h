@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_TLS_OCSP_H
+#define WEIR_WIRE_TLS_OCSP_H
+/**
+ * @file  OCSP stapling: asks the authority of each watched certificate whether it is still good, and has its answer shown in handshakes.
+ *
+ * One thread for all of them, which waits for one responder at a time, 5 seconds at most. An answer is shown only if its signature, its
+ * certificate and its time are right and it says good; and no longer than it says itself. A certificate without a responder's address, or without
+ * its issuer behind it in its file, is left alone.
+ *
+ * OWNER    The process. A certificate that nobody else holds any more is forgotten.
+ * THREAD   Any may watch; stop on the main one.
+ */
+#include "lib/wire/tls_cert.h"
+
+/** Every `interval_s`; what was said last is given up after more than `max_failures` in a row. */
+void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t max_failures);
+
+/** Ends the thread and forgets all certificates; harmless if there is none. */
+void weir_tls_ocsp_stop(void);
+
+#endif

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+# OCSP stapling: what the authority says of our certificate is shown in handshakes, and nothing else.
+use lib 't/lib';
+use Weir::Test;
+use Weir::TLS;
+use POSIX qw(strftime);
+
+my $ca   = authority('test authority');
+my $echo = echo_backend();
+my $port = free_port();
+my $good = certificate('good.test', ca => $ca, ocsp => "http://127.0.0.1:$port/", chain => 1);
+my $bad  = certificate('revoked.test', ca => $ca, ocsp => "http://127.0.0.1:$port/", chain => 1);
+my $bare = certificate('bare.test', ca => $ca, ocsp => "http://127.0.0.1:$port/");    # its issuer is not in the file
+
+# The index of openssl ca(1): what the responder knows.
+sub line {
+    my ($state, $c, $when) = @_;
+    my ($serial) = openssl('x509', '-noout', '-serial', '-in', $c->{cert}) =~ /=(\w+)/;
+    my $until = strftime('%y%m%d%H%M%SZ', gmtime(time + 864000));
+    return join("\t", $state, $until, $when // '', $serial, 'unknown', '/CN=x') . "\n";
+}
+my $index = write_file(temp_path('index'), line('V', $good), line('R', $bad, strftime('%y%m%d%H%M%SZ', gmtime(time - 100))), line('V', $bare));
+write_file("$index.attr", "unique_subject = no\n");
+
+# A responder: openssl(1) answers, and $signer signs.
+sub responder {
+    my ($signer) = @_;
+    my $responder = backend(sub {
+        my ($c) = @_;
+        my ($head, $body) = $c->read_request or return;
+        my ($question, $answer) = map { temp_path("$_-$$") } qw(question answer);
+        write_file($question, $body);
+        system("openssl ocsp -index $index -CA $ca->{cert} -rsigner $signer->{cert} -rkey $signer->{key} -ndays 1 -reqin $question -respout $answer >/dev/null 2>&1");
+        $c->write(simple_response(read_file($answer), headers => "Content-Type: application/ocsp-response\r\n"));
+    }, port => $port);
+    return sub { $responder->stop };
+}
+
+sub start {
+    my ($c, %more) = @_;
+    my $at = free_port();
+    my $proxy = proxy(backends => [$echo], listen => [ { host => '127.0.0.1', port => $at, ssl => { 'certificate-file' => $c->{cert}, 'key-file' => $c->{key}, 'ocsp-update-interval' => 1, %more } } ]);
+    return ($proxy, $at);
+}
+
+sub status { my ($at, @flags) = @_; return s_client($at, '-status', @flags) }
+
+subtest 'an answer is shown' => sub {
+    my $stop = responder($ca);
+    my ($proxy, $at) = start($good);
+    for my $flag ('-tls1_2', '-tls1_3') {
+        my $said = wait_for { my $text = status($at, $flag); $text =~ /OCSP Response Status: successful/ ? $text : select(undef, undef, undef, 0.05) };
+        like($said, qr/Cert Status: good/, "$flag: good");
+    }
+    unlike(s_client($at), qr/OCSP Response Status/, 'only to those who ask for it');
+    $stop->();
+    ok((wait_for { $proxy->stderr =~ /OCSP: .*: the responder does not answer/ } 3 * wait_seconds()), 'a responder that is gone is told');
+    like(status($at), qr/Cert Status: good/, 'what it said last is still shown');
+};
+
+subtest 'and given up after too many failures' => sub {
+    my $stop = responder($ca);
+    my ($proxy, $at) = start($good, 'ocsp-max-failures' => 0);
+    ok(wait_for { status($at) =~ /Cert Status: good/ }, 'it was there');
+    $stop->();
+    ok((wait_for { status($at) =~ /OCSP response: no response sent/ } 3 * wait_seconds()), 'and is not');
+};
+
+subtest 'what is not shown' => sub {
+    my $stop = responder($ca);
+    my ($proxy, $at) = start($bad);
+    ok(wait_for { $proxy->stderr =~ /OCSP: .*: the certificate has been revoked/ }, 'a certificate that was revoked is told');
+    like(status($at), qr/OCSP response: no response sent/, 'and not shown');
+    $stop->();
+    my $stranger = authority('somebody');
+    $stop = responder($stranger);
+    ($proxy, $at) = start($good);
+    ok(wait_for { $proxy->stderr =~ /OCSP: .*: the answer is not signed by the authority/ }, "somebody else's word is told");
+    like(status($at), qr/OCSP response: no response sent/, 'and not shown');
+    ($proxy, $at) = start($good, 'ocsp-update-interval' => 0);
+    like(status($at), qr/OCSP response: no response sent/, 'ocsp-update-interval: 0 asks nobody');
+    ($proxy, $at) = start($bare);
+    like(status($at), qr/OCSP response: no response sent/, 'without the issuer nobody can be asked');
+    is($proxy->stderr =~ /OCSP/, '', 'which is no reason to complain');
+    $stop->();
+};
+
+subtest "h2o's directives" => sub {
+    my $file = write_file(temp_path('h2o.yaml'), "num-ocsp-updaters: 4\nlisten:\n  port: 1\n  ssl:\n    certificate-file: $good->{cert}\n    key-file: $good->{key}\n    ocsp-update-cmd: share/h2o/fetch-ocsp-response\n    ocsp-max-failures: 2\n    neverbleed: ON\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n");
+    my $r = weir('check', '-c', $file);
+    is($r->{exit}, 0, 'are accepted');
+    like($r->{err}, qr/ocsp-update-cmd has no effect/, 'with a word on what means nothing here');
+    like($r->{err}, qr/neverbleed is not offered/, 'and another');
+};
+
+done_testing;
