@@ -59,25 +59,28 @@ void weir_client_destroy(weir_client_t *client)
     weir_server_on_connection_closed(loop);
 }
 
-socklen_t weir_client_sockname(h2o_conn_t *super, struct sockaddr *address)
+weir_client_t *weir_client_of(h2o_conn_t *conn)
 {
-    const weir_client_t *client = (const weir_client_t *)(const void *)super;
-    socklen_t len = sizeof(struct sockaddr_storage);
-    return getsockname(client->sock.fd, address, &len) == 0 ? len : 0;
+    return conn->callbacks == &weir_http2_callbacks ? http2_client_of(conn) : (weir_client_t *)(void *)conn;
 }
 
-socklen_t weir_client_peername(h2o_conn_t *super, struct sockaddr *address)
+socklen_t weir_client_sockname(h2o_conn_t *conn, struct sockaddr *address)
 {
-    const weir_client_t *client = (const weir_client_t *)(const void *)super;
-    if (client->peer.address.any.sa_family == AF_UNIX)
+    socklen_t len = sizeof(struct sockaddr_storage);
+    return getsockname(weir_client_of(conn)->sock.fd, address, &len) == 0 ? len : 0;
+}
+
+socklen_t weir_client_peername(h2o_conn_t *conn, struct sockaddr *address)
+{
+    const weir_peer_t *peer = &weir_client_of(conn)->peer;
+    if (peer->address.any.sa_family == AF_UNIX)
         return 0;
-    bool is_v4 = client->peer.address.any.sa_family == AF_INET;
-    socklen_t len = is_v4 ? sizeof(client->peer.address.v4) : sizeof(client->peer.address.v6);
-    memcpy(address, &client->peer.address, len);
+    socklen_t len = peer->address.any.sa_family == AF_INET ? sizeof(peer->address.v4) : sizeof(peer->address.v6);
+    memcpy(address, &peer->address, len);
     return len;
 }
 
-h2o_socket_t *weir_client_socket(h2o_conn_t *super)
+h2o_socket_t *weir_client_socket(h2o_conn_t *conn)
 {
-    return weir_sock_join(&((weir_client_t *)(void *)super)->sock);
+    return weir_sock_join(&weir_client_of(conn)->sock);
 }

@@ -71,9 +71,12 @@ void weir_client_destroy(weir_client_t *client);
 /** For fronts: frees the memory of a connection whose socket and peer were moved into another one's. */
 void weir_client_forget(weir_client_t *client);
 
+/** The client's connection behind what a request of libh2o's knows as its connection. */
+weir_client_t *weir_client_of(h2o_conn_t *conn);
+
 /* What h2o_conn_callbacks_t asks of any connection. */
-socklen_t weir_client_sockname(h2o_conn_t *super, struct sockaddr *address);
-socklen_t weir_client_peername(h2o_conn_t *super, struct sockaddr *address);
-h2o_socket_t *weir_client_socket(h2o_conn_t *super);
+socklen_t weir_client_sockname(h2o_conn_t *conn, struct sockaddr *address);
+socklen_t weir_client_peername(h2o_conn_t *conn, struct sockaddr *address);
+h2o_socket_t *weir_client_socket(h2o_conn_t *conn);
 
 #endif

@@ -6,7 +6,7 @@
 
 static const SSL *ssl_of(const h2o_req_t *req)
 {
-    return weir_sock_ssl(&((const weir_client_t *)(const void *)req->conn)->sock);
+    return weir_sock_ssl(&weir_client_of(req->conn)->sock);
 }
 
 /** A NULL name is a null in the log. */

@@ -135,6 +135,9 @@ static inline http2_stream_t *http2_stream_of(h2o_req_t *req)
     return (http2_stream_t *)(void *)req;
 }
 
+/** The connection behind a stream's `seen`. */
+weir_client_t *http2_client_of(h2o_conn_t *seen);
+
 /** What the HTTP/2 connections of a loop share. Made with the loop, destroyed after its connections. */
 struct weir_http2_shared *http2_shared_create(weir_loop_t *loop);
 /** For connections to come: what the newest configuration says. */

@@ -5,28 +5,13 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
-#include "lib/wire/refusal.h"
+#include "lib/wire/client_tls.h"
 
 /* ---- what libh2o asks of the connection ---- */
 
-static http2_stream_t *stream_of_seen(h2o_conn_t *seen)
+weir_client_t *http2_client_of(h2o_conn_t *seen)
 {
-    return WEIR_AROUND(seen, http2_stream_t, seen);
-}
-
-static socklen_t get_sockname(h2o_conn_t *seen, struct sockaddr *address)
-{
-    return weir_client_sockname(&stream_of_seen(seen)->conn->client.super, address);
-}
-
-static socklen_t get_peername(h2o_conn_t *seen, struct sockaddr *address)
-{
-    return weir_client_peername(&stream_of_seen(seen)->conn->client.super, address);
-}
-
-static h2o_socket_t *get_socket(h2o_conn_t *seen)
-{
-    return weir_client_socket(&stream_of_seen(seen)->conn->client.super);
+    return &WEIR_AROUND(seen, http2_stream_t, seen)->conn->client;
 }
 
 static h2o_iovec_t stream_id(h2o_req_t *req)
@@ -37,10 +22,10 @@ static h2o_iovec_t stream_id(h2o_req_t *req)
 }
 
 const h2o_conn_callbacks_t weir_http2_callbacks = {
-    .get_sockname = get_sockname,
-    .get_peername = get_peername,
-    .get_socket = get_socket,
-    .log_ = {{.http2 = {.stream_id = stream_id}}},
+    .get_sockname = weir_client_sockname,
+    .get_peername = weir_client_peername,
+    .get_socket = weir_client_socket,
+    .log_ = {{.ssl = WEIR_CLIENT_TLS_LOG, .http2 = {.stream_id = stream_id}}},
 };
 
 /* ---- life ---- */

@@ -94,10 +94,8 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, 
                    void *arg)
 {
     static const unsigned char ours[] = "\x02h2\x08http/1.1\x08http/1.0";
-    const unsigned char *first = ours + (WEIR_TLS_OFFERS_H2 ? 0 : 3);
-    unsigned left = (unsigned)(sizeof(ours) - 1 - (size_t)(first - ours));
     unsigned char *chosen;
-    if (SSL_select_next_proto(&chosen, out_len, first, left, theirs, len) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, theirs, len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;

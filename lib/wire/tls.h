@@ -14,9 +14,6 @@
 
 #include "weir_types.h"
 
-/** Whether ALPN offers h2: only if weir_client_begin() has a front for it. */
-#define WEIR_TLS_OFFERS_H2 1
-
 enum { WEIR_TLS_PROBLEM_BYTES = 512 };
 
 /** Whose certificate is asked for. */
