@@ -189,6 +189,17 @@ subtest 'a final response during the upload' => sub {
     ok($h2->wait(reset => $id), 'and the stream is reset behind it');
     is($h2->name_of($h2->stream($id)->{reset}), 'NO_ERROR', 'with NO_ERROR: no more of the body is wanted');
     is($h2->get('/204')->{status}, 204, 'the connection lives on');
+    $id = $h2->request(method => 'POST', path => '/early/2', is_open => 1, headers => [ [ 'content-length', '4' ] ]);
+    $h2->frame(DATA => 0, $id, 'all!');
+    is($h2->response($id)->{status}, 413, 'all of the body, but not its end');
+    $h2->frame(DATA => $Weir::Http2::END_STREAM, $id, '');
+    $h2->wait(reset => $id, 2);
+    is($h2->stream($id)->{reset}, undef, 'a client that ends it in time is not reset');
+    my @ids = map { $h2->request(method => 'POST', path => "/early/m$_", is_open => 1) } 1 .. 40;
+    is(scalar(grep { $h2->response($_)->{status} == 413 } @ids), 40, 'forty of them');
+    is(scalar(grep { $h2->wait(reset => $_); ($h2->stream($_)->{reset} // 1) == 0 } @ids), 40, 'all are reset');
+    my $run = run_command('sh', '-c', 'head -c 3000000 /dev/zero | curl -sS --http2-prior-knowledge -T - -X POST http://127.0.0.1:' . $proxy->port . '/early/curl');
+    is($run->{out}, 'enoug', 'curl hears it, too') or diag($run->{err});
 };
 
 subtest 'a stream that the client resets' => sub {

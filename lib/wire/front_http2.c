@@ -11,6 +11,7 @@ enum {
     LINGER_MS = 2000,  /* without the client's end, after our side was closed          */
     LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends           */
     DRAIN_MS = 1000,   /* for requests that were under way when the client was told     */
+    UNREAD_MS = 1000,  /* for the rest of a request that has its response               */
     QUEUED_MOST = 256, /* frames, or finished responses, that a client leaves untaken   */
     ROUNDS = 4,        /* of frames and writes before others have their turn            */
 };
@@ -31,10 +32,12 @@ static void close_now(http2_conn_t *conn)
 {
     weir_timer_cancel(&conn->timer);
     weir_timer_cancel(&conn->write_timer);
+    weir_timer_cancel(&conn->unread_timer);
     weir_list_remove(&conn->turn.link);
     while (!weir_list_is_empty(&conn->streams))
         http2_stream_dispose(WEIR_AROUND(conn->streams.next, http2_stream_t, link));
     nghttp2_session_del(conn->session);
+    free(conn->unread);
     weir_bytes_free(&conn->out);
     weir_client_destroy(&conn->client);
 }
@@ -105,6 +108,48 @@ void http2_ping_was_answered(http2_conn_t *conn, const uint8_t *data)
 {
     if (conn->is_draining && memcmp(data, drain_ping, sizeof(drain_ping)) == 0)
         say_last_goaway(conn);
+}
+
+/* ---- requests that nobody reads to their end ---- */
+
+/** RFC 9113 §8.1: NO_ERROR tells the client that it has the whole response, and need not send the rest. */
+static void reset_unread(http2_conn_t *conn, int32_t id)
+{
+    if (nghttp2_session_get_stream_remote_close(conn->session, id) != 0)
+        return; /* it has ended meanwhile */
+    (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    http2_post_turn(conn);
+}
+
+static void on_unread_timer(weir_timer_t *timer)
+{
+    http2_conn_t *conn = WEIR_AROUND(timer, http2_conn_t, unread_timer);
+    uint64_t now_us = weir_loop_now_us(conn->client.loop);
+    size_t kept = 0;
+    for (size_t i = 0; i < conn->unread_count; i++) {
+        if (now_us - conn->unread[i].since_us >= UNREAD_MS * 1000)
+            reset_unread(conn, conn->unread[i].id);
+        else
+            conn->unread[kept++] = conn->unread[i];
+    }
+    conn->unread_count = kept;
+    if (kept > 0)
+        weir_timer_set(conn->client.loop, timer, UNREAD_MS, on_unread_timer);
+}
+
+/** Mostly the end is on its way. And there are clients (curl 7.88) that forget the response if the reset follows at once. */
+void http2_leave_unread(http2_conn_t *conn, int32_t id)
+{
+    if (conn->unread_count == HTTP2_UNREAD_MOST) {
+        reset_unread(conn, id);
+        return;
+    }
+    if (conn->unread == NULL)
+        conn->unread = malloc(HTTP2_UNREAD_MOST * sizeof(*conn->unread));
+    WEIR_MUST(conn->unread != NULL);
+    conn->unread[conn->unread_count++] = (http2_unread_t){id, weir_loop_now_us(conn->client.loop)};
+    if (!weir_timer_is_set(&conn->unread_timer))
+        weir_timer_set(conn->client.loop, &conn->unread_timer, UNREAD_MS, on_unread_timer);
 }
 
 /* ---- the connection's timer ---- */

@@ -31,6 +31,7 @@ enum {
     HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
     HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
     HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
+    HTTP2_UNREAD_MOST = 32,
     HTTP2_FRAME_HEAD_BYTES = 9,
     HTTP2_PIECES = 32, /* DATA frames handed over at once              */
 };
@@ -47,6 +48,12 @@ typedef struct http2_bucket {
     uint64_t at_us; /* when `left` was right */
     int64_t left;
 } http2_bucket_t;
+
+/** A stream whose response is out, and whose request is not all there. */
+typedef struct http2_unread {
+    int32_t id;
+    uint64_t since_us;
+} http2_unread_t;
 
 typedef struct http2_conn {
     weir_client_t client; /* first */
@@ -72,6 +79,9 @@ typedef struct http2_conn {
         uint8_t head_count;
         uint32_t left_bytes; /* of its payload, or of the preface */
     } guard;
+    http2_unread_t *unread; /* HTTP2_UNREAD_MOST of them, once there is one */
+    size_t unread_count;
+    weir_timer_t unread_timer;
     uint64_t data_sent_at_us;  /* the last time any stream's DATA went out */
     const weir_fault_t *fault; /* why it ends, NULL if it is nobody's fault */
     bool is_turn_posted;
@@ -115,8 +125,9 @@ struct http2_stream {
         weir_bytes_t held;       /* no room for it yet                     */
         const h2o_iovec_t *lent; /* as long as http2_send() runs     */
         size_t lent_count, lent_at, lent_bytes;
-        uint64_t left_bytes; /* of an announced length; else UINT64_MAX */
-        uint64_t end_at;     /* where END_STREAM stands, by conn->out_end */
+        uint64_t left_bytes;    /* of an announced length; else UINT64_MAX */
+        uint64_t stalled_at_us; /* when the timer was set             */
+        uint64_t end_at;        /* where END_STREAM stands, by conn->out_end */
         bool is_head_sent, is_silent, is_final, is_half_closed;
         bool is_deferred;
         bool is_end_sent; /* END_STREAM was made                    */
@@ -180,6 +191,8 @@ void http2_is_ended(http2_conn_t *conn, uint32_t error_code);
 void http2_ping_was_answered(http2_conn_t *conn, const uint8_t *data);
 /** Lets no more requests in; the connection ends when those in hand are done. */
 void http2_drain(http2_conn_t *conn);
+/** The response of a stream is out before its request: the client gets a moment to end it, then it is reset. May be called under libnghttp2. */
+void http2_leave_unread(http2_conn_t *conn, int32_t id);
 /** Sets the connection's timer for what it waits for. */
 void http2_set_timer(http2_conn_t *conn);
 /** The path's own idle timeout where a path is known. */

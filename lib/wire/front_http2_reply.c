@@ -190,10 +190,9 @@ ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags)
 /** Copies `count` bytes out of what is held and, behind it, lent. */
 static void take(http2_stream_t *stream, char *to, size_t count)
 {
-    weir_span_t held = weir_bytes_span(&stream->reply.held);
-    size_t first = held.len < count ? held.len : count;
+    size_t held_bytes = weir_bytes_count(&stream->reply.held), first = held_bytes < count ? held_bytes : count;
     if (first > 0) {
-        memcpy(to, held.base, first);
+        memcpy(to, weir_bytes_span(&stream->reply.held).base, first);
         weir_bytes_consume(&stream->reply.held, first);
     }
     for (size_t done = first; done < count;) {
@@ -215,8 +214,7 @@ static void on_reply_timer(weir_timer_t *timer)
 {
     http2_stream_t *stream = WEIR_AROUND(timer, http2_stream_t, reply_timer);
     http2_conn_t *conn = stream->conn;
-    uint64_t silent_us = weir_loop_now_us(conn->client.loop) - conn->data_sent_at_us;
-    if (silent_us >= (uint64_t)http2_idle_ms(stream) * 1000) { /* not of this stream only: it takes nothing at all */
+    if (conn->data_sent_at_us <= stream->reply.stalled_at_us) { /* not of this stream only: it takes nothing at all */
         http2_end(conn, &weir_fault_client_stalled, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
@@ -227,10 +225,13 @@ static void on_reply_timer(weir_timer_t *timer)
 /** The client's windows have no room: it has idle_timeout_ms for each bit of progress. */
 static void set_reply_timer(http2_stream_t *stream)
 {
-    if (weir_bytes_count(&stream->reply.held) == 0)
+    weir_loop_t *loop = stream->conn->client.loop;
+    if (weir_bytes_count(&stream->reply.held) == 0) {
         weir_timer_cancel(&stream->reply_timer);
-    else
-        weir_timer_set(stream->conn->client.loop, &stream->reply_timer, http2_idle_ms(stream), on_reply_timer);
+        return;
+    }
+    stream->reply.stalled_at_us = weir_loop_now_us(loop);
+    weir_timer_set(loop, &stream->reply_timer, http2_idle_ms(stream), on_reply_timer);
 }
 
 int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count)
@@ -252,7 +253,7 @@ int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count)
 
 /* ---- its end ---- */
 
-/** All was said and made into frames. RFC 9113 §8.1: what the client still sends of its request is not wanted. */
+/** All was said and made into frames. What the client still sends of its request is not wanted. */
 static void begin_ending(http2_stream_t *stream)
 {
     http2_conn_t *conn = stream->conn;
@@ -262,7 +263,7 @@ static void begin_ending(http2_stream_t *stream)
     conn->ending_count++;
     weir_list_append(&conn->ending, &stream->end_link);
     if (!stream->body.has_end && !stream->is_closed)
-        (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+        http2_leave_unread(conn, stream->id);
     http2_post_turn(conn);
 }
 
