@@ -24,6 +24,7 @@
 #include "lib/wire/bytes.h"
 #include "lib/wire/client.h"
 #include "lib/wire/front.h"
+#include "lib/wire/front_http2_memory.h"
 #include "lib/wire/pump.h"
 #include "lib/wire/websocket.h"
 
@@ -166,6 +167,7 @@ void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
 struct weir_http2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
+    http2_memory_t *memory;
     http2_stream_t *spare; /* linked by their final.next */
     size_t spare_count;
     nghttp2_nv *fields; /* of one response head at a time */

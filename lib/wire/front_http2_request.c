@@ -64,6 +64,7 @@ void http2_shared_destroy(struct weir_http2_shared **shared)
         free(take_stream(gone));
     nghttp2_session_callbacks_del(gone->callbacks);
     nghttp2_option_del(gone->option);
+    http2_memory_destroy(&gone->memory);
     free(gone->fields);
     free(gone);
 }

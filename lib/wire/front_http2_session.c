@@ -239,6 +239,7 @@ struct weir_http2_shared *http2_shared_create(weir_loop_t *loop)
     struct weir_http2_shared *shared = calloc(1, sizeof(*shared));
     WEIR_MUST(shared != NULL);
     shared->callbacks = make_callbacks();
+    shared->memory = http2_memory_create();
     return shared;
 }
 
@@ -267,7 +268,8 @@ nghttp2_session *http2_session_create(http2_conn_t *conn)
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     nghttp2_session *session;
-    WEIR_MUST(nghttp2_session_server_new2(&session, shared->callbacks, conn, shared->option) == 0);
+    WEIR_MUST(nghttp2_session_server_new3(&session, shared->callbacks, conn, shared->option,
+                                          http2_memory_functions(shared->memory)) == 0);
     WEIR_MUST(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries, sizeof(entries) / sizeof(entries[0])) == 0);
     WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONNECTION_WINDOW) == 0);
     return session;
