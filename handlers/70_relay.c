@@ -192,13 +192,13 @@ static void cancel(weir_exchange_t *x, void *memory)
     ask_abandon(x);
 }
 
-/* RFC 9110 §7.8: Upgrade may be ignored. But a WebSocket client can do nothing with any other answer. */
-static bool give_up_upgrade(weir_exchange_t *x)
+/* RFC 9110 §7.8: Upgrade may be ignored. But a WebSocket client can do nothing with any other answer. False: it must be refused. */
+static bool settle_upgrade(weir_exchange_t *x)
 {
     const weir_header_t *upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);
 
     if (x->wants_upgrade && upgrade != NULL && weir_token_list_has(upgrade->value, WEIR_SPAN("websocket")))
-        return false;
+        return weir_back_opens_websockets(x);
     x->wants_upgrade = false;
     return true;
 }
@@ -210,7 +210,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     weir_journal_t *journal = &x->journal;
     weir_backend_head_t head;
 
-    if (x->target.protocol != WEIR_HTTP1 && !give_up_upgrade(x))
+    if (x->target.protocol != WEIR_HTTP1 && !settle_upgrade(x))
         return weir_refuse(x, &weir_fault_backend_cannot_upgrade);
     head = weir_backend_head(x);
     journal->relay_at_us = weir_loop_now_us(x->loop);

@@ -216,5 +216,5 @@ weir_backend_head_t weir_backend_head(weir_exchange_t *x)
     put_own(x, &headers);
     if (is_http1)
         return (weir_backend_head_t){.text = text_of(x, &headers)};
-    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers)};
+    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers), .is_connect = x->wants_upgrade};
 }

@@ -3,6 +3,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::H2;
+use JSON::PP ();
 use Time::HiRes qw(time);
 
 my $backend = Weir::H2->start;
@@ -349,11 +350,69 @@ subtest 'a fresh connection that ends without a word: not sent again' => sub {
 
 # ── upgrades ──
 
-subtest 'Upgrade: a WebSocket is refused by name, anything else is not heard' => sub {
+subtest 'Upgrade: a WebSocket that the backend does not offer is refused by name, anything else is not heard' => sub {
     my $r = $proxy->get('/fine', "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
     is($r->status, 501, 'not implemented');
     is($proxy->log_where(path => '/fine', status => 501)->{code}, 'backend_cannot_upgrade', 'code=');
     is($proxy->get('/fine', "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n")->body, 'fine', 'h2c');
+};
+
+my $handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+sub web_socket {
+    my ($own, $path) = @_;
+    my $client = $own->connect;
+    $client->write("GET $path HTTP/1.1\r\nHost: a\r\n$handshake\r\n");
+    return ($client, $client->read_head // '');
+}
+
+subtest 'a backend that offers extended CONNECT (RFC 8441) opens WebSockets' => sub {
+    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own = before($own_backend);
+    my ($client, $head) = web_socket($own, '/ws-echo');
+    like($head, qr{^HTTP/1\.1 101 }, 'protocols are switched');
+    like($head, qr/^Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r$/mi, 'the answer to the key, as in RFC 6455');
+    like($head, qr/^Upgrade: websocket\r$/mi, 'Upgrade');
+    like($head, qr/^Sec-WebSocket-Protocol: chat\r$/mi, 'what the backend has chosen');
+    my %field = map { @$_ } @{ JSON::PP::decode_json($own_backend->wait_event(qr/^connect/) =~ s/^connect //r) };
+    is("$field{':method'} $field{':protocol'} $field{':path'} $field{':scheme'}", 'CONNECT websocket /ws-echo http', 'the request');
+    is($field{$_}, undef, "no $_") for qw(upgrade connection sec-websocket-key content-length);
+    is($field{'sec-websocket-version'}, '13', 'the version');
+    $client->write($_), is($client->read_exactly(length), $_, length() . ' bytes there and back') for 'one', 'x' x 300_000;
+    is($own->get('/fine')->body, 'fine', 'other requests share the connection meanwhile');
+    $client->shutdown_write;
+    is($client->read_eof, '', 'an end is answered with an end');
+    is($own->log_where(path => '/ws-echo')->{status}, 101, 'the log');
+    is($own_backend->count(qr/^rst/), 0, 'nothing was reset for it');
+    is($own_backend->connections, 1, 'one connection');
+};
+
+subtest 'WebSockets that end in other ways' => sub {
+    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own = before($own_backend);
+    my ($client, $head) = web_socket($own, '/ws-no');
+    like($head, qr{^HTTP/1\.1 403 }, 'a refusal is passed on');
+    is($client->read_exactly(2), 'no', 'with its body');
+    ($client) = web_socket($own, '/ws-end');
+    is($client->read_exactly(8), 'good-bye', 'a backend that ends its direction');
+    $client->write('more');
+    ok($own_backend->wait_event(qr/^data 0 \d+ 4/), 'still hears the other');
+    $client->close;
+    ($client) = web_socket($own, '/ws-rst');
+    is($client->read_eof, 'hello', 'a backend that resets the stream');
+    ($client) = web_socket($own, '/ws-echo');
+    $client->reset;
+    ok($own_backend->wait_event(qr/^rst 0 \d+ 8/), 'a client that resets: RST_STREAM(CANCEL)');
+    is($own->get('/fine')->body, 'fine', 'the connection goes on');
+    is($own_backend->connections, 1, 'it is the same');
+};
+
+subtest 'a WebSocket that is silent ends after weir.idle-timeout' => sub {
+    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(300) });
+    my ($client) = web_socket($own, '/ws-echo');
+    ok(defined $client->read_eof, 'closed');
+    is($own->log_where(path => '/ws-echo')->{code}, 'tunnel_idle', 'code=');
+    ok($own_backend->wait_event(qr/^rst 0 \d+ 8/), 'the stream is reset');
 };
 
 # ── what configuration says ──

@@ -399,6 +399,11 @@ static void release(weir_back_t *back, weir_exchange_t *x)
     weir_back_pool_give(&x->loop->pool, &back, x->plan->backend_idle_timeout_ms);
 }
 
+bool weir_back_opens_websockets(const weir_exchange_t *x)
+{
+    return weir_http2_opens_websockets(x->back);
+}
+
 bool weir_back_is_untouched(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_untouched;

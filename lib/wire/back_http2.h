@@ -74,6 +74,9 @@ void weir_http2_fail(weir_http2_wait_t *wait, const weir_fault_t *fault);
 /** Gives up: no callback runs any more. Harmless if it waits for nothing. */
 void weir_http2_cancel(weir_http2_wait_t *wait);
 
+/** Whether the backend of this stream has offered extended CONNECT (RFC 8441). */
+bool weir_http2_opens_websockets(const weir_back_t *back);
+
 /** Whether it waits for a stream of connections that are all in use. */
 bool weir_http2_is_queued(const weir_http2_wait_t *wait);
 

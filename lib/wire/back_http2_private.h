@@ -66,6 +66,7 @@ typedef struct weir_http2_stream {
     size_t received_bytes;       /* of the body */
     const weir_fault_t *why;     /* what we found wrong with it; what ended it before it began */
     bool has_final;              /* the final head has come */
+    bool is_connect;             /* an extended CONNECT (RFC 8441): bytes both ways once it is answered */
     bool is_resetting;           /* our RST_STREAM is on its way */
     bool is_closed;              /* libnghttp2 has forgotten it  */
     bool is_released;            /* the exchange has             */

@@ -5,8 +5,17 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/wire/back_http2_private.h"
+#include "lib/wire/websocket.h"
 
-enum { FIRST_FIELDS = 32, STATUS_LEAST = 100, AROUND_VALUE = 2 /* ": " */, STATUS_FINAL = 200, FRAME_HEAD_BYTES = 9 };
+enum {
+    FIRST_FIELDS = 32,
+    STATUS_SWITCHING = 101,
+    STATUS_REDIRECT = 300,
+    STATUS_LEAST = 100,
+    AROUND_VALUE = 2 /* ": " */,
+    STATUS_FINAL = 200,
+    FRAME_HEAD_BYTES = 9
+};
 
 static weir_http2_stream_t *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -107,11 +116,30 @@ static weir_headers_t fields_of(const weir_http2_block_t *block, weir_header_t *
     return (weir_headers_t){at, block->count, block->count};
 }
 
+/** As HTTP/1.1 would say that the tunnel is there (RFC 8441 §5; RFC 6455 §4.2.2). */
+static void tell_as_switch(weir_relay_t *relay, weir_response_head_t *head)
+{
+    weir_exchange_t *x = relay->x;
+    const weir_header_t *key = weir_headers_find_name(&x->request.headers, WEIR_SPAN("sec-websocket-key"));
+    weir_headers_t fields = {0};
+    for (size_t i = 0; i < head->headers.count; i++)
+        weir_headers_add(&fields, &x->arena, head->headers.at[i].name, head->headers.at[i].value);
+    weir_headers_put(&fields, &x->arena, WEIR_SPAN("Upgrade"), WEIR_SPAN("websocket"));
+    if (key != NULL && key->value.len == WEIR_WEBSOCKET_KEY_BYTES) {
+        char *accept = weir_arena_alloc(&x->arena, WEIR_WEBSOCKET_ACCEPT_BYTES);
+        weir_websocket_answer(key->value.base, accept);
+        weir_headers_put(&fields, &x->arena, WEIR_SPAN("Sec-WebSocket-Accept"),
+                         (weir_span_t){accept, WEIR_WEBSOCKET_ACCEPT_BYTES});
+    }
+    head->status = STATUS_SWITCHING;
+    head->headers = fields;
+}
+
 static void on_head(weir_http2_stream_t *stream, bool is_last)
 {
     weir_http2_t *http2 = stream->http2;
     weir_relay_t *relay = weir_http2_relay_of(stream);
-    const weir_response_head_t head = {
+    weir_response_head_t head = {
         .status = http2->block.status,
         .reason = {"", 0},
         .minor = 1,
@@ -119,6 +147,8 @@ static void on_head(weir_http2_stream_t *stream, bool is_last)
         .headers = fields_of(&http2->block, http2->loop->response_headers),
     };
     bool is_final = head.status >= STATUS_FINAL;
+    if (stream->is_connect && is_final && head.status < STATUS_REDIRECT)
+        tell_as_switch(relay, &head);
     stream->back.has_answered = true;
     stream->has_final = is_final;
     relay->down.has_ended = is_final && is_last;

@@ -43,6 +43,13 @@ weir_relay_t *weir_http2_relay_of(const weir_http2_stream_t *stream)
     return stream->back.relay;
 }
 
+bool weir_http2_opens_websockets(const weir_back_t *back)
+{
+    const weir_http2_stream_t *stream = (const weir_http2_stream_t *)(const void *)back; /* its first member */
+    return stream->http2 != NULL &&
+           nghttp2_session_get_remote_settings(stream->http2->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 /* ---- life ---- */
 
 weir_back_t *weir_http2_stream_create(weir_http2_t *http2)
@@ -96,6 +103,12 @@ void weir_http2_stream_lost(weir_http2_stream_t *stream, const weir_fault_t *fau
         stream->why = fault; /* it may not have begun: then start() tells */
         return;
     }
+    if (relay->down.state == WEIR_RELAY_TUNNEL) { /* both directions have ended, as with a socket */
+        weir_bytes_free(&stream->back.out);
+        relay->up.is_done = relay->up.is_broken = relay->down.has_ended = true;
+        weir_relay_check_tunnel(relay);
+        return;
+    }
     if (relay->down.state == WEIR_RELAY_DONE || relay->down.has_ended) {
         relay->up.is_broken = true; /* an early answer: the rest of the client's body is not wanted */
         if (relay->x->front != NULL && !relay->up.is_done)
@@ -120,7 +133,8 @@ static void rest(weir_relay_t *relay)
     weir_list_remove(&stream->emptied);
     weir_list_remove(&stream->headed);
     weir_bytes_free(&stream->back.in);
-    bool is_whole = relay->down.has_ended && relay->up.is_done && weir_bytes_count(&stream->back.out) == 0;
+    bool is_said = relay->up.is_done && (!stream->is_connect || relay->up.has_last);
+    bool is_whole = relay->down.has_ended && is_said && weir_bytes_count(&stream->back.out) == 0;
     if (!is_whole)
         reset_stream(stream);
 }
@@ -134,6 +148,7 @@ static void check_up(weir_relay_t *relay)
         return;
     relay->up.is_done = true;
     relay->x->journal.request_sent_at_us = weir_loop_now_us(relay->x->loop);
+    weir_relay_check_tunnel(relay);
 }
 
 static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
@@ -146,7 +161,7 @@ static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     relay->up.taken_bytes += total;
     relay->x->journal.client_received_bytes += total;
     relay->up.has_last = is_last;
-    if (relay->up.taken_bytes > relay->x->plan->max_body_bytes) {
+    if (relay->down.state != WEIR_RELAY_TUNNEL && relay->up.taken_bytes > relay->x->plan->max_body_bytes) {
         weir_relay_fail(relay, &weir_fault_body_too_large);
         return;
     }
@@ -251,7 +266,8 @@ static void start(weir_relay_t *relay, const weir_backend_head_t *head)
     weir_front_t *front = relay->x->front;
     bool has_body = relay->up.framing.kind != WEIR_FRAMING_NONE && front != NULL;
     relay->up.sink = (weir_body_sink_t){.on_data = on_body, .on_fault = weir_relay_on_body_fault};
-    int32_t id = stream->http2 == NULL ? -1 : submit(stream, &head->fields, has_body);
+    stream->is_connect = head->is_connect;
+    int32_t id = stream->http2 == NULL ? -1 : submit(stream, &head->fields, has_body || head->is_connect);
     if (id <= 0) { /* the connection has ended meanwhile, or its numbers are used up */
         if (stream->http2 != NULL)
             weir_http2_retire(stream->http2);
@@ -261,7 +277,9 @@ static void start(weir_relay_t *relay, const weir_backend_head_t *head)
     }
     stream->id = id;
     weir_http2_post_flush(stream->http2);
-    if (has_body)
+    if (stream->is_connect)
+        relay->up.is_done = true; /* until the tunnel is there */
+    else if (has_body)
         front->ops->body_open(front->req, &relay->up.sink);
     else
         relay->up.has_last = true;
@@ -285,7 +303,7 @@ static void pass(weir_http2_stream_t *stream, weir_span_t bytes)
 {
     weir_relay_t *relay = stream->back.relay;
     weir_front_t *front = relay->x->front;
-    bool is_last = relay->down.has_ended;
+    bool is_last = relay->down.has_ended && relay->down.state != WEIR_RELAY_TUNNEL;
     if (front == NULL)
         return;
     h2o_iovec_t piece = h2o_iovec_init(bytes.base, bytes.len);
@@ -299,12 +317,25 @@ static void pass(weir_http2_stream_t *stream, weir_span_t bytes)
         stream->uncredited_bytes += bytes.len;
 }
 
+/** What has been read ahead, and the end behind it. */
 static void pass_waiting(weir_http2_stream_t *stream)
 {
+    weir_relay_t *relay = stream->back.relay;
     weir_bytes_t waiting = stream->back.in;
+    bool is_tunnel = relay->down.state == WEIR_RELAY_TUNNEL;
     stream->back.in = (weir_bytes_t){0};
-    pass(stream, weir_bytes_span(&waiting));
+    if (!is_tunnel || weir_bytes_count(&waiting) > 0)
+        pass(stream, weir_bytes_span(&waiting));
     weir_bytes_free(&waiting);
+    if (!is_tunnel || !relay->down.has_ended || relay->x->front == NULL)
+        return;
+    relay->x->front->ops->half_close(relay->x->front->req);
+    weir_relay_check_tunnel(relay);
+}
+
+static bool is_passing(const weir_relay_t *relay)
+{
+    return relay->down.state == WEIR_RELAY_BODY || relay->down.state == WEIR_RELAY_TUNNEL;
 }
 
 void weir_http2_stream_head(weir_http2_stream_t *stream)
@@ -318,7 +349,7 @@ void weir_http2_stream_head(weir_http2_stream_t *stream)
 void weir_http2_stream_data(weir_http2_stream_t *stream, weir_span_t bytes)
 {
     weir_relay_t *relay = stream->back.relay;
-    bool may_pass = relay->down.state == WEIR_RELAY_BODY && !relay->down.is_client_blocked;
+    bool may_pass = is_passing(relay) && !relay->down.is_client_blocked;
     if (relay->down.state == WEIR_RELAY_DONE) {
         credit(stream, bytes.len);
         return;
@@ -338,7 +369,7 @@ void weir_http2_stream_finish(weir_http2_stream_t *stream)
     relay->down.has_ended = true;
     if (relay->down.state == WEIR_RELAY_COLLECT)
         relay->down.state = WEIR_RELAY_BODY;
-    if (relay->down.state == WEIR_RELAY_BODY && !relay->down.is_client_blocked)
+    if (is_passing(relay) && !relay->down.is_client_blocked)
         pass_waiting(stream);
     weir_relay_arm(relay);
 }
@@ -349,7 +380,7 @@ static void on_client_writable(weir_relay_t *relay)
     size_t bytes = stream->uncredited_bytes;
     stream->uncredited_bytes = 0;
     credit(stream, bytes);
-    if (relay->down.state == WEIR_RELAY_BODY && (weir_bytes_count(&stream->back.in) > 0 || relay->down.has_ended))
+    if (is_passing(relay) && (weir_bytes_count(&stream->back.in) > 0 || relay->down.has_ended))
         pass_waiting(stream);
     weir_relay_arm(relay);
 }

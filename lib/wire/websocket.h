@@ -11,6 +11,9 @@ enum { WEIR_WEBSOCKET_KEY_BYTES = 24, WEIR_WEBSOCKET_ACCEPT_BYTES = 28 };
 /** Makes a fresh Sec-WebSocket-Key; no NUL behind it. */
 void weir_websocket_make_key(weir_loop_t *loop, char key[static WEIR_WEBSOCKET_KEY_BYTES]);
 
+/** Writes the Sec-WebSocket-Accept that answers `key`; no NUL behind it. */
+void weir_websocket_answer(const char key[static WEIR_WEBSOCKET_KEY_BYTES], char accept[static WEIR_WEBSOCKET_ACCEPT_BYTES]);
+
 /** Whether `accept`, a Sec-WebSocket-Accept, is the answer to `key`. */
 bool weir_websocket_is_answer(const char key[static WEIR_WEBSOCKET_KEY_BYTES], weir_span_t accept);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a backend says in HTTP/2. The first byte chooses how many requests there are, which have bodies, whether the backend greets
- * well and how its bytes are split; the rest is what it sends. Whatever it is, every request comes to its end once, and nothing
+ * What a backend says in HTTP/2. The first bytes choose how many requests there are, which have bodies, whether they are WebSockets,
+ * whether the backend greets well and how its bytes are split; the rest is what it sends. Whatever it is, every request comes to its end once, and nothing
  * of the connection outlives the backend's.
  */
 #include <signal.h>
@@ -25,7 +25,7 @@ typedef struct call {
     weir_http2_wait_t wait;
     weir_body_sink_t *sink;
     unsigned responses, ends, paused;
-    bool has_body;
+    bool has_body, is_connect;
 } call_t;
 
 static weir_loop_t *loop;
@@ -65,7 +65,18 @@ static void trailers(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out)
     weir_headers_add(out, arena, WEIR_SPAN("X-Sum"), WEIR_SPAN("1"));
 }
 
+static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *answer)
+{
+    return NULL;
+}
+
+static void half_close(h2o_req_t *req)
+{
+}
+
 static const weir_front_ops_t front_ops = {
+    .start_tunnel = start_tunnel,
+    .half_close = half_close,
     .body_open = body_open,
     .body_close = body_close,
     .body_pause = body_pause,
@@ -93,12 +104,17 @@ static void on_response(weir_exchange_t *x, const weir_response_head_t *head)
     call_t *call = WEIR_AROUND(x, call_t, x);
     weir_reply_head_t reply = {.status = head->status, .reason = head->reason, .headers = &head->headers};
 
-    WEIR_MUST(head->status >= 100 && head->status <= 999 && head->status != 101 && call->ends == 0);
+    WEIR_MUST(head->status >= 100 && head->status <= 999 && call->ends == 0);
+    WEIR_MUST(head->status != 101 || call->is_connect);
     for (size_t i = 0; i < head->headers.count; i++)
         WEIR_MUST(head->headers.at[i].name.len > 0 && head->headers.at[i].name.base[0] != ':');
-    if (head->status < 200)
+    if (head->status < 200 && head->status != 101)
         return;
     WEIR_MUST(++call->responses == 1);
+    if (head->status == 101) {
+        weir_relay_tunnel(x, &reply);
+        return;
+    }
     if (weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing, &reply.content_length) !=
         NULL) {
         weir_relay_stop(x);
@@ -119,7 +135,7 @@ static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
 {
     static const weir_relay_events_t events = {on_response, on_end};
     call_t *call = WEIR_AROUND(wait, call_t, wait);
-    weir_backend_head_t head = {{NULL, 0}, {NULL, 0, 0}};
+    weir_backend_head_t head = {.is_connect = call->is_connect};
     weir_framing_t body = {call->has_body ? WEIR_FRAMING_CHUNKED : WEIR_FRAMING_NONE, 0};
 
     call->x.back = back;
@@ -174,7 +190,7 @@ static void open_world(void)
     plan.response_limits = (weir_response_limits_t){8192, 4096, 512, 20, 16384};
 }
 
-static call_t *start_call(bool has_body, bool is_head)
+static call_t *start_call(bool has_body, bool is_head, bool is_connect)
 {
     call_t *call = calloc(1, sizeof(*call));
     weir_target_t target = {.kind = WEIR_TARGET_ADDRESS, .protocol = WEIR_H2C, .address_len = sizeof(struct sockaddr_in)};
@@ -188,7 +204,8 @@ static call_t *start_call(bool has_body, bool is_head)
     call->x.front = &call->front;
     call->front = (weir_front_t){.req = &call->req, .ops = &front_ops, .x = &call->x, .loop = loop};
     call->front.is_started = call->front.is_stopped = true; /* nothing gets as far as libh2o */
-    call->has_body = has_body;
+    call->has_body = has_body && !is_connect;
+    call->is_connect = is_connect;
     call->wait.on_stream = on_stream;
     call->wait.on_turn = on_turn;
     call->wait.on_fault = on_fault;
@@ -246,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     peer = -1;
     count = 1 + input[0] % CALLS;
     for (size_t i = 0; i < count; i++)
-        calls[i] = start_call((input[0] >> i & 4) != 0, (input[1] & 1) != 0);
+        calls[i] = start_call((input[0] >> i & 4) != 0, (input[1] & 1) != 0, (input[0] & 64) != 0);
     if ((input[0] & 128) == 0)
         send_pieces(greeting, sizeof(greeting), sizeof(greeting));
     for (size_t i = 0; i < count; i++)

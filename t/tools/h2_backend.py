@@ -422,6 +422,35 @@ class Cases(Connection):
         self.goaway(stream.number)
         self.data(stream, b'hind', end=True)
 
+    # ---- extended CONNECT (RFC 8441), greeting `connect` ----
+
+    def early_ws_echo(self, stream):
+        """Each byte goes back; ends when the other side does."""
+        note('connect ' + json.dumps(stream.headers))
+        self.headers(stream, [(':status', '200'), ('sec-websocket-protocol', 'chat')])
+        sent = 0
+        while True:
+            if len(stream.body) > sent:
+                self.data(stream, stream.body[sent:])
+                sent = len(stream.body)
+            if stream.is_whole:
+                break
+            self.read_some()
+        self.data(stream, b'', end=True)
+
+    def early_ws_end(self, stream):
+        """Says something and ends its direction; then listens."""
+        self.headers(stream, [(':status', '200')])
+        self.data(stream, b'good-bye', end=True)
+
+    def early_ws_rst(self, stream):
+        self.headers(stream, [(':status', '200')])
+        self.data(stream, b'hello')
+        self.rst(stream, 2)
+
+    def early_ws_no(self, stream):
+        self.respond(stream, b'no', '403')
+
     # ---- once on each connection but the first; badly on that ----
 
     def case_refused_once(self, stream):

@@ -436,6 +436,23 @@ static void a_web_socket_is_refused(void **state)
     world_finish(OK_HEAD);
 }
 
+static void a_web_socket_becomes_an_extended_connect(void **state)
+{
+    open_http2();
+    w.loop.opens_websockets = true;
+    world_request("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
+    assert_contains(w.loop.backend_head, ":method: CONNECT\r\n:protocol: websocket\r\n:scheme: http\r\n:authority: a\r\n"
+                                         ":path: /chat\r\nsec-websocket-version: 13\r\n");
+    assert_lacks(w.loop.backend_head, "upgrade");
+    assert_lacks(w.loop.backend_head, "sec-websocket-key");
+    assert_lacks(w.loop.backend_head, "content-length");
+    assert_true(fake_respond(w.x, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"));
+    assert_contains(w.loop.text, "tunnel\n");
+    assert_true(fake_relay_end(w.x, NULL));
+    world_close();
+}
+
 /* RFC 9113 §8.7: whatever the method and the connection; but a body cannot be sent twice. */
 static void an_untouched_request_is_sent_again_once(void **state)
 {
@@ -491,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_length_is_told_if_it_is_known),
         cmocka_unit_test(the_router_may_name_another_target),
         cmocka_unit_test(a_web_socket_is_refused),
+        cmocka_unit_test(a_web_socket_becomes_an_extended_connect),
         cmocka_unit_test(an_untouched_request_is_sent_again_once),
     };
 

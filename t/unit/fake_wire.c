@@ -432,6 +432,11 @@ void weir_back_release(weir_exchange_t *x)
     x->back = NULL;
 }
 
+bool weir_back_opens_websockets(const weir_exchange_t *x)
+{
+    return x->loop->opens_websockets;
+}
+
 bool weir_back_is_untouched(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_untouched;

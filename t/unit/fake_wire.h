@@ -45,6 +45,7 @@ struct weir_loop {
     size_t connect_count, connect_at;
     void (*before_connect)(weir_loop_t *loop); /* may still write the script, or NULL */
     char backend_head[FAKE_HEAD_BYTES];        /* the latest */
+    bool opens_websockets;                     /* HTTP/2 backends know RFC 8441 */
     size_t backs;                              /* connections not yet released */
 };
 
