@@ -2,7 +2,7 @@
 /**
  * An application turns the loop; what we need of it is asked for:
  *
- *   a letter or a timer ─► on_wish ─► libh2o's zero timeout ─► weir_loop_turn() ─► a timer of the kernel's until the next
+ *   a letter or a timer ─► on_wish ─► libh2o's zero timeout ─► weir_loop_attend() ─► a timer of the kernel's until the next
  */
 #include "lib/wire/embedded.h"
 
@@ -61,7 +61,7 @@ static void on_wish(weir_loop_t *loop)
 
 static void turn(embedded_t *embedded)
 {
-    int32_t rest_ms = weir_loop_turn(embedded->context.loop);
+    int32_t rest_ms = weir_loop_attend(embedded->context.loop);
     if (rest_ms == 0) {
         on_wish(embedded->context.loop);
         return;

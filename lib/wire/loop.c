@@ -275,7 +275,7 @@ weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server,
     return loop;
 }
 
-int32_t weir_loop_turn(weir_loop_t *loop)
+int32_t weir_loop_attend(weir_loop_t *loop)
 {
     weir_loop_tick(loop);
     open_letters(loop);
@@ -305,7 +305,7 @@ static void clear_file_caches(weir_loop_t *loop)
         h2o_filecache_clear(WEIR_AROUND(node, weir_context_t, link)->h2o->filecache);
 }
 
-void weir_loop_poll(weir_loop_t *loop, int32_t most_ms)
+void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 {
     int32_t wait_ms = sleep_ms(loop);
     current = loop;
@@ -321,7 +321,7 @@ void weir_loop_poll(weir_loop_t *loop, int32_t most_ms)
 void weir_loop_run(weir_loop_t *loop)
 {
     while (!loop->is_stopped)
-        weir_loop_poll(loop, INT32_MAX);
+        weir_loop_turn(loop, INT32_MAX);
 }
 
 void weir_loop_stop(weir_loop_t *loop)

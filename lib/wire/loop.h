@@ -93,19 +93,19 @@ enum { WEIR_RESPONSE_HEADERS = 1001 };
 weir_loop_t *weir_loop_create(struct weir_server *server);
 
 /**
- * Makes a loop in an application's, which turns it: on_wish is called, on the loop's thread, whenever weir_loop_turn() is to be called
+ * Makes a loop in an application's, which turns it: on_wish is called, on the loop's thread, whenever weir_loop_attend() is to be called
  * soon. On that thread.
  */
 weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server, void (*on_wish)(weir_loop_t *loop));
 
 /** Opens letters and runs timers. Returns in how many milliseconds it wants to be called again at the latest. */
-int32_t weir_loop_turn(weir_loop_t *loop);
+int32_t weir_loop_attend(weir_loop_t *loop);
 
 /** Makes `context`, which is held for it, the newest configuration; lets go of the one before. On the loop's thread, between events. */
 void weir_loop_use(weir_loop_t *loop, struct weir_context *context);
 
 /** One turn: sockets (waiting for them at most `most_ms`), mailbox, letters, timers. */
-void weir_loop_poll(weir_loop_t *loop, int32_t most_ms);
+void weir_loop_turn(weir_loop_t *loop, int32_t most_ms);
 
 /** Runs until weir_loop_stop(). */
 void weir_loop_run(weir_loop_t *loop);

@@ -229,7 +229,7 @@ static void turn(bool is_writable)
     static char sink[65536];
 
     for (int i = 0; i < 3; i++) {
-        weir_loop_poll(loop, 0);
+        weir_loop_turn(loop, 0);
         while (peer != -1 && read(peer, sink, sizeof(sink)) > 0)
             ;
     }
