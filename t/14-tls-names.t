@@ -79,6 +79,8 @@ subtest 'a directory of certificates' => sub {
     is(shown($port, $_), 'second.test', "$_ is no name") for '../certificates/first.test', '.first.test', 'first..test', 'a/first.test';
     is(shown($bare, 'first.test'), 'first.test', 'a directory alone');
     is(tls_client($bare, hostname => 'nobody.test'), undef, 'then an unknown name is no handshake');
+    like(tls_error(), qr/unrecognized name/, 'and the client is told why');
+    is(tls_client($bare), undef, 'nor is none');
     like(weir('check', '-c', write_file(temp_path('bad.yaml'), "listen:\n  port: 1\n  ssl:\n    certificate-directory: /nowhere\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n"))->{err}, qr{/nowhere cannot be opened: No such file}, 'one that is not there is told');
 };
 

@@ -75,6 +75,19 @@ static int on_certificate_wanted(SSL *ssl, void *arg)
     return is_used;
 }
 
+/** Without a certificate for strangers a stranger is told what is wrong (RFC 6066 §3). */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+    weir_tls_t *tls = arg;
+    weir_tls_cert_t *cert = tls->fallback == NULL ? find(tls, ssl) : NULL;
+    if (tls->fallback != NULL || cert != NULL) {
+        weir_tls_cert_release(&cert);
+        return SSL_TLSEXT_ERR_NOACK;
+    }
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 /** on_certificate_wanted() has put it there, if there is any. */
 static int on_status_wanted(SSL *ssl, void *arg)
 {
@@ -195,6 +208,8 @@ static bool set_directory(weir_tls_t *tls, const char *path, char problem[static
     if (path == NULL)
         return true;
     tls->directory = weir_tls_directory_open(path, problem);
+    SSL_CTX_set_tlsext_servername_callback(tls->context, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(tls->context, tls);
     return tls->directory != NULL;
 }
 
