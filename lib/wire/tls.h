@@ -59,7 +59,7 @@ void weir_tls_watch_status(const weir_tls_t *tls);
 weir_tls_t *weir_tls_hold(weir_tls_t *tls);
 
 /** Lets go of it and nulls the pointer; harmless on NULL. */
-void weir_tls_release(weir_tls_t **tls);
+void weir_tls_release(weir_tls_t **slot);
 
 /** A connection that is to accept a client's handshake. `tls` must be held until the handshake is over. */
 SSL *weir_tls_accept(weir_tls_t *tls);

@@ -22,7 +22,7 @@ weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *ke
 weir_tls_cert_t *weir_tls_cert_hold(weir_tls_cert_t *cert);
 
 /** Lets go of it and nulls the pointer; harmless on NULL. */
-void weir_tls_cert_release(weir_tls_cert_t **cert);
+void weir_tls_cert_release(weir_tls_cert_t **slot);
 
 /** Has `ssl` show this one and no other. False if OpenSSL does not want it (a key too weak for its security level). */
 bool weir_tls_cert_use(const weir_tls_cert_t *cert, SSL *ssl);

@@ -21,7 +21,7 @@ typedef struct weir_tls_directory weir_tls_directory_t;
 weir_tls_directory_t *weir_tls_directory_open(const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES]);
 
 /** Frees it and nulls the pointer; harmless on NULL. */
-void weir_tls_directory_close(weir_tls_directory_t **directory);
+void weir_tls_directory_close(weir_tls_directory_t **slot);
 
 /** The certificate for a clean name, held for the caller; NULL if there is none. */
 weir_tls_cert_t *weir_tls_directory_find(weir_tls_directory_t *directory, weir_span_t name);

@@ -180,16 +180,25 @@ static bool set_hash(EVP_MAC_CTX *mac, const weir_ticket_key_t *key)
     return EVP_MAC_CTX_set_params(mac, parameters) == 1;
 }
 
-static int use(weir_tls_tickets_t *tickets, const weir_ticket_key_t *key, unsigned char *name, unsigned char *iv,
-               EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, bool is_encrypting, uint64_t now)
+/** 1, or 2 if its client is to get a new one. */
+static int decrypt(const weir_tls_tickets_t *tickets, const unsigned char *name, const unsigned char *iv,
+                   EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
+    uint64_t now = now_s();
+    const weir_ticket_key_t *key = named(tickets, name, now);
     if (key == NULL || !set_hash(mac, key))
         return 0;
-    if (!is_encrypting) {
-        if (EVP_DecryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) != 1)
-            return -1;
-        return key == newest(tickets, now) ? 1 : 2; /* 2: and it gets a new one */
-    }
+    if (EVP_DecryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) != 1)
+        return -1;
+    return key == newest(tickets, now) ? 1 : 2;
+}
+
+static int encrypt(const weir_tls_tickets_t *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                   EVP_MAC_CTX *mac)
+{
+    const weir_ticket_key_t *key = newest(tickets, now_s());
+    if (key == NULL || !set_hash(mac, key))
+        return 0;
     memcpy(name, key->name, WEIR_TICKET_NAME_BYTES);
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) != 1)
         return -1;
@@ -199,11 +208,9 @@ static int use(weir_tls_tickets_t *tickets, const weir_ticket_key_t *key, unsign
 int weir_tls_tickets_use(weir_tls_tickets_t *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, bool is_encrypting)
 {
-    uint64_t now = now_s();
-    look_after(tickets, now);
+    look_after(tickets, now_s());
     pthread_rwlock_rdlock(&tickets->lock);
-    const weir_ticket_key_t *key = is_encrypting ? newest(tickets, now) : named(tickets, name, now);
-    int result = use(tickets, key, name, iv, cipher, mac, is_encrypting, now);
+    int result = is_encrypting ? encrypt(tickets, name, iv, cipher, mac) : decrypt(tickets, name, iv, cipher, mac);
     pthread_rwlock_unlock(&tickets->lock);
     return result;
 }

@@ -21,7 +21,7 @@ weir_tls_tickets_t *weir_tls_tickets_open(const char *file, uint32_t lifetime_s,
 weir_tls_tickets_t *weir_tls_tickets_hold(weir_tls_tickets_t *tickets);
 
 /** Lets go of them and nulls the pointer; harmless on NULL. */
-void weir_tls_tickets_release(weir_tls_tickets_t **tickets);
+void weir_tls_tickets_release(weir_tls_tickets_t **slot);
 
 uint32_t weir_tls_tickets_lifetime_s(const weir_tls_tickets_t *tickets);
 
