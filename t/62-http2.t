@@ -3,6 +3,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::H2;
+use Weir::Http2;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
@@ -214,8 +215,8 @@ subtest 'requests share one connection' => sub {
     my $own_backend = Weir::H2->start;
     my $own = before($own_backend);
     my $begin = time;
-    is(join(' ', map { $_->body } at_once($own, 20, '/slow?' . ms(300))), join(' ', (0) x 20), 'twenty at once, also the very first');
-    cmp_ok(time - $begin, '<', ms(2000) / 1000, 'side by side');
+    is(join(' ', map { $_->body } at_once($own, 20, '/slow?' . ms(500))), join(' ', (0) x 20), 'twenty at once, also the very first');
+    cmp_ok(time - $begin, '<', ms(5000) / 1000, 'side by side');
     is($own_backend->connections, 1, 'one connection');
     $own->get('/fine') for 1 .. 5;
     is($own_backend->connections, 1, 'and those that follow');
@@ -250,8 +251,8 @@ subtest 'SETTINGS_MAX_CONCURRENT_STREAMS: more connections, then a queue' => sub
 
 subtest 'a queue that is too slow: backend_busy' => sub {
     my $one = Weir::H2->start(greeting => 'streams1');
-    my $own = before($one, {}, { 'weir.connect-timeout' => ms(300) });
-    my @answers = at_once($own, 6, '/slow?' . ms(1500));
+    my $own = before($one, {}, { 'weir.connect-timeout' => ms(1000) });
+    my @answers = at_once($own, 6, '/slow?' . ms(3000));
     is(scalar(grep { $_->status == 200 } @answers), 4, 'four are served');
     is(scalar(grep { $_->body =~ /backend_busy/ } @answers), 2, 'two have waited for as long as connecting may take');
 };
@@ -278,10 +279,10 @@ subtest 'keepalive: new leaves no more than four behind' => sub {
 
 subtest 'idle connections are closed after weir.idle-timeout, with GOAWAY' => sub {
     my $own_backend = Weir::H2->start;
-    my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(400) });
-    for (1 .. 4) {
+    my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(1200) });
+    for (1 .. 5) {
         $own->get('/fine');
-        select undef, undef, undef, ms(200) / 1000;
+        select undef, undef, undef, ms(300) / 1000;
     }
     is($own_backend->connections, 1, 'each use prolongs it');
     is($own_backend->wait_event(qr/^goaway/), 'goaway 0 0 0', 'then it says good-bye');
@@ -404,6 +405,24 @@ subtest 'WebSockets that end in other ways' => sub {
     ok($own_backend->wait_event(qr/^rst 0 \d+ 8/), 'a client that resets: RST_STREAM(CANCEL)');
     is($own->get('/fine')->body, 'fine', 'the connection goes on');
     is($own_backend->connections, 1, 'it is the same');
+};
+
+subtest 'HTTP/2 on both sides: trailers, and a WebSocket' => sub {
+    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own = before($own_backend);
+    my $h2 = Weir::Http2->connect($own->port);
+    my $r = $h2->response($h2->request(path => '/trailers'));
+    my %trailer = map { @$_ } @{ $r->{trailers} // [] };
+    is("$r->{status} $r->{body} $trailer{'x-sum'}", '200 fine 42', 'trailers');
+    my $id = $h2->request(pseudo => { ':method' => 'CONNECT', ':protocol' => 'websocket' }, path => '/ws-echo',
+        headers => [ [ 'sec-websocket-version', '13' ] ], is_open => 1);
+    $h2->data($id, 'hello');
+    ok($h2->wait(bytes => [ $id, 5 ]), 'bytes there and back');
+    $h2->data($id, '!', is_last => 1);
+    ok($h2->wait(end => $id), 'an end is answered with an end');
+    $r = $h2->stream($id);
+    is("$r->{status} $r->{body}", '200 hello!', '200, and the bytes');
+    ok(!exists $r->{headers}{'sec-websocket-accept'}, 'no answer to a key that nobody sent');
 };
 
 subtest 'a WebSocket that is silent ends after weir.idle-timeout' => sub {

@@ -9,7 +9,7 @@ my $backend = Weir::H2->start;
 my $proxy = proxy(
     backends => [ $backend->address ],
     app      => { protocol => 'h2c' },
-    path     => { 'weir.first-byte-timeout' => ms(400), 'weir.idle-timeout' => ms(400) },
+    path     => { 'weir.first-byte-timeout' => ms(1000), 'weir.idle-timeout' => ms(1000) },
 );
 
 # One request, and a good one behind it. Status 'cut': 200 and an incomplete message.
@@ -137,7 +137,7 @@ for my $greeting (sort keys %greeting) {
     my $own = proxy(
         apps => { alone => { domains => ['a'], backends => [ $bad->address ], protocol => 'h2c' },
                   both  => { domains => ['both'], backends => [ $bad->address, $backend->address ], protocol => 'h2c' } },
-        path => { 'weir.connect-timeout' => ms(300) },
+        path => { 'weir.connect-timeout' => ms(800) },
     );
     misbehaves($own, 'fine', $status, $code, name => "connections that begin with `$greeting`", last => 1);
     subtest "behind `$greeting` the router's next backend is tried" => sub {
@@ -159,7 +159,7 @@ subtest 'a window that is never opened: backend_stalled' => sub {
 subtest 'a PING that is never answered: backend_ping_timeout, and a new connection' => sub {
     my $deaf = Weir::H2->start(greeting => 'deaf');
     my $own = proxy(backends => [ $deaf->address ], app => { protocol => 'h2c' },
-        path => { 'weir.backend-ping' => ms(300) });
+        path => { 'weir.backend-ping' => ms(600) });
     my $r = $own->get('/silence');
     is($r->status, 503, 'a page, long before the first-byte timeout');
     is($own->log_where(path => '/silence')->{code}, 'backend_ping_timeout', 'code=');
@@ -169,8 +169,8 @@ subtest 'a PING that is never answered: backend_ping_timeout, and a new connecti
 
 subtest 'a PING that is answered keeps the connection' => sub {
     my $good = Weir::H2->start;
-    my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' }, path => { 'weir.backend-ping' => ms(100) });
-    is($own->get('/slow?' . ms(700))->body, '0', 'a slow answer arrives');
+    my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' }, path => { 'weir.backend-ping' => ms(500) });
+    is($own->get('/slow?' . ms(1800))->body, '0', 'a slow answer arrives');
     cmp_ok($good->count(qr/^ping 0 asked/), '>=', 2, 'the backend was asked for signs of life meanwhile');
 };
 
