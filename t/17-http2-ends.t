@@ -59,6 +59,25 @@ subtest 'SIGTERM: the answer to a PING tells that the client knows' => sub {
     is($proxy->wait_exit, 0, 'the proxy exits with 0');
 };
 
+subtest 'SIGTERM: a connection that is still at its preface' => sub {
+    my $proxy = proxy(backends => [$backend]);
+    my $h2 = Weir::Http2->connect($proxy->port, preface => 0, answers => 0);
+    my $busy = $proxy->connect;
+    $busy->write("GET / HTTP/1.1\r\n");
+    $h2->tell('raw', unpack 'H*', 'PRI * HTTP/2.0');
+    $h2->tell('flush', 1);
+    is($proxy->get('/')->status, 200, 'both have begun');
+    $proxy->signal('TERM');
+    wait_for { !IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $proxy->port) };    # it does not listen any more
+    $h2->tell('raw', unpack 'H*', "\r\n\r\nSM\r\n\r\n" . "\0\0\0\4\0\0\0\0\0");
+    my $id = $h2->request(path => '/');
+    is($h2->goaway, 'NO_ERROR', 'gets GOAWAY at once');
+    is($h2->connection->{goaways}[0]{last}, 0, 'that names no stream: nothing of it was served');
+    ok($h2->is_closed, 'and its end');
+    $busy->close;
+    is($proxy->wait_exit, 0, 'the proxy exits with 0');
+};
+
 subtest 'the drain deadline cuts what is left' => sub {
     unlink $gate;
     my $proxy = proxy(backends => [$backend], global => { 'drain-timeout' => ms(300) }, exit => 3);

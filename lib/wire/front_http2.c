@@ -484,6 +484,8 @@ void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
     conn->session = http2_session_create(conn);
     http2_guard_init(conn);
     http2_post_turn(conn);
+    if (loop->is_draining)
+        http2_drain(conn);
     if (bytes.len > 0)
         receive(conn, bytes);
     else
