@@ -152,7 +152,7 @@ static const char *path_of(conf_t *conf, const yoml_t *node)
 
     if (node == NULL)
         return NULL;
-    path = conf_beside(conf, node->data.scalar);
+    path = conf_beside_or_here(conf, node->data.scalar);
     return weir_arena_copy(&conf->arena, (weir_span_t){path, strlen(path)}).base;
 }
 

@@ -91,7 +91,7 @@ static yoml_t *tls_node(conf_t *conf, const yoml_t *url)
 
     add(&entries, url, "verify", scalar(url, values[CONF_proxy_ssl_verify_peer].number == 1 ? "ON" : "OFF"));
     if (file->text != NULL)
-        add(&entries, url, "ca-file", scalar(url, conf_beside(conf, file->text)));
+        add(&entries, url, "ca-file", scalar(url, conf_beside_or_here(conf, file->text)));
     return conf_node_map(place_of(url), &entries);
 }
 

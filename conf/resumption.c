@@ -44,7 +44,7 @@ static int read_ticket_store(conf_t *conf, const yoml_t *value)
 
 static int read_ticket_file(conf_t *conf, const yoml_t *value)
 {
-    const char *path = conf_beside(conf, value->data.scalar);
+    const char *path = conf_beside_or_here(conf, value->data.scalar);
 
     conf->resumption.ticket_file = weir_arena_copy(&conf->arena, (weir_span_t){path, strlen(path)}).base;
     return 0;

@@ -67,6 +67,15 @@ const char *conf_beside(conf_t *conf, const char *name)
     return weir_arena_format(&conf->arena, "%.*s/%s", (int)(slash - conf->file), conf->file, name).base;
 }
 
+const char *conf_beside_or_here(conf_t *conf, const char *name)
+{
+    const char *beside = conf_beside(conf, name);
+
+    if (access(beside, F_OK) == 0 || access(name, F_OK) != 0)
+        return beside;
+    return weir_arena_copy(&conf->arena, (weir_span_t){name, strlen(name)}).base;
+}
+
 unsigned conf_threads(const conf_t *conf)
 {
     const conf_value_t *value = &conf->global->values[CONF_num_threads];

@@ -115,6 +115,29 @@ YAML
     is($client->subject, 'server.test', 'any other name gets the global one');
 };
 
+subtest 'certificates relative to the directory it is started in' => sub {
+    my $top = temp_path('top');
+    mkdir $_ or die "$_: $!" for $top, "$top/examples";
+    certificate('relative.test', at => "$top/examples/server");
+    write_file("$top/examples/h2o.conf", <<'YAML');
+listen:
+  port: 8081
+  ssl:
+    certificate-file: examples/server.crt
+    key-file: examples/server.key
+hosts:
+  default:
+    paths:
+      /:
+        file.dir: examples
+YAML
+    my @command = (build_dir() . '/weir', 'check', '-c');
+    my $run = run_command({ cwd => $top }, @command, 'examples/h2o.conf');
+    is($run->{exit}, 0, 'as h2o finds them') or diag($run->{err});
+    $run = run_command({ cwd => "$top/examples" }, @command, 'h2o.conf');
+    like($run->{err}, qr{^h2o\.conf:2: listen: .*examples/server\.crt}m, 'and not elsewhere');
+};
+
 subtest 'the shape of Debian\'s file: logs through commands, a pid file' => sub {
     my ($access, $error, $pid_file) = map { temp_path($_) } qw(access error pid);
     my $proxy = start(<<"YAML");
