@@ -695,6 +695,23 @@ subtest 'check says what becomes of each directive' => sub {
     like($out, qr/^    router  reverse \(built-in\)/m, 'the router');
 };
 
+subtest 'SIGHUP brings another configuration in' => sub {
+    my $other = ok_backend('other');
+    my $proxy = start("listen: \@PORT\@\nhosts: {default: {paths: {/: {proxy.reverse.url: \"\@URL\@/one\"}}}}\n");
+    my $client = $proxy->connect;
+    $client->write("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    like($client->read_response->body, qr{^GET /one/x }, 'the first');
+    write_file($proxy->config, read_file($proxy->config) =~ s{proxy\.reverse\.url: "[^"]*"}{proxy.reverse.url: "http://@{[ $other->address ]}/", proxy.timeout.io: soon}r);
+    $proxy->signal('HUP');
+    ok(wait_for { $proxy->stderr =~ /proxy\.timeout\.io: must be a whole number/ }, 'a wrong one is refused with its reason');
+    like(get($proxy, '/x')->body, qr{^GET /one/x }, 'and changes nothing');
+    write_file($proxy->config, read_file($proxy->config) =~ s/, proxy.timeout.io: soon//r);
+    $proxy->signal('HUP');
+    ok(wait_for { get($proxy, '/x')->body eq 'other' }, 'a good one is taken');
+    $client->write("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    is($client->read_response->body, 'other', 'also on the connection that was there');
+};
+
 subtest 'a second proxy.reverse.url is never asked' => sub {
     my $proxy = start("listen: \@PORT\@\nhosts:\n  default:\n    paths:\n      /:\n        - proxy.reverse.url: \@URL\@/1/\n        - proxy.reverse.url: \@URL\@/2/\n");
     like($proxy->stderr, qr/:7: warning: proxy\.reverse\.url is never asked: the one before it \(\S+:6\)/, 'which is said');
