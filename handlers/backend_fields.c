@@ -53,7 +53,7 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
     if (x->wants_upgrade)
         add(&fields, WEIR_SPAN(":protocol"), WEIR_SPAN("websocket")); /* RFC 8441 §5 */
     /* How this hop is made; how the client came is said by X-Forwarded-Proto. */
-    add(&fields, WEIR_SPAN(":scheme"), WEIR_SPAN("http"));
+    add(&fields, WEIR_SPAN(":scheme"), x->target.tls != NULL ? WEIR_SPAN("https") : WEIR_SPAN("http"));
     add(&fields, WEIR_SPAN(":authority"), host);
     add(&fields, WEIR_SPAN(":path"), weir_backend_path(x));
     if (x->wants_upgrade)

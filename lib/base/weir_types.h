@@ -45,7 +45,7 @@ typedef enum weir_keepalive {
 /** What is spoken with a backend. */
 typedef enum weir_protocol {
     WEIR_HTTP1 = 0, /* HTTP/1.1                                              */
-    WEIR_H2C = 1,   /* HTTP/2, known beforehand (RFC 9113 §3.3); with TLS, by ALPN */
+    WEIR_HTTP2 = 1, /* HTTP/2, known beforehand (RFC 9113 §3.3); with TLS, by ALPN */
 } weir_protocol_t;
 
 /** How TLS is spoken with backends, and who they must be; see weir_router.h. */

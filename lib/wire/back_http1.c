@@ -341,7 +341,7 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     WEIR_MUST(x->back == NULL && x->dial == NULL);
     x->journal.connect_start_at_us = weir_loop_now_us(x->loop);
     x->journal.connects++;
-    bool is_known = x->target.protocol == WEIR_HTTP1 || x->target.protocol == WEIR_H2C;
+    bool is_known = x->target.protocol == WEIR_HTTP1 || x->target.protocol == WEIR_HTTP2;
     if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE || !is_known) {
         then(x, &weir_fault_backend_bad_address);
         return;

@@ -88,7 +88,7 @@ static bool is_all_https(const weir_group_t *app, bool is_https)
 static bool read_protocol(weir_group_t *app, const weir_config_t *node)
 {
     static const char *const words[] = {"http1", "h2c", "h2", NULL};
-    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_H2C, WEIR_H2C};
+    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_HTTP2, WEIR_HTTP2};
     const char *text = weir_config_text(node);
 
     if (node == NULL)

@@ -193,7 +193,7 @@ static void open_world(void)
 static call_t *start_call(bool has_body, bool is_head, bool is_connect)
 {
     call_t *call = calloc(1, sizeof(*call));
-    weir_target_t target = {.kind = WEIR_TARGET_ADDRESS, .protocol = WEIR_H2C, .address_len = sizeof(struct sockaddr_in)};
+    weir_target_t target = {.kind = WEIR_TARGET_ADDRESS, .protocol = WEIR_HTTP2, .address_len = sizeof(struct sockaddr_in)};
 
     WEIR_MUST(call != NULL);
     weir_arena_init(&call->x.arena);

@@ -364,7 +364,7 @@ static void the_second_attempt_may_fail_to_connect(void **state)
 static void open_http2(void)
 {
     world_open(NULL);
-    w.script.protocol = WEIR_H2C;
+    w.script.protocol = WEIR_HTTP2;
 }
 
 static void the_fields_in_order(void **state)

@@ -191,7 +191,7 @@ static void keepalive_and_unix(void **state)
     request_host("b");
     assert_contains(w.loop.text, "connect [::1]:80\n");
     assert_int_equal(w.x->target.keepalive, WEIR_FRESH);
-    assert_int_equal(w.x->target.protocol, WEIR_H2C);
+    assert_int_equal(w.x->target.protocol, WEIR_HTTP2);
     finish_well();
     request_host("c");
     assert_int_equal(w.x->target.keepalive, WEIR_REUSE);
