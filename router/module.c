@@ -25,9 +25,9 @@ struct weir_module {
 /* Of router/builtin/, which knows nothing but the two public headers. */
 extern const weir_router_t weir_builtin_table, weir_builtin_stub, weir_builtin_reverse;
 extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure,
-    *const weir_builtin_reverse_configure;
+                                                                        *const weir_builtin_reverse_configure;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
-    *const weir_builtin_reverse_release;
+                                                                    *const weir_builtin_reverse_release;
 
 static const struct {
     const weir_router_t *router;

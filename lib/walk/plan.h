@@ -44,9 +44,9 @@ typedef struct weir_plan {
     bool has_canonical_case;
     bool has_proxy_status;
     weir_upgrades_t upgrades;
-    bool has_no_forwarded;      /* X-Forwarded-For, -Proto and -Port are not ours to write */
-    bool keeps_forwarded_proto; /* the client's X-Forwarded-Proto is believed              */
-    bool hides_server;          /* the backend's Server stays unknown to the client        */
+    bool has_no_forwarded;         /* X-Forwarded-For, -Proto and -Port are not ours to write */
+    bool keeps_forwarded_proto;    /* the client's X-Forwarded-Proto is believed              */
+    bool hides_server;             /* the backend's Server stays unknown to the client        */
     weir_access_log_t *access_log; /* NULL: off */
 } weir_plan_t;
 

@@ -364,10 +364,10 @@ static bool is_clogged(const http2_conn_t *conn)
 /** What follows from where everything stands. */
 static void update(http2_conn_t *conn)
 {
-    bool is_silent = weir_bytes_count(&conn->out) == 0 && !nghttp2_session_want_write(conn->session);
     if (conn->state == HTTP2_OPEN && conn->is_draining && conn->stream_count == 0)
         http2_end(conn, NULL, NGHTTP2_NO_ERROR);
-    else if (conn->state == HTTP2_OPEN && is_silent && !nghttp2_session_want_read(conn->session))
+    bool is_silent = weir_bytes_count(&conn->out) == 0 && !nghttp2_session_want_write(conn->session);
+    if (conn->state == HTTP2_OPEN && is_silent && !nghttp2_session_want_read(conn->session))
         begin_end(conn, NULL); /* the client has said GOAWAY, and all is done */
     if (conn->state == HTTP2_ENDING && is_silent) {
         conn->state = HTTP2_LINGER;
