@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backend for thousands of tunnels: answers each request head with 101 and then sends back whatever comes. Prints the port it
- * listens on; ends when its standard input does.
+ * A backend for thousands of tunnels: answers each request head with 101, a WebSocket's as RFC 6455 wants it, and then sends back whatever
+ * comes. A head comes in one piece, or has no Sec-WebSocket-Key. Prints the port it listens on; ends when its standard input does.
  *
- *   cc -O1 -o echo echo.c && ./echo
+ *   cc -O1 -o echo echo.c -lcrypto && ./echo
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -11,12 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MOST_FDS = 65536, READ_BYTES = 65536, EVENTS = 256 };
+#include <openssl/evp.h>
+
+enum { MOST_FDS = 65536, READ_BYTES = 65536, EVENTS = 256, KEY_BYTES = 24 };
 
 static bool is_switched[MOST_FDS];
 static char heads[MOST_FDS][4]; /* the last bytes of each head that is still coming */
@@ -60,17 +63,51 @@ static void accept_all(int epoll, int listener)
     }
 }
 
+/* The value of Sec-WebSocket-Accept for the key in `head`; empty if there is none. */
+static const char *accept_of(const char *head, size_t count)
+{
+    static const char name[] = "sec-websocket-key: ", suffix[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    static unsigned char accept[32];
+    char question[KEY_BYTES + sizeof(suffix)];
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    accept[0] = '\0';
+    for (size_t i = 0; i + sizeof(name) + KEY_BYTES < count; i++) {
+        if (strncasecmp(head + i, name, sizeof(name) - 1) != 0)
+            continue;
+        memcpy(question, head + i + sizeof(name) - 1, KEY_BYTES);
+        memcpy(question + KEY_BYTES, suffix, sizeof(suffix));
+        EVP_Digest(question, KEY_BYTES + sizeof(suffix) - 1, digest, &len, EVP_sha1(), NULL);
+        EVP_EncodeBlock(accept, digest, (int)len);
+        break;
+    }
+    return (const char *)accept;
+}
+
+static bool answer(int fd, const char *head, size_t count)
+{
+    const char *accept = accept_of(head, count);
+    char response[256];
+    int len = accept[0] == '\0' ? snprintf(response, sizeof(response),
+                                           "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+                                : snprintf(response, sizeof(response),
+                                           "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                           "Sec-WebSocket-Accept: %s\r\n\r\n",
+                                           accept);
+
+    return write(fd, response, (size_t)len) == len;
+}
+
 /* Looks for the end of the head; the index behind it, or `count`. */
 static size_t skip_head(int fd, const char *bytes, size_t count)
 {
-    static const char response[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
-
     for (size_t i = 0; i < count; i++) {
         memmove(heads[fd], heads[fd] + 1, 3);
         heads[fd][3] = bytes[i];
         if (memcmp(heads[fd], "\r\n\r\n", 4) != 0)
             continue;
-        is_switched[fd] = write(fd, response, sizeof(response) - 1) > 0;
+        is_switched[fd] = answer(fd, bytes, i);
         return i + 1;
     }
     return count;
