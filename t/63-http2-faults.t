@@ -170,7 +170,7 @@ subtest 'a PING that is never answered: backend_ping_timeout, and a new connecti
 subtest 'a PING that is answered keeps the connection' => sub {
     my $good = Weir::H2->start;
     my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' }, path => { 'weir.backend-ping' => ms(500) });
-    is($own->get('/slow?' . ms(1800))->body, '0', 'a slow answer arrives');
+    is($own->get('/slow?' . ms(4000))->body, '0', 'a slow answer arrives');
     cmp_ok($good->count(qr/^ping 0 asked/), '>=', 2, 'the backend was asked for signs of life meanwhile');
 };
 

@@ -12,7 +12,9 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd ();
+use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 use File::Basename qw(dirname);
+use File::Spec;
 use File::Temp ();
 use IO::Socket::IP;
 use POSIX ();
@@ -104,11 +106,22 @@ sub free_port {
     for (1 .. 2000) {
         my $port = $next_port++;
         $next_port = 10000 if $next_port > 30000;
+        claim_port($port) or next;
         my $probe = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 1) or next;
         close $probe;
         return $port;
     }
     croak 'no free port';
+}
+
+# Test files run beside each other: what one has found free is not given to another as long as it runs. A byte of one file stands
+# for each port, and a lock on it for the claim; it ends with the process.
+my $claims;
+
+sub claim_port {
+    my ($port) = @_;
+    $claims ||= do { open my $file, '>>', File::Spec->tmpdir . "/weir-ports-$>" or croak "claims on ports: $!"; $file };
+    return fcntl($claims, F_SETLK, pack('s s x4 q q i x4', F_WRLCK, SEEK_SET, $port, 1, 0));
 }
 
 # A port that is taken, on which nobody listens: connecting is refused as long as the test runs.
