@@ -206,4 +206,20 @@ subtest 'a request for nobody leaves the connection usable' => sub {
     }
 };
 
+subtest 'what comes behind the last request does no harm to its response' => sub {
+    my $slow = backend(sub { my $c = shift; while ($c->read_head) { select undef, undef, undef, 0.005; $c->write(simple_response('slowly')) } });
+    my $own = proxy(backends => [$slow]);
+    my $last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    my $whole = 0;
+    for my $behind (("\r\n") x 20, ($last) x 20) {
+        my $client = $own->connect;
+        $client->write($last);
+        select undef, undef, undef, 0.001;    # while the backend thinks, and nobody reads
+        $client->write($behind);
+        my $r = $client->read_response;
+        $whole++ if $r && $r->body eq 'slowly' && defined $client->read_eof;
+    }
+    is($whole, 40, 'forty responses, whole, and a clean end');
+};
+
 done_testing;

@@ -263,7 +263,8 @@ static void finish(http1_conn_t *conn)
     stream->reply.is_delivered = true;
     drop_stream(conn);
     if (!keeps_alive) {
-        if (is_unread && !is_tunnel)
+        /* What came since the last look, or while nobody was looking, counts as well */
+        if (!is_tunnel && (is_unread || weir_sock_has_unread(&conn->client.sock)))
             linger(conn);
         else
             http1_close(conn);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -175,6 +176,12 @@ ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int 
     if (sent >= 0)
         return sent;
     return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
+}
+
+bool weir_sock_has_unread(const weir_sock_t *sock)
+{
+    int bytes = 0;
+    return ioctl(sock->fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 void weir_sock_will_reset(weir_sock_t *sock)
