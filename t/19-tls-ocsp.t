@@ -24,13 +24,13 @@ write_file("$index.attr", "unique_subject = no\n");
 
 # A responder: openssl(1) answers, and $signer signs.
 sub responder {
-    my ($signer) = @_;
+    my ($signer, $flags) = (@_, '');
     my $responder = backend(sub {
         my ($c) = @_;
         my ($head, $body) = $c->read_request or return;
         my ($question, $answer) = map { temp_path("$_-$$") } qw(question answer);
         write_file($question, $body);
-        system("openssl ocsp -index $index -CA $ca->{cert} -rsigner $signer->{cert} -rkey $signer->{key} -ndays 1 -reqin $question -respout $answer >/dev/null 2>&1");
+        system("openssl ocsp -index $index -CA $ca->{cert} -rsigner $signer->{cert} -rkey $signer->{key} -ndays 1 $flags -reqin $question -respout $answer >/dev/null 2>&1");
         $c->write(simple_response(read_file($answer), headers => "Content-Type: application/ocsp-response\r\n"));
     }, port => $port);
     return sub { $responder->stop };
@@ -56,6 +56,16 @@ subtest 'an answer is shown' => sub {
     $stop->();
     ok((wait_for { $proxy->stderr =~ /OCSP: .*: the responder does not answer/ } 3 * wait_seconds()), 'a responder that is gone is told');
     like(status($at), qr/Cert Status: good/, 'what it said last is still shown');
+    $proxy->signal('HUP');
+    ok((wait_for { $proxy->stderr =~ /is in use/ }), 'a new configuration brings the certificate anew');
+    ok((wait_for { status($at) =~ /Cert Status: good/ }), 'and what was said of it');
+};
+
+subtest "an answer of the authority's own, without its certificate" => sub {
+    my $stop = responder($ca, '-resp_no_certs');
+    my ($proxy, $at) = start($good);
+    ok((wait_for { status($at) =~ /Cert Status: good/ }), 'is shown');
+    $stop->();
 };
 
 subtest 'and given up after too many failures' => sub {

@@ -165,6 +165,13 @@ void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t 
     pthread_mutex_unlock(&cert->lock);
 }
 
+void weir_tls_cert_inherit_staple(weir_tls_cert_t *cert, weir_tls_cert_t *from)
+{
+    pthread_mutex_lock(&from->lock);
+    weir_tls_cert_set_staple(cert, (weir_span_t){(const char *)from->staple, from->staple_len}, from->staple_until);
+    pthread_mutex_unlock(&from->lock);
+}
+
 void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl)
 {
     if (SSL_get_tlsext_status_type(ssl) != TLSEXT_STATUSTYPE_ocsp)

@@ -36,6 +36,9 @@ void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl);
 /** What the authority has said (copied), to be shown until then; 0: for ever. Empty: nothing. */
 void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t until);
 
+/** Shows what `from`, another copy of the same certificate, shows. */
+void weir_tls_cert_inherit_staple(weir_tls_cert_t *cert, weir_tls_cert_t *from);
+
 /** Itself; who has signed it, NULL if that is not in its file; and the file. Borrowed. */
 X509 *weir_tls_cert_leaf(const weir_tls_cert_t *cert);
 X509 *weir_tls_cert_issuer(const weir_tls_cert_t *cert);

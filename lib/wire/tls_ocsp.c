@@ -16,6 +16,7 @@
 
 enum {
     TIMEOUT_S = 5, /* OpenSSL goes on trying for so long, whatever goes wrong */
+    AGAIN_S = 60,  /* as long as there is no answer to show */
     LOOK_S = 60,   /* how often certificates that nobody uses any more are looked for */
     RESPONSE_BYTES_MAX = 65536,
     SKEW_S = 300, /* clocks may differ */
@@ -26,6 +27,7 @@ typedef struct watched {
     weir_tls_cert_t *cert; /* held */
     uint32_t interval_s, max_failures, failures;
     time_t next_at;
+    bool has_answer;
 } watched_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,7 +107,12 @@ static bool verify(question_t *q)
     q->store = X509_STORE_new();
     WEIR_MUST(q->store != NULL && X509_STORE_add_cert(q->store, q->issuer) == 1 &&
               X509_STORE_set_flags(q->store, X509_V_FLAG_PARTIAL_CHAIN) == 1);
-    return OCSP_basic_verify(q->basic, NULL, q->store, 0) == 1 || fail(q, "the answer is not signed by the authority");
+    STACK_OF(X509) *signers =
+        sk_X509_new_null(); /* an answer need not bring its signer's certificate if that is the issuer's */
+    WEIR_MUST(signers != NULL && sk_X509_push(signers, q->issuer) > 0);
+    bool is_signed = OCSP_basic_verify(q->basic, signers, q->store, 0) == 1;
+    sk_X509_free(signers);
+    return is_signed || fail(q, "the answer is not signed by the authority");
 }
 
 static time_t time_of(const ASN1_GENERALIZEDTIME *when)
@@ -167,19 +174,24 @@ static const char *refresh(weir_tls_cert_t *cert, time_t *out_until)
 
 /* ---- the thread ---- */
 
+/** Under the lock. */
 static void on_refreshed(watched_t *watched, const char *problem, time_t until)
 {
     time_t now = time(NULL);
     watched->next_at = now + watched->interval_s;
     if (problem == NULL) {
+        watched->has_answer = true;
         watched->failures = 0;
         if (until > now && now + (until - now) / 2 < watched->next_at)
             watched->next_at = now + (until - now) / 2 + 1;
         return;
     }
     weir_log("OCSP: %s: %s", weir_tls_cert_file(watched->cert), problem);
+    if (!watched->has_answer && watched->interval_s > AGAIN_S)
+        watched->next_at = now + AGAIN_S;
     if (watched->failures++ < watched->max_failures)
         return;
+    watched->has_answer = false;
     weir_tls_cert_set_staple(watched->cert, (weir_span_t){NULL, 0}, 0);
 }
 
@@ -222,11 +234,27 @@ static void *run(void *arg)
         }
         pthread_mutex_unlock(&lock);
         const char *problem = refresh(due->cert, &until);
-        on_refreshed(due, problem, until);
         pthread_mutex_lock(&lock);
+        on_refreshed(due, problem, until);
     }
     pthread_mutex_unlock(&lock);
     return NULL;
+}
+
+/** A new configuration brings its certificates anew: what is known of them is still true. Under the lock. */
+static void inherit(watched_t *watched)
+{
+    X509 *leaf = weir_tls_cert_leaf(watched->cert);
+    for (weir_list_t *node = all.next; node != &all; node = node->next) {
+        watched_t *other = WEIR_AROUND(node, watched_t, link);
+        if (!other->has_answer || X509_cmp(weir_tls_cert_leaf(other->cert), leaf) != 0)
+            continue;
+        weir_tls_cert_inherit_staple(watched->cert, other->cert);
+        watched->has_answer = true;
+        watched->next_at = other->next_at;
+        watched->failures = other->failures;
+        return;
+    }
 }
 
 void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t max_failures)
@@ -242,6 +270,7 @@ void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t ma
     watched->interval_s = interval_s;
     watched->max_failures = max_failures;
     pthread_mutex_lock(&lock);
+    inherit(watched);
     weir_list_append(&all, &watched->link);
     if (!is_running)
         is_running = pthread_create(&thread, NULL, run, NULL) == 0;
