@@ -52,13 +52,22 @@ static int make_copy(const char *path)
     return copy;
 }
 
-static void *load_copy(int copy)
+static void *load_copy(int copy, int more_flags)
 {
     char name[64];
 
     /* With the number of the process, so that a debugger finds it too */
     snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)getpid(), copy);
-    return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    return dlopen(name, RTLD_NOW | RTLD_LOCAL | more_flags);
+}
+
+static bool is_loaded(int copy)
+{
+    void *handle = load_copy(copy, RTLD_NOLOAD);
+
+    if (handle != NULL)
+        dlclose(handle);
+    return handle != NULL;
 }
 
 /** From its place, under a name that no other load of ours has used lately: "dir///file". */
@@ -94,7 +103,7 @@ static void explain(const char *path, char *error, size_t error_size)
 weir_object_t *weir_object_open(const char *path, char *error, size_t error_size)
 {
     int copy = make_copy(path);
-    void *handle = copy != -1 ? load_copy(copy) : NULL;
+    void *handle = copy != -1 ? load_copy(copy, 0) : NULL;
     weir_object_t *object;
 
     if (handle == NULL && copy != -1) {
@@ -126,7 +135,8 @@ void weir_object_close(weir_object_t **object)
         return;
     *object = NULL;
     dlclose(gone->handle);
-    if (gone->copy != -1)
+    /* What cannot be unloaded keeps its copy: under the same number dlopen() would find it in place of another */
+    if (gone->copy != -1 && !is_loaded(gone->copy))
         close(gone->copy);
     free(gone);
 }

@@ -58,6 +58,7 @@ static weir_span_t copy_of(weir_arena_t *arena, weir_span_t bytes)
 {
     char *copy = weir_arena_alloc(arena, bytes.len + 1);
     memcpy(copy, bytes.base, bytes.len);
+    copy[bytes.len] = '\0'; /* libh2o reads one byte beyond a port */
     return (weir_span_t){copy, bytes.len};
 }
 

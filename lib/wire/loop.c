@@ -19,6 +19,7 @@
 
 enum {
     LETTER_ROUNDS = 8,
+    KEPT_LISTS = 16,          /* of timers, empty ones included, before those are used again */
     WALL_OFFSET_US = 1000000, /* how old the offset to the wall clock may be */
     H2O_POOL_CHUNKS = 16,     /* that libh2o's pools keep per thread */
     H2O_POOL_CHUNK_BYTES = 4096,
@@ -54,22 +55,30 @@ static uint64_t now_ms(const weir_loop_t *loop)
 
 /* ---- timers ---- */
 
+static weir_timer_list_t *add_list(weir_loop_t *loop)
+{
+    size_t count = loop->timer_list_count + 1;
+    loop->timer_lists = realloc(loop->timer_lists, count * sizeof(loop->timer_lists[0]));
+    weir_timer_list_t *list = malloc(sizeof(*list));
+    WEIR_MUST(loop->timer_lists != NULL && list != NULL);
+    weir_list_init(&list->timers);
+    loop->timer_lists[loop->timer_list_count++] = list;
+    return list;
+}
+
+/** Delays come from the configuration, so that lists are few. Those that a reload has emptied are used again. */
 static weir_timer_list_t *list_for(weir_loop_t *loop, uint32_t delay_ms)
 {
-    weir_timer_list_t *longer = NULL;
+    weir_timer_list_t *empty = NULL;
     for (size_t i = 0; i < loop->timer_list_count; i++) {
-        weir_timer_list_t *list = &loop->timer_lists[i];
+        weir_timer_list_t *list = loop->timer_lists[i];
         if (list->delay_ms == delay_ms)
             return list;
-        if (list->delay_ms > delay_ms && (longer == NULL || list->delay_ms < longer->delay_ms))
-            longer = list;
+        if (weir_list_is_empty(&list->timers))
+            empty = list;
     }
-    /* Delays come from the configuration, so that lists are few. Should they run out, later is better than never. */
-    if (loop->timer_list_count == WEIR_TIMER_LISTS)
-        return longer != NULL ? longer : &loop->timer_lists[WEIR_TIMER_LISTS - 1];
-    weir_timer_list_t *list = &loop->timer_lists[loop->timer_list_count++];
+    weir_timer_list_t *list = empty != NULL && loop->timer_list_count >= KEPT_LISTS ? empty : add_list(loop);
     list->delay_ms = delay_ms;
-    weir_list_init(&list->timers);
     return list;
 }
 
@@ -100,7 +109,7 @@ static void run_timers(weir_loop_t *loop)
     weir_loop_tick(loop);
     uint64_t present_ms = now_ms(loop);
     for (size_t i = 0; i < loop->timer_list_count; i++) {
-        weir_list_t *timers = &loop->timer_lists[i].timers;
+        weir_list_t *timers = &loop->timer_lists[i]->timers;
         while (!weir_list_is_empty(timers)) {
             weir_timer_t *timer = WEIR_AROUND(timers->next, weir_timer_t, link);
             if (timer->due_at_ms > present_ms)
@@ -118,7 +127,7 @@ static int32_t sleep_ms(const weir_loop_t *loop)
         return 0;
     uint64_t present_ms = now_ms(loop), soonest_ms = present_ms + 1000;
     for (size_t i = 0; i < loop->timer_list_count; i++) {
-        const weir_list_t *timers = &loop->timer_lists[i].timers;
+        const weir_list_t *timers = &loop->timer_lists[i]->timers;
         if (weir_list_is_empty(timers))
             continue;
         uint64_t due_at_ms = WEIR_AROUND(timers->next, weir_timer_t, link)->due_at_ms;
@@ -378,6 +387,9 @@ void weir_loop_destroy(weir_loop_t **loop)
     http1_forget_streams(gone);
     http2_shared_destroy(&gone->http2);
     weir_block_give(gone->scratch);
+    for (size_t i = 0; i < gone->timer_list_count; i++)
+        free(gone->timer_lists[i]);
+    free(gone->timer_lists);
     free(gone->head);
     free(gone->request_headers);
     free(gone->response_headers);

@@ -21,7 +21,6 @@ enum {
     WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start (spec h.3) */
     WEIR_RANDOM_BYTES = 4096,
     WEIR_SPARE_STREAMS_MAX = 128,
-    WEIR_TIMER_LISTS = 64,
 };
 
 /** Timers of equal delay, soonest first. */
@@ -49,7 +48,7 @@ struct weir_loop {
     uint64_t wall_offset_us; /* from the monotonic clock to the wall's, at */
     uint64_t offset_at_us;   /* this instant                               */
 
-    weir_timer_list_t timer_lists[WEIR_TIMER_LISTS];
+    weir_timer_list_t **timer_lists; /* one for each delay in use, and some that are empty */
     size_t timer_list_count;
 
     weir_list_t letters; /* from this thread */

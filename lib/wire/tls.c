@@ -99,7 +99,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
                      int is_encrypting)
 {
     const weir_tls_t *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    return weir_tls_tickets_use(tls->tickets, name, iv, cipher, mac, is_encrypting == 1);
+    int result = weir_tls_tickets_use(tls->tickets, name, iv, cipher, mac, is_encrypting == 1);
+    /* RFC 8446 §C.4: clients use a ticket once, and want another for the next time */
+    bool must_renew = result == 1 && is_encrypting == 0 && SSL_version(ssl) == TLS1_3_VERSION;
+    return must_renew ? 2 : result;
 }
 
 /** Ours in our order: what we would rather speak comes first. Nothing in common ends the handshake (RFC 7301 §3.2). */
