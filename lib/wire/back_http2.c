@@ -14,6 +14,7 @@
 enum {
     OUT_BYTES = 65536, /* most that is taken from libnghttp2 before the kernel has taken it */
     HEADER_LIST_BYTES = 1048576,
+    HEAD_BYTES = 1 << 24, /* of a request; weir.max-head is what limits it */
 };
 
 static void on_timer(weir_timer_t *timer);
@@ -36,6 +37,7 @@ static void make_session(weir_http2_t *http2)
     WEIR_MUST(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1); /* a window opens when the client has taken the bytes */
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_BYTES);
     int failed = nghttp2_session_client_new2(&http2->session, callbacks, http2, option);
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
@@ -261,6 +263,8 @@ static void on_flush(weir_letter_t *letter)
 {
     weir_http2_t *http2 = WEIR_AROUND(letter, weir_http2_t, flush);
     http2->is_flush_posted = false;
+    if (http2->is_ready)
+        weir_http2_on_room(http2);
     flush(http2);
 }
 

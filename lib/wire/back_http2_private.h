@@ -71,6 +71,7 @@ typedef struct weir_http2_stream {
     bool is_closed;              /* libnghttp2 has forgotten it  */
     bool is_released;            /* the exchange has             */
     bool was_reset;              /* by the backend               */
+    bool is_unsent;              /* its head has not left and never will */
     bool has_goaway;             /* the backend's GOAWAY does not count it */
 } weir_http2_stream_t;
 
@@ -119,7 +120,7 @@ ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
 
 /** SETTINGS have come. */
 void weir_http2_on_ready(weir_http2_t *http2);
-/** A stream is free again. */
+/** A stream may be free again: those that wait for one are served. */
 void weir_http2_on_room(weir_http2_t *http2);
 /** It is about to be freed; whoever opened it fails with `fault`. */
 void weir_http2_on_end(weir_http2_t *http2, const weir_fault_t *fault);

@@ -291,7 +291,7 @@ static const weir_fault_t *fault_of_close(const weir_http2_stream_t *stream, uin
     const weir_relay_t *relay = weir_http2_relay_of(stream);
     if (stream->why != NULL)
         return stream->why;
-    if (stream->has_goaway)
+    if (stream->has_goaway || stream->is_unsent)
         return &weir_fault_backend_goaway;
     if (stream->was_reset || relay == NULL)
         return fault_of_code(code);
@@ -311,7 +311,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
         return 0;
     }
     bool is_refused = code == NGHTTP2_REFUSED_STREAM && (stream->was_reset || stream->has_goaway);
-    stream->back.is_untouched = is_refused && !stream->back.has_answered;
+    stream->back.is_untouched = stream->is_unsent || (is_refused && !stream->back.has_answered);
     weir_http2_stream_lost(stream, fault_of_close(stream, code));
     return 0;
 }
@@ -330,7 +330,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
     return 0;
 }
 
-/** A request that could not leave: a GOAWAY came first. libnghttp2 knows no stream of that number. */
+/** A request that could not leave: a GOAWAY came first, or our own reset. libnghttp2 closes the stream next, and tells. */
 static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
 {
     weir_http2_t *http2 = arg;
@@ -340,12 +340,7 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
         weir_http2_stream_t *stream = WEIR_AROUND(node, weir_http2_stream_t, link);
         if (stream->id != frame->hd.stream_id)
             continue;
-        stream->is_closed = true;
-        stream->back.is_untouched = true;
-        if (stream->is_released)
-            weir_http2_stream_destroy(stream);
-        else
-            weir_http2_stream_lost(stream, &weir_fault_backend_goaway);
+        stream->is_unsent = true;
         break;
     }
     return 0;

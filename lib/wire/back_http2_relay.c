@@ -135,7 +135,10 @@ static void rest(weir_relay_t *relay)
     weir_bytes_free(&stream->back.in);
     bool is_said = relay->up.is_done && (!stream->is_connect || relay->up.has_last);
     bool is_whole = relay->down.has_ended && is_said && weir_bytes_count(&stream->back.out) == 0;
-    if (!is_whole)
+    /* What has been handed to libnghttp2 may still wait for the backend's window */
+    bool has_left = stream->http2 == NULL || stream->is_closed ||
+                    nghttp2_session_get_stream_local_close(stream->http2->session, stream->id) != 0;
+    if (!is_whole || !has_left)
         reset_stream(stream);
 }
 

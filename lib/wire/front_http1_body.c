@@ -19,7 +19,7 @@ static void hand_over(http1_stream_t *stream, const weir_span_t *pieces, size_t 
         stream->body.sink = NULL;
     if (sink == NULL)
         return;
-    stream->body.is_touched = stream->body.is_touched || count > 0;
+    stream->body.is_touched = stream->body.is_touched || count > 0 || is_last; /* an empty body has been sent as well */
     sink->on_data(sink, pieces, count, is_last);
 }
 

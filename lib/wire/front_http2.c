@@ -386,8 +386,11 @@ static void take_turn(http2_conn_t *conn)
     }
     http2_make_frames(conn);
     http2_write(conn);
+    size_t before = conn->stream_count;
     dispose_of_gone(conn);
     dispose_of_delivered(conn);
+    if (conn->stream_count < before && !conn->client.sock.is_awaiting && nghttp2_session_want_write(conn->session))
+        http2_post_turn(conn); /* what they held of the window is free for others */
     wake_waiting(conn);
     update(conn);
 }

@@ -69,7 +69,7 @@ static void deliver(http2_stream_t *stream, const weir_span_t *pieces, size_t co
         stream->body.sink = NULL;
     }
     if (sink != NULL) {
-        stream->body.is_touched = stream->body.is_touched || count > 0;
+        stream->body.is_touched = stream->body.is_touched || count > 0 || is_last;
         sink->on_data(sink, pieces, count, is_last);
     }
     set_timer(stream);

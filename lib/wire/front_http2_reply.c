@@ -226,7 +226,8 @@ static void on_reply_timer(weir_timer_t *timer)
 static void set_reply_timer(http2_stream_t *stream)
 {
     weir_loop_t *loop = stream->conn->client.loop;
-    if (weir_bytes_count(&stream->reply.held) == 0) {
+    bool has_end_to_say = stream->reply.is_final && !stream->reply.is_end_sent && !stream->reply.is_silent;
+    if (weir_bytes_count(&stream->reply.held) == 0 && !has_end_to_say) {
         weir_timer_cancel(&stream->reply_timer);
         return;
     }
@@ -270,6 +271,8 @@ static void begin_ending(http2_stream_t *stream)
 void http2_end_was_sent(http2_stream_t *stream)
 {
     stream->reply.is_end_sent = true;
+    if (weir_timer_is_set(&stream->reply_timer))
+        set_reply_timer(stream);
     if (stream->reply.is_final)
         begin_ending(stream);
 }
@@ -348,6 +351,8 @@ static void send_pieces(http2_stream_t *stream, const h2o_iovec_t *pieces, size_
     }
     http2_make_frames(conn);
     keep_rest(stream);
+    if (is_last && !weir_timer_is_set(&stream->reply_timer))
+        set_reply_timer(stream); /* even an end wants a window, if it comes by itself */
 }
 
 static bool is_over(const http2_stream_t *stream)

@@ -10,7 +10,7 @@
 enum {
     FRAME_BYTES = 16384,           /* what a HEADERS or CONTINUATION frame holds at most */
     CONTINUATIONS_SPARE = 8,       /* frames of a head that are not full                 */
-    RESPONSE_HEAD_BYTES = 1 << 20, /* more than a backend's head may have                */
+    RESPONSE_HEAD_BYTES = 1 << 24, /* the limits of responses are what limits it         */
     ANSWERS_MOST = 500,            /* answers to PING and SETTINGS that are not written  */
     RESETS_BURST = 100000,         /* libnghttp2's own limit: _guard.c has a narrower one */
     STREAMS_MOST = 1000,
@@ -162,7 +162,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
     stream->is_closed = true;
     if (conn->heading == stream)
         conn->heading = NULL;
-    if (stream->reply.is_end_sent && error_code == NGHTTP2_NO_ERROR)
+    bool is_said = stream->reply.is_end_sent && (stream->reply.is_final || stream->body.has_end);
+    if (is_said && error_code == NGHTTP2_NO_ERROR)
         return 0; /* both sides have said all */
     /* Not the client's RST_STREAM: libnghttp2 has sent one, because of what the client did */
     bool is_provoked = error_code != NGHTTP2_NO_ERROR && !stream->reply.is_cut;
@@ -196,6 +197,15 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+/** A response's head that cannot be said in HTTP/2. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+    http2_stream_t *stream = frame->hd.type == NGHTTP2_HEADERS ? stream_at(session, frame->hd.stream_id) : NULL;
+    if (stream != NULL && !stream->is_closed)
+        http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+    return 0;
+}
+
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t count,
                      nghttp2_data_source *source, void *user)
 {
@@ -217,6 +227,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     return callbacks;
 }
