@@ -285,7 +285,7 @@ static const weir_fault_t *why_gone(h2o_req_t *req)
 
 static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *answer)
 {
-    WEIR_MUST(!"a switch of protocols was never asked for");
+    WEIR_MUST(answer == NULL); /* a switch of protocols was never asked for */
     return NULL;
 }
 
