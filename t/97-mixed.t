@@ -2,14 +2,14 @@
 # Many requests of every kind at once, with backends that misbehave and clients that leave: t/tools/mixed.c plays both and looks
 # at every byte. Afterwards nothing is left open, nothing is owed, and each request has its line in the log, once.
 #
-#   WEIR_MIXED  how many requests (20000)
+#   WEIR_MIXED  how many requests (200000; 20000 with sanitizers)
 #   WEIR_SEED   which ones (1)
 use lib 't/lib';
 use Weir::Test;
 use IPC::Open2 qw(open2);
 use Time::HiRes qw(time);
 
-my $requests = $ENV{WEIR_MIXED} // (Weir::Client::slow() > 1 ? 2_000 : 20_000);
+my $requests = $ENV{WEIR_MIXED} // (Weir::Client::slow() > 1 ? 2_000 : is_sanitized() ? 20_000 : 200_000);
 my $seed     = $ENV{WEIR_SEED} // 1;
 my $seconds  = int(140 * Weir::Client::slow());
 

@@ -11,10 +11,8 @@
 #include "lib/wire/front_http2.h"
 
 enum {
-    SETTLE_MS = 10,    /* after which a new connection whose request is under way is watched */
-    LOOK_MS = 1000,    /* how often a client that is not being read is looked at */
-    LINGER_MS = 2000,  /* without a byte, after our side was closed               */
-    LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends      */
+    SETTLE_MS = 10, /* after which a new connection whose request is under way is watched */
+    LOOK_MS = 1000, /* how often a client that is not being read is looked at */
 };
 
 static void on_readable(weir_sock_t *sock);
@@ -109,7 +107,7 @@ void http1_forget_streams(weir_loop_t *loop)
         free(take_stream(loop));
 }
 
-static void drop_stream(http1_conn_t *conn)
+void http1_drop_stream(http1_conn_t *conn)
 {
     http1_stream_t *stream = conn->stream;
     if (stream == NULL)
@@ -130,7 +128,7 @@ static void release(http1_conn_t *conn)
     weir_timer_cancel(&conn->read_timer);
     weir_timer_cancel(&conn->write_timer);
     weir_list_remove(&conn->turn.link);
-    drop_stream(conn);
+    http1_drop_stream(conn);
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
 }
@@ -174,6 +172,9 @@ static void on_read_timer(weir_timer_t *timer)
     case HTTP1_PAGE:
     case HTTP1_LINGER:
         http1_close(conn);
+        return;
+    case HTTP1_CUT:
+        http1_await_delivery(conn);
         return;
     }
 }
@@ -232,26 +233,16 @@ void http1_update_watch(http1_conn_t *conn)
     case HTTP1_PAGE:
     case HTTP1_LINGER:
         weir_sock_watch(&conn->client.sock, true);
-        set_read_timer(conn, LINGER_MS);
+        set_read_timer(conn, HTTP1_LINGER_MS);
+        return;
+    case HTTP1_CUT:
+        weir_sock_watch(&conn->client.sock, false);
+        set_read_timer(conn, HTTP1_CUT_LOOK_MS);
         return;
     }
 }
 
 /* ---- from state to state ---- */
-
-/** Our side is said; what the client still sends is read away so that no reset destroys what it has not yet read. */
-static void linger(http1_conn_t *conn)
-{
-    conn->state = HTTP1_LINGER;
-    conn->requests = 0; /* counts reads from here on */
-    weir_bytes_free(&conn->in);
-    weir_timer_cancel(&conn->write_timer);
-    weir_sock_shutdown(&conn->client.sock);
-    if (conn->has_ended)
-        http1_close(conn);
-    else
-        http1_update_watch(conn);
-}
 
 /** The response is out: the next request, or the end. */
 static void finish(http1_conn_t *conn)
@@ -261,11 +252,11 @@ static void finish(http1_conn_t *conn)
     bool is_unread = !stream->body.is_done || weir_bytes_count(&conn->in) > 0;
     bool is_tunnel = stream->body.is_tunnel;
     stream->reply.is_delivered = true;
-    drop_stream(conn);
+    http1_drop_stream(conn);
     if (!keeps_alive) {
         /* What came since the last look, or while nobody was looking, counts as well */
         if (!is_tunnel && (is_unread || weir_sock_has_unread(&conn->client.sock)))
-            linger(conn);
+            http1_linger(conn);
         else
             http1_close(conn);
         return;
@@ -287,17 +278,16 @@ static void turn(weir_letter_t *letter)
     http1_conn_t *conn = WEIR_AROUND(letter, http1_conn_t, turn);
     http1_stream_t *stream = conn->stream;
     conn->is_turn_posted = false;
+    if (conn->state == HTTP1_CUT)
+        return;
     if (conn->must_cut) {
-        /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
-        if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == HTTP1_PLAIN && !stream->body.is_tunnel)
-            weir_sock_will_reset(&conn->client.sock);
-        http1_close(conn);
+        http1_cut(conn);
         return;
     }
     if (weir_bytes_count(&conn->out) > 0)
         return; /* on_writable goes on */
     if (conn->state == HTTP1_PAGE) {
-        linger(conn);
+        http1_linger(conn);
         return;
     }
     if (stream == NULL) {
@@ -483,6 +473,7 @@ static void on_end(http1_conn_t *conn)
         http1_close(conn);
         return;
     case HTTP1_PAGE:
+    case HTTP1_CUT:
         weir_sock_watch(&conn->client.sock, false);
         return;
     case HTTP1_BUSY:
@@ -505,12 +496,10 @@ static void on_bytes(http1_conn_t *conn, weir_span_t bytes)
         http1_update_watch(conn);
         return;
     case HTTP1_PAGE:
+    case HTTP1_CUT:
         return;
     case HTTP1_LINGER:
-        if (++conn->requests > LINGER_TURNS)
-            http1_close(conn);
-        else
-            http1_update_watch(conn);
+        http1_linger_on(conn);
         return;
     }
 }

@@ -6,13 +6,14 @@
  *
  *   HEAD ──complete──► BUSY ──response out──► HEAD            (kept alive)
  *    │                  │                └──► LINGER ──► gone  (something of the client's is unread)
+ *    │                  └──broken off──► CUT ─────► gone       (what was written is delivered)
  *    └──refused──────► PAGE ──page out──────► LINGER
  *
  * Each state has a timer: HEAD header_timeout_ms from the connection or the last response on, BUSY idle_timeout_ms while body bytes are
- * wanted or response bytes are not taken, LINGER a fixed one. A client that is not being read is looked at once a second.
+ * wanted or response bytes are not taken, LINGER and CUT a fixed one. A client that is not being read is looked at once a second.
  *
  * front_http1.c holds the connection and its states, front_http1_body.c the request's body, front_http1_reply.c
- * the response.
+ * the response, front_http1_end.c the two ends that wait for the client.
  */
 #include "lib/http/chunked.h"
 #include "lib/wire/bytes.h"
@@ -20,7 +21,7 @@
 #include "lib/wire/front.h"
 #include "lib/wire/pump.h"
 
-typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER } http1_state_t;
+typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER, HTTP1_CUT } http1_state_t;
 
 typedef enum http1_encoding {
     HTTP1_SILENT,  /* no body: HEAD, 204, 304              */
@@ -41,6 +42,7 @@ typedef struct http1_conn {
     weir_request_reader_t reader;
     http1_stream_t *stream;
     uint32_t requests;
+    size_t undelivered_bytes; /* CUT: at the last look */
     bool is_turn_posted;
     bool has_ended;            /* the client will send nothing more */
     bool must_cut;             /* close at the next turn, whatever is pending */
@@ -100,7 +102,26 @@ void http1_forget_streams(weir_loop_t *loop);
 /** Closes at once. From the loop only: it disposes of the request. */
 void http1_close(http1_conn_t *conn);
 
-/* ---- between the three files ---- */
+/* ---- between the four files ---- */
+
+enum {
+    HTTP1_LINGER_MS = 2000, /* without a byte, after our side was closed                      */
+    HTTP1_CUT_LOOK_MS = 10, /* how often it is looked whether the client has what was written */
+};
+
+/** Disposes of the request, if there is one: its line is logged, its walk has ended. */
+void http1_drop_stream(http1_conn_t *conn);
+/** Our side is said; what the client still sends is read away so that no reset destroys what it has not yet read. */
+void http1_linger(http1_conn_t *conn);
+/** Lingering, bytes were read: a bounded number of times. */
+void http1_linger_on(http1_conn_t *conn);
+/**
+ * The response will not be completed, and the client must see it. What was written before is delivered first: a reset would destroy it, and
+ * with it earlier responses to pipelined requests.
+ */
+void http1_cut(http1_conn_t *conn);
+/** Looks whether the client has everything; closes, or looks again in HTTP1_CUT_LOOK_MS. */
+void http1_await_delivery(http1_conn_t *conn);
 
 /** Has http1_turn() run from the loop. */
 void http1_post_turn(http1_conn_t *conn);

@@ -2,6 +2,7 @@
 #include "lib/wire/sock.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -182,6 +183,12 @@ bool weir_sock_has_unread(const weir_sock_t *sock)
 {
     int bytes = 0;
     return ioctl(sock->fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
+size_t weir_sock_undelivered(const weir_sock_t *sock)
+{
+    int bytes = 0;
+    return ioctl(sock->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 void weir_sock_will_reset(weir_sock_t *sock)

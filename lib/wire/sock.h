@@ -87,6 +87,9 @@ ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int 
 /** Whether bytes have come that nobody has read: closing over them would make it a reset, which destroys what the peer has not read. */
 bool weir_sock_has_unread(const weir_sock_t *sock);
 
+/** How many of the bytes written the peer's kernel has not acknowledged: a reset would destroy them. */
+size_t weir_sock_undelivered(const weir_sock_t *sock);
+
 /** Makes the close to come a reset, or with TLS one without close_notify: for responses whose end only the close tells, and which have none. */
 void weir_sock_will_reset(weir_sock_t *sock);
 
