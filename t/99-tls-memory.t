@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# What TLS holds: idle connections, a gigabyte in each direction, clients that read slowly. For release builds only.
+# What TLS holds: a gigabyte in each direction, clients that read slowly, and ten thousand idle connections of each kind. For release builds only.
 use lib 't/lib';
 use Weir::Test;
 use Weir::TLS;
+use IPC::Open2 qw(open2);
 use Time::HiRes qw(time);
 
 plan skip_all => 'memory is not measured under sanitizers and valgrind' if is_sanitized();
@@ -34,6 +35,10 @@ my $backend = backend(sub {
             $c->write(simple_response(swallow($c, $length)));
             next;
         }
+        if ($head !~ m{^GET /gigabyte }) {
+            $c->write(simple_response('idle'));
+            next;
+        }
         $c->write("HTTP/1.1 200 OK\r\nContent-Length: $gigabyte\r\n\r\n");
         for (1 .. $gigabyte / length $piece) {
             last if $c->write($piece, 120) < length $piece;
@@ -45,8 +50,9 @@ my $ca   = authority('test authority');
 my $cert = certificate('127.0.0.1', ca => $ca);
 my $port;
 sub start {
+    my (%option) = @_;
     $port = free_port();
-    return proxy(backends => [$backend], path => { 'weir.idle-timeout' => 120_000 }, nofile => 8192,
+    return proxy(backends => [$backend], path => { 'weir.idle-timeout' => 120_000 }, %option,
         listen => [ { host => '127.0.0.1', port => $port, ssl => { 'certificate-file' => $cert->{cert}, 'key-file' => $cert->{key} } } ]);
 }
 
@@ -58,7 +64,7 @@ sub memory {
 
 subtest 'a gigabyte down' => sub {
     my $proxy = start();
-    my $r = run_command({ seconds => 120 }, '/bin/sh', '-c', "curl -sS --cacert $ca->{cert} https://127.0.0.1:$port/ | wc -c");
+    my $r = run_command({ seconds => 120 }, '/bin/sh', '-c', "curl -sS --cacert $ca->{cert} https://127.0.0.1:$port/gigabyte | wc -c");
     is($r->{out} + 0, $gigabyte, 'arrives') or diag($r->{err});
     cmp_ok(memory($proxy, 'VmHWM'), '<', 32 * 1024, 'in less than 32 MiB');
 };
@@ -76,7 +82,7 @@ subtest 'slow readers' => sub {
     my @slow;
     for (1 .. 50) {
         my $client = tls_client($port);
-        $client->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        $client->write("GET /gigabyte HTTP/1.1\r\nHost: a\r\n\r\n");
         push @slow, $client;
     }
     ok(defined $_->read_exactly(100_000), 'has begun') for @slow[ 0, 49 ];
@@ -84,22 +90,30 @@ subtest 'slow readers' => sub {
     $_->close for @slow;
 };
 
-subtest 'idle connections' => sub {
-    my $proxy = start();
-    my @idle;
+# Opens connections in two steps and sees what the second step costs.
+sub idles {
+    my ($kind, $most_kib) = @_;
+    my ($count, $warm, $to) = (10_000, 500);
+    my $proxy = start(global => { 'weir.header-timeout' => 300_000, 'http2-idle-timeout' => 300 }, nofile => $count + 500);
+    my $pid = open2(my $from, $to, '/bin/sh', '-c', "ulimit -n @{[ $count + 500 ]} && exec \"\$@\"", 'sh', 'python3', root_dir() . '/t/tools/idle.py',
+        $kind, $kind eq 'plain' ? $proxy->port : $port);
     my $open = sub {
-        for (1 .. $_[0]) {
-            my $client = tls_client($port, receive_buffer => 4096) or last;
-            push @idle, $client;
-        }
+        print {$to} "$_[0]\n";
+        $to->flush;
+        return (readline($from) // 0) + 0;
     };
-    $open->(100);
+    is($open->($warm), $warm, 'the first are answered');
     my $before = memory($proxy, 'VmRSS');
-    $open->(1000);
-    is(scalar @idle, 1100, 'are open');
-    my $each = (memory($proxy, 'VmRSS') - $before) / 1000;
-    cmp_ok($each, '<', 16, sprintf 'and hold %.1f KiB each', $each);
-    $_->close for @idle;
-};
+    is($open->($count - $warm), $count, 'all are open, and have had an answer each');
+    my $each = (memory($proxy, 'VmRSS') - $before) / ($count - $warm);
+    cmp_ok($each, '<', $most_kib, sprintf 'and hold %.2f KiB each', $each);
+    is($proxy->get('/')->status, 200, 'one more is served');
+    close $to;
+    waitpid $pid, 0;
+}
+
+subtest 'ten thousand idle connections'                      => sub { idles(plain => 1.1) };
+subtest 'ten thousand idle connections, TLS'                 => sub { idles(tls   => 16) };
+subtest 'ten thousand idle connections, HTTP/2 over TLS'     => sub { idles(h2    => 32) };
 
 done_testing;
