@@ -20,7 +20,7 @@ my %env = (
     ASAN_OPTIONS  => 'detect_leaks=1',
     UBSAN_OPTIONS => 'halt_on_error=1:print_stacktrace=1',
 );
-my @wrapper = Weir::Client::is_valgrind() ? qw(valgrind -q --error-exitcode=77 --leak-check=full) : ();
+my @wrapper = Weir::Client::is_valgrind() ? valgrind_command() : ();
 
 my @units = grep { -f && -x } glob "$build/t/unit/*";
 for my $unit (@units) {

@@ -26,7 +26,7 @@ use Weir::Client;
 
 our @EXPORT = qw(
     proxy backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
-    router_so weir run_command write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir
+    router_so weir valgrind_command run_command write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir
     simple_response done_testing
 );
 
@@ -261,7 +261,7 @@ sub _proxy_env {
 # libh2o's configurators forget what they were made of, the C library its resolv.conf; that is theirs, and once. And the count of
 # dynamic types in a MIME map that libh2o has cloned is never set: its file handler looks at it before it says 404. The
 # dynamic linker compares strings eight bytes at a time.
-sub _valgrind {
+sub valgrind_command {
     my $suppressions = temp_path('suppressions');
     my $libh2o = 'obj:*/libh2o-evloop.so.*';
     write_file($suppressions,
@@ -318,7 +318,7 @@ sub proxy {
     write_file($self->{config}, $yaml);
 
     my @command = ("$build/weir", 'run', '-c', $self->{config});
-    unshift @command, _valgrind(), "--log-file=$self->{report}.%p" if Weir::Client::is_valgrind();
+    unshift @command, valgrind_command(), "--log-file=$self->{report}.%p" if Weir::Client::is_valgrind();
     @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
     $self->{pid} = _spawn($self->{out}, $self->{err},
         command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
