@@ -7,22 +7,12 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/base/recycle.h"
 #include "lib/base/span.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define RECYCLES_BLOCKS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define RECYCLES_BLOCKS 0
-#endif
-#endif
-#ifndef RECYCLES_BLOCKS
-#define RECYCLES_BLOCKS 1
-#endif
 
 enum {
     BLOCK_BYTES = 8192, /* with its header: a plain request fits */
-    RECYCLED_BLOCKS = 256,
+    RECYCLED_BLOCKS = 1024,
 };
 
 struct weir_arena_block {
@@ -56,7 +46,7 @@ static weir_arena_block_t *take_block(void)
 /* Under AddressSanitizer nothing is kept, so that a use after weir_arena_finish() is caught. */
 static void give_block(weir_arena_block_t *block)
 {
-    if (!RECYCLES_BLOCKS || !block->is_recyclable || free_count == RECYCLED_BLOCKS) {
+    if (!WEIR_RECYCLES || !block->is_recyclable || free_count == RECYCLED_BLOCKS) {
         free(block);
         return;
     }

@@ -6,7 +6,8 @@
  *
  * A session keeps a buffer for the longest frame as long as it lives, and writes to its first few hundred bytes. Out of malloc's heap it is
  * mostly made of pages that TLS has used and given back: all of it is resident. Here such buffers get whole pages that
- * nobody has touched, and only the first of them becomes real.
+ * nobody has touched, and only the first of them becomes real. Small pieces, of which each stream takes several, are kept for the
+ * next stream, up to 256 KiB of each of 16 sizes.
  *
  * OWNER    A loop's; one block of pages serves many sessions, and is kept for the next ones.
  * THREAD   The loop's.

@@ -20,7 +20,7 @@ enum {
     WEIR_READ_BYTES = 65536,    /* most bytes one read takes, and most held per direction      */
     WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start (spec h.3) */
     WEIR_RANDOM_BYTES = 4096,
-    WEIR_SPARE_STREAMS_MAX = 128,
+    WEIR_SPARE_STREAMS_MAX = 512,
 };
 
 /** Timers of equal delay, soonest first. */
