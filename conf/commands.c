@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/commands.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "conf/complain.h"
 #include "conf/h2o_directives.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
+#include "conf/log_command.h"
 #include "conf/paths.h"
 #include "conf/proxy.h"
 #include "conf/resumption.h"
+#include "conf/yaml.h"
 #include "lib/base/must.h"
 
 static int on_directive(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -26,6 +33,43 @@ static int on_listen(h2o_configurator_command_t *command, h2o_configurator_conte
 static int on_session_resumption(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_resumption_read(conf_of(context->globalconf), node);
+}
+
+/* ---- logs ---- */
+
+/** In the way of libh2o's own: it starts commands too, but tells nobody which children they are. It gets the end of a pipe by its name. */
+static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    const h2o_configurator_command_cb theirs = conf_of(context->globalconf)->access_log;
+    yoml_t *path = node->type == YOML_TYPE_MAPPING ? conf_yaml_get(node, "path") : node;
+    char place[64], *said;
+    int fd, result;
+
+    if (context->dry_run || path == NULL || path->type != YOML_TYPE_SCALAR || path->data.scalar[0] != '|')
+        return theirs(command, context, node);
+    said = path->data.scalar;
+    fd = conf_log_command_start(said + 1);
+    if (fd == -1)
+        return conf_complain(path, "access-log: %s: %s", said, strerror(errno));
+    snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+    path->data.scalar = place;
+    result = theirs(command, context, node);
+    path->data.scalar = said;
+    close(fd);
+    return result;
+}
+
+/**
+ * libh2o closes the logs of a level when it leaves it, and none of one that it has given up in. Theirs is to be left as often as ours has
+ * not been.
+ */
+void conf_access_logs_leave(conf_t *conf)
+{
+    h2o_configurator_t *theirs = h2o_configurator_get_command(&conf->globalconf, "access-log")->configurator;
+    h2o_configurator_context_t nowhere = {.globalconf = &conf->globalconf};
+
+    for (; conf->level > conf->levels; conf->level--)
+        theirs->exit(theirs, &nowhere, NULL);
 }
 
 /* ---- libh2o's own that mean something else here, or nothing ---- */
@@ -67,12 +111,15 @@ static int on_proxy_header(h2o_configurator_command_t *command, h2o_configurator
     return conf_proxy_on_header(conf_of(context->globalconf), conf_directive_named(command->name), node);
 }
 
-static void replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
+/** Returns what was there. */
+static h2o_configurator_command_cb replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
 {
     h2o_configurator_command_t *command = h2o_configurator_get_command(&conf->globalconf, name);
 
     WEIR_MUST(command != NULL);
+    const h2o_configurator_command_cb before = command->cb;
     command->cb = callback;
+    return before;
 }
 
 /* ---- levels ---- */
@@ -176,6 +223,7 @@ void conf_commands_register(conf_t *conf)
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
+    conf->access_log = replace(conf, "access-log", on_access_log);
     replace(conf, "http1-request-timeout", on_http1_request_timeout);
     replace(conf, "http1-upgrade-to-http2", on_nothing);
     replace(conf, "duration-stats", on_nothing);

@@ -19,6 +19,7 @@
 
 #include "conf/complain.h"
 #include "conf/listen.h"
+#include "conf/log_command.h"
 #include "conf/notify.h"
 #include "conf/paths.h"
 #include "conf/verbs.h"
@@ -65,7 +66,7 @@ static bool open_errors(conf_t *conf)
     if (path == NULL)
         return true;
     if (path[0] == '|')
-        conf->error_fd = h2o_access_log_open_log(path); /* which says on its own what is wrong */
+        conf->error_fd = conf_log_command_start(path + 1);
     else
         conf->error_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (conf->error_fd != -1)
@@ -244,10 +245,12 @@ static void begin_service(service_t *service, conf_t *conf, const char *file)
     *service = (service_t){.file = file, .newest = conf, .first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         service->fixed[i] = copy_text(text_of(conf, i));
+    conf_log_commands_begin(service->first_stderr);
 }
 
 static void end_service(service_t *service)
 {
+    conf_log_commands_end();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         free(service->fixed[i]);
     close(service->first_stderr);
@@ -274,12 +277,13 @@ int conf_serve(conf_t **conf_slot, const char *file)
     signal(SIGPIPE, SIG_IGN);
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
     h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
+    begin_service(&service, conf, file);
     if ((!conf_settings_fill(conf) || !open_errors(conf))) {
         conf_destroy(conf_slot);
+        end_service(&service);
         return EXIT_START_UP;
     }
     *conf_slot = NULL; /* the server discards it */
-    begin_service(&service, conf, file);
     conf_complain_settle();
     conf_listen_begin(conf);
     status = weir_server_run(&conf->settings, &hooks);

@@ -110,8 +110,9 @@ typedef struct conf {
     conf_inner_url_t *inner_urls;
     const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
     conf_log_t *logs;
-    weir_module_t *given;           /* weir_serve(): the router of every path that names none */
-    weir_head_limits_t head_limits; /* the widest of all */
+    h2o_configurator_command_cb access_log; /* libh2o's: what it does for that directive */
+    weir_module_t *given;                   /* weir_serve(): the router of every path that names none */
+    weir_head_limits_t head_limits;         /* the widest of all */
 } conf_t;
 
 /** The configuration a globalconf belongs to. */

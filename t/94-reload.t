@@ -363,6 +363,86 @@ subtest 'logs' => sub {
     ok(wait_for { $proxy->reloads > $before }, 'until it is taken away: standard error is where it was');
 };
 
+# The children of a process that there are, as "PID STATE".
+sub children {
+    my ($parent) = @_;
+    my @stats = map { my $place = $_; my $text = eval { read_file($place) }; $text // () } glob '/proc/[0-9]*/stat';
+    my @children = sort map { /^(\d+) \(.*\) (\w) $parent / ? "$1 $2" : () } @stats;
+    return @children;
+}
+
+# A command that writes each line behind its pid, and at last that it ends.
+sub log_command {
+    my ($file) = @_;
+    return "| me=\$\$; while read -r line; do echo \"\$me \$line\" >> $file; done; echo \"\$me end\" >> $file";
+}
+
+subtest 'commands that read logs' => sub {
+    unlink $gate;
+    my $lines = temp_path('lines');
+    my $proxy = proxy(backends => [$slow]);
+    my %with = (backends => [$slow], global => { 'access-log' => log_command($lines), 'error-log' => "| exec cat >> $proxy->{err}" });
+    my $who = sub { my ($path) = @_; my $pid = 'nobody'; wait_for { -e $lines && read_file($lines) =~ m{^(\d+) .*"GET \Q$path\E }m ? $pid = $1 : 0 }; return $pid };
+    my $ends = sub { my ($pid) = @_; return -e $lines && read_file($lines) =~ /^$pid end$/m };
+    ok($proxy->reload(%with), 'one for requests, one for what goes wrong');
+    $proxy->get('/0');
+    my $first = $who->('/0');
+    my $running = $proxy->connect;
+    $running->write("GET /gate HTTP/1.1\r\nHost: a\r\n\r\n");
+    waiting();
+    for my $n (1 .. 5) {
+        ok($proxy->reload(%with), "reload $n");
+        $proxy->get("/$n");
+        isnt($who->("/$n"), $who->('/' . ($n - 1)), 'starts another');
+    }
+    ok(wait_for { children($proxy->pid) == 3 }, 'three are left') or diag(join ', ', children($proxy->pid));
+    is_deeply([ grep { /Z/ } children($proxy->pid) ], [], 'nobody waits to be waited for');
+    ok(!$ends->($first), 'the first has a request still to come');
+    my $last = $who->('/5');
+    is(scalar(grep { /^(?:$first|$last) / } children($proxy->pid)), 2, 'of which one is the first, one the last');
+    write_file($gate, '');
+    is($running->read_response->body, 'slow', 'which ends');
+    ok(wait_for { $ends->($first) }, 'then the first is told of its end');
+    is($who->('/gate'), $first, 'after the last line, which was its own');
+    ok(wait_for { children($proxy->pid) == 2 }, 'and goes');
+
+    my ($files, $before) = ($proxy->open_files, join ' ', children($proxy->pid));
+    $proxy->configure(backends => [$slow], global => { %{ $with{global} }, hosts => { default => { paths => { '/' => { 'access-log' => log_command($lines), 'weir.router' => './gone.so' } } } } });
+    for my $n (1 .. 3) {
+        is($proxy->reload, 0, 'a configuration that is refused');
+        ok(wait_for { join(' ', children($proxy->pid)) eq $before }, 'leaves none behind');
+    }
+    is($proxy->open_files, $files, 'and no file');
+    is($proxy->get('/6')->body, 'slow', 'the last still writes');
+    is($who->('/6'), $last, 'what it is told');
+    is($proxy->stop, 0, 'the end');
+    ok(wait_for { $ends->($last) }, 'is that of the last one too');
+    my %count;
+    $count{$_}++ for read_file($lines) =~ m{"GET (\S+) }g;
+    is_deeply(\%count, { map { ("/$_" => 1) } 0 .. 6, 'gate' }, 'each line has come once');
+};
+
+subtest 'a command that fails' => sub {
+    my $proxy = proxy(backends => [$one], global => { 'access-log' => '| exit 3' });
+    ok(wait_for { $proxy->stderr =~ /^weir: log command ` exit 3` has ended with status 3$/m }, 'is said') or diag($proxy->stderr);
+    is($proxy->get('/')->body, 'one', 'and nobody else\'s business');
+};
+
+subtest 'commands after privileges were dropped' => sub {
+    plan skip_all => 'needs root to begin with, and the user nobody' unless $> == 0 && getpwnam 'nobody';
+    my $lines = temp_path('lines');
+    write_file($lines, '');
+    chmod 0666, $lines or die $!;
+    my %with = (backends => [$one], global => { user => 'nobody', 'access-log' => log_command($lines) });
+    my $proxy = proxy(%with);
+    chmod 0755, $proxy->config =~ m{(.*)/} or die $!;
+    $proxy->get('/first');
+    ok($proxy->reload(%with), 'reloaded');
+    $proxy->get('/second');
+    ok(wait_for { read_file($lines) =~ m{^(\d+) .*/first (?:.*\n)*\1 end$}m }, 'the first has ended');
+    ok(wait_for { read_file($lines) =~ m{/second } }, 'the second is told');
+};
+
 subtest 'what needs a restart is named' => sub {
     my $proxy = proxy(backends => [$one], global => { 'num-threads' => 2 });
     ok($proxy->reload(backends => [$two], global => { 'num-threads' => 3, 'pid-file' => temp_path('pid') }), 'the rest is taken');
