@@ -23,7 +23,7 @@
 #include "weir_types.h"
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
-#define WEIR_ROUTER_ABI 3
+#define WEIR_ROUTER_ABI 4
 
 /* ── Questions: one type each, so that answering the wrong one does not compile. ── */
 typedef struct weir_q_init weir_q_init_t;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/walk/certificate.h"
 #include "lib/walk/destroy.h"
 #include "lib/walk/pipeline.h"
 
@@ -92,6 +93,7 @@ void weir_exchange_destroy(weir_exchange_t *x)
     weir_arena_t arena = x->arena;
     struct weir_context *context = x->context;
 
+    weir_certificate_release(&x->request.certificate);
     WEIR_MUST(x->front == NULL && x->back == NULL);
     WEIR_MUST(x->question == NULL && x->on_idle == NULL);
     WEIR_MUST(!x->has_service && x->journal.picks == x->journal.checkins);

@@ -41,8 +41,9 @@ struct weir_request {
     int32_t host_port;    /* named in Host, or -1 */
     uint8_t version;      /* 10, 11, 20 */
     bool is_head;
-    bool is_proxied;                     /* the peer is a PROXY header's source */
-    const weir_proxy_tlvs_t *proxy_tlvs; /* what else that header said, in the arena; NULL: nothing */
+    bool is_proxied;                      /* the peer is a PROXY header's source */
+    const weir_proxy_tlvs_t *proxy_tlvs;  /* what else that header said, in the arena; NULL: nothing */
+    struct weir_certificate *certificate; /* the client's, held; NULL: it has shown none: certificate.h */
     weir_framing_t framing;
     size_t head_bytes;      /* of the head as received; 0 if the front does not know */
     weir_headers_t headers; /* as received; 70 works on a copy */

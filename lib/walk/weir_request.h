@@ -56,6 +56,38 @@ WEIR_API bool weir_request_proxy_ssl(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_version(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_cipher(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_cn(const weir_request_t *request);
+
+/**
+ * Whether the client has shown a certificate in its TLS handshake with this proxy, that the listener's client-ca-file vouches for (any
+ * other ends the handshake); in a session that was resumed, when the session began. What it says is the same for all requests of a connection, is
+ * read at the first question about it, and is never a part of something longer: base is NULL where there is no certificate, nothing, or
+ * more than 4096 bytes. A PROXY header says nothing about it. All since ABI 4.
+ */
+WEIR_API bool weir_request_client_certificate(const weir_request_t *request);
+/** Its subject and its issuer as in RFC 2253, printable: "CN=alice,OU=ops,O=Example". An empty one is there, and empty. */
+WEIR_API weir_span_t weir_request_client_subject(const weir_request_t *request);
+WEIR_API weir_span_t weir_request_client_issuer(const weir_request_t *request);
+/** Its serial number in hexadecimal digits, an even number of them, in upper case: "0A1B". */
+WEIR_API weir_span_t weir_request_client_serial(const weir_request_t *request);
+/** The SHA-256 of all of it, 64 hexadecimal digits in lower case. */
+WEIR_API weir_span_t weir_request_client_sha256(const weir_request_t *request);
+/** When it ends, in ms since the Unix epoch; 0 without a certificate. */
+WEIR_API uint64_t weir_request_client_not_after_ms(const weir_request_t *request);
+
+/** The kinds of names that a certificate has beside its subject. More may come. */
+typedef enum weir_client_name {
+    WEIR_CLIENT_NAME_DNS = 0,
+    WEIR_CLIENT_NAME_EMAIL = 1,
+    WEIR_CLIENT_NAME_URI = 2, /* "spiffe://example.org/shop" */
+    WEIR_CLIENT_NAME_IP = 3,  /* "192.0.2.1", "2001:db8::1"  */
+} weir_client_name_t;
+/**
+ * Name `index` of its subjectAltName, as written there. Of other kinds, empty, or with a byte that is no visible ASCII: left out, as are
+ * all behind the hundredth. False, and untouched outputs, beyond the last.
+ */
+WEIR_API bool weir_request_client_name_at(const weir_request_t *request, size_t index, weir_client_name_t *out_kind,
+                                          weir_span_t *out_name);
+
 /** The port the client came in by: a PROXY header's destination, else the listener's; 0 for unix sockets. */
 WEIR_API uint16_t weir_request_listen_port(const weir_request_t *request);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/client_certificate.h"
 #include "lib/wire/server_private.h"
 
 enum { HTTPS_PORT = 443 };
@@ -108,6 +109,7 @@ void weir_peer_set_proxied(weir_peer_t *peer, const weir_proxy_header_t *header)
 
 void weir_peer_finish(weir_peer_t *peer)
 {
+    weir_certificate_release(&peer->certificate);
     free(peer->tlvs);
     peer->tlvs = NULL;
     weir_listener_release(peer->listener);
@@ -120,6 +122,7 @@ void weir_peer_tell(const weir_peer_t *peer, weir_request_t *request, weir_arena
     request->peer_port = peer->port;
     request->listen_port = peer->listen_port;
     request->is_proxied = peer->is_proxied;
+    request->certificate = weir_certificate_hold(peer->certificate);
     if (peer->tlvs == NULL)
         return;
     /* The exchange may outlive its connection */

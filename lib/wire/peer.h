@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 
 #include "lib/http/proxy_header.h"
+#include "lib/walk/certificate.h"
 #include "lib/walk/exchange.h"
 
 typedef struct weir_peer {
@@ -24,8 +25,9 @@ typedef struct weir_peer {
     bool is_https;        /* what the client speaks, here or with the sender  */
     uint8_t text_len;
     char text[46];
-    weir_proxy_tlvs_t *tlvs;        /* of the PROXY header, with their bytes behind them; NULL if it had none */
-    struct weir_listener *listener; /* where it came in, held: it knows what the newest configuration says of that */
+    weir_certificate_t *certificate; /* that the client has shown, held; NULL: none */
+    weir_proxy_tlvs_t *tlvs;         /* of the PROXY header, with their bytes behind them; NULL if it had none */
+    struct weir_listener *listener;  /* where it came in, held: it knows what the newest configuration says of that */
 } weir_peer_t;
 
 /** The peer that the socket knows, and that came in by `listener`. */

@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/wire/client.h"
+#include "lib/wire/client_certificate.h"
 #include "lib/wire/sock_tls.h"
 #include "lib/wire/tls.h"
 
@@ -33,6 +34,7 @@ static weir_alpn_t alpn_of(const SSL *ssl)
 static void hand_on(weir_start_t *start)
 {
     start->peer.is_https = true;
+    start->peer.certificate = weir_certificate_of(weir_sock_ssl(&start->sock));
     weir_client_begin(start->loop, &start->sock, &start->peer, start->listen, alpn_of(weir_sock_ssl(&start->sock)));
     weir_start_release(start);
 }

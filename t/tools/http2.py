@@ -52,6 +52,8 @@ class Client:
         if options.get("tls"):
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            if options.get("cert"):
+                context.load_cert_chain(options["cert"]["cert"], options["cert"]["key"])
             context.set_alpn_protocols(["h2"])
             self.sock = context.wrap_socket(self.sock, server_hostname=options.get("name", "a.test"))
         self.sock.setblocking(False)

@@ -951,6 +951,19 @@ bool weir_config_wrong(const weir_config_t *node, const char *format, ...)
     return false;
 }
 
+/* ---- certificates: nobody has one ---- */
+
+const weir_certificate_facts_t *weir_certificate_facts(weir_certificate_t *certificate)
+{
+    WEIR_MUST(certificate == NULL);
+    return NULL;
+}
+
+void weir_certificate_release(weir_certificate_t **slot)
+{
+    WEIR_MUST(*slot == NULL);
+}
+
 /* ---- configurations: there is only one, and it stays ---- */
 
 void weir_context_release(struct weir_context *context)

@@ -16,6 +16,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/walk/back.h"
+#include "lib/walk/certificate.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
 #include "weir_request.h"

@@ -23,7 +23,7 @@ our %CODE = (
 # Whether Debian's python3-h2 is there, which brings HPACK.
 sub is_possible { return system('/usr/bin/python3 -c "import h2, hpack" 2>/dev/null') == 0 }
 
-# connect(port, tls => 1, settings => { id => value }, preface => 0, receive_buffer => bytes, updates_windows => 0, answers => 0)
+# connect(port, tls => 1, cert => { cert, key }, settings => { id => value }, preface => 0, receive_buffer => bytes, updates_windows => 0, answers => 0)
 sub connect {
     my ($class, $port, %option) = @_;
     for (qw(tls preface updates_windows answers)) {

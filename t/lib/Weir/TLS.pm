@@ -4,7 +4,7 @@ package Weir::TLS;
 # TLS for tests: certificates made by openssl(1) when they are needed, and clients and backends that speak it.
 #
 #   authority('name')                       a CA: { cert, key }
-#   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], days => N, rsa => bits, ocsp => URL, chain => 1
+#   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], subject => '/…', days => N, rsa => bits, ocsp => URL, chain => 1
 #   tls_client($port, hostname => …, ca => $ca, alpn => […], versions => …, cert => $c)   a Weir::Client, or undef: why is in tls_error()
 #   tls_backend(sub { … }, cert => $c, ca => $ca, alpn => […])   a backend; with ca it wants a certificate; its connections know how they began
 #   s_client($port, @arguments)             what `openssl s_client` says, with an empty standard input
@@ -47,11 +47,11 @@ sub authority {
 sub certificate {
     my ($name, %option) = @_;
     my $at = $option{at} // Weir::Test::temp_path('tls');
-    my $names = join ',', map { /^[\d.]+$/ ? "IP:$_" : "DNS:$_" } @{ $option{names} // [$name] };
+    my $names = join ',', map { /^(?:DER|DNS|URI|email|IP|RID):/ ? $_ : /^[\d.]+$/ ? "IP:$_" : "DNS:$_" } @{ $option{names} // [$name] };
     my $more = $option{ocsp} ? "authorityInfoAccess=OCSP;URI:$option{ocsp}\n" : '';
     Weir::Test::write_file("$at.ext", "subjectAltName=$names\n$more");
     _new_key("$at.key", $option{rsa});
-    openssl(qw(req -new -sha256), '-key', "$at.key", '-out', "$at.csr", '-subj', "/CN=$name");
+    openssl(qw(req -new -sha256), '-key', "$at.key", '-out', "$at.csr", '-utf8', '-subj', $option{subject} // "/CN=$name");
     my $ca = $option{ca};
     my @signer = $ca ? ('-CA', $ca->{cert}, '-CAkey', $ca->{key}, '-set_serial', time . $$ % 1000 . ++$serial) : ('-signkey', "$at.key");
     openssl(qw(x509 -req -sha256), '-in', "$at.csr", '-out', "$at.crt", '-days', $option{days} // 10, '-extfile', "$at.ext", @signer);
