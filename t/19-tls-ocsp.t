@@ -95,6 +95,68 @@ subtest 'what is not shown' => sub {
     $stop->();
 };
 
+# What $signer says of $c, in DER, as a file.
+sub answer {
+    my ($c, $signer, @flags) = @_;
+    my ($question, $answer) = map { temp_path($_) } qw(question answer);
+    openssl('ocsp', '-issuer', $ca->{cert}, @flags, '-cert', $c->{cert}, '-no_nonce', '-reqout', $question);
+    openssl('ocsp', '-index', $index, '-CA', $ca->{cert}, '-rsigner', $signer->{cert}, '-rkey', $signer->{key}, '-ndays', 1, '-reqin', $question, '-respout', $answer);
+    return $answer;
+}
+
+subtest 'answers beside the certificates of a directory' => sub {
+    my $dir = temp_path('certificates');
+    mkdir $dir or die $!;
+    my $put = sub { my ($to, $from) = @_; write_file("$dir/$to.new", read_file($from)); rename "$dir/$to.new", "$dir/$to" or die $! };
+    my $pair = sub { my ($name, $c) = @_; $put->("$name.crt", $c->{cert}); $put->("$name.key", $c->{key}) };
+    my $shows = sub { my ($at, $name, @flags) = @_; my $said = status($at, '-servername', $name, @flags); return $said =~ /Cert Status: (\w+)/ ? $1 : $said =~ /OCSP response: no response sent/ ? 'nothing' : $said };
+    my %answer = (
+        good     => answer($good, $ca),
+        sha256   => answer($good, $ca, '-sha256'),
+        other    => answer($bare, $ca),
+        revoked  => answer($bad, $ca),
+        stranger => answer($good, authority('somebody')),
+        garbage  => write_file(temp_path('garbage'), 'no DER'),
+        long     => write_file(temp_path('long'), 'x' x 100_000),
+    );
+    my %why = (
+        other    => 'the answer is about another certificate',
+        revoked  => 'the certificate has been revoked',
+        stranger => 'the answer is not signed by the authority',
+        garbage  => 'the answer cannot be read',
+        long     => 'it is too long',
+        lonely   => "the certificate's issuer is not behind it in its file",
+    );
+    $pair->("$_.test", $_ eq 'revoked' ? $bad : $good), $put->("$_.test.ocsp", $answer{$_}) for keys %answer;
+    $pair->('lonely.test', $bare);
+    $put->('lonely.test.ocsp', $answer{other});
+    $pair->("$_.test", $good) for qw(none comes kept gone);
+    $put->("$_.test.ocsp", $answer{good}) for qw(kept gone);
+    $pair->('_.wild.test', $good);
+    $put->('_.wild.test.ocsp', $answer{good});
+
+    my $at = free_port();
+    my $proxy = proxy(backends => [$echo], listen => [ { host => '127.0.0.1', port => $at, ssl => { 'certificate-directory' => $dir, 'ocsp-update-interval' => 0 } } ]);
+    is($shows->($at, "$_.test"), 'good', "$_: shown") for qw(kept gone good sha256 x.wild);
+    is($shows->($at, 'good.test', '-tls1_2'), 'good', 'with TLS 1.2, too');
+    unlike(s_client($at, '-servername', 'good.test'), qr/OCSP Response Status/, 'only to those who ask for it');
+    is($shows->($at, "$_.test"), 'nothing', "$_: nothing is") for qw(none comes);
+    for my $name (sort keys %why) {
+        my $before = length $proxy->stderr;
+        select undef, undef, undef, 1.1;    # one such line a second
+        is($shows->($at, "$name.test"), 'nothing', "$name: nothing is shown");
+        like(substr($proxy->stderr, $before), qr{^weir: an OCSP answer cannot be used: \Q$dir/$name.test.ocsp: $why{$name}\E$}m, 'and it is said why');
+    }
+
+    $put->('comes.test.ocsp', $answer{good});
+    $put->('kept.test.ocsp', $answer{garbage});
+    unlink "$dir/gone.test.ocsp" or die $!;
+    ok((wait_for { $shows->($at, 'comes.test') eq 'good' || select undef, undef, undef, 0.2 } 10 + 2 * wait_seconds()), 'one that comes later is shown');
+    is($shows->($at, 'gone.test'), 'nothing', 'one that is taken away is not');
+    is($shows->($at, 'kept.test'), 'good', 'one that cannot be used leaves what was said before');
+    like($proxy->stderr, qr{kept\.test\.ocsp: the answer cannot be read}, 'and is told');
+};
+
 subtest "h2o's directives" => sub {
     my $file = write_file(temp_path('h2o.yaml'), "num-ocsp-updaters: 4\nlisten:\n  port: 1\n  ssl:\n    certificate-file: $good->{cert}\n    key-file: $good->{key}\n    ocsp-update-cmd: share/h2o/fetch-ocsp-response\n    ocsp-max-failures: 2\n    neverbleed: ON\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n");
     my $r = weir('check', '-c', $file);

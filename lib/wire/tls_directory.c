@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/wire/tls_ocsp.h"
 
 enum { CHECK_US = 10000000, COMPLAINT_US = 1000000, PATH_BYTES = 4096 };
 
@@ -65,17 +66,20 @@ static bool find_file(const weir_tls_directory_t *directory, weir_span_t name, c
     return true;
 }
 
-/** Changes with either. */
-static uint64_t version_of(uint64_t certificate_ns, uint64_t key_ns)
+/** Changes with any of the three. */
+static uint64_t version_of(const weir_tls_directory_t *directory, weir_span_t name, uint64_t certificate_ns, uint64_t key_ns)
 {
-    return certificate_ns ^ key_ns << 1;
+    char path[PATH_BYTES];
+    uint64_t answer_ns = 0;
+    (void)find_file(directory, name, ".ocsp", path, &answer_ns);
+    return certificate_ns ^ key_ns << 1 ^ answer_ns << 2;
 }
 
-static void complain(weir_tls_directory_t *directory, const char *problem)
+static void complain(weir_tls_directory_t *directory, const char *what, const char *problem)
 {
     uint64_t now_us = weir_clock_monotonic_us(), last_us = atomic_load(&directory->said_at_us);
     if (now_us - last_us >= COMPLAINT_US && atomic_compare_exchange_strong(&directory->said_at_us, &last_us, now_us))
-        weir_log("a certificate cannot be used: %s", problem);
+        weir_log("%s cannot be used: %s", what, problem);
 }
 
 /** NULL if there is no pair for this very name, or none that can be used. */
@@ -87,14 +91,30 @@ static weir_tls_cert_t *load(weir_tls_directory_t *directory, weir_span_t name, 
         return NULL;
     if (!find_file(directory, name, ".key", key, &key_ns)) {
         snprintf(problem, sizeof(problem), "%.400s has no key beside it", certificate);
-        complain(directory, problem);
+        complain(directory, "a certificate", problem);
         return NULL;
     }
-    *out_version = version_of(certificate_ns, key_ns);
+    *out_version = version_of(directory, name, certificate_ns, key_ns);
     weir_tls_cert_t *cert = weir_tls_cert_load(certificate, key, problem);
     if (cert == NULL)
-        complain(directory, problem);
+        complain(directory, "a certificate", problem);
     return cert;
+}
+
+/** Has `cert` show the answer that lies beside it, or else what `before` shows, which may be NULL. */
+static void staple(weir_tls_directory_t *directory, weir_span_t name, weir_tls_cert_t *cert, weir_tls_cert_t *before)
+{
+    char path[PATH_BYTES], text[WEIR_TLS_PROBLEM_BYTES];
+    uint64_t changed_at_ns;
+    if (!find_file(directory, name, ".ocsp", path, &changed_at_ns))
+        return;
+    const char *problem = weir_tls_ocsp_show_file(cert, path);
+    if (problem == NULL)
+        return;
+    snprintf(text, sizeof(text), "%.400s: %s", path, problem);
+    complain(directory, "an OCSP answer", text);
+    if (before != NULL && X509_cmp(weir_tls_cert_leaf(before), weir_tls_cert_leaf(cert)) == 0)
+        weir_tls_cert_inherit_staple(cert, before);
 }
 
 static bool is_same(const weir_tls_directory_t *directory, weir_span_t name, uint64_t version)
@@ -102,7 +122,7 @@ static bool is_same(const weir_tls_directory_t *directory, weir_span_t name, uin
     char path[PATH_BYTES];
     uint64_t certificate_ns, key_ns;
     return find_file(directory, name, ".crt", path, &certificate_ns) && find_file(directory, name, ".key", path, &key_ns) &&
-           version_of(certificate_ns, key_ns) == version;
+           version_of(directory, name, certificate_ns, key_ns) == version;
 }
 
 /* ---- what is kept ---- */
@@ -155,6 +175,8 @@ static weir_tls_cert_t *find_exactly(weir_tls_directory_t *directory, weir_span_
     weir_tls_cert_t *loaded = load(directory, name, &version);
     if (loaded == NULL && (cert == NULL || find_file(directory, name, ".crt", path, &changed_at_ns)))
         return cert;
+    if (loaded != NULL)
+        staple(directory, name, loaded, cert);
     weir_tls_cert_release(&cert);
     keep(directory, name, loaded, version, now_us);
     return loaded;

@@ -43,7 +43,6 @@ typedef struct question {
     X509 *leaf, *issuer; /* borrowed */
     char *host, *port, *path;
     OCSP_REQUEST *request;
-    OCSP_CERTID *id; /* the request's */
     BIO *body, *answer;
     OCSP_RESPONSE *response;
     OCSP_BASICRESP *basic;
@@ -85,7 +84,6 @@ static bool ask(question_t *q)
     OCSP_CERTID *id = OCSP_cert_to_id(NULL, q->leaf, q->issuer);
     if (q->request == NULL || id == NULL || OCSP_request_add0_id(q->request, id) == NULL)
         return fail(q, "the certificate does not fit its issuer");
-    q->id = id;
     q->body = BIO_new(BIO_s_mem());
     WEIR_MUST(q->body != NULL && ASN1_item_i2d_bio(ASN1_ITEM_rptr(OCSP_REQUEST), q->body, q->request) == 1);
     q->answer = OSSL_HTTP_transfer(NULL, q->host, q->port, q->path, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL,
@@ -121,12 +119,27 @@ static time_t time_of(const ASN1_GENERALIZEDTIME *when)
     return when != NULL && ASN1_TIME_to_tm(when, &parts) == 1 ? timegm(&parts) : 0;
 }
 
+/** Whether it is about our certificate, by whichever digest. */
+static bool is_about(const question_t *q, const OCSP_SINGLERESP *single)
+{
+    ASN1_OBJECT *digest;
+    OCSP_CERTID *theirs = (OCSP_CERTID *)(uintptr_t)OCSP_SINGLERESP_get0_id(single); /* only looked at */
+    const EVP_MD *known = OCSP_id_get0_info(NULL, &digest, NULL, NULL, theirs) == 1 ? EVP_get_digestbyobj(digest) : NULL;
+    OCSP_CERTID *ours = known != NULL ? OCSP_cert_to_id(known, q->leaf, q->issuer) : NULL;
+    bool is_equal = ours != NULL && OCSP_id_cmp(ours, theirs) == 0;
+    OCSP_CERTID_free(ours);
+    return is_equal;
+}
+
 static bool judge(question_t *q)
 {
-    int status, reason;
+    int count = OCSP_resp_count(q->basic), at = 0, reason;
     ASN1_GENERALIZEDTIME *revoked_at, *from, *until;
-    if (OCSP_resp_find_status(q->basic, q->id, &status, &reason, &revoked_at, &from, &until) != 1)
+    while (at < count && !is_about(q, OCSP_resp_get0(q->basic, at)))
+        at++;
+    if (at == count)
         return fail(q, "the answer is about another certificate");
+    int status = OCSP_single_get0_status(OCSP_resp_get0(q->basic, at), &reason, &revoked_at, &from, &until);
     if (OCSP_check_validity(from, until, SKEW_S, -1) != 1)
         return fail(q, "the answer is not of this time");
     if (status != V_OCSP_CERTSTATUS_GOOD)
@@ -141,7 +154,9 @@ static bool read_answer(question_t *q)
     weir_span_t bytes = bytes_of(q);
     const unsigned char *at = (const unsigned char *)bytes.base;
     q->response = d2i_OCSP_RESPONSE(NULL, &at, (long)bytes.len);
-    if (q->response == NULL || OCSP_response_status(q->response) != OCSP_RESPONSE_STATUS_SUCCESSFUL)
+    if (q->response == NULL)
+        return fail(q, "the answer cannot be read");
+    if (OCSP_response_status(q->response) != OCSP_RESPONSE_STATUS_SUCCESSFUL)
         return fail(q, "the responder refuses to answer");
     q->basic = OCSP_response_get1_basic(q->response);
     return (q->basic != NULL || fail(q, "the answer cannot be read")) && verify(q) && judge(q);
@@ -168,6 +183,36 @@ static const char *refresh(weir_tls_cert_t *cert, time_t *out_until)
     *out_until = q.until;
     finish(&q);
     free(url);
+    ERR_clear_error();
+    return is_good ? NULL : q.problem;
+}
+
+/* ---- an answer that somebody else has fetched ---- */
+
+static bool read_file(question_t *q, const char *path)
+{
+    char block[4096];
+    int count;
+    BIO *file = BIO_new_file(path, "r");
+    if (file == NULL)
+        return fail(q, "it cannot be opened");
+    q->answer = BIO_new(BIO_s_mem());
+    WEIR_MUST(q->answer != NULL);
+    while (bytes_of(q).len <= RESPONSE_BYTES_MAX && (count = BIO_read(file, block, sizeof(block))) > 0)
+        WEIR_MUST(BIO_write(q->answer, block, count) == count);
+    BIO_free(file);
+    return bytes_of(q).len <= RESPONSE_BYTES_MAX || fail(q, "it is too long");
+}
+
+const char *weir_tls_ocsp_show_file(weir_tls_cert_t *cert, const char *path)
+{
+    question_t q = {.leaf = weir_tls_cert_leaf(cert), .issuer = weir_tls_cert_issuer(cert)};
+    if (q.issuer == NULL)
+        return "the certificate's issuer is not behind it in its file";
+    bool is_good = read_file(&q, path) && read_answer(&q);
+    if (is_good)
+        weir_tls_cert_set_staple(cert, bytes_of(&q), q.until);
+    finish(&q);
     ERR_clear_error();
     return is_good ? NULL : q.problem;
 }

@@ -16,6 +16,12 @@
 /** Every `interval_s`; what was said last is given up after more than `max_failures` in a row. */
 void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t max_failures);
 
+/**
+ * Shows what a file holds: the authority's answer, in DER, at most 64 KiB, if it is as right as one that was asked for. Any thread; the
+ * certificate need not be watched. NULL, or a sentence: then nothing has changed.
+ */
+const char *weir_tls_ocsp_show_file(weir_tls_cert_t *cert, const char *path);
+
 /** Ends the thread and forgets all certificates; harmless if there is none. */
 void weir_tls_ocsp_stop(void);
 
