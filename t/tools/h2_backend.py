@@ -58,7 +58,7 @@ class Gone(Exception):
 class Connection:
     def __init__(self, sock, index):
         self.sock, self.index = sock, index
-        self.encoder, self.decoder = Encoder(), Decoder()
+        self.encoder, self.decoder = Encoder(), Decoder(max_header_list_size=1 << 26)
         self.streams, self.inbox = {}, b''
         self.window, self.first_window = 65535, 65535
 
@@ -168,8 +168,8 @@ class Connection:
             self.send(WindowUpdateFrame(number, count))
 
     def on_frame(self, frame):
-        if isinstance(frame, HeadersFrame):
-            self.on_headers(frame)
+        if isinstance(frame, (HeadersFrame, ContinuationFrame)):
+            self.on_block(frame)
         elif isinstance(frame, DataFrame):
             self.credit(0, len(frame.data))
             stream = self.streams.get(frame.stream_id)
@@ -202,8 +202,15 @@ class Connection:
         elif isinstance(frame, GoAwayFrame):
             note(f'goaway {self.index} {frame.last_stream_id} {frame.error_code}')
 
+    def on_block(self, frame):
+        if isinstance(frame, HeadersFrame):
+            self.head, self.blocks = frame, []
+        self.blocks.append(bytes(frame.data))
+        if 'END_HEADERS' in frame.flags:
+            self.head.data = b''.join(self.blocks)
+            self.on_headers(self.head)
+
     def on_headers(self, frame):
-        assert 'END_HEADERS' in frame.flags
         decoded = self.decoder.decode(bytes(frame.data), raw=True)
         fields = [(field[0].decode(), field[1].decode('latin1')) for field in decoded]
         never = [field[0].decode() for field in decoded if not field.indexable]
@@ -260,8 +267,12 @@ class Connection:
         if greeting == 'goaway-bare':
             self.goaway(0, 1)
         settings = {'window0': {4: 0}, 'streams0': {3: 0}, 'streams1': {3: 1}, 'streams2': {3: 2}, 'connect': {8: 1},
-                    'window-huge': {4: 2147483648}, 'frame-tiny': {5: 1}}.get(greeting, {})
+                    'window-huge': {4: 2147483648}, 'frame-tiny': {5: 1}, 'blocked': {4: 1 << 30}}.get(greeting, {})
         self.send(SettingsFrame(0, settings=settings))
+        if greeting == 'blocked':  # takes as much as it may be sent, and reads none of it until there is a file EVENTS.go
+            self.send(WindowUpdateFrame(0, 1 << 30))
+            while not os.path.exists(sys.argv[1] + '.go'):
+                time.sleep(0.01)
 
     def run(self):
         note(f'accept {self.index}')
@@ -300,6 +311,9 @@ class Cases(Connection):
         told = {'headers': stream.headers, 'length': len(stream.body), 'trailers': stream.trailers, 'stream': stream.number,
                 'connection': self.index, 'sum': sum(stream.body[::97])}
         self.respond(stream, json.dumps(told).encode())
+
+    def case_field_lengths(self, stream):
+        self.respond(stream, json.dumps([[name, len(value)] for name, value in stream.headers]).encode())
 
     def case_body(self, stream):
         self.respond(stream, stream.body)

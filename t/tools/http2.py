@@ -60,11 +60,11 @@ class Client:
         self.tls = options.get("tls", False)
         self.out, self.input = b"", b""
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
-        self.decoder.max_header_list_size = 1 << 24
+        self.decoder.max_header_list_size = 1 << 26
         self.encoder.huffman = False
         self.streams, self.goaways, self.settings, self.pongs = {}, [], {}, 0
         self.acks, self.closed, self.broken = 0, False, False
-        self.block, self.block_stream, self.block_end = b"", 0, False
+        self.block, self.block_stream, self.block_end = bytearray(), 0, False
         self.window, self.initial_window = 65535, 65535
         self.updates_windows = options.get("updates_windows", True)
         self.answers = options.get("answers", True)
@@ -128,7 +128,7 @@ class Client:
 
     def on_block(self):
         stream = self.at(self.block_stream)
-        fields = [[name, value] for name, value in self.decoder.decode(self.block)]
+        fields = [[name, value] for name, value in self.decoder.decode(bytes(self.block))]
         status = dict(fields).get(":status")
         if stream.headers is not None:
             stream.trailers = fields
@@ -138,7 +138,7 @@ class Client:
             stream.headers = fields
         if self.block_end:
             stream.end = True
-        self.block = b""
+        self.block = bytearray()
 
     def on_frame(self, kind, flags, number, payload):
         if kind == DATA:
@@ -323,6 +323,8 @@ class Client:
             return self.repeat(arguments[0], bytes.fromhex(arguments[1]))
         elif name == "stream":
             return self.at(arguments[0]).report()
+        elif name == "field_lengths":
+            return [[field, len(value)] for field, value in self.at(arguments[0]).headers or []]
         elif name == "connection":
             return {"goaways": self.goaways, "settings": self.settings, "closed": self.closed, "broken": self.broken,
                     "pongs": self.pongs, "acks": self.acks, "window": self.window, "unsent": len(self.out),
