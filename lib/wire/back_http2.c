@@ -14,7 +14,7 @@
 enum {
     OUT_BYTES = 65536, /* most that is taken from libnghttp2 before the kernel has taken it */
     HEADER_LIST_BYTES = 1048576,
-    HEAD_BYTES = 1 << 24, /* of a request; weir.max-head is what limits it */
+    HEAD_BYTES = 1 << 25, /* of a request, and as libnghttp2 estimates it; weir.max-head is what limits it */
 };
 
 static void on_timer(weir_timer_t *timer);

@@ -2,6 +2,7 @@
 /** HTTP/2 with clients: what libnghttp2 tells, and how it is set up. */
 #include "lib/wire/front_http2.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "lib/base/must.h"
@@ -10,7 +11,7 @@
 enum {
     FRAME_BYTES = 16384,           /* what a HEADERS or CONTINUATION frame holds at most */
     CONTINUATIONS_SPARE = 8,       /* frames of a head that are not full                 */
-    RESPONSE_HEAD_BYTES = 1 << 24, /* the limits of responses are what limits it         */
+    RESPONSE_HEAD_BYTES = INT_MAX, /* weir.backend-buffer is what limits it              */
     ANSWERS_MOST = 500,            /* answers to PING and SETTINGS that are not written  */
     RESETS_BURST = 100000,         /* libnghttp2's own limit: _guard.c has a narrower one */
     STREAMS_MOST = 1000,
@@ -201,8 +202,11 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
     http2_stream_t *stream = frame->hd.type == NGHTTP2_HEADERS ? stream_at(session, frame->hd.stream_id) : NULL;
-    if (stream != NULL && !stream->is_closed)
-        http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+    if (stream == NULL || stream->is_closed)
+        return 0;
+    if (stream->fault == NULL && !stream->reply.is_cut)
+        stream->fault = &weir_fault_backend_header_length;
+    http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
     return 0;
 }
 
