@@ -121,10 +121,11 @@ subtest 'clients that must show a certificate' => sub {
     }
 };
 
-# One request by s_client, with the session in the file (again) or a new one, which is kept in it.
+# One request by s_client, with the session in the file (again) or a new one, which is kept in it; what the server gives for the next
+# time goes to another file, if there is one.
 sub resume {
-    my ($port, $file, $flag, $again) = @_;
-    my @session = $again ? ('-sess_in', $file) : ('-sess_out', $file);
+    my ($port, $file, $flag, $again, $next) = @_;
+    my @session = $again ? ('-sess_in', $file, defined $next ? ('-sess_out', $next) : ()) : ('-sess_out', $file);
     my $r = run_command('/bin/sh', '-c', "printf 'GET / HTTP/1.1\\r\\nHost: a.test\\r\\nConnection: close\\r\\n\\r\\n' | openssl s_client -ign_eof -connect 127.0.0.1:$port $flag @session");
     return $r->{out} . $r->{err};
 }
@@ -144,6 +145,19 @@ subtest 'sessions are resumed' => sub {
         my @said = map { resume($port, $session, $flag, 'again') } 1 .. 12; # each on either thread
         is(scalar(grep { /^Reused, TLSv1/m } @said), 12, 'resumed, whichever thread it meets');
         is(scalar(grep { /HTTP.1.1 200/ } @said), 12, 'and requests go through');
+    }
+};
+
+subtest 'a client that uses each ticket of TLS 1.3 once (RFC 8446 C.4) is resumed for ever' => sub {
+    my $port  = free_port();
+    my $proxy = proxy(backends => [$echo], listen => [ on($port, ssl($c{'first.test'})) ]);
+    my @sessions = map { temp_path('session') } 0 .. 4;
+    resume($port, $sessions[0], '-tls1_3');
+    for my $n (1 .. 4) {
+        my $said = resume($port, $sessions[ $n - 1 ], '-tls1_3', 'again', $sessions[$n]);
+        like($said, qr/^Reused, TLSv1\.3/m, "connection $n is resumed");
+        ok(-s $sessions[$n], 'and is given a ticket') or last;
+        isnt(read_file($sessions[$n]), read_file($sessions[ $n - 1 ]), 'another one');
     }
 };
 

@@ -295,6 +295,22 @@ subtest 'a module that was rebuilt' => sub {
     is_deeply(\%count, { configure => 3, release => 3, unload => 3 }, 'each instance was made once and ended once');
 };
 
+subtest 'modules that cannot be unloaded are followed by their successors all the same' => sub {
+    my ($so, $log) = (temp_path('living.so'), temp_path('living.log'));
+    my $install = sub { write_file("$so.new", read_file(router_so('living', "-DVERSION=\"$_[0]\"", '-Wl,-z,nodelete'))); rename "$so.new", $so or die $! };
+    $install->(1);
+    my $proxy = proxy(router => { module => $so, log => $log, backend => $slow->address });
+    is($proxy->get('/')->header('X-Version'), 1, 'the first');
+    for my $version (2 .. 6) {
+        $install->($version);
+        ok($proxy->reload, 'reloaded');
+        is($proxy->get('/')->header('X-Version'), $version, "version $version answers");
+        my $old = $version - 1;
+        ok(wait_for { read_file($log) =~ /^$old release/m }, "version $old is released");
+    }
+    unlike(read_file($log), qr/unload/, 'none was unloaded');
+};
+
 subtest 'an object that finds its libraries beside itself' => sub {
     my $dir = temp_path('origin');
     mkdir $dir or die $!;

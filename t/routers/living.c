@@ -28,22 +28,26 @@ struct weir_state {
     char path[32];
 };
 
-static int log_fd = -1;
+static char log_path[256]; /* opened for each line: what stays loaded must not keep a descriptor */
 static int instances; /* a static variable: each load has its own */
 static int configured;
 
 static void say(const char *format, ...)
 {
     char line[256];
-    int at = snprintf(line, sizeof(line), "%s ", VERSION), more;
+    int at = snprintf(line, sizeof(line), "%s ", VERSION), more, log_fd;
     va_list arguments;
 
     va_start(arguments, format);
     more = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, format, arguments);
     va_end(arguments);
     line[at + more] = '\n';
-    if (log_fd != -1 && write(log_fd, line, (size_t)(at + more) + 1) == -1)
+    log_fd = open(log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (log_fd == -1)
         return;
+    if (write(log_fd, line, (size_t)(at + more) + 1) == -1)
+        perror(log_path);
+    close(log_fd);
 }
 
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
@@ -58,7 +62,7 @@ bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shar
     fprintf(stderr, "configuring\n");
     usleep(CONFIGURE_MS * 1000);
 #endif
-    log_fd = open(weir_config_text(weir_config_get(config, "log")), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    snprintf(log_path, sizeof(log_path), "%s", weir_config_text(weir_config_get(config, "log")));
     *out_shared = calloc(1, sizeof(**out_shared));
     memcpy((*out_shared)->host, address, (size_t)(colon - address));
     (*out_shared)->port = (uint16_t)atoi(colon + 1);
@@ -78,8 +82,6 @@ void weir_router_release(weir_shared_t *shared)
 __attribute__((destructor)) static void unload(void)
 {
     say("unload");
-    if (log_fd != -1)
-        close(log_fd);
 }
 
 static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
