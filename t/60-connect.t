@@ -168,6 +168,28 @@ subtest 'an idle connection is closed in the end' => sub {
     is($short->get('/')->body, 'kept', 'the next request is fine');
 };
 
+subtest 'many timeouts, each of another length, and others after a reload' => sub {
+    my $at = '127.0.0.1:' . stuck_port();
+    my $router = { module => 'table', apps => { stuck => { domains => ['*'], backends => [$at] } } };
+    my $paths = sub {
+        my ($first_ms, $step_ms) = @_;
+        return map { ("/$_" => { 'weir.router' => $router, 'weir.connect-timeout' => ms($first_ms + $step_ms * $_) }) } 1 .. 80;
+    };
+    my $many = proxy(paths => { $paths->(600, 17) });
+    for my $round ([ 600, 17 ], [ 503, 19 ]) {
+        my ($first_ms, $step_ms) = @$round;
+        ok($many->reload(paths => { $paths->($first_ms, $step_ms) }), 'another eighty');
+        my $begun = $many->_log_now;
+        my @clients = map { my $c = $many->connect; $c->write("GET /$_ HTTP/1.1\r\nHost: a\r\n\r\n"); $c } reverse 1 .. 80;
+        my @lines = $many->log_lines($begun + 80);
+        splice @lines, 0, $begun;
+        is(scalar(grep { $_->{code} eq 'backend_connect_timeout' } @lines), 80, 'all of them end');
+        is(join(' ', map { $_->{path} } grep { $_->{path} =~ m{^/(?:1|80)$} } @lines), '/1 /80', 'the shortest long before the longest');
+        my @early = grep { $_->{service} =~ /^(\d+)ms/ && $1 < ms($first_ms + $step_ms * substr $_->{path}, 1) - 1 } @lines;
+        is(scalar(@early), 0, 'and none early') or diag(join "\n", map { $_->{''} } @early);
+    }
+};
+
 subtest 'the client leaves while the proxy connects' => sub {
     my $client = $proxy->connect;
     $client->write("GET /left HTTP/1.1\r\nHost: stuck.test\r\n\r\n");
