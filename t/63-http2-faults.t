@@ -169,7 +169,8 @@ subtest 'a PING that is never answered: backend_ping_timeout, and a new connecti
 
 subtest 'a PING that is answered keeps the connection' => sub {
     my $good = Weir::H2->start;
-    my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' }, path => { 'weir.backend-ping' => ms(500) });
+    my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' },
+        path => { 'weir.backend-ping' => ms(500), 'weir.first-byte-timeout' => ms(20_000), 'weir.idle-timeout' => ms(20_000) });
     is($own->get('/slow?' . ms(4000))->body, '0', 'a slow answer arrives');
     cmp_ok($good->count(qr/^ping 0 asked/), '>=', 2, 'the backend was asked for signs of life meanwhile');
 };
