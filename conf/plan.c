@@ -62,13 +62,16 @@ bool conf_access_log_open(conf_t *conf, const conf_level_t *level, weir_access_l
     const conf_value_t *value = &level->values[CONF_access_log];
     conf_log_t *opened;
 
+    const char *where = value->where != NULL ? value->where : conf->file;
+
     *out_log = NULL;
+    if (value->text[0] == '|')
+        return conf_complain_at(where, 0, "weir.access-log: must be a file; commands read access-log, or standard output");
     if (conf->is_dry || strcasecmp(value->text, "OFF") == 0)
         return true;
     *out_log = weir_access_log_open(value->text);
     if (*out_log == NULL)
-        return conf_complain_at(value->where != NULL ? value->where : conf->file, 0, "weir.access-log: %s: %s", value->text,
-                                strerror(errno));
+        return conf_complain_at(where, 0, "weir.access-log: %s: %s", value->text, strerror(errno));
     opened = weir_arena_alloc(&conf->arena, sizeof(*opened));
     *opened = (conf_log_t){.next = conf->logs, .log = *out_log};
     conf->logs = opened;

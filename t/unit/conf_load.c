@@ -37,6 +37,8 @@ static const struct {
      "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
     {"listen: 8080\nweir.connect-timeout: 0\n" HOSTS,
      "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
+    {"listen: 8080\nweir.access-log: '| cat'\n" HOSTS,
+     "t.yaml:2: weir.access-log: must be a file; commands read access-log, or standard output\n"},
     {"listen: 8080\nweir.max-head: [1]\n" HOSTS,
      "t.yaml:2: weir.max-head: must be a whole number of bytes from 256 to 16777216\n"},
     {"listen: 8080\nweir.proxy-status: maybe\n" HOSTS, "t.yaml:2: weir.proxy-status: must be ON or OFF\n"},
