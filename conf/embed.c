@@ -62,9 +62,16 @@ static bool load(conf_t *conf, const weir_router_t *router, weir_shared_t *share
     if (router != NULL && conf->given == NULL)
         return conf_complain_at(conf->file, 0, "%s", error);
     document = make_document(conf->file, directives);
-    if (document == NULL || !conf_apply(conf, &document) || !conf_settings_fill(conf))
+    if (document == NULL || !conf_apply(conf, &document))
         return false;
-    return conf->paths->plan != NULL || conf_complain_at(conf->file, 0, "neither a router nor weir.router is given");
+    if (conf->paths->plan == NULL)
+        return conf_complain_at(conf->file, 0, "neither a router nor weir.router is given");
+    conf->global = conf->paths->level; /* the path's directives are all there are */
+    if (!conf_settings_fill(conf))
+        return false;
+    if (conf->global->values[CONF_header_timeout].where == NULL)
+        conf->settings.header_timeout_ms = 0; /* the globalconf's, when it has its last word */
+    return true;
 }
 
 static void discard(conf_t *conf)
@@ -88,6 +95,7 @@ WEIR_API int weir_register(struct st_h2o_pathconf_t *path, const weir_router_t *
     conf_t *conf = conf_create("weir_register", false);
 
     atomic_fetch_add(&alive, 1);
+    conf->globalconf.max_request_entity_size = path->global->max_request_entity_size;
     if (!load(conf, router, shared, directives)) {
         discard(conf);
         return -1;
@@ -98,9 +106,9 @@ WEIR_API int weir_register(struct st_h2o_pathconf_t *path, const weir_router_t *
     return 0;
 }
 
-WEIR_API bool weir_accept(struct st_h2o_context_t *context, struct st_h2o_hostconf_t **hosts, struct st_h2o_socket_t *sock)
+WEIR_API bool weir_accept(struct st_h2o_accept_ctx_t *ctx, struct st_h2o_socket_t *sock)
 {
-    return weir_embedded_accept(context, hosts, sock);
+    return weir_embedded_accept(ctx, sock);
 }
 
 WEIR_API void weir_collect_bodies(struct st_h2o_pathconf_t *path, size_t limit_bytes)

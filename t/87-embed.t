@@ -2,6 +2,7 @@
 # Weir inside a program of somebody else's: examples/embed.c, by libh2o's own front and by Weir's.
 use lib 't/lib';
 use Weir::Test;
+use Weir::TLS;
 use IO::Socket::IP;
 use Time::HiRes qw(time);
 
@@ -28,29 +29,35 @@ my $backend = backend(sub {
 
 my $files = temp_path('files');
 mkdir $files or die $!;
-write_file("$files/a.txt", "a file\n");
+sub lay_out { my ($text) = @_; unlink "$files/a.txt"; write_file("$files/a.txt", $text); return }
 
-my ($stock, $ours) = (free_port(), free_port());
+my ($stock, $ours, $tls) = map { free_port() } 1 .. 3;
+my $ca   = authority('test authority');
+my $cert = certificate('a.test', ca => $ca);
+my $pem  = write_file(temp_path('both.pem'), read_file($cert->{cert}) . read_file($cert->{key}));
 my ($out, $err, $report) = (temp_path('out'), temp_path('err'), temp_path('sanitizer'));
-my $program = Weir::Test::build_dir() . '/examples/embed';
-plan(skip_all => "no $program") unless -x $program;
-my $pid = Weir::Test::_spawn($out, $err, command => [ $program, $stock, $ours, $backend->port, $files ], env => Weir::Test::_proxy_env($report));
+my ($program, $edges) = map { Weir::Test::build_dir() . "/$_" } 'examples/embed', 't/embed/edges';
+plan(skip_all => "no $program") unless -x $program && -x $edges;
+my $pid = Weir::Test::_spawn($out, $err, command => [ $program, $stock, $ours, $backend->port, $files, $tls, $pem ], env => Weir::Test::_proxy_env($report));
 END { kill 'KILL', $pid if $pid }
 my $is_up = wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $ours) };
 ok($is_up, 'it starts') or BAIL_OUT(read_file($err));
 
+sub connect_to { my ($port) = @_; return $port == $tls ? tls_client($tls, ca => $ca, hostname => 'a.test') : Weir::Client->connect($port) }
+
 sub ask {
     my ($port, $bytes, %option) = @_;
-    my $client = Weir::Client->connect($port) // return;
+    my $client = connect_to($port) // return;
     $client->write($bytes);
     return $client->read_response(%option);
 }
 sub get { my ($port, $path, $more) = @_; return ask($port, "GET $path HTTP/1.1\r\nHost: a.test\r\n" . ($more // '') . "\r\n") }
 
-for my $front ([ 'libh2o\'s front', $stock ], [ 'our front', $ours ]) {
+for my $front ([ 'libh2o\'s front', $stock ], [ 'our front', $ours ], [ 'our front, with TLS', $tls ]) {
     my ($name, $port) = @$front;
     subtest $name => sub {
-        is(get($port, '/files/a.txt')->body, "a file\n", 'its files');
+        lay_out("$name\n");
+        is(get($port, '/files/a.txt')->body, "$name\n", 'its files, as they are now');
         is(ask($port, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")->body, 'hello', 'its handler, with a body');
         is(ask($port, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")->body, 'abcde', 'in chunks');
 
@@ -60,6 +67,8 @@ for my $front ([ 'libh2o\'s front', $stock ], [ 'our front', $ours ]) {
         like($r->body, qr{^Host: a\.test\r$}m, 'Host');
         like($r->body, qr{^X-Forwarded-For: 127\.0\.0\.1\r$}m, 'X-Forwarded-For');
         like($r->body, qr{^X-Forwarded-Port: $port\r$}m, 'X-Forwarded-Port');
+        my $scheme = $port == $tls ? 'https' : 'http';
+        like($r->body, qr{^X-Forwarded-Proto: $scheme\r$}m, 'X-Forwarded-Proto');
         like($r->body, qr{^X-Request-Id: \S+\r$}m, 'X-Request-Id');
         like($r->body, qr{^Via: 1\.1 embed\r$}m, 'a directive of the program is in force');
         like($r->body, qr{^x-one: 1\r$}mi, 'other fields');
@@ -80,7 +89,7 @@ for my $front ([ 'libh2o\'s front', $stock ], [ 'our front', $ours ]) {
         $r = get($port, '/cut');
         ok(!$r->is_complete, 'one that dies in the middle is a cut');
 
-        my $client = Weir::Client->connect($port);
+        my $client = connect_to($port);
         for my $n (1 .. 3) {
             $client->write("GET /again$n HTTP/1.1\r\nHost: a\r\n\r\n");
             like($client->read_response->body, qr{^GET /again$n }, "request $n on one connection");
@@ -107,19 +116,60 @@ subtest 'what libh2o\'s front cannot' => sub {
     is($client->read_until(qr/\n/), "hello\n", 'that works');
 };
 
+subtest 'TLS of the program\'s own' => sub {
+    my @curl = (qw(curl -sS --cacert), $ca->{cert}, '--resolve', "a.test:$tls:127.0.0.1", '-w', '%{http_version}');
+    lay_out("a file\n");
+    for my $case ([ '--http1.1', '1.1' ], [ '--http2', '2' ]) {
+        my ($option, $version) = @$case;
+        my $url = "https://a.test:$tls";
+        is(run_command(@curl, $option, "$url/files/a.txt")->{out}, "a file\n$version", "curl $option: its files");
+        is(run_command(@curl, $option, '-d', 'hello', "$url/echo")->{out}, "hello$version", 'its handler');
+        like(run_command(@curl, $option, "$url/x")->{out}, qr{^GET /x HTTP/1\.1\r\n.*^X-Forwarded-Proto: https\r\n.*\n$version\z}ms, 'a route');
+        is(length run_command(@curl, $option, "$url/big")->{out}, 3_000_000 + length $version, 'a long response');
+        my $long = write_file(temp_path('long'), 'y' x 200_000);
+        my $put = run_command(@curl, $option, '-H', 'Expect:', '-T', $long, "$url/put")->{out};
+        is($put =~ s/.*?\r\n\r\n//sr, 'y' x 200_000 . $version, 'a long body');
+    }
+    my $preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . pack('CnCCN', 0, 0, 4, 0, 0);
+    for my $alpn (undef, 'h2-14') {
+        my $client = tls_client($tls, $alpn ? (alpn => [$alpn]) : ());
+        $client->write($preface);
+        is((unpack 'CnC', $client->read_exactly(9) // '')[2], 4, $alpn ? "$alpn, which libh2o offers, is HTTP/2" : 'HTTP/2 by its preface');
+    }
+    is(tls_client($tls, alpn => [ 'http/1.1', 'h2' ])->alpn, 'h2', 'the order is the program\'s');
+    like(do { my $c = Weir::Client->connect($tls); $c->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); $c->read_eof }, qr{^HTTP/1\.1 400 }, 'HTTP in plain is told so');
+    my $session = temp_path('session');
+    unlike(s_client($tls, '-sess_out', $session, '-tls1_2'), qr/^Reused/m, 'a session');
+    like(s_client($tls, '-sess_in', $session, '-tls1_2'), qr/^Reused, TLSv1\.2/m, 'is resumed by the program\'s tickets');
+};
+
+subtest 'timers of the program\'s globalconf' => sub {
+    my @silent = (Weir::Client->connect($tls), Weir::Client->connect($ours));
+    my $idle = tls_client($tls);
+    $idle->write("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    is($idle->read_response->status, 200, 'a request');
+    my $since = time;
+    is($_->read_eof, '', 'who says nothing is closed') for @silent, $idle;
+    cmp_ok(time - $since, '<', 8, 'as soon as it says') unless Weir::Client::is_valgrind();
+};
+
 subtest 'many at once' => sub {
-    my @clients = map { my $c = Weir::Client->connect($_ % 2 ? $stock : $ours); $c->write("GET /slow$_ HTTP/1.1\r\nHost: a\r\n\r\n"); $c } 1 .. 20;
+    my @clients = map { my $c = connect_to(($stock, $ours, $tls)[ $_ % 3 ]); $c->write("GET /slow$_ HTTP/1.1\r\nHost: a\r\n\r\n"); $c } 1 .. 20;
     is(scalar(grep { $_->read_response->status == 200 } @clients), 20, 'all are answered');
 };
 
 subtest 'the end' => sub {
-    my ($idle, $busy) = map { Weir::Client->connect($ours) } 1 .. 2;
+    my ($idle, $busy) = map { connect_to($tls) } 1 .. 2;
+    my $early = Weir::Client->connect($tls);
     $idle->write("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
     is($idle->read_response->status, 200, 'an idle connection');
     $busy->write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
     $backend->wait_event(qr{GET /slow$});
+    my $since = time;
     kill 'TERM', $pid;
     is($idle->read_eof, '', 'is closed');
+    is($early->read_eof, '', 'one in its handshake too');
+    cmp_ok(time - $since, '<', 2, 'before its time') unless Weir::Client::is_valgrind();
     my $r = $busy->read_response;
     is($r->status, 200, 'a request is finished');
     ok($r->says_close, 'and its connection closed');
@@ -129,6 +179,47 @@ subtest 'the end' => sub {
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
     my $lines = () = read_file($out) =~ /^at=/mg;
     cmp_ok($lines, '>', 50, 'the access log is on its standard output');
+};
+
+subtest 'what is rarely asked' => sub {
+    my ($proxy, $proxy_tls, $renewing, $memcached, $without) = my @ports = map { free_port() } 1 .. 5;
+    my ($said, $complaints, $report) = (temp_path('out'), temp_path('err'), temp_path('sanitizer'));
+    $pid = Weir::Test::_spawn($said, $complaints, command => [ $edges, $pem, @ports ], env => Weir::Test::_proxy_env($report));
+    wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $without) } or BAIL_OUT(read_file($complaints));
+    my $get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    my $header = "PROXY TCP4 192.0.2.1 192.0.2.2 1111 4444\r\n";
+
+    my $client = Weir::Client->connect($proxy);
+    $client->write("$header$get");
+    is($client->read_response->status, 503, 'a PROXY header');
+    is((tls_client($proxy_tls, ca => $ca, first => $header) // die tls_error())->version, 'TLSv1_3', 'and TLS behind it');
+    like(wait_for { read_file($said) =~ /^at=.*/m ? $& : undef }, qr/ fwd="?192\.0\.2\.1/, 'is believed');
+    $client = Weir::Client->connect($proxy);
+    $client->write($get);
+    is($client->read_eof, '', 'without it nothing is said');
+
+    $client = Weir::Client->connect($proxy);
+    $client->write("${header}POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
+    is($client->read_response->status, 413, 'the longest body is the globalconf\'s');
+    my $since = time;
+    $client = tls_client($renewing);
+    is($client->read_eof, '', 'weir.header-timeout is heard');
+    cmp_ok(time - $since, '<', 8, 'in place of http1.req_timeout') unless Weir::Client::is_valgrind();
+
+    $client = tls_client($renewing, ca => $ca);
+    tls_client($renewing)->close for 1 .. 8;
+    $client->write("GET /live HTTP/1.1\r\nHost: a\r\n\r\n");
+    my $live = $client->read_response->body;
+    cmp_ok($live, '<=', 6, 'contexts of TLS that nobody uses any more are let go') or diag($live);
+
+    (my $lax = $get) =~ tr/\r//d; # which our fronts do not take
+    is(ask($memcached, $lax)->status, 503, 'sessions in memcached: refused, and h2o_accept() may have it');
+    is(ask($without, $get)->status, 404, 'a globalconf without a router: the same');
+    kill 'TERM', $pid;
+    my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
+    is($status, 0, 'the program ends, and every context with it') or diag(read_file($complaints));
+    $pid = 0 if defined $status;
+    ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
 };
 
 done_testing;

@@ -6,17 +6,21 @@
  */
 #include "lib/wire/embedded.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
 
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
 #include "lib/wire/client.h"
+#include "lib/wire/start.h"
+#include "lib/wire/tls.h"
 
 /** One context of an application's. */
 typedef struct embedded {
     weir_list_t link; /* in `all`, of this thread */
     weir_context_t context;
+    weir_server_settings_t settings; /* of the context */
     weir_server_t server;
     unsigned handlers; /* that the context has met */
     h2o_timeout_entry_t turn;
@@ -29,6 +33,7 @@ typedef struct embedded {
 typedef struct door {
     weir_listener_t listener; /* first: it frees itself */
     weir_listen_t listen;
+    const SSL_CTX *ssl_ctx; /* of the application's; held by listen.tls */
 } door_t;
 
 static __thread weir_list_t all;
@@ -93,12 +98,26 @@ static void open_timer(embedded_t *embedded)
 
 /* ---- life ---- */
 
+/** Once no connection holds it any more. */
+static void free_door(door_t *door)
+{
+    WEIR_MUST(door->listener.holders == 1);
+    weir_list_remove(&door->listener.link);
+    weir_tls_release(&door->listen.tls);
+    weir_listener_release(&door->listener);
+}
+
+/** The limits and timers of an application's connections are its globalconf's, where that has a word for them. */
 static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *settings)
 {
     embedded_t *embedded = calloc(1, sizeof(*embedded));
     WEIR_MUST(embedded != NULL);
     embedded->context.h2o = h2o;
-    embedded->context.settings = settings;
+    embedded->settings = *settings;
+    embedded->settings.globalconf = h2o->globalconf;
+    if (settings->header_timeout_ms == 0)
+        embedded->settings.header_timeout_ms = (uint32_t)h2o->globalconf->http1.req_timeout;
+    embedded->context.settings = &embedded->settings;
     embedded->context.holders = 1;
     weir_list_init(&embedded->doors);
     embedded->context.loop = weir_loop_create_in(h2o, &embedded->server, on_wish);
@@ -117,11 +136,8 @@ static void destroy(embedded_t *embedded)
     weir_loop_settle(loop);
     h2o_timeout_unlink(&embedded->turn);
     h2o_socket_close(embedded->timer);
-    while (!weir_list_is_empty(&embedded->doors)) {
-        weir_listener_t *listener = WEIR_AROUND(embedded->doors.next, weir_listener_t, link);
-        weir_list_remove(&listener->link);
-        weir_listener_release(listener);
-    }
+    while (!weir_list_is_empty(&embedded->doors))
+        free_door(WEIR_AROUND(embedded->doors.next, door_t, listener.link));
     weir_list_remove(&embedded->context.link);
     weir_loop_destroy(&loop);
     weir_loop_forget_thread();
@@ -147,62 +163,88 @@ void weir_embedded_leave(h2o_context_t *h2o)
 
 /* ---- connections ---- */
 
-/** Stands for those of the application's listeners from which these hosts can be reached. */
-static weir_listener_t *door_for(embedded_t *embedded, h2o_hostconf_t **hosts)
+/** An application may make a context of TLS for each renewal of its certificates: doors to those before are not kept. */
+static void free_unused_doors(embedded_t *embedded)
 {
-    for (weir_list_t *node = embedded->doors.next; node != &embedded->doors; node = node->next) {
-        weir_listener_t *listener = WEIR_AROUND(node, weir_listener_t, link);
-        if (listener->listen->hosts == hosts)
-            return listener;
+    weir_list_t *node = embedded->doors.next;
+    while (node != &embedded->doors) {
+        door_t *door = WEIR_AROUND(node, door_t, listener.link);
+        node = node->next;
+        if (door->listener.holders == 1)
+            free_door(door);
     }
+}
+
+static door_t *open_door(embedded_t *embedded, const h2o_accept_ctx_t *how, uint16_t port)
+{
+    free_unused_doors(embedded);
     door_t *door = calloc(1, sizeof(*door));
     WEIR_MUST(door != NULL);
-    door->listen.hosts = hosts;
+    snprintf(door->listen.name, sizeof(door->listen.name), "weir_accept: port %u", port);
+    door->listen.hosts = how->hosts;
+    door->listen.has_proxy_protocol = how->expect_proxy_line != 0;
+    door->listen.tls = how->ssl_ctx != NULL ? weir_tls_of_application(how->ssl_ctx) : NULL;
+    door->ssl_ctx = how->ssl_ctx;
     door->listener.loop = embedded->context.loop;
     door->listener.holders = 1;
     door->listener.listen = &door->listen;
+    door->listener.port = port;
     weir_list_init(&door->listener.link);
     weir_list_append(&embedded->doors, &door->listener.link);
-    return &door->listener;
+    return door;
 }
 
-/** Our descriptor out of libh2o's socket, or -1: TLS of libh2o's would stay behind. */
+/** Stands for that of the application's listeners which accepts on `port` as `how` says. */
+static weir_listener_t *door_for(embedded_t *embedded, const h2o_accept_ctx_t *how, uint16_t port)
+{
+    for (weir_list_t *node = embedded->doors.next; node != &embedded->doors; node = node->next) {
+        door_t *door = WEIR_AROUND(node, door_t, listener.link);
+        if (door->listen.hosts == how->hosts && door->ssl_ctx == how->ssl_ctx && door->listener.port == port &&
+            door->listen.has_proxy_protocol == (how->expect_proxy_line != 0))
+            return &door->listener;
+    }
+    return &open_door(embedded, how, port)->listener;
+}
+
+/** Our descriptor out of libh2o's socket, or -1: what libh2o has read, or TLS of its own, would stay behind. */
 static int take_descriptor(h2o_socket_t *sock)
 {
     h2o_socket_export_t out;
-    if (sock->ssl != NULL || h2o_socket_export(sock, &out) != 0)
+    if (sock->ssl != NULL || sock->input->size > 0 || h2o_socket_export(sock, &out) != 0)
         return -1;
     h2o_buffer_dispose(&out.input);
     return out.fd;
 }
 
-bool weir_embedded_accept(h2o_context_t *h2o, h2o_hostconf_t **hosts, h2o_socket_t *from)
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_storage room;
+} address_t;
+
+static uint16_t port_of(const address_t *address)
 {
-    embedded_t *embedded = find(h2o);
-    int fd = embedded != NULL ? take_descriptor(from) : -1;
+    if (address->any.sa_family == AF_INET)
+        return ntohs(address->v4.sin_port);
+    return address->any.sa_family == AF_INET6 ? ntohs(address->v6.sin6_port) : 0;
+}
+
+bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
+{
+    embedded_t *embedded = find(how->ctx);
+    /* Sessions that libh2o asks memcached for: its callbacks look for a socket of libh2o's inside the SSL */
+    bool is_possible = embedded != NULL && how->libmemcached_receiver == NULL;
+    int fd = is_possible ? take_descriptor(from) : -1;
     if (fd == -1)
         return false;
-    weir_loop_t *loop = embedded->context.loop;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_storage room;
-    } here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
+    address_t here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
     socklen_t here_len = sizeof(here), there_len = sizeof(there);
     (void)getsockname(fd, &here.any, &here_len);
     (void)getpeername(fd, &there.any, &there_len);
-    weir_listener_t *listener = door_for(embedded, hosts);
-    weir_peer_t peer;
-    weir_sock_t sock;
-    weir_loop_tick(loop);
-    weir_peer_init(&peer, &there.any, listener);
-    peer.listen_port = here.any.sa_family == AF_INET    ? ntohs(here.v4.sin_port)
-                       : here.any.sa_family == AF_INET6 ? ntohs(here.v6.sin6_port)
-                                                        : 0;
-    weir_sock_open(&sock, loop, fd, true);
+    weir_loop_tick(embedded->context.loop);
     atomic_fetch_add(&embedded->server.connections, 1);
-    weir_client_begin(loop, &sock, &peer, listener->listen, WEIR_ALPN_NONE);
+    weir_start_accept(door_for(embedded, how, port_of(&here)), fd, &there.any);
     return true;
 }
 
@@ -213,6 +255,7 @@ size_t weir_embedded_drain(h2o_context_t *h2o)
         return 0;
     weir_loop_t *loop = embedded->context.loop;
     loop->is_draining = true;
+    weir_start_close_all(loop);
     weir_list_t *node = loop->connections.next;
     while (node != &loop->connections) {
         weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);

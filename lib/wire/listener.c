@@ -12,7 +12,6 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
-#include "lib/wire/proxy_protocol.h"
 #include "lib/wire/server_private.h"
 #include "lib/wire/start.h"
 
@@ -159,19 +158,6 @@ static void on_exhausted(weir_listener_t *listener, int error)
     pause_accepting(listener, EXHAUSTED_MS);
 }
 
-static void begin_connection(weir_listener_t *listener, int fd, const struct sockaddr *address)
-{
-    if (listener->listen->has_proxy_protocol) {
-        weir_proxy_protocol_accept(listener, fd, address);
-        return;
-    }
-    weir_sock_t sock;
-    weir_peer_t peer;
-    weir_sock_open(&sock, listener->loop, fd, true);
-    weir_peer_init(&peer, address, listener);
-    weir_start_go_on(listener->loop, &sock, &peer, listener->listen);
-}
-
 /** False if there is nothing more to be accepted for now. */
 static bool accept_one(weir_listener_t *listener)
 {
@@ -190,7 +176,7 @@ static bool accept_one(weir_listener_t *listener)
         return errno == ECONNABORTED || errno == EINTR;
     }
     atomic_fetch_add(&server->connections, 1);
-    begin_connection(listener, fd, (const struct sockaddr *)&peer);
+    weir_start_accept(listener, fd, (const struct sockaddr *)&peer);
     return true;
 }
 

@@ -9,6 +9,8 @@
 #include "lib/base/must.h"
 
 enum {
+    OPTIONS = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION,
+    MODES = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS,
     RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH,
     CLOG_MS = 20, /* until a read is tried again that has something to say first, which the kernel does not take */
 };
@@ -67,9 +69,17 @@ void weir_sock_tls_on_readable(weir_sock_t *sock)
 
 void weir_sock_tls_prepare(SSL_CTX *context)
 {
-    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(context, OPTIONS);
+    SSL_CTX_set_mode(context, MODES);
     SSL_CTX_set_read_ahead(context, 1); /* a record by one read(2), not two */
+}
+
+void weir_sock_tls_prepare_one(SSL *ssl)
+{
+    SSL_set_options(ssl, OPTIONS);
+    SSL_set_mode(ssl, MODES);
+    SSL_set_read_ahead(ssl, 1);
+    (void)SSL_set_max_early_data(ssl, 0); /* nobody here reads any: a ticket must not promise it */
 }
 
 void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl)

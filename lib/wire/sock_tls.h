@@ -25,6 +25,9 @@ typedef enum weir_handshake { WEIR_HANDSHAKE_DONE, WEIR_HANDSHAKE_BLOCKED, WEIR_
 /** What every context needs whose connections are to be used here. */
 void weir_sock_tls_prepare(SSL_CTX *context);
 
+/** The same for one connection, of a context that is not ours to change. Before weir_sock_tls_begin(). */
+void weir_sock_tls_prepare_one(SSL *ssl);
+
 /** Begins TLS on an open socket that has none; `ssl` is taken over, with its side (accept or connect) set. */
 void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl);
 

@@ -5,6 +5,7 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/client.h"
+#include "lib/wire/proxy_protocol.h"
 #include "lib/wire/tls_start.h"
 
 void weir_start_release(weir_start_t *start)
@@ -51,6 +52,19 @@ void weir_start_close_all(weir_loop_t *loop)
 {
     while (!weir_list_is_empty(&loop->starts))
         weir_start_close(WEIR_AROUND(loop->starts.next, weir_start_t, link));
+}
+
+void weir_start_accept(weir_listener_t *listener, int fd, const struct sockaddr *address)
+{
+    weir_sock_t sock;
+    weir_peer_t peer;
+    if (listener->listen->has_proxy_protocol) {
+        weir_proxy_protocol_accept(listener, fd, address);
+        return;
+    }
+    weir_sock_open(&sock, listener->loop, fd, true);
+    weir_peer_init(&peer, address, listener);
+    weir_start_go_on(listener->loop, &sock, &peer, listener->listen);
 }
 
 void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen)

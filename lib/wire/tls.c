@@ -20,6 +20,7 @@
 struct weir_tls {
     atomic_uint holders;
     SSL_CTX *context;
+    bool is_application_s; /* the context: it is only borrowed from */
     weir_tls_names_t names;
     weir_tls_names_t files;          /* certificates by the path they came from: none is loaded twice */
     weir_tls_directory_t *directory; /* NULL: none */
@@ -236,6 +237,16 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
     return tls;
 }
 
+weir_tls_t *weir_tls_of_application(SSL_CTX *context)
+{
+    weir_tls_t *tls = calloc(1, sizeof(*tls));
+    WEIR_MUST(tls != NULL && SSL_CTX_up_ref(context) == 1);
+    atomic_init(&tls->holders, 1);
+    tls->context = context;
+    tls->is_application_s = true;
+    return tls;
+}
+
 static weir_tls_cert_t *load(weir_tls_t *tls, const char *certificate_file, const char *key_file,
                              char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
@@ -317,5 +328,7 @@ SSL *weir_tls_accept(weir_tls_t *tls)
     SSL *ssl = SSL_new(tls->context);
     WEIR_MUST(ssl != NULL);
     SSL_set_accept_state(ssl);
+    if (tls->is_application_s)
+        weir_sock_tls_prepare_one(ssl);
     return ssl;
 }

@@ -43,6 +43,9 @@ typedef struct weir_tls_tickets weir_tls_tickets_t; /* tls_tickets.h */
 /** Makes one without a certificate, held once. NULL: what is wrong is in `problem`. */
 weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES]);
 
+/** Wraps the context of an application that embeds us, and holds it: what it says is its own business, tickets included. */
+weir_tls_t *weir_tls_of_application(SSL_CTX *context);
+
 /**
  * Adds a certificate (a PEM file, its chain behind it) and its key for `name`: a host, "*.domain", or NULL for none but as the default. The
  * first certificate added serves whoever asks for no name or an unknown one. The same file is loaded once. False: see `problem`.

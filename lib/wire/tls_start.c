@@ -28,7 +28,8 @@ static weir_alpn_t alpn_of(const SSL *ssl)
     SSL_get0_alpn_selected(ssl, &name, &len);
     if (len == 0)
         return WEIR_ALPN_NONE;
-    return len == 2 && memcmp(name, "h2", 2) == 0 ? WEIR_ALPN_H2 : WEIR_ALPN_HTTP1;
+    /* libh2o's own list has "h2-16" and "h2-14" beside "h2" */
+    return len >= 2 && memcmp(name, "h2", 2) == 0 ? WEIR_ALPN_H2 : WEIR_ALPN_HTTP1;
 }
 
 static void hand_on(weir_start_t *start)
