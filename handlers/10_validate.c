@@ -48,6 +48,8 @@ static const weir_fault_t *check_fields(const weir_request_t *request, const wei
     if (headers->count > limits->count)
         return &weir_fault_too_many_headers;
     for (size_t i = 0; i < headers->count; i++) {
+        if (headers->at[i].name.len == 0) /* what libh2o's front makes of an obs-fold (RFC 9112 §5.2) */
+            return &weir_fault_bad_header;
         if (headers->at[i].name.len > limits->name_bytes)
             return &weir_fault_header_name_too_long;
         if (headers->at[i].value.len > limits->value_bytes)

@@ -11,7 +11,7 @@ my $backend = backend(sub {
     while (my ($head, $body) = $c->read_request) {
         $c->note($head =~ /^(\S+ \S+)/);
         return if $head =~ m{^\S+ /die};
-        if ($head =~ /^Upgrade:/mi) {
+        if ($head =~ /^Upgrade:/mi || $head =~ m{^\S+ /switches}) {
             $c->write("HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
             while (defined(my $line = $c->read_until(qr/\n/, 60))) { $c->write($line) }
             return;
@@ -109,6 +109,13 @@ subtest 'what libh2o\'s front cannot' => sub {
     my $r = ask($stock, $upgrade);
     is($r->status, 200, 'a switch of protocols is not asked for');
     unlike($r->body, qr/^upgrade|upgrade\r$/mi, 'the backend hears nothing of it');
+    $r = ask($stock, "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Hop, Upgrade\r\nX-Hop: 1\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n");
+    is($r->status, 200, 'a WebSocket is an ordinary request');
+    like($r->body, qr/^sec-websocket-key: k\r$/mi, 'with its other fields');
+    unlike($r->body, qr/upgrade|x-hop/i, 'but for those of the hop');
+    is(get($stock, '/switches')->status, 502, 'a 101 that nobody has asked for');
+    is(get($stock, '/switches', "Connection: upgrade\r\nUpgrade: echo\r\n")->status, 502, 'or that only the client has');
+    is(get($stock, '/fold', "X-One: 1\r\n Transfer-Encoding: chunked\r\n")->status, 400, 'a fold does not reach the backend');
     my $client = Weir::Client->connect($ours);
     $client->write($upgrade);
     like($client->read_head, qr/^HTTP\/1\.1 101/, 'our front makes a tunnel');

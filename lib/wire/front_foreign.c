@@ -4,6 +4,11 @@
  *
  * Such a front hands over the body whole, has answered an expectation of 100 by itself, knows no trailers and no interim responses, and
  * frames the response. What it lacks and we need: a timer for a client that takes nothing, and an end in the middle.
+ *
+ * Upgrades are not asked for. h2o_http1_upgrade() would give us the socket behind the 101, but a tunnel on it would be less than ours
+ * are: libh2o writes the 101 without a timer and disposes of the request meanwhile; a TLS socket of libh2o's cannot be taken apart, does
+ * not report the client's close_notify, so that no direction can end by itself, and reads without a bound. An application
+ * that wants upgrades has weir_accept(), which takes what h2o_accept() takes.
  */
 #include "lib/wire/front_foreign.h"
 
