@@ -36,8 +36,8 @@ my $ca   = authority('test authority');
 my $cert = certificate('a.test', ca => $ca);
 my $pem  = write_file(temp_path('both.pem'), read_file($cert->{cert}) . read_file($cert->{key}));
 my ($out, $err, $report) = (temp_path('out'), temp_path('err'), temp_path('sanitizer'));
-my ($program, $edges) = map { Weir::Test::build_dir() . "/$_" } 'examples/embed', 't/embed/edges';
-plan(skip_all => "no $program") unless -x $program && -x $edges;
+my ($program, $edges, $serve) = map { Weir::Test::build_dir() . "/$_" } 'examples/embed', 't/embed/edges', 't/embed/serve';
+plan(skip_all => "no $program") if grep { !-x } $program, $edges, $serve;
 my $pid = Weir::Test::_spawn($out, $err, command => [ $program, $stock, $ours, $backend->port, $files, $tls, $pem ], env => Weir::Test::_proxy_env($report));
 END { kill 'KILL', $pid if $pid }
 my $is_up = wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $ours) };
@@ -226,6 +226,29 @@ subtest 'what is rarely asked' => sub {
     my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
     is($status, 0, 'the program ends, and every context with it') or diag(read_file($complaints));
     $pid = 0 if defined $status;
+    ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
+};
+
+subtest 'weir_serve()' => sub {
+    my $report = temp_path('sanitizer');
+    my $env    = Weir::Test::_proxy_env($report);
+    my ($port, $said, $complaints) = (free_port(), temp_path('out'), temp_path('err'));
+    $pid = Weir::Test::_spawn($said, $complaints, command => [ $serve, "127.0.0.1:$port" ], env => $env);
+    wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or BAIL_OUT(read_file($complaints));
+    my $r = get($port, '/');
+    is($r->status, 503, 'its router decides');
+    like($r->body, qr/^closed: Closed on Sundays\.$/m, 'and says why');
+    my $second = run_command({ env => $env }, $serve, "127.0.0.1:$port");
+    is($second->{exit}, 1, 'an address in use');
+    like($second->{err}, qr/127\.0\.0\.1:$port: bind: Address already in use/, 'is said');
+    my $wrong = run_command({ env => $env }, $serve, 'nowhere:at:all');
+    is($wrong->{exit}, 1, 'an address that is none');
+    like($wrong->{err}, qr/^weir_serve: nowhere:at:all: \S/m, 'is said');
+    kill 'TERM', $pid;
+    my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
+    is($status, 0, 'SIGTERM ends it') or diag(read_file($complaints));
+    $pid = 0 if defined $status;
+    like(read_file($said), qr/^at=error code=closed .*path="\/"/m, 'the access log is on its standard output');
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
 };
 
