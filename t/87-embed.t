@@ -213,11 +213,10 @@ subtest 'what is rarely asked' => sub {
     is($client->read_eof, '', 'weir.header-timeout is heard');
     cmp_ok(time - $since, '<', 8, 'in place of http1.req_timeout') unless Weir::Client::is_valgrind();
 
-    $client = tls_client($renewing, ca => $ca);
     tls_client($renewing)->close for 1 .. 8;
+    $client = tls_client($renewing, ca => $ca);
     $client->write("GET /live HTTP/1.1\r\nHost: a\r\n\r\n");
-    my $live = $client->read_response->body;
-    cmp_ok($live, '<=', 6, 'contexts of TLS that nobody uses any more are let go') or diag($live);
+    like($client->read_response->body, qr/^[1-6]$/, 'contexts of TLS that nobody uses any more are let go');
 
     (my $lax = $get) =~ tr/\r//d; # which our fronts do not take
     is(ask($memcached, $lax)->status, 503, 'sessions in memcached: refused, and h2o_accept() may have it');
