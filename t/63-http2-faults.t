@@ -130,6 +130,9 @@ my %greeting = (
     'half'        => [ 503, 'backend_closed|backend_reset' ],
     'goaway'      => [ 503, 'backend_goaway' ],
     'streams0'    => [ 503, 'backend_busy' ],
+    'streams0-shut'   => [ 503, 'backend_closed|backend_reset' ],
+    'streams0-goaway' => [ 503, 'backend_busy' ],
+    'settings-wrong'  => [ 502, 'backend_http2_error' ],    # SETTINGS, and a PING on a stream behind them
 );
 for my $greeting (sort keys %greeting) {
     my ($status, $code) = @{ $greeting{$greeting} };
@@ -140,6 +143,7 @@ for my $greeting (sort keys %greeting) {
         path => { 'weir.connect-timeout' => ms(800) },
     );
     misbehaves($own, 'fine', $status, $code, name => "connections that begin with `$greeting`", last => 1);
+    is($bad->connections, 1, "one such connection for a request (`$greeting`)");
     subtest "behind `$greeting` the router's next backend is tried" => sub {
         is($own->ask("GET /fine HTTP/1.1\r\nHost: both\r\n\r\n")->body, 'fine', "try $_") for 1 .. 4;
     };

@@ -47,6 +47,7 @@ typedef struct weir_http2_wait {
     weir_list_t link;
     weir_http2_state_t state;
     weir_http2_use_t use;
+    bool had_turn; /* it has opened a connection, or tried to */
     struct weir_http2_place *place;
     struct weir_http2 *http2; /* while GREETING */
     /** Here is a stream. It is the caller's until its ops->release(). */

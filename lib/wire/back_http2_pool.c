@@ -134,6 +134,7 @@ static void take_turn(weir_http2_wait_t *wait)
 {
     weir_list_remove(&wait->link);
     enter_state(wait, WEIR_HTTP2_DIALLING);
+    wait->had_turn = true;
     if (wait->use != WEIR_HTTP2_ALONE)
         wait->place->opening_count++;
     wait->on_turn(wait);
@@ -142,6 +143,12 @@ static void take_turn(weir_http2_wait_t *wait)
 static bool may_open(const place_t *place)
 {
     return place->opening_count == 0 && place->connection_count < WEIR_HTTP2_CONNECTIONS_MAX;
+}
+
+/** Whose own connection had no stream for it waits for others' as long as there are any, instead of opening one after the other. */
+static bool may_take_turn(const place_t *place, const weir_http2_wait_t *wait)
+{
+    return may_open(place) && (!wait->had_turn || place->connection_count == 0);
 }
 
 /** Serves the queue as far as there are streams; opens one more connection for the rest. */
@@ -153,7 +160,7 @@ static void serve_queue(place_t *place)
         weir_http2_t *http2 = find_room(place);
         if (http2 != NULL)
             give(first, http2);
-        else if (may_open(place))
+        else if (may_take_turn(place, first))
             take_turn(first);
         else
             break;
@@ -166,6 +173,7 @@ void weir_http2_ask(weir_loop_t *loop, const weir_target_t *target, weir_http2_u
     WEIR_MUST(wait->state == WEIR_HTTP2_NOWHERE);
     weir_list_init(&wait->link);
     wait->use = use;
+    wait->had_turn = false;
     wait->place = place_of(loop->back_http2, target);
     wait->place->users++;
     weir_http2_t *http2 = use == WEIR_HTTP2_SHARED ? find_room(wait->place) : NULL;
@@ -197,6 +205,13 @@ static void fail_queue(place_t *place, const weir_fault_t *fault)
         forget(first);
         first->on_fault(first, fault);
     }
+}
+
+/** A connection that goes without having had a stream for anybody: the next one would do no better. */
+static void disappoint(const weir_http2_t *http2, const weir_fault_t *fault)
+{
+    if (!http2->is_used && !http2->is_alone)
+        fail_queue(http2->place, fault != NULL ? fault : &weir_fault_backend_busy);
 }
 
 void weir_http2_fail(weir_http2_wait_t *wait, const weir_fault_t *fault)
@@ -300,6 +315,8 @@ void weir_http2_on_ready(weir_http2_t *http2)
 
 void weir_http2_on_room(weir_http2_t *http2)
 {
+    if (http2->is_draining)
+        disappoint(http2, NULL);
     serve_queue(http2->place);
 }
 
@@ -326,7 +343,6 @@ void weir_http2_on_end(weir_http2_t *http2, const weir_fault_t *fault)
     weir_http2_wait_t *greeter = http2->greeter;
     unlist(http2);
     weir_list_remove(&http2->in_pool);
-    http2->place = NULL;
     http2->greeter = NULL;
     if (!http2->is_ready && !http2->is_alone)
         return_turn(place, WEIR_HTTP2_SHARED);
@@ -334,8 +350,8 @@ void weir_http2_on_end(weir_http2_t *http2, const weir_fault_t *fault)
         forget(greeter);
         greeter->on_fault(greeter, fault);
     }
-    if (!http2->is_ready && !http2->is_alone)
-        fail_queue(place, fault);
+    disappoint(http2, fault);
+    http2->place = NULL;
     serve_queue(place);
     leave_place(place);
 }

@@ -187,6 +187,11 @@ class Connection:
             note(f'settings {self.index} {json.dumps(frame.settings)}')
             if greeting != 'silent':
                 self.send(SettingsFrame(0, flags=['ACK']))
+        elif isinstance(frame, SettingsFrame):  # ours have been read
+            if greeting == 'streams0-shut':
+                self.close()
+            if greeting == 'streams0-goaway':
+                self.goaway(0)
         elif isinstance(frame, WindowUpdateFrame):
             if frame.stream_id == 0:
                 self.window += frame.window_increment
@@ -264,9 +269,12 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
         if greeting == 'goaway':
             self.send(SettingsFrame(0), GoAwayFrame(0, 0, 0))
+        if greeting == 'settings-wrong':  # and what no connection survives, at once
+            self.raw(SettingsFrame(0).serialize() + b'\x00\x00\x08\x06\x00\x00\x00\x00\x01' + b'12345678')
         if greeting == 'goaway-bare':
             self.goaway(0, 1)
-        settings = {'window0': {4: 0}, 'streams0': {3: 0}, 'streams1': {3: 1}, 'streams2': {3: 2}, 'connect': {8: 1},
+        settings = {'window0': {4: 0}, 'streams0': {3: 0}, 'streams0-shut': {3: 0}, 'streams0-goaway': {3: 0},
+                    'streams1': {3: 1}, 'streams2': {3: 2}, 'connect': {8: 1},
                     'window-huge': {4: 2147483648}, 'frame-tiny': {5: 1}, 'blocked': {4: 1 << 30}}.get(greeting, {})
         self.send(SettingsFrame(0, settings=settings))
         if greeting == 'blocked':  # takes as much as it may be sent, and reads none of it until there is a file EVENTS.go
