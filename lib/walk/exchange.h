@@ -8,13 +8,12 @@
  * THREAD   Its loop's.
  * MEMORY   Lies in its own arena; nothing in it points into memory of h2o. It may outlive its client and its connection.
  */
-#include <netinet/in.h>
 #include <stdatomic.h>
-#include <sys/un.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/fault.h"
 #include "lib/http/proxy_header.h"
+#include "lib/walk/address.h"
 #include "lib/walk/journal.h"
 #include "lib/walk/loop.h"
 #include "lib/walk/plan.h"
@@ -63,12 +62,7 @@ typedef struct weir_target {
     weir_protocol_t protocol;
     uint16_t port;         /* of a NAME */
     socklen_t address_len; /* of an ADDRESS */
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un path;
-    } address;
+    weir_address_t address;
     weir_span_t name;        /* of a NAME: NUL-terminated, in the arena              */
     weir_span_t label;       /* what logs call the service: its name or its address  */
     weir_span_t path;        /* what is asked of it in place of the request's target; base NULL: nothing else */

@@ -50,12 +50,7 @@ struct weir_back {
     weir_list_t in_place, in_age;
     weir_back_place_t *place;
     socklen_t address_len;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un path;
-    } address;
+    weir_address_t address;
 };
 
 /** Closes and frees it, nulls the pointer. Harmless on NULL. */

@@ -58,6 +58,7 @@ typedef struct weir_http2_wait {
     void (*on_fault)(struct weir_http2_wait *wait, const weir_fault_t *fault);
 } weir_http2_wait_t;
 
+/** An empty one, with its loop. Never NULL. */
 struct weir_http2_pool *weir_http2_pool_create(weir_loop_t *loop);
 
 /** Closes all connections, frees and nulls. No stream may be in use. */

@@ -5,8 +5,6 @@
 #include "lib/base/must.h"
 #include "lib/wire/back_http2_private.h"
 
-enum { BUCKETS = 256 };
-
 /** An address and what is spoken with it. Lives as long as anything is there. */
 struct weir_http2_place {
     weir_list_t link;        /* in its bucket */
@@ -18,17 +16,12 @@ struct weir_http2_place {
     weir_protocol_t protocol;
     weir_back_tls_t tls; /* that of all its connections */
     socklen_t address_len;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un path;
-    } address;
+    weir_address_t address;
 };
 typedef struct weir_http2_place place_t;
 
 struct weir_http2_pool {
-    weir_list_t buckets[BUCKETS];
+    weir_list_t buckets[WEIR_POOL_BUCKETS];
     weir_list_t connections; /* all of them */
 };
 
@@ -37,7 +30,7 @@ struct weir_http2_pool *weir_http2_pool_create(weir_loop_t *loop)
     struct weir_http2_pool *pool = calloc(1, sizeof(*pool));
     WEIR_MUST(pool != NULL);
     weir_list_init(&pool->connections);
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < WEIR_POOL_BUCKETS; i++)
         weir_list_init(&pool->buckets[i]);
     return pool;
 }
@@ -53,18 +46,9 @@ void weir_http2_pool_destroy(struct weir_http2_pool **pool)
 
 /* ---- places ---- */
 
-static weir_list_t *bucket_of(struct weir_http2_pool *pool, const weir_target_t *target)
-{
-    const unsigned char *bytes = (const unsigned char *)&target->address;
-    uint64_t hash = 14695981039346656037u;
-    for (socklen_t i = 0; i < target->address_len; i++)
-        hash = (hash ^ bytes[i]) * 1099511628211u;
-    return &pool->buckets[(hash ^ hash >> 32) % BUCKETS];
-}
-
 static place_t *place_of(struct weir_http2_pool *pool, const weir_target_t *target)
 {
-    weir_list_t *bucket = bucket_of(pool, target);
+    weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&target->address.any, target->address_len)];
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         place_t *place = WEIR_AROUND(node, place_t, link);
         if (place->protocol == target->protocol && place->address_len == target->address_len &&

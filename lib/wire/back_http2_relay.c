@@ -161,14 +161,7 @@ static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    relay->up.taken_bytes += total;
-    relay->x->journal.client_received_bytes += total;
-    relay->up.has_last = is_last;
-    if (relay->down.state != WEIR_RELAY_TUNNEL && relay->up.taken_bytes > relay->x->plan->max_body_bytes) {
-        weir_relay_fail(relay, &weir_fault_body_too_large);
-        return;
-    }
-    if (relay->up.is_broken || stream->http2 == NULL)
+    if (!weir_relay_count_up(relay, total, is_last) || relay->up.is_broken || stream->http2 == NULL)
         return;
     for (size_t i = 0; i < count; i++)
         weir_bytes_append(&stream->back.out, pieces[i]);

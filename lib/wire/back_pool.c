@@ -11,12 +11,7 @@ struct weir_back_place {
     weir_list_t link; /* in its bucket */
     weir_list_t idle; /* connections, the one given last first */
     socklen_t address_len;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_un path;
-    } address;
+    weir_address_t address;
 };
 
 void weir_back_pool_init(weir_back_pool_t *pool, weir_loop_t *loop)
@@ -38,7 +33,7 @@ void weir_back_pool_finish(weir_back_pool_t *pool)
 }
 
 /** FNV-1a's way, by words: addresses are few and short. The high half of a product is the better mixed one. */
-static weir_list_t *bucket_of(weir_back_pool_t *pool, const struct sockaddr *address, socklen_t len)
+size_t weir_back_pool_bucket(const struct sockaddr *address, socklen_t len)
 {
     const char *bytes = (const char *)address;
     uint64_t hash = 14695981039346656037u;
@@ -47,7 +42,7 @@ static weir_list_t *bucket_of(weir_back_pool_t *pool, const struct sockaddr *add
         hash = (hash ^ weir_word(bytes + i)) * 1099511628211u;
     for (; i < len; i++)
         hash = (hash ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return &pool->buckets[(hash ^ hash >> 32) % WEIR_POOL_BUCKETS];
+    return (hash ^ hash >> 32) % WEIR_POOL_BUCKETS;
 }
 
 /** Of connections to this address that have this TLS, which its first one tells: a place is never empty. */
@@ -66,7 +61,7 @@ static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr 
 
 weir_back_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target)
 {
-    weir_list_t *bucket = bucket_of(pool, &target->address.any, target->address_len);
+    weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&target->address.any, target->address_len)];
     weir_back_place_t *place =
         find_place(bucket, &target->address.any, target->address_len, target->tls, weir_back_tls_name(target));
     if (place == NULL)
@@ -129,7 +124,7 @@ void weir_back_pool_give(weir_back_pool_t *pool, weir_back_t **giving, uint32_t 
     *giving = NULL;
     if (pool->idle_count >= WEIR_POOL_IDLE_MAX)
         close_idle(WEIR_AROUND(pool->oldest.next, weir_back_t, in_age));
-    weir_list_t *bucket = bucket_of(pool, &back->address.any, back->address_len);
+    weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&back->address.any, back->address_len)];
     back->place = find_place(bucket, &back->address.any, back->address_len, back->tls.tls, back->tls.name);
     if (back->place == NULL)
         back->place = make_place(bucket, back);

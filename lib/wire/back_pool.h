@@ -27,6 +27,9 @@ typedef struct weir_back_pool {
     size_t idle_count;
 } weir_back_pool_t;
 
+/** In which of WEIR_POOL_BUCKETS buckets an address lies, here and in back_http2_pool.c. */
+size_t weir_back_pool_bucket(const struct sockaddr *address, socklen_t len);
+
 void weir_back_pool_init(weir_back_pool_t *pool, weir_loop_t *loop);
 
 /** Closes all of them. */

@@ -43,6 +43,17 @@ weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn)
     return weir_context_hold(context);
 }
 
+void weir_client_drain_all(weir_loop_t *loop, const weir_listener_t *listener)
+{
+    weir_list_t *node = loop->connections.next;
+    while (node != &loop->connections) {
+        weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
+        node = node->next; /* it may end, and no other */
+        if (listener == NULL || client->peer.listener == listener)
+            client->ops->drain(client);
+    }
+}
+
 void weir_client_forget(weir_client_t *client)
 {
     client->loop->connection_count--;

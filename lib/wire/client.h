@@ -65,6 +65,9 @@ static inline bool weir_client_is_ending(const weir_client_t *client)
  */
 weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn);
 
+/** Has every connection of the loop waited for no new request, or only those that came in by `listener` where it is not NULL. */
+void weir_client_drain_all(weir_loop_t *loop, const weir_listener_t *listener);
+
 /** For fronts: closes the socket and frees the memory. Every request must have been disposed of. */
 void weir_client_destroy(weir_client_t *client);
 

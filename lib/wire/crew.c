@@ -126,25 +126,13 @@ void generation_destroy(generation_t **generation)
     free(gone);
 }
 
-static void end_client_of(weir_loop_t *loop, const weir_listener_t *listener)
-{
-    weir_list_t *node = loop->connections.next;
-    while (node != &loop->connections) {
-        weir_list_t *next = node->next;
-        weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
-        if (client->peer.listener == listener)
-            client->ops->drain(client);
-        node = next;
-    }
-}
-
 /** The new configuration has taken its address away: idle connections end, the others with what is under way. */
 static void end_listener(weir_listener_t *listener)
 {
     listener->ending = weir_context_hold(listener->loop->context);
     weir_listener_stop(listener);
     weir_list_remove(&listener->link);
-    end_client_of(listener->loop, listener);
+    weir_client_drain_all(listener->loop, listener);
     weir_listener_release(listener);
 }
 

@@ -216,20 +216,6 @@ static int take_descriptor(h2o_socket_t *sock)
     return out.fd;
 }
 
-typedef union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    struct sockaddr_storage room;
-} address_t;
-
-static uint16_t port_of(const address_t *address)
-{
-    if (address->any.sa_family == AF_INET)
-        return ntohs(address->v4.sin_port);
-    return address->any.sa_family == AF_INET6 ? ntohs(address->v6.sin6_port) : 0;
-}
-
 bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
 {
     embedded_t *embedded = find(how->ctx);
@@ -238,13 +224,13 @@ bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
     int fd = is_possible ? take_descriptor(from) : -1;
     if (fd == -1)
         return false;
-    address_t here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
+    weir_address_t here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
     socklen_t here_len = sizeof(here), there_len = sizeof(there);
     (void)getsockname(fd, &here.any, &here_len);
     (void)getpeername(fd, &there.any, &there_len);
     weir_loop_tick(embedded->context.loop);
     atomic_fetch_add(&embedded->server.connections, 1);
-    weir_start_accept(door_for(embedded, how, port_of(&here)), fd, &there.any);
+    weir_start_accept(door_for(embedded, how, weir_address_port(&here.any)), fd, &there.any);
     return true;
 }
 
@@ -256,11 +242,6 @@ size_t weir_embedded_drain(h2o_context_t *h2o)
     weir_loop_t *loop = embedded->context.loop;
     loop->is_draining = true;
     weir_start_close_all(loop);
-    weir_list_t *node = loop->connections.next;
-    while (node != &loop->connections) {
-        weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
-        node = node->next;
-        client->ops->drain(client);
-    }
+    weir_client_drain_all(loop, NULL);
     return loop->connection_count + weir_exchange_count();
 }

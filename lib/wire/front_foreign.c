@@ -115,13 +115,6 @@ static weir_framing_t framing_of(h2o_req_t *req)
     return (weir_framing_t){WEIR_FRAMING_LENGTH, req->entity.len};
 }
 
-static uint16_t port_of(const struct sockaddr *address)
-{
-    if (address->sa_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-    return address->sa_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port) : 0;
-}
-
 static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena)
 {
     union {
@@ -131,7 +124,7 @@ static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena
     weir_peer_t peer;
     (void)req->conn->callbacks->get_sockname(req->conn, &here.any);
     (void)req->conn->callbacks->get_peername(req->conn, &there.any);
-    weir_peer_init_foreign(&peer, &there.any, port_of(&here.any));
+    weir_peer_init_foreign(&peer, &there.any, weir_address_port(&here.any));
     peer.is_https = req->scheme == &H2O_URL_SCHEME_HTTPS;
     weir_peer_tell(&peer, request, arena);
 }

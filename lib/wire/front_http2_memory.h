@@ -16,6 +16,7 @@
 
 typedef struct http2_memory http2_memory_t;
 
+/** Never NULL: without memory the process ends. */
 http2_memory_t *http2_memory_create(void);
 
 /** Every session made with it must be gone. Nulls the pointer. */

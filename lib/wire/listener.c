@@ -210,18 +210,9 @@ static void on_writable(weir_sock_t *sock)
 
 static uint16_t port_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-        struct sockaddr_storage room;
-    } address = {.any.sa_family = AF_UNSPEC};
+    weir_address_t address = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) != 0)
-        return 0;
-    if (address.any.sa_family == AF_INET)
-        return ntohs(address.v4.sin_port);
-    return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+    return getsockname(fd, &address.any, &len) == 0 ? weir_address_port(&address.any) : 0;
 }
 
 weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *listen, int fd)

@@ -69,6 +69,8 @@ void weir_relay_on_delivered(weir_relay_t *relay);
 void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault);
 /** Sets the timer for what is being waited for now. */
 void weir_relay_arm(weir_relay_t *relay);
+/** So many bytes of the client's have come, and perhaps the last. False if its body is longer than it may be: the relay has failed. */
+bool weir_relay_count_up(weir_relay_t *relay, size_t bytes, bool is_last);
 /** The client's body will not be completed. A response that has begun may still be worth having. */
 void weir_relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault);
 /** A tunnel whose directions have both ended is over. */

@@ -137,20 +137,25 @@ static void add_body(const weir_relay_t *relay, outgoing_t *out, const weir_span
         add_last_chunk(relay, out);
 }
 
+bool weir_relay_count_up(weir_relay_t *relay, size_t bytes, bool is_last)
+{
+    relay->up.taken_bytes += bytes;
+    relay->x->journal.client_received_bytes += bytes;
+    relay->up.has_last = is_last;
+    if (relay->down.state == WEIR_RELAY_TUNNEL || relay->up.taken_bytes <= relay->x->plan->max_body_bytes)
+        return true;
+    weir_relay_fail(relay, &weir_fault_body_too_large);
+    return false;
+}
+
 static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
 {
     weir_relay_t *relay = relay_of(sink);
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    relay->up.taken_bytes += total;
-    relay->x->journal.client_received_bytes += total;
-    relay->up.has_last = is_last;
-    bool is_tunnel = relay->down.state == WEIR_RELAY_TUNNEL;
-    if (!is_tunnel && relay->up.taken_bytes > relay->x->plan->max_body_bytes) {
-        weir_relay_fail(relay, &weir_fault_body_too_large);
+    if (!weir_relay_count_up(relay, total, is_last))
         return;
-    }
     outgoing_t out;
     out.count = 0; /* the pieces are left as they are: zeroing them would cost more than all the rest here */
     add_head(relay, &out);

@@ -68,27 +68,6 @@ void crew_may_end(crew_t *crew)
         weir_loop_post(crew->workers[i].loop, &crew->workers[i].stop);
 }
 
-/** Each may end the client that it is called with, and no other. */
-static void drain_client(weir_client_t *client)
-{
-    client->ops->drain(client);
-}
-
-static void close_client(weir_client_t *client)
-{
-    client->ops->close(client);
-}
-
-static void for_each_client(weir_loop_t *loop, void (*what)(weir_client_t *client))
-{
-    weir_list_t *node = loop->connections.next;
-    while (node != &loop->connections) {
-        weir_list_t *next = node->next;
-        what(WEIR_AROUND(node, weir_client_t, link));
-        node = next;
-    }
-}
-
 static void on_drain(weir_letter_t *letter)
 {
     worker_t *worker = WEIR_AROUND(letter, worker_t, drain);
@@ -96,7 +75,7 @@ static void on_drain(weir_letter_t *letter)
     for (weir_list_t *node = worker->listeners.next; node != &worker->listeners; node = node->next)
         weir_listener_stop(WEIR_AROUND(node, weir_listener_t, link));
     weir_start_close_all(worker->loop);
-    for_each_client(worker->loop, drain_client);
+    weir_client_drain_all(worker->loop, NULL);
     on_check(&worker->check);
 }
 
@@ -106,7 +85,10 @@ static void on_cut(weir_letter_t *letter)
     if (worker->loop->connection_count > 0)
         atomic_store(&worker->crew->server.has_cut, true);
     worker->loop->is_cut = true;
-    for_each_client(worker->loop, close_client);
+    while (!weir_list_is_empty(&worker->loop->connections)) {
+        weir_client_t *client = WEIR_AROUND(worker->loop->connections.next, weir_client_t, link);
+        client->ops->close(client);
+    }
     worker->checks_left = CUT_CHECKS;
 }
 

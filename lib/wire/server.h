@@ -61,7 +61,7 @@ typedef struct weir_server_hooks {
     const weir_server_settings_t *(*load)(void *arg);
     /** Every loop uses `settings`; NULL: all is as it was. */
     void (*on_reloaded)(void *arg, const weir_server_settings_t *settings);
-    /** No request uses them any more: disposes of what lies in libh2o's hands. */
+    /** No request uses them any more: disposes of what lies in libh2o's hands. Of settings that came to nothing: on load's thread. */
     void (*retire)(const weir_server_settings_t *settings);
     /** Frees all of it. Last call with these settings; runs on a thread that serves nobody, or when no loop runs any more. */
     void (*discard)(const weir_server_settings_t *settings);

@@ -32,8 +32,8 @@ void weir_sock_tls_prepare_one(SSL *ssl);
 void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl);
 
 /**
- * Goes as far as it can. BLOCKED: call it again when the socket is readable, or writable if out_wants_write is set (it is awaited
- * already). FAILED: nothing but closing is left; why is in OpenSSL's queue of errors until the next call of any socket.
+ * Goes as far as it can. BLOCKED: call it again when the socket is readable, or writable, which is
+ * awaited already if it is wanted. FAILED: nothing but closing is left; why is in OpenSSL's queue of errors until the next call of any socket.
  */
 weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock);
 
@@ -42,6 +42,7 @@ SSL *weir_sock_ssl(const weir_sock_t *sock);
 
 /* ---- for sock.c ---- */
 
+/* What weir_sock_read(), weir_sock_peek() and weir_sock_write() do where there is TLS. */
 ssize_t weir_sock_tls_read(weir_sock_t *sock, char *buffer, size_t capacity);
 ssize_t weir_sock_tls_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 ssize_t weir_sock_tls_write(weir_sock_t *sock, const struct iovec *pieces, int count);

@@ -22,7 +22,7 @@ void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t ma
  */
 const char *weir_tls_ocsp_show_file(weir_tls_cert_t *cert, const char *path);
 
-/** Ends the thread and forgets all certificates; harmless if there is none. */
+/** Ends the thread and forgets all certificates; harmless if there is none. Waits for a responder that is being asked: 5 seconds at most. */
 void weir_tls_ocsp_stop(void);
 
 #endif
