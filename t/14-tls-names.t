@@ -9,6 +9,7 @@ my $ca   = authority('test authority');
 my $echo = echo_backend();
 my %c    = map { $_ => certificate($_, ca => $ca) } qw(first.test second.test *.wild.test);
 my $rsa  = certificate('rsa.test', ca => $ca, rsa => 2048);
+my $any_host = "hosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n";
 
 sub ssl {
     my ($c, %more) = @_;
@@ -81,7 +82,7 @@ subtest 'a directory of certificates' => sub {
     is(tls_client($bare, hostname => 'nobody.test'), undef, 'then an unknown name is no handshake');
     like(tls_error(), qr/unrecognized name/, 'and the client is told why');
     is(tls_client($bare), undef, 'nor is none');
-    like(weir('check', '-c', write_file(temp_path('bad.yaml'), "listen:\n  port: 1\n  ssl:\n    certificate-directory: /nowhere\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n"))->{err}, qr{/nowhere cannot be opened: No such file}, 'one that is not there is told');
+    refuses_config("listen:\n  port: 1\n  ssl:\n    certificate-directory: /nowhere\n$any_host", qr{.*/nowhere cannot be opened: No such file}, 'one that is not there');
 };
 
 subtest 'clients that must show a certificate' => sub {
@@ -213,10 +214,7 @@ subtest 'what cannot be' => sub {
         [ "colour: red",                                   'unknown key colour' ],
     );
     for my $case (@cases) {
-        my $file = write_file(temp_path('bad.yaml'), "listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\nssl-session-resumption:\n  $case->[0]\n");
-        my $r = weir('check', '-c', $file);
-        is($r->{exit}, 1, "$case->[0] is refused");
-        like($r->{err}, qr/^\Q$file\E:\d+: .*\Q$case->[1]\E/m, 'with its place') or diag($r->{err});
+        refuses_config("listen: 1\n${any_host}ssl-session-resumption:\n  $case->[0]\n", qr/\d+: .*\Q$case->[1]\E/, $case->[0]);
     }
 };
 

@@ -155,11 +155,8 @@ subtest 'what cannot be a stage is refused at start, with file and line' => sub 
         my ($stages, $sentence) = @{ $wrong{$how} };
         my $port = free_port();
         my $list = join ', ', map { qq("$_") } @$stages;
-        my $config = write_file(temp_path('weir.yaml'),
-            "listen: $port\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n        weir.stages: [ $list ]\n");
-        my $run = weir('check', '-c', $config);
-        is($run->{exit}, 1, "$how: exit 1");
-        like($run->{err}, qr/weir\.yaml:7: weir\.stages: .*$sentence/, "$how: why");
+        refuses_config("listen: $port\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n        weir.stages: [ $list ]\n",
+            qr/7: weir\.stages: .*$sentence/, $how);
     }
     my $port = free_port();
     my $run = weir('check', '-c', write_file(temp_path('weir.yaml'),

@@ -438,7 +438,7 @@ subtest 'a WebSocket that is silent ends after weir.idle-timeout' => sub {
 # ── what configuration says ──
 
 subtest 'configuration' => sub {
-    my $wrong = weir('check', '-c', write_file(temp_path('weir.yaml'), <<'YAML'));
+    refuses_config(<<'YAML', qr/12: unknown protocol `h2x`; did you mean `h2c`\?/, 'an unknown protocol');
 listen: 1
 hosts:
   default:
@@ -452,8 +452,6 @@ hosts:
               backends: ["127.0.0.1:1"]
               protocol: h2x
 YAML
-    is($wrong->{exit}, 1, 'an unknown protocol is refused');
-    like($wrong->{err}, qr/weir\.yaml:12: unknown protocol `h2x`; did you mean `h2c`\?/, 'by file, line and a guess');
 };
 
 subtest 'no connection is left behind by a drain' => sub {

@@ -20,15 +20,7 @@ sub misbehaves {
         my $client = $own->connect;
         $client->write(($option{method} // 'GET') . " /$path HTTP/1.1\r\nHost: a\r\n" . ($option{headers} // '') . "\r\n" . ($option{body} // ''));
         my $r = $client->read_response;
-        if ($status eq 'cut') {
-            is($r->status, 200, 'the response had begun');
-            ok(!$r->is_complete, 'the client sees that it is incomplete');
-            ok(defined $client->read_eof, 'the connection is closed');
-        } else {
-            is($r->status, $status, 'status');
-            ok($r->is_complete, 'the page is complete');
-            like($r->body, qr/\b(?:$code)\b/, 'it names the reason') if $status >= 500;
-        }
+        shows_fault($client, $r, $status, $code);
         my $line = $own->log_where(path => "/$path");
         like($line->{code} // '', qr/^(?:$code)$/, 'code=');
         return if $option{last};

@@ -198,10 +198,8 @@ subtest 'what cannot be' => sub {
         [ "backends: [ \"https://127.0.0.1:1\" ], protocol: h2c",                  'protocol h2c is for plain backends' ],
     );
     for my $case (@cases) {
-        my $file = write_file(temp_path('bad.yaml'), "listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router:\n          module: table\n          apps:\n            a: { domains: [ \"*\" ], $case->[0] }\n");
-        my $r = weir('check', '-c', $file);
-        is($r->{exit}, 1, "$case->[0] is refused");
-        like($r->{err}, qr/^\Q$file\E:\d+: .*\Q$case->[1]\E/m, 'with its place') or diag($r->{err});
+        refuses_config("listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router:\n          module: table\n          apps:\n            a: { domains: [ \"*\" ], $case->[0] }\n",
+            qr/\d+: .*\Q$case->[1]\E/, $case->[0]);
     }
 };
 

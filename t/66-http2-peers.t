@@ -3,24 +3,8 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::H2;
-use POSIX ();
 
-# A command that serves a port; waits until it listens.
-my @pids;
-sub serve {
-    my ($port, @command) = @_;
-    defined(my $pid = fork) or die "fork: $!";
-    if ($pid == 0) {
-        open STDOUT, '>', '/dev/null';
-        open STDERR, '>', '/dev/null';
-        { no warnings 'exec'; exec { $command[0] } @command }
-        POSIX::_exit(127);
-    }
-    push @pids, $pid;
-    wait_for { my $probe = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or die "@command does not listen";
-    return "127.0.0.1:$port";
-}
-END { local $?; kill 'TERM', @pids if @pids; waitpid $_, 0 for @pids }
+sub serve { my ($port, @command) = @_; command_server($port, @command); return "127.0.0.1:$port" }
 
 my $root = temp_path('root');
 mkdir $root;

@@ -4,23 +4,8 @@ use lib 't/lib';
 use Weir::Test;
 use Weir::TLS;
 use Weir::H2;
-use POSIX ();
 
-my @pids;
-sub serve {
-    my ($port, @command) = @_;
-    defined(my $pid = fork) or die "fork: $!";
-    if ($pid == 0) {
-        open STDOUT, '>', '/dev/null';
-        open STDERR, '>', '/dev/null';
-        { no warnings 'exec'; exec { $command[0] } @command }
-        POSIX::_exit(127);
-    }
-    push @pids, $pid;
-    wait_for { my $probe = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or die "@command does not listen";
-    return "https://127.0.0.1:$port";
-}
-END { local $?; kill 'TERM', @pids if @pids; waitpid $_, 0 for @pids }
+sub serve { my ($port, @command) = @_; command_server($port, @command); return "https://127.0.0.1:$port" }
 
 my $ca   = authority('test authority');
 my $cert = certificate('127.0.0.1', ca => $ca);
@@ -86,7 +71,7 @@ subtest 'a backend that agrees to HTTP/1.1, or to nothing' => sub {
 subtest 'configuration' => sub {
     for my $case ([ 'h2', '127.0.0.1:1', qr/h2c/ ], [ 'h2c', 'https://127.0.0.1:1', qr/\bh2\b/ ]) {
         my ($protocol, $backend, $hint) = @$case;
-        my $wrong = weir('check', '-c', write_file(temp_path('weir.yaml'), <<"YAML"));
+        refuses_config(<<"YAML", qr/9: .*$hint/, "$protocol with $backend");
 listen: 1
 hosts:
   default:
@@ -97,8 +82,6 @@ hosts:
           apps:
             a: { domains: ["*"], backends: ["$backend"], protocol: $protocol }
 YAML
-        is($wrong->{exit}, 1, "$protocol with $backend is refused");
-        like($wrong->{err}, qr/weir\.yaml:9: .*$hint/, 'with file, line and a hint');
     }
 };
 

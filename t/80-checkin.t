@@ -82,17 +82,8 @@ my @paths = (
 );
 cmp_ok(scalar @paths, '>=', 20, scalar(@paths) . ' paths');
 
-sub calls {
-    my ($path) = @_;
-    return join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } && !/ feature peer_port$/ } split /\n/, read_file($log);
-}
-
-# The calls for a path, once terminate is among them.
-sub calls_of {
-    my ($path) = @_;
-    wait_for { calls($path) =~ /^terminate/m };
-    return calls($path);
-}
+sub calls    { my ($path) = @_; return recorded_calls($log, $path) }
+sub calls_of { my ($path) = @_; return recorded_calls($log, $path, qr/^terminate/m) }
 
 for my $case (@paths) {
     my ($name, $text, $do, $want) = @$case;

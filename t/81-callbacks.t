@@ -51,16 +51,8 @@ my $picked  = "checkout_service main\nservice_backend s2\n";
 my $asked   = "${begin}${picked}additional_headers to_backend\n";
 my $relayed = "${asked}additional_headers to_client\n";
 
-sub calls {
-    my ($path) = @_;
-    return join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } && !/ feature peer_port$/ } split /\n/, read_file($log);
-}
-
-sub calls_of {
-    my ($path) = @_;
-    wait_for { calls($path) =~ /^terminate/m };
-    return calls($path);
-}
+sub calls    { my ($path) = @_; return recorded_calls($log, $path) }
+sub calls_of { my ($path) = @_; return recorded_calls($log, $path, qr/^terminate/m) }
 
 sub get {
     my ($path, $do, %option) = @_;

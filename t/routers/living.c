@@ -8,20 +8,16 @@
  */
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <weir.h>
+#include "place.h"
 
 #ifdef DECLARE
 DECLARE
 #endif
 
 struct weir_shared {
-    char host[64];
-    uint16_t port;
+    place_t backend;
 };
 struct weir_state {
     weir_shared_t *shared;
@@ -29,7 +25,7 @@ struct weir_state {
 };
 
 static char log_path[256]; /* opened for each line: what stays loaded must not keep a descriptor */
-static int instances; /* a static variable: each load has its own */
+static int instances;      /* a static variable: each load has its own */
 static int configured;
 
 static void say(const char *format, ...)
@@ -50,22 +46,20 @@ static void say(const char *format, ...)
     close(log_fd);
 }
 
-bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
-void weir_router_release(weir_shared_t *shared);
-
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
-    const char *address = weir_config_text(weir_config_get(config, "backend"));
-    const char *colon = strrchr(address, ':');
+    weir_shared_t *shared;
 
 #ifdef CONFIGURE_MS
     fprintf(stderr, "configuring\n");
     usleep(CONFIGURE_MS * 1000);
 #endif
     snprintf(log_path, sizeof(log_path), "%s", weir_config_text(weir_config_get(config, "log")));
-    *out_shared = calloc(1, sizeof(**out_shared));
-    memcpy((*out_shared)->host, address, (size_t)(colon - address));
-    (*out_shared)->port = (uint16_t)atoi(colon + 1);
+    *out_shared = shared = calloc(1, sizeof(*shared));
+    if (!place_read(weir_config_get(config, "backend"), config, &shared->backend)) {
+        free(shared);
+        return false;
+    }
     instances++;
     configured++;
     say("configure");
@@ -105,7 +99,7 @@ static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request
 
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
-    return weir_backend_at(q, state->shared->host, state->shared->port);
+    return place_answer(&state->shared->backend, q);
 }
 
 static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)

@@ -8,6 +8,10 @@
 
 #include <weir.h>
 
+/* What a module may export besides its table. */
+bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
+void weir_router_release(weir_shared_t *shared);
+
 typedef struct place {
     char host[128];
     uint16_t port; /* 0: host is the path of a socket */

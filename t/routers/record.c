@@ -404,9 +404,6 @@ const weir_router_t weir_router = {WEIR_ROUTER("record"),
 
 /* ── configuration ── */
 
-bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
-void weir_router_release(weir_shared_t *shared);
-
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
     const weir_config_t *backends = weir_config_get(config, "backends");

@@ -49,16 +49,6 @@ static weir_answer_t backend(weir_state_t *state, const weir_request_t *request,
     return place_answer(&state->shared->backend, q);
 }
 
-static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
-{
-    return weir_checkin_done(q);
-}
-
-static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
-{
-    return weir_page_send(q);
-}
-
 static bool feature(weir_state_t *state, const weir_request_t *request, weir_feature_t which)
 {
     return which == WEIR_PEER_PORT;
@@ -96,13 +86,8 @@ const weir_router_t weir_router = {WEIR_ROUTER("tlv"),
                                    .lookup_domain_name = lookup,
                                    .checkout_service = checkout,
                                    .service_backend = backend,
-                                   .checkin_service = checkin,
-                                   .error_page = error_page,
                                    .feature = feature,
                                    .additional_headers = additional_headers};
-
-bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
-void weir_router_release(weir_shared_t *shared);
 
 bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {

@@ -563,25 +563,24 @@ class Cases(Connection):
         self.goaway(stream.number)
         self.close()
 
-    def case_beyond(self, stream):
-        self.headers(stream, [(':status', '200'), ('content-length', '2')])
+    def announce(self, stream, *lengths):
+        self.headers(stream, [(':status', '200')] + [('content-length', length) for length in lengths])
         self.data(stream, b'fine', end=True)
+
+    def case_beyond(self, stream):
+        self.announce(stream, '2')
 
     def case_short(self, stream):
-        self.headers(stream, [(':status', '200'), ('content-length', '10')])
-        self.data(stream, b'fine', end=True)
+        self.announce(stream, '10')
 
     def case_short_large(self, stream):
-        self.headers(stream, [(':status', '200'), ('content-length', '100000')])
-        self.data(stream, b'fine', end=True)
+        self.announce(stream, '100000')
 
     def case_lengths(self, stream):
-        self.headers(stream, [(':status', '200'), ('content-length', '4'), ('content-length', '5')])
-        self.data(stream, b'fine', end=True)
+        self.announce(stream, '4', '5')
 
     def case_length_word(self, stream):
-        self.headers(stream, [(':status', '200'), ('content-length', 'four')])
-        self.data(stream, b'fine', end=True)
+        self.announce(stream, 'four')
 
     def case_no_status(self, stream):
         self.headers(stream, [('x-a', 'b')], end=True)

@@ -19,15 +19,15 @@ use File::Temp ();
 use IO::Socket::IP;
 use POSIX ();
 use Socket qw(SOCK_STREAM SOMAXCONN);
-use Test::More import => [qw(diag)];
+use Test::More import => [qw(diag is like ok)];
 use Time::HiRes qw(time);
 use Weir::Backend;
 use Weir::Client;
 
 our @EXPORT = qw(
     proxy backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
-    router_so weir valgrind_command run_command write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir
-    simple_response done_testing
+    router_so recorded_calls weir refuses_config shows_fault command_server valgrind_command run_command
+    write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir simple_response done_testing
 );
 
 my $root  = Cwd::abs_path(dirname(__FILE__) . '/../../..');
@@ -197,6 +197,17 @@ sub router_so {
     };
 }
 
+# What t/routers/record.c has written down for a path, a line a callback; with `$until` once that matches.
+sub recorded_calls {
+    my ($log, $path, $until) = @_;
+    my $calls;
+    wait_for {
+        $calls = join '', map { "$_\n" } map { s{^/\S* }{}r } grep { m{^\Q$path\E } && !/ feature peer_port$/ } split /\n/, read_file($log);
+        !defined $until || $calls =~ $until;
+    };
+    return $calls;
+}
+
 # ── commands ──
 
 # Runs a command to its end: { exit, signal, out, err }. exit is undef if it had to be killed.
@@ -220,6 +231,44 @@ sub run_command {
 
 # The command `weir` with these arguments.
 sub weir { return run_command({ env => _proxy_env(temp_path('sanitizer')) }, "$build/weir", @_) }
+
+# Checks that a configuration is refused; `$why` matches what the complaint says behind the file's name, a line and a column.
+sub refuses_config {
+    my ($yaml, $why, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $file = write_file(temp_path('weir.yaml'), $yaml);
+    my $run = weir('check', '-c', $file);
+    is($run->{exit}, 1, "$name is refused");
+    like($run->{err}, qr/^\Q$file\E:$why/m, 'with its place');
+    return;
+}
+
+# Checks what a client gets of a backend that fails: a whole page of this status that names the reason, or where it is 'cut' a 200 that
+# is incomplete, and the connection's end. `$code` is a pattern.
+sub shows_fault {
+    my ($client, $r, $status, $code) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    if ($status eq 'cut') {
+        is($r->status, 200, 'the response had begun');
+        ok(!$r->is_complete, 'the client sees that it is incomplete');
+        ok(defined $client->read_eof, 'the connection is closed');
+        return;
+    }
+    is($r->status, $status, 'status');
+    ok($r->is_complete, 'the page is complete');
+    like($r->body, qr/\b(?:$code)\b/, 'it names the reason') if $status >= 500;
+    return;
+}
+
+# A command that serves a port until the test ends; waits until it listens.
+my @servers;
+
+sub command_server {
+    my ($port, @command) = @_;
+    push @servers, _spawn(temp_path('out'), temp_path('err'), command => \@command);
+    wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or croak "@command does not listen";
+    return;
+}
 
 sub _spawn {
     my ($out, $err, %option) = @_;
@@ -366,6 +415,8 @@ sub _clean_up {
         waitpid $pid, 0;
         _say_stderr($proxy);
     }
+    kill 'TERM', @servers if @servers;
+    waitpid $_, 0 for splice @servers;
     Weir::Backend::stop_all();
     return;
 }
