@@ -2,9 +2,6 @@
 /** HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
 #include "lib/wire/front_http1.h"
 
-#include <stdlib.h>
-
-#include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/wire/client_tls.h"
@@ -77,36 +74,6 @@ void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
         http1_post_turn(conn); /* by then most clients have spoken */
 }
 
-static http1_stream_t *take_stream(weir_loop_t *loop)
-{
-    http1_stream_t *stream = loop->spare_streams;
-    if (stream == NULL) {
-        stream = malloc(sizeof(*stream));
-        WEIR_MUST(stream != NULL);
-        return stream;
-    }
-    loop->spare_streams = (http1_stream_t *)(void *)stream->conn;
-    loop->spare_stream_count--;
-    return stream;
-}
-
-static void keep_stream(weir_loop_t *loop, http1_stream_t *stream)
-{
-    if (loop->spare_stream_count == WEIR_SPARE_STREAMS_MAX) {
-        free(stream);
-        return;
-    }
-    stream->conn = (http1_conn_t *)(void *)loop->spare_streams;
-    loop->spare_streams = stream;
-    loop->spare_stream_count++;
-}
-
-void http1_forget_streams(weir_loop_t *loop)
-{
-    while (loop->spare_streams != NULL)
-        free(take_stream(loop));
-}
-
 void http1_drop_stream(http1_conn_t *conn)
 {
     http1_stream_t *stream = conn->stream;
@@ -119,7 +86,7 @@ void http1_drop_stream(http1_conn_t *conn)
     weir_arena_finish(&stream->body.trailers);
     weir_context_release(stream->context);
     conn->stream = NULL;
-    keep_stream(conn->client.loop, stream);
+    weir_spare_keep(&conn->client.loop->http1_streams, stream);
 }
 
 /** Everything but the socket, the peer and the memory. */
@@ -331,7 +298,7 @@ static h2o_iovec_t iovec_of(weir_span_t span)
 
 static http1_stream_t *create_stream(http1_conn_t *conn, weir_context_t *context)
 {
-    http1_stream_t *stream = take_stream(conn->client.loop);
+    http1_stream_t *stream = weir_spare_take(&conn->client.loop->http1_streams, sizeof(*stream));
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     h2o_init_request(&stream->req, &conn->client.super, NULL);
     stream->final.do_send = http1_send;

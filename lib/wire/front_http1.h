@@ -96,9 +96,6 @@ static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
  */
 void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2);
 
-/** Frees the streams that the loop keeps for reuse. */
-void http1_forget_streams(weir_loop_t *loop);
-
 /** Closes at once. From the loop only: it disposes of the request. */
 void http1_close(http1_conn_t *conn);
 

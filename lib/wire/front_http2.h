@@ -168,8 +168,7 @@ struct weir_http2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     http2_memory_t *memory;
-    http2_stream_t *spare; /* linked by their final.next */
-    size_t spare_count;
+    weir_spare_t streams;
     nghttp2_nv *fields; /* of one response head at a time */
     size_t field_capacity;
     struct { /* body bytes of one stream that lie in the loop's scratch */

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "lib/base/must.h"
 #include "lib/wire/client_tls.h"
 
 /* ---- what libh2o asks of the connection ---- */
@@ -30,38 +29,13 @@ const h2o_conn_callbacks_t weir_http2_callbacks = {
 
 /* ---- life ---- */
 
-static http2_stream_t *take_stream(struct weir_http2_shared *shared)
-{
-    http2_stream_t *stream = shared->spare;
-    if (stream == NULL) {
-        stream = malloc(sizeof(*stream));
-        WEIR_MUST(stream != NULL);
-        return stream;
-    }
-    shared->spare = (http2_stream_t *)(void *)stream->conn;
-    shared->spare_count--;
-    return stream;
-}
-
-static void keep_stream(struct weir_http2_shared *shared, http2_stream_t *stream)
-{
-    if (shared->spare_count == WEIR_SPARE_STREAMS_MAX) {
-        free(stream);
-        return;
-    }
-    stream->conn = (http2_conn_t *)(void *)shared->spare;
-    shared->spare = stream;
-    shared->spare_count++;
-}
-
 void http2_shared_destroy(struct weir_http2_shared **shared)
 {
     struct weir_http2_shared *gone = *shared;
     if (gone == NULL)
         return;
     *shared = NULL;
-    while (gone->spare != NULL)
-        free(take_stream(gone));
+    weir_spare_empty(&gone->streams);
     nghttp2_session_callbacks_del(gone->callbacks);
     nghttp2_option_del(gone->option);
     http2_memory_destroy(&gone->memory);
@@ -71,7 +45,7 @@ void http2_shared_destroy(struct weir_http2_shared **shared)
 
 http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id)
 {
-    http2_stream_t *stream = take_stream(conn->client.loop->http2);
+    http2_stream_t *stream = weir_spare_take(&conn->client.loop->http2->streams, sizeof(*stream));
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     stream->seen = conn->client.super;
     stream->context = weir_client_bind(&conn->client, &stream->seen);
@@ -109,7 +83,7 @@ void http2_stream_dispose(http2_stream_t *stream)
     weir_bytes_free(&stream->reply.held);
     weir_arena_finish(&stream->arena);
     weir_context_release(stream->context);
-    keep_stream(conn->client.loop->http2, stream);
+    weir_spare_keep(&conn->client.loop->http2->streams, stream);
 }
 
 void http2_stream_is_gone(http2_stream_t *stream, const weir_fault_t *fault)

@@ -11,7 +11,6 @@
 #include "lib/base/must.h"
 #include "lib/wire/back_http2.h"
 #include "lib/wire/bytes.h"
-#include "lib/wire/front_http1.h"
 #include "lib/wire/front_http2.h"
 #include "lib/wire/generation.h"
 #include "lib/wire/resolver.h"
@@ -384,7 +383,7 @@ void weir_loop_destroy(weir_loop_t **loop)
     if (gone->on_wish == NULL)
         destroy_h2o(gone);
     pthread_mutex_destroy(&gone->mailbox_lock);
-    http1_forget_streams(gone);
+    weir_spare_empty(&gone->http1_streams);
     http2_shared_destroy(&gone->http2);
     weir_block_give(gone->scratch);
     for (size_t i = 0; i < gone->timer_list_count; i++)

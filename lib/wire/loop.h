@@ -15,12 +15,12 @@
 #include "lib/walk/loop.h"
 #include "lib/wire/back_pool.h"
 #include "lib/wire/server.h"
+#include "lib/wire/spare.h"
 
 enum {
     WEIR_READ_BYTES = 65536,    /* most bytes one read takes, and most held per direction      */
     WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start (spec h.3) */
     WEIR_RANDOM_BYTES = 4096,
-    WEIR_SPARE_STREAMS_MAX = 512,
 };
 
 /** Timers of equal delay, soonest first. */
@@ -73,8 +73,7 @@ struct weir_loop {
     struct weir_pipes *pipes;
 
     struct weir_http2_shared *http2;
-    struct http1_stream *spare_streams; /* linked by their conn */
-    size_t spare_stream_count;
+    weir_spare_t http1_streams;
     char *scratch; /* a block (bytes.h), for one read at a time */
     char *head;    /* for one response head at a time           */
     size_t head_capacity;
