@@ -77,6 +77,7 @@ typedef struct weir_http2_stream {
 
 /* ---- back_http2.c ---- */
 
+/** Takes over a connected socket and begins to greet; in no place yet. It ends itself, or by weir_http2_end(). */
 weir_http2_t *weir_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan);
 /** What the backend has sent. */
 void weir_http2_receive(weir_http2_t *http2, weir_span_t bytes);

@@ -154,6 +154,7 @@ weir_client_t *http2_client_of(h2o_conn_t *seen);
 struct weir_http2_shared *http2_shared_create(weir_loop_t *loop);
 /** For connections to come: what the newest configuration says. */
 void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settings_t *settings);
+/** Frees and nulls it; harmless on NULL. */
 void http2_shared_destroy(struct weir_http2_shared **shared);
 
 /**
@@ -200,10 +201,11 @@ void http2_set_timer(http2_conn_t *conn);
 uint32_t http2_idle_ms(const http2_stream_t *stream);
 
 /* _session.c */
+/** libnghttp2's session for a connection, SETTINGS being the first it has to say; the caller's until nghttp2_session_del(). */
 nghttp2_session *http2_session_create(http2_conn_t *conn);
-void http2_session_setup(struct weir_http2_shared *shared, const weir_server_settings_t *settings);
 
 /* _request.c */
+/** A stream whose header block begins; it is the connection's until http2_stream_dispose(). */
 http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id);
 /** From the loop only. */
 void http2_stream_dispose(http2_stream_t *stream);
@@ -227,6 +229,7 @@ void http2_body_forget(http2_stream_t *stream);
 /* _reply.c */
 /** libh2o's final ostream. */
 void http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
+/** Sends an interim response's head, unless the stream is over. `headers` may be NULL. */
 void http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** libnghttp2 asks how much of a DATA frame there is. */
 ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags);

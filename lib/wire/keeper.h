@@ -26,6 +26,7 @@ typedef struct weir_keeper {
     bool has_thread, is_stopping;
 } weir_keeper_t;
 
+/** Makes one without jobs; its thread comes with the first. */
 void weir_keeper_init(weir_keeper_t *keeper);
 
 /** Has `run` called on the keeper's thread. */

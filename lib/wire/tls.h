@@ -59,6 +59,7 @@ void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets);
 /** Begins OCSP stapling for its certificates, if its settings want it: when they are going to be used. See tls_ocsp.h. */
 void weir_tls_watch_status(const weir_tls_t *tls);
 
+/** Holds it once more, until a weir_tls_release(). Returns it. */
 weir_tls_t *weir_tls_hold(weir_tls_t *tls);
 
 /** Lets go of it and nulls the pointer; harmless on NULL. */

@@ -19,6 +19,7 @@ typedef struct weir_tls_cert weir_tls_cert_t;
 weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *key_file,
                                     char problem[static WEIR_TLS_PROBLEM_BYTES]);
 
+/** Holds it once more, until a weir_tls_cert_release(). Returns it. */
 weir_tls_cert_t *weir_tls_cert_hold(weir_tls_cert_t *cert);
 
 /** Lets go of it and nulls the pointer; harmless on NULL. */

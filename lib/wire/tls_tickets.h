@@ -18,14 +18,16 @@
 /** Keys that are valid for lifetime_s: our own, or those of `file`. NULL: see `problem`. */
 weir_tls_tickets_t *weir_tls_tickets_open(const char *file, uint32_t lifetime_s, char problem[static WEIR_TLS_PROBLEM_BYTES]);
 
+/** Holds them once more, until a weir_tls_tickets_release(). Returns them. */
 weir_tls_tickets_t *weir_tls_tickets_hold(weir_tls_tickets_t *tickets);
 
 /** Lets go of them and nulls the pointer; harmless on NULL. */
 void weir_tls_tickets_release(weir_tls_tickets_t **slot);
 
+/** As weir_tls_tickets_open() was told, in seconds. */
 uint32_t weir_tls_tickets_lifetime_s(const weir_tls_tickets_t *tickets);
 
-/** What SSL_CTX_set_tlsext_ticket_key_evp_cb() asks, but for the keys. */
+/** What SSL_CTX_set_tlsext_ticket_key_evp_cb() asks, and its answers: -1 failed, 0 no such key, 1, or 2 where the client is to get a new ticket. */
 int weir_tls_tickets_use(weir_tls_tickets_t *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                          EVP_MAC_CTX *mac, bool is_encrypting);
 
