@@ -113,6 +113,9 @@ const weir_front_ops_t *weir_front_ops_of(const h2o_conn_t *conn);
 /** The request has been disposed of: its response has reached the client, or the client is gone. Called once by the front. */
 void weir_front_on_disposed(weir_front_t *front);
 
+/** Ends the exchange before the request, which stays libh2o's with what it was given: why_gone() says why. Harmless if it has ended. */
+void weir_front_let_go(weir_front_t *front);
+
 /** Makes req's front serve `x` and sets x->front. */
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops);
 

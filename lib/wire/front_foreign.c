@@ -214,6 +214,9 @@ static void on_stall(weir_timer_t *timer)
     foreign->fault = &weir_fault_client_stalled;
     foreign->must_cut = true;
     break_connection(foreign);
+    /* In libh2o's HTTP/2 nothing ends a stream from here: it keeps the request and what it was given, and the exchange goes */
+    if (foreign->req->version >= 0x200)
+        weir_front_let_go(&foreign->front);
 }
 
 static void give(foreign_t *foreign, h2o_iovec_t *piece, size_t count, h2o_send_state_t state)

@@ -339,6 +339,11 @@ void weir_front_on_disposed(weir_front_t *front)
 {
     free(front->held);
     front->held = NULL;
+    weir_front_let_go(front);
+}
+
+void weir_front_let_go(weir_front_t *front)
+{
     weir_exchange_t *x = front->x;
     if (x == NULL)
         return;
@@ -351,6 +356,7 @@ void weir_front_on_disposed(weir_front_t *front)
         fault = &weir_fault_shutting_down; /* it was us who closed */
     x->front = NULL;
     front->x = NULL;
+    front->relay = NULL;
     const weir_stage_t *stage = x->plan->stages[x->walk.at];
     bool is_owed = stage->number >= 75 || stage->cancel == NULL; /* these are not cancelled: they hear of the end */
     if (fault == NULL && relay != NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * An application whose listeners try what weir_accept() has to say no to, or that is rarely asked of it. Every route says 503, as its
- * router does; "live" is how many contexts of TLS there are.
+ * router does; libh2o's own HTTP/2 is reached at MEMCACHED_PORT; "live" is how many contexts of TLS there are.
  *
  *   edges PEM_FILE PROXY_PORT PROXY_TLS_PORT RENEWING_PORT MEMCACHED_PORT ROUTERLESS_PORT
  */
@@ -139,7 +139,7 @@ static h2o_hostconf_t *configure(h2o_globalconf_t *globalconf)
     return host;
 }
 
-static const char directives[] = "weir.access-log: \"-\"\nweir.header-timeout: 500\n";
+static const char directives[] = "weir.access-log: \"-\"\nweir.header-timeout: 500\nweir.idle-timeout: 500\n";
 
 int main(int argc, char **argv)
 {
@@ -154,6 +154,7 @@ int main(int argc, char **argv)
     configure(&routerless);
     if (weir_register(h2o_config_register_path(configure(&config), "/", 0), &router, NULL, directives) != 0)
         return 1;
+    config.http1.upgrade_to_http2 = 1;
     h2o_context_init(&context, h2o_evloop_create(), &config);
     h2o_context_init(&routerless_context, context.loop, &routerless);
     proxy = proxy_tls = renewing = memcached = (h2o_accept_ctx_t){.ctx = &context, .hosts = config.hosts};
@@ -168,7 +169,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 5; i++)
         h2o_socket_close(listeners[i]);
     while (weir_drain(&context) > 0 || !h2o_linklist_is_empty(&context.http1._conns) ||
-           !h2o_linklist_is_empty(&routerless_context.http1._conns))
+           !h2o_linklist_is_empty(&context.http2._conns) || !h2o_linklist_is_empty(&routerless_context.http1._conns))
         h2o_evloop_run(context.loop, 20);
     h2o_context_dispose(&routerless_context);
     h2o_context_dispose(&context);
