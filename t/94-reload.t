@@ -451,7 +451,7 @@ subtest 'commands after privileges were dropped' => sub {
     chmod 0666, $lines or die $!;
     my %with = (backends => [$one], global => { user => 'nobody', 'access-log' => log_command($lines) });
     my $proxy = proxy(%with);
-    chmod 0755, $proxy->config =~ m{(.*)/} or die $!;
+    chmod 01777, $proxy->config =~ m{(.*)/} or die $!;
     $proxy->get('/first');
     ok($proxy->reload(%with), 'reloaded');
     $proxy->get('/second');
