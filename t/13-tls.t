@@ -3,6 +3,8 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::TLS;
+use IO::Select;
+use IO::Socket::INET;
 use Time::HiRes qw(time);
 
 my $ca   = authority('test authority');
@@ -240,6 +242,39 @@ subtest 'what cannot be' => sub {
     my $file = temp_path('mixed.yaml');
     write_file($file, "listen:\n  - port: 1\n    ssl:\n      certificate-file: $cert->{cert}\n      key-file: $cert->{key}\n  - 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n");
     like(weir('check', '-c', $file)->{err}, qr/one address cannot be plain and have ssl/, 'one address is one thing');
+};
+
+# What a client says first, as openssl says it.
+sub hello {
+    my $trap = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or die $!;
+    my $pid = open my $client, '-|', 'sh', '-c', "exec openssl s_client -connect 127.0.0.1:@{[ $trap->sockport ]} </dev/null 2>&1" or die $!;
+    sysread $trap->accept, my $bytes, 16_384;
+    close $trap;
+    close $client;
+    return $bytes;
+}
+
+subtest 'a request does not wait behind many handshakes' => sub {
+    my $slow  = certificate('slow.test', ca => $ca, rsa => 4096);
+    my $port  = free_port();
+    my $own   = proxy(backends => [$echo], global => { 'handshake-timeout' => wait_seconds() }, listen => [ { host => '127.0.0.1', port => $port, ssl => ssl($slow) } ]);
+    my $hello = hello();
+    my $client = $own->connect;
+    is(ask($client, get('/before'))->status, 200, 'a connection is open');
+    my $files = $own->open_files;
+    my @hands = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) // die $! } 1 .. 64;
+    ok((wait_for { $own->open_files >= $files + @hands }), 'and 64 others, in silence');
+    $own->signal('STOP');
+    syswrite $_, $hello for @hands;
+    $client->write(get('/among'));
+    $own->signal('CONT');
+    is($client->read_response->status, 200, 'they all want to shake hands before a request comes');
+    my $answered = IO::Select->new(@hands)->can_read(0);
+    cmp_ok($answered, '<', @hands / 2, "$answered of them have been answered when the request is");
+    my $all = IO::Select->new(@hands);
+    ok((wait_for { $all->can_read(0) == @hands }), 'all of them are in the end');
+    close $hands[$_] for 0 .. 31;
+    is(ask($client, get('/after'))->status, 200, 'and it goes on');
 };
 
 done_testing;

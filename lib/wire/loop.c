@@ -250,6 +250,8 @@ static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *que
     weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
     weir_list_init(&loop->starts);
+    weir_list_init(&loop->handshakes.waiting);
+    weir_list_init(&loop->handshakes.letter.link);
     weir_list_init(&loop->contexts);
     pthread_mutex_init(&loop->mailbox_lock, NULL);
     loop->h2o.loop = evloop;
@@ -286,6 +288,7 @@ weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server,
 int32_t weir_loop_attend(weir_loop_t *loop)
 {
     weir_loop_tick(loop);
+    loop->turns++;
     open_letters(loop);
     run_timers(loop);
     return sleep_ms(loop);
@@ -317,6 +320,7 @@ void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 {
     int32_t wait_ms = sleep_ms(loop);
     current = loop;
+    loop->turns++;
     /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
     (void)h2o_evloop_run(loop->h2o.loop, wait_ms < most_ms ? wait_ms : most_ms);
     clear_file_caches(loop);

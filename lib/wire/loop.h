@@ -59,6 +59,13 @@ struct weir_loop {
     void (*on_wish)(weir_loop_t *loop); /* an application turns the loop: a letter or a timer wants a turn. NULL: we do */
     h2o_multithread_message_t wake;     /* to that application's thread; under way while has_mail */
 
+    uint64_t turns; /* that it has made */
+    struct {
+        weir_list_t waiting; /* that could go on, once others have had their turn: tls_start.c's */
+        weir_letter_t letter;
+        uint64_t turn, spent_us; /* on handshakes, in that turn */
+    } handshakes;
+
     weir_list_t connections; /* of clients; of every front */
     weir_list_t starts;      /* connections on their way to a front: proxy_protocol.c's */
     size_t connection_count;

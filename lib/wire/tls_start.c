@@ -3,22 +3,29 @@
 
 #include <openssl/err.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/wire/client.h"
 #include "lib/wire/client_certificate.h"
 #include "lib/wire/sock_tls.h"
 #include "lib/wire/tls.h"
 
-enum { COMPLAINT_US = 1000000 };
+enum {
+    COMPLAINT_US = 1000000,
+    TURN_US = 2000, /* of each turn may go to handshakes, and what the last of them takes longer */
+};
 
 typedef struct tls_start {
     weir_start_t start; /* first */
     weir_tls_t *tls;    /* held: the handshake asks it for certificates */
+    weir_list_t waiting_link;
 } tls_start_t;
 
 static void finish(weir_start_t *start)
 {
-    weir_tls_release(&((tls_start_t *)(void *)start)->tls);
+    tls_start_t *tls_start = (tls_start_t *)(void *)start;
+    weir_tls_release(&tls_start->tls);
+    weir_list_remove(&tls_start->waiting_link);
 }
 
 static weir_alpn_t alpn_of(const SSL *ssl)
@@ -75,15 +82,17 @@ static void fail(weir_start_t *start)
     weir_start_close(start);
 }
 
-static void go_on(weir_sock_t *sock)
+static void shake_hands(weir_start_t *start)
 {
-    weir_start_t *start = WEIR_AROUND(sock, weir_start_t, sock);
-    switch (weir_sock_tls_handshake(sock)) {
+    uint64_t began_us = weir_clock_monotonic_us();
+    weir_handshake_t result = weir_sock_tls_handshake(&start->sock);
+    start->loop->handshakes.spent_us += weir_clock_monotonic_us() - began_us;
+    switch (result) {
     case WEIR_HANDSHAKE_DONE:
         hand_on(start);
         return;
     case WEIR_HANDSHAKE_BLOCKED:
-        weir_sock_watch(sock, true);
+        weir_sock_watch(&start->sock, true);
         return;
     case WEIR_HANDSHAKE_FAILED:
         fail(start);
@@ -91,13 +100,60 @@ static void go_on(weir_sock_t *sock)
     }
 }
 
+/* ---- many handshakes at once: each takes milliseconds, and requests are under way ---- */
+
+static bool has_time(weir_loop_t *loop)
+{
+    if (loop->handshakes.turn != loop->turns) {
+        loop->handshakes.turn = loop->turns;
+        loop->handshakes.spent_us = 0;
+    }
+    return loop->handshakes.spent_us < TURN_US;
+}
+
+static void call_for_waiting(weir_loop_t *loop)
+{
+    weir_list_remove(&loop->handshakes.letter.link);
+    weir_loop_post(loop, &loop->handshakes.letter);
+}
+
+static void on_letter(weir_letter_t *letter)
+{
+    weir_loop_t *loop = WEIR_AROUND(letter, weir_loop_t, handshakes.letter);
+    weir_list_t *waiting = &loop->handshakes.waiting;
+    while (!weir_list_is_empty(waiting) && has_time(loop)) {
+        tls_start_t *first = WEIR_AROUND(waiting->next, tls_start_t, waiting_link);
+        weir_list_remove(&first->waiting_link);
+        shake_hands(&first->start);
+    }
+    if (!weir_list_is_empty(waiting))
+        call_for_waiting(loop);
+}
+
+static void go_on(weir_sock_t *sock)
+{
+    tls_start_t *tls_start = WEIR_AROUND(sock, tls_start_t, start.sock);
+    weir_loop_t *loop = tls_start->start.loop;
+    if (weir_list_is_empty(&loop->handshakes.waiting) && has_time(loop)) {
+        shake_hands(&tls_start->start);
+        return;
+    }
+    weir_sock_watch(sock, false);
+    weir_list_remove(&tls_start->waiting_link);
+    weir_list_append(&loop->handshakes.waiting, &tls_start->waiting_link);
+    call_for_waiting(loop);
+}
+
 void weir_tls_start(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen)
 {
     uint32_t timeout_ms = (uint32_t)loop->settings->globalconf->handshake_timeout;
     weir_start_t *start = weir_start_create(sizeof(tls_start_t), loop, sock, peer, listen, timeout_ms);
+    tls_start_t *tls_start = (tls_start_t *)(void *)start;
     start->finish = finish;
-    ((tls_start_t *)(void *)start)->tls = weir_tls_hold(listen->tls);
+    tls_start->tls = weir_tls_hold(listen->tls);
+    weir_list_init(&tls_start->waiting_link);
     start->sock.on_readable = start->sock.on_writable = go_on;
     weir_sock_tls_begin(&start->sock, weir_tls_accept(listen->tls));
+    loop->handshakes.letter.open = on_letter;
     go_on(&start->sock);
 }
