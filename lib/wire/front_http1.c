@@ -164,6 +164,12 @@ static uint32_t idle_ms(const http1_conn_t *conn)
     return front != NULL && front->x != NULL ? front->x->plan->idle_timeout_ms : conn->client.loop->settings->idle_timeout_ms;
 }
 
+/** Between two requests it is that of the path of the first. */
+static uint32_t header_ms(const http1_conn_t *conn)
+{
+    return conn->header_timeout_ms != 0 ? conn->header_timeout_ms : conn->client.loop->settings->header_timeout_ms;
+}
+
 /** BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
 static void update_busy(http1_conn_t *conn)
 {
@@ -192,7 +198,7 @@ void http1_update_watch(http1_conn_t *conn)
     case HTTP1_HEAD:
         weir_sock_watch(&conn->client.sock, true);
         if (!weir_timer_is_set(&conn->read_timer)) /* absolute: traffic does not extend it */
-            set_read_timer(conn, conn->client.loop->settings->header_timeout_ms);
+            set_read_timer(conn, header_ms(conn));
         return;
     case HTTP1_BUSY:
         update_busy(conn);
@@ -219,6 +225,8 @@ static void finish(http1_conn_t *conn)
     bool is_unread = !stream->body.is_done || weir_bytes_count(&conn->in) > 0;
     bool is_tunnel = stream->body.is_tunnel;
     stream->reply.is_delivered = true;
+    if (stream->front != NULL && stream->front->x != NULL)
+        conn->header_timeout_ms = stream->front->x->plan->header_timeout_ms;
     http1_drop_stream(conn);
     if (!keeps_alive) {
         /* What came since the last look, or while nobody was looking, counts as well */

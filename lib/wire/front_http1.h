@@ -9,8 +9,9 @@
  *    │                  └──broken off──► CUT ─────► gone       (what was written is delivered)
  *    └──refused──────► PAGE ──page out──────► LINGER
  *
- * Each state has a timer: HEAD header_timeout_ms from the connection or the last response on, BUSY idle_timeout_ms while body bytes are
- * wanted or response bytes are not taken, LINGER and CUT a fixed one. A client that is not being read is looked at once a second.
+ * Each state has a timer: HEAD header_timeout_ms (of the last request's path; before it the global one) from the connection or the
+ * last response on, BUSY idle_timeout_ms while body bytes are wanted or response bytes are not taken, LINGER and CUT a fixed one. A
+ * client that is not being read is looked at once a second.
  *
  * front_http1.c holds the connection and its states, front_http1_body.c the request's body, front_http1_reply.c
  * the response, front_http1_end.c the two ends that wait for the client.
@@ -42,7 +43,8 @@ typedef struct http1_conn {
     weir_request_reader_t reader;
     http1_stream_t *stream;
     uint32_t requests;
-    size_t undelivered_bytes; /* CUT: at the last look */
+    uint32_t header_timeout_ms; /* of the last request's path; 0: none was known yet */
+    size_t undelivered_bytes;   /* CUT: at the last look */
     bool is_turn_posted;
     bool has_ended;            /* the client will send nothing more */
     bool must_cut;             /* close at the next turn, whatever is pending */
