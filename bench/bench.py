@@ -389,6 +389,7 @@ SCEN = [
     Sc("newconn_log", wrk_sc("/", 64, "get", "Connection: close"), "conn", "the same, access log", dict(log=1)),
     Sc("body64k", wrk_sc("/b/65536", 32, "get", per=1 / 16), "MiB", "64 KiB responses, c=32"),
     Sc("body1m", wrk_sc("/b/1048576", 16, "get", per=1), "MiB", "1 MiB responses, c=16"),
+    Sc("up64k", wrk_sc("/", 32, "post", 65536, per=1 / 16), "MiB", "64 KiB POST, c=32"),
     Sc("up1m", wrk_sc("/", 16, "post", MB), "MiB", "1 MiB POST, c=16"),
     Sc("tls_ecdsa", wrk_sc("/", 64, "get", tls="ecdsa"), "req", "TLS GET 66 B keep-alive, ECDSA, c=64", dict(tls=1)),
     Sc("tls_ecdsa_log", wrk_sc("/", 64, "get", tls="ecdsa"), "req", "the same, access log", dict(tls=1, log=1)),
@@ -492,7 +493,7 @@ def heading(f, a, versions):
 # ---------------------------------------------------------------- main
 DEFAULT_PEERS = "haproxy,haproxy-always,haproxy-splice,nginx,h2o"
 SETS = {  # names for --scenarios
-    "default": "get,get_log,newconn,newconn_log,body64k,body1m,up1m",
+    "default": "get,get_log,newconn,newconn_log,body64k,body1m,up64k,up1m",
     "tls": "tls_ecdsa,tls_rsa,tls1m,hs_ecdsa,hs_rsa,hs_resume,hs_rsa_resume,hs12_ecdsa,hs12_rsa,hs12_resume,hs12_rsa_resume,h2,h2_1m,h2c,h2c_1m,idle_tls",
 }
 
