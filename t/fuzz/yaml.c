@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as a configuration: a tree within its limits, or a complaint; nothing leaks. The tree is then walked as modules do. */
 #include <stdio.h>
+#include <string.h>
 
 #include "conf/config_node.h"
 #include "conf/yaml.h"
@@ -9,6 +10,15 @@
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 static size_t nodes_left;
+
+/** The first of its name: directives that add up may stand there more than once. */
+static const weir_config_t *first_named(const weir_config_t *map, const char *name)
+{
+    for (size_t i = 0; i < weir_config_count(map); i++)
+        if (strcmp(weir_config_text(weir_config_key(map, i)), name) == 0)
+            return weir_config_at(map, i);
+    return NULL;
+}
 
 static void walk(const weir_config_t *node, size_t depth)
 {
@@ -22,7 +32,7 @@ static void walk(const weir_config_t *node, size_t depth)
         WEIR_MUST((kind == WEIR_CONFIG_MAP) == (key != NULL));
         if (key != NULL) {
             walk(key, depth + 1);
-            WEIR_MUST(weir_config_get(node, weir_config_text(key)) == weir_config_at(node, i));
+            WEIR_MUST(weir_config_get(node, weir_config_text(key)) == first_named(node, weir_config_text(key)));
         }
         walk(weir_config_at(node, i), depth + 1);
     }
