@@ -69,8 +69,8 @@ static bool load(conf_t *conf, const weir_router_t *router, weir_shared_t *share
     conf->global = conf->paths->level; /* the path's directives are all there are */
     if (!conf_settings_fill(conf))
         return false;
-    if (conf->global->values[CONF_header_timeout].where == NULL)
-        conf->settings.header_timeout_ms = 0; /* the globalconf's, when it has its last word */
+    if (conf->global->values[CONF_header_timeout].where == NULL) /* the globalconf's, when it has its last word */
+        conf->settings.header_timeout_ms = conf->paths->plan->header_timeout_ms = 0;
     return true;
 }
 

@@ -35,9 +35,9 @@ typedef struct conf_path {
     struct conf_path *next;
     const char *host, *path;
     const conf_level_t *level;
-    const weir_plan_t *plan; /* NULL: libh2o's own handlers serve it */
-    weir_plan_t *reverse;    /* the same, of proxy.reverse.url       */
-    size_t handlers;         /* how many of libh2o's                 */
+    weir_plan_t *plan;    /* NULL: libh2o's own handlers serve it */
+    weir_plan_t *reverse; /* the same, of proxy.reverse.url       */
+    size_t handlers;      /* how many of libh2o's                 */
     weir_module_t *module;
     size_t extra_stages; /* how many of the plan's are not built in */
 } conf_path_t;
