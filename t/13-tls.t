@@ -104,6 +104,19 @@ subtest 'handshakes that stall' => sub {
     ok(defined $client->read_eof, 'behind a PROXY header, too');
 };
 
+subtest 'the beginning of a record is waited behind, not asked for again and again' => sub {
+    my $ticks = sub { my @f = split ' ', read_file('/proc/' . $proxy->pid . '/stat') =~ s/^.*\) //sr; $f[11] + $f[12] };
+    my $whole = hello();
+    my $client = $proxy->connect(to => $tls);
+    $client->write(substr $whole, 0, 11);
+    is(ask(tls_client($tls), get('/'))->status, 200, 'others are served');
+    my $before = $ticks->();
+    select undef, undef, undef, 1;
+    cmp_ok($ticks->() - $before, '<', 30, 'and the loop sleeps');
+    $client->write(substr $whole, 11);
+    is(ord($client->read_exactly(1) // ''), 0x16, 'the rest of it is answered');
+};
+
 # ── requests ──
 
 subtest 'what backends and logs see' => sub {

@@ -133,6 +133,7 @@ weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock)
     weir_sock_tls_t *tls = sock->tls;
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
+    tls->is_hungry = result != 1;
     if (result == 1)
         return WEIR_HANDSHAKE_DONE;
     if (why(tls, result) != WEIR_SOCK_BLOCKED)
