@@ -126,4 +126,22 @@ subtest 'where lines go' => sub {
     unlike(read_file($here) . read_file($there) . read_file($own->{out}), qr{/quiet}, 'OFF');
 };
 
+subtest 'the number of a request that is broken off' => sub {
+    my $log = temp_path('h2o.log');
+    my $breaking = backend(sub {
+        my $c = shift;
+        while (my ($head) = $c->read_request) {
+            if ($head =~ m{^GET /cut}) { $c->write("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" . 'x' x 200_000); return }
+            $c->write(simple_response('ok'));
+        }
+    });
+    my $own = proxy(backends => [$breaking], global => { 'access-log' => { path => $log, format => '%U %{http1.request-index}x' } });
+    my $client = $own->connect;
+    $client->write("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+    is($client->read_response->status, 200, 'a first request');
+    $client->write("GET /cut HTTP/1.1\r\nHost: a\r\n\r\n");
+    ok(!$client->read_response->is_complete, 'a second, which is cut');
+    ok((wait_for { read_file($log) =~ m{^/cut 2$}m }), 'has its number in the log') or diag(read_file($log));
+};
+
 done_testing;

@@ -47,8 +47,8 @@ void http1_cut(http1_conn_t *conn)
     if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == HTTP1_PLAIN && !stream->body.is_tunnel)
         weir_sock_will_reset(&conn->client.sock);
     conn->state = HTTP1_CUT;
-    conn->requests = 0; /* counts looks from here on */
     http1_drop_stream(conn);
+    conn->requests = 0; /* counts looks from here on */
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
     weir_timer_cancel(&conn->write_timer);
