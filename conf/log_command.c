@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -64,7 +65,8 @@ static void *wait_for_end(void *arg)
     return NULL;
 }
 
-static void watch(pid_t pid, const char *text)
+/** Returns 0, or what errno would be: then nobody waits for it. */
+static int watch(pid_t pid, const char *text)
 {
     command_t *command = calloc(1, sizeof(*command));
 
@@ -74,8 +76,11 @@ static void watch(pid_t pid, const char *text)
     WEIR_MUST(command->text != NULL);
     pthread_mutex_lock(&lock);
     weir_list_append(&running, &command->link);
-    WEIR_MUST(pthread_create(&command->thread, NULL, wait_for_end, command) == 0);
+    int error = pthread_create(&command->thread, NULL, wait_for_end, command);
+    if (error != 0)
+        destroy(command);
     pthread_mutex_unlock(&lock);
+    return error;
 }
 
 /** Returns 0, or what errno would be. */
@@ -103,12 +108,15 @@ int conf_log_command_start(const char *command)
         return -1;
     error = spawn(command, ends[0], &pid);
     close(ends[0]);
+    if (error == 0 && (error = watch(pid, command)) != 0) {
+        kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+    }
     if (error != 0) {
         close(ends[1]);
         errno = error;
         return -1;
     }
-    watch(pid, command);
     return ends[1];
 }
 

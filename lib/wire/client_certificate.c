@@ -92,7 +92,7 @@ static weir_span_t read_serial(weir_certificate_t *certificate)
 {
     BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate->x509), NULL);
     if (number != NULL && BN_num_bytes(number) <= WEIR_CERTIFICATE_SERIAL_BYTES)
-        certificate->serial = BN_bn2hex(number);
+        certificate->serial = BN_is_zero(number) ? OPENSSL_strdup("00") : BN_bn2hex(number);
     BN_free(number);
     return within(certificate->serial, certificate->serial != NULL ? strlen(certificate->serial) : 0, SIZE_MAX);
 }
