@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/head_scan.h"
 #include "lib/http/host.h"
@@ -111,6 +112,7 @@ static void join_cookies(weir_headers_t *headers, weir_arena_t *arena)
         }
         at = weir_append(at, field.value);
     }
+    WEIR_MUST(first != NULL);
     first->value = (weir_span_t){joined, (size_t)(at - joined)};
     headers->count = kept;
 }

@@ -217,7 +217,7 @@ ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
         *flags = NGHTTP2_DATA_FLAG_EOF;
         return 0;
     }
-    if (taken > 0) {
+    if (taken > 0 && waiting.base != NULL) {
         memcpy(buffer, waiting.base, taken);
         weir_bytes_consume(&stream->back.out, taken);
     }

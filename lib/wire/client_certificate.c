@@ -104,7 +104,7 @@ static weir_span_t read_digest(weir_certificate_t *certificate)
     unsigned len = 0;
     if (X509_digest(certificate->x509, EVP_sha256(), digest, &len) != 1 || len != DIGEST_BYTES)
         return (weir_span_t){NULL, 0};
-    for (unsigned i = 0; i < len; i++) {
+    for (size_t i = 0; i < len; i++) {
         certificate->sha256[2 * i] = digits[digest[i] >> 4];
         certificate->sha256[2 * i + 1] = digits[digest[i] & 15];
     }

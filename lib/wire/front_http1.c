@@ -372,7 +372,7 @@ static bool is_http2(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
     const weir_span_t preface = WEIR_SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     size_t count = bytes.len < preface.len ? bytes.len : preface.len;
-    if (count == 0 || memcmp(bytes.base, preface.base, count) != 0) {
+    if (count == 0 || bytes.base == NULL || memcmp(bytes.base, preface.base, count) != 0) {
         conn->may_be_http2 = false;
         return false;
     }

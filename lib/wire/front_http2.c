@@ -127,7 +127,7 @@ static void on_unread_timer(weir_timer_t *timer)
     uint64_t now_us = weir_loop_now_us(conn->client.loop);
     size_t kept = 0;
     for (size_t i = 0; i < conn->unread_count; i++) {
-        if (now_us - conn->unread[i].since_us >= UNREAD_MS * 1000)
+        if (now_us - conn->unread[i].since_us >= (uint64_t)UNREAD_MS * 1000)
             reset_unread(conn, conn->unread[i].id);
         else
             conn->unread[kept++] = conn->unread[i];

@@ -135,7 +135,7 @@ bool http2_guard_field(http2_conn_t *conn, const http2_stream_t *stream)
     size_t bytes = stream->head.total_bytes + stream->trailer.total_bytes;
     size_t count = stream->head.count + stream->trailer.count;
     if (bytes <= HEAD_TIMES * limits->total_bytes + HEAD_SPARE_BYTES &&
-        count <= HEAD_TIMES * limits->count + HEAD_TIMES * WEIR_CHUNK_TRAILER_COUNT)
+        count <= HEAD_TIMES * (limits->count + WEIR_CHUNK_TRAILER_COUNT))
         return true;
     http2_end(conn, &weir_fault_http2_head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
     return false;

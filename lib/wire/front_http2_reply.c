@@ -190,9 +190,10 @@ ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags)
 /** Copies `count` bytes out of what is held and, behind it, lent. */
 static void take(http2_stream_t *stream, char *to, size_t count)
 {
-    size_t held_bytes = weir_bytes_count(&stream->reply.held), first = held_bytes < count ? held_bytes : count;
-    if (first > 0) {
-        memcpy(to, weir_bytes_span(&stream->reply.held).base, first);
+    weir_span_t held = weir_bytes_span(&stream->reply.held);
+    size_t first = held.len < count ? held.len : count;
+    if (first > 0 && held.base != NULL) {
+        memcpy(to, held.base, first);
         weir_bytes_consume(&stream->reply.held, first);
     }
     for (size_t done = first; done < count;) {

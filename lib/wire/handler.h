@@ -13,10 +13,10 @@ void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan);
 
 /**
  * The same on a path of an application's: its contexts are told, requests may come by libh2o's own fronts too, and plan and settings live
- * until on_dispose is called with the globalconf's end.
+ * until when_disposed is called with the globalconf's end.
  */
 void weir_handler_register_embedded(h2o_pathconf_t *path, const weir_plan_t *plan, const weir_server_settings_t *settings,
-                                    void (*on_dispose)(const weir_server_settings_t *settings));
+                                    void (*when_disposed)(const weir_server_settings_t *settings));
 
 /**
  * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put before

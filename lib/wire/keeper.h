@@ -29,8 +29,8 @@ typedef struct weir_keeper {
 /** Makes one without jobs; its thread comes with the first. */
 void weir_keeper_init(weir_keeper_t *keeper);
 
-/** Has `run` called on the keeper's thread. */
-void weir_keeper_post(weir_keeper_t *keeper, weir_job_t *job, void (*run)(weir_job_t *job));
+/** Has `what` called on the keeper's thread. */
+void weir_keeper_post(weir_keeper_t *keeper, weir_job_t *job, void (*what)(weir_job_t *job));
 
 /** Waits until every job is done, and ends the thread. */
 void weir_keeper_finish(weir_keeper_t *keeper);
