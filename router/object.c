@@ -75,6 +75,7 @@ static void *load_in_place(const char *path)
 {
     static _Atomic unsigned loads;
     const char *slash = strrchr(path, '/');
+    const char *file = slash != NULL ? slash + 1 : path;
     const size_t directory = slash != NULL ? (size_t)(slash - path) : 1;
     const size_t slashes = 1 + atomic_fetch_add(&loads, 1) % SPELLINGS;
     char *name = malloc(directory + slashes + strlen(path) + 1);
@@ -83,7 +84,7 @@ static void *load_in_place(const char *path)
     WEIR_MUST(name != NULL);
     memcpy(name, slash != NULL ? path : ".", directory); /* a bare name would be sought among the system's libraries */
     memset(name + directory, '/', slashes);
-    strcpy(name + directory + slashes, slash != NULL ? slash + 1 : path);
+    memcpy(name + directory + slashes, file, strlen(file) + 1);
     handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     free(name);
     return handle;
