@@ -387,7 +387,8 @@ sub _config {
     my %path = (($router ? ('weir.router' => $router) : ()), %{ $option{path} // {} });
     my %paths = ((%path ? ('/' => \%path) : ()), %{ $option{paths} // {} });
     my %global = (
-        listen => [ { host => '127.0.0.1', port => $port, %{ $option{listen_with} // {} } }, @{ $option{listen} // [] } ],
+        # the last to be opened: where it answers, the others do
+        listen => [ @{ $option{listen} // [] }, { host => '127.0.0.1', port => $port, %{ $option{listen_with} // {} } } ],
         hosts => { default => { paths => \%paths }, %{ $option{hosts} // {} } },
         'num-threads' => 1,
         %{ $option{global} // {} },
