@@ -10,8 +10,8 @@
  *    └──refused──────► PAGE ──page out──────► LINGER
  *
  * Each state has a timer: HEAD header_timeout_ms (of the last request's path; before it the global one) from the connection or the
- * last response on, BUSY idle_timeout_ms while body bytes are wanted or response bytes are not taken, LINGER and CUT a fixed one. A
- * client that is not being read is looked at once a second.
+ * last response on, BUSY idle_timeout_ms while body bytes are wanted or response bytes are not taken, LINGER a fixed one, CUT a
+ * fixed one for each bit of progress. A client that is not being read is looked at once a second.
  *
  * front_http1.c holds the connection and its states, front_http1_body.c the request's body, front_http1_reply.c
  * the response, front_http1_end.c the two ends that wait for the client.
@@ -119,7 +119,7 @@ void http1_linger_on(http1_conn_t *conn);
  * with it earlier responses to pipelined requests.
  */
 void http1_cut(http1_conn_t *conn);
-/** Looks whether the client has everything; closes, or looks again in HTTP1_CUT_LOOK_MS. */
+/** Looks whether the client has everything; closes, or looks again in HTTP1_CUT_LOOK_MS: for 2 s without progress at most. */
 void http1_await_delivery(http1_conn_t *conn);
 
 /** Has http1_turn() run from the loop. */

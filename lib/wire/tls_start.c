@@ -113,8 +113,8 @@ static bool has_time(weir_loop_t *loop)
 
 static void call_for_waiting(weir_loop_t *loop)
 {
-    weir_list_remove(&loop->handshakes.letter.link);
-    weir_loop_post(loop, &loop->handshakes.letter);
+    if (weir_list_is_empty(&loop->handshakes.letter.link))
+        weir_loop_post(loop, &loop->handshakes.letter);
 }
 
 static void on_letter(weir_letter_t *letter)
