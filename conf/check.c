@@ -6,6 +6,7 @@
 
 #include "conf/h2o_directives.h"
 #include "conf/verbs.h"
+#include "lib/wire/door/network.h"
 
 static void print_proxy_protocol(const weir_listen_t *listen)
 {

@@ -5,7 +5,7 @@
 
 #include "conf/verbs.h"
 #include "conf/yaml.h"
-#include "lib/wire/versions.h"
+#include "lib/wire/server/versions.h"
 #include "weir.h"
 
 static const char help[] =

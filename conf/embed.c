@@ -15,8 +15,8 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
-#include "lib/wire/embedded.h"
-#include "lib/wire/handler.h"
+#include "lib/wire/server/embedded.h"
+#include "lib/wire/front/handler.h"
 #include "weir_h2o.h"
 
 enum { LAST_LINES_MS = 2000 };
@@ -102,7 +102,7 @@ WEIR_API int weir_register(struct st_h2o_pathconf_t *path, const weir_router_t *
     }
     if (conf->logs != NULL)
         weir_access_log_start();
-    weir_handler_register_embedded(path, conf->paths->plan, &conf->settings, on_dispose);
+    weir_embedded_register(path, conf->paths->plan, &conf->settings, on_dispose);
     return 0;
 }
 

@@ -5,7 +5,7 @@
  * @file  The mapping `ssl` of a `listen`.
  */
 #include "conf/snapshot.h"
-#include "lib/wire/tls.h"
+#include "lib/wire/tls/tls.h"
 
 /** What it says. Strings are in the configuration's arena. */
 typedef struct conf_ssl {

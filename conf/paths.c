@@ -6,7 +6,7 @@
 
 #include "conf/complain.h"
 #include "conf/proxy.h"
-#include "lib/wire/handler.h"
+#include "lib/wire/front/handler.h"
 
 enum { GATE_BYTES = 1024 * 1024 * 1024 }; /* what libh2o allows a body that it holds in memory */
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "conf/complain.h"
-#include "lib/wire/tls_tickets.h"
+#include "lib/wire/tls/tls.h"
 
 enum { LIFETIME_S = 3600, LIFETIME_MOST_S = 604800 /* RFC 8446 §4.6.1 */ };
 

@@ -29,7 +29,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
-#include "lib/wire/tls_ocsp.h"
+#include "lib/wire/tls/tls_ocsp.h"
 #include "weir.h"
 
 enum { LAST_LINES_MS = 2000 };

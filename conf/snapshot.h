@@ -12,7 +12,7 @@
 
 #include "conf/directives.h"
 #include "lib/walk/plan.h"
-#include "lib/wire/server.h"
+#include "lib/wire/server/server.h"
 #include "router/module.h"
 #include "router/object.h"
 
@@ -114,6 +114,9 @@ typedef struct conf {
     weir_module_t *given;                   /* weir_serve(): the router of every path that names none */
     weir_head_limits_t head_limits;         /* the widest of all */
 } conf_t;
+
+/** What we call ourselves in Server unless the configuration says otherwise. */
+extern const char conf_server_name[];
 
 /** The configuration a globalconf belongs to. */
 conf_t *conf_of(h2o_globalconf_t *globalconf);

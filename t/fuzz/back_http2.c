@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #include "lib/base/must.h"
-#include "lib/wire/back_http2_private.h"
-#include "lib/wire/generation.h"
+#include "lib/wire/server/parts.h"
+#include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/loop/generation.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
@@ -181,7 +182,7 @@ static void open_world(void)
     h2o_config_register_host(&globalconf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     settings.globalconf = &globalconf;
     settings.head_limits.count = 10;
-    loop = weir_loop_create(NULL);
+    loop = weir_loop_create(NULL, &weir_loop_parts);
     weir_generation_init(&generation, &settings, 1);
     weir_context_create(&generation, loop, 0);
     weir_loop_use(loop, generation.contexts[0]);

@@ -19,9 +19,11 @@
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
-#include "lib/wire/client.h"
-#include "lib/wire/generation.h"
-#include "lib/wire/server_private.h"
+#include "lib/wire/server/parts.h"
+#include "lib/wire/client/client.h"
+#include "lib/wire/loop/generation.h"
+#include "lib/wire/client/listener.h"
+#include "lib/wire/door/fronts.h"
 
 enum { TURNS = 12, TURNS_MOST = 2000, ALL_AT_ONCE = 65536, READS_NOTHING = 1, SAYS_NOTHING_FIRST = 2 };
 
@@ -64,7 +66,7 @@ static void set_up(void)
     };
     listen_at.hosts = conf->globalconf.hosts;
     signal(SIGPIPE, SIG_IGN);
-    loop = weir_loop_create(&server);
+    loop = weir_loop_create(&server, &weir_loop_parts);
     weir_generation_init(&generation, &settings, 1);
     weir_context_create(&generation, loop, 0);
     weir_loop_use(loop, generation.contexts[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/wire/network.h"
+#include "lib/wire/door/network.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

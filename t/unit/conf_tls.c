@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "lib/wire/tls_names.h"
-#include "lib/wire/tls_ticket_file.h"
+#include "lib/wire/tls/tls_names.h"
+#include "lib/wire/tls/tls_ticket_file.h"
 
 #define HEX32 "000102030405060708090a0b0c0d0e0f"
 #define HEX192 HEX32 HEX32 HEX32 HEX32 HEX32 HEX32

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/** Backend connections: from the pool, or dialled (the picture is in back_http1.h). */
+#include "lib/wire/back/back_http1.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/must.h"
+#include "lib/http/status.h"
+#include "lib/wire/back/back_http2.h"
+#include "lib/wire/loop/loop.h"
+#include "lib/wire/relay/relay.h"
+#include "lib/wire/back/resolver.h"
+
+/** A connect under way; in the exchange's arena. */
+struct weir_dial {
+    weir_exchange_t *x;
+    void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
+    weir_timer_t deadline;
+    weir_resolver_wait_t wait;
+    weir_target_t target;     /* x->target with a name resolved */
+    size_t tries_left;        /* other addresses of the name    */
+    back_http1_t *attempt;    /* a connection that is being made, or NULL */
+    weir_http2_wait_t stream; /* HTTP/2: waits for one, or opens a connection for it */
+};
+
+typedef struct weir_dial weir_dial_t;
+
+static void release(weir_back_t *back, weir_exchange_t *x);
+
+static const weir_back_ops_t http1_ops = {
+    .start = weir_http1_start,
+    .rest = weir_http1_rest,
+    .on_client_writable = weir_http1_on_client_writable,
+    .release = release,
+};
+
+static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
+{
+    back_http1_t *back = calloc(1, sizeof(*back));
+    WEIR_MUST(back != NULL);
+    back->back.ops = &http1_ops;
+    back->back.loop = loop;
+    weir_list_init(&back->in_place);
+    weir_list_init(&back->in_age);
+    back->address_len = target->address_len;
+    memcpy(&back->address, &target->address, target->address_len);
+    weir_back_tls_init(&back->tls, target);
+    weir_sock_open(&back->sock, loop, fd, false);
+    return back;
+}
+
+void back_http1_destroy(back_http1_t **back)
+{
+    back_http1_t *gone = *back;
+    if (gone == NULL)
+        return;
+    *back = NULL;
+    weir_timer_cancel(&gone->back.timer);
+    weir_sock_close(&gone->sock);
+    weir_back_tls_finish(&gone->tls);
+    weir_bytes_free(&gone->back.in);
+    weir_bytes_free(&gone->back.out);
+    free(gone);
+}
+
+/* ---- the pool ---- */
+
+/** An idle connection to `target`, if this exchange may have one. */
+static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
+{
+    if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
+        return NULL;
+    back_http1_t *back = weir_back_pool_take(x->loop->pool, target);
+    /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
+    while (back != NULL && !weir_method_is_idempotent(x->request.method)) {
+        char probe;
+        if (weir_sock_peek(&back->sock, &probe, 1) == WEIR_SOCK_BLOCKED)
+            break;
+        back_http1_destroy(&back);
+        back = weir_back_pool_take(x->loop->pool, target);
+    }
+    return back;
+}
+
+static void use_idle(weir_exchange_t *x, weir_back_t *idle)
+{
+    x->back = idle;
+    idle->x = x;
+    idle->is_reused = true;
+    x->journal.connected_at_us = x->journal.connect_start_at_us;
+}
+
+/* ---- dialling ---- */
+
+/** `back` NULL: for this reason. */
+static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *fault)
+{
+    weir_exchange_t *x = dial->x;
+    weir_timer_cancel(&dial->deadline);
+    weir_resolver_cancel(&dial->wait);
+    weir_http2_cancel(&dial->stream);
+    x->dial = NULL;
+    if (back == NULL) {
+        back_http1_destroy(&dial->attempt);
+        dial->then(x, fault);
+        return;
+    }
+    x->back = back;
+    x->back->x = x;
+    x->journal.connected_at_us = weir_loop_now_us(x->loop);
+    dial->then(x, NULL);
+}
+
+static const weir_fault_t *fault_of(int error)
+{
+    switch (error) {
+    case ECONNREFUSED:
+    case ENOENT: /* a unix socket that is not there */
+    case EAGAIN: /* a unix socket whose backlog is full */
+        return &weir_fault_backend_refused;
+    case ECONNRESET:
+        return &weir_fault_backend_reset;
+    case ETIMEDOUT:
+        return &weir_fault_backend_connect_timeout;
+    default:
+        return &weir_fault_backend_unreachable;
+    }
+}
+
+static void dial_address(weir_dial_t *dial);
+static void reach(weir_dial_t *dial);
+static void resolve(weir_dial_t *dial);
+
+/** One address has failed: a name's next, or the end. */
+static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
+{
+    back_http1_destroy(&dial->attempt);
+    weir_http2_fail(&dial->stream, fault);
+    if (dial->tries_left == 0) {
+        end_dial(dial, NULL, fault);
+        return;
+    }
+    dial->tries_left--;
+    dial->target = dial->x->target;
+    size_t count;
+    if (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count) == WEIR_RESOLVED)
+        reach(dial);
+    else
+        end_dial(dial, NULL, fault);
+}
+
+static const char *alpn_of(const weir_dial_t *dial)
+{
+    return dial->target.protocol == WEIR_HTTP1 ? "http/1.1" : "h2";
+}
+
+/** The connection is there: it is what was wanted, or HTTP/2 begins on it. */
+static void use_connection(weir_dial_t *dial)
+{
+    if (dial->target.protocol == WEIR_HTTP1) {
+        end_dial(dial, &dial->attempt->back, NULL);
+        return;
+    }
+    weir_http2_open(&dial->stream, &dial->attempt->sock, dial->x->plan);
+    back_http1_destroy(&dial->attempt);
+}
+
+static void on_unexpected(weir_sock_t *sock)
+{
+    /* while dialling nobody reads; the socket is not watched */
+}
+
+static void on_secured(weir_dial_t *dial)
+{
+    weir_sock_t *sock = &dial->attempt->sock;
+    weir_sock_watch(sock, false);
+    sock->on_readable = sock->on_writable = on_unexpected;
+    if (dial->target.protocol != WEIR_HTTP1 && !weir_back_tls_speaks(sock, alpn_of(dial)))
+        fail_address(dial, &weir_fault_backend_not_http2);
+    else
+        use_connection(dial);
+}
+
+/** Under the dial's deadline, as all the rest. */
+static void shake_hands(weir_sock_t *sock)
+{
+    weir_dial_t *dial = WEIR_AROUND(sock, back_http1_t, sock)->back.x->dial;
+    switch (weir_sock_tls_handshake(sock)) {
+    case WEIR_HANDSHAKE_DONE:
+        on_secured(dial);
+        return;
+    case WEIR_HANDSHAKE_BLOCKED:
+        weir_sock_watch(sock, true);
+        return;
+    case WEIR_HANDSHAKE_FAILED:
+        fail_address(dial, weir_back_tls_fault(sock));
+        return;
+    }
+}
+
+/** The connection is there, in plain. */
+static void on_connection(weir_dial_t *dial)
+{
+    if (dial->target.tls == NULL) {
+        use_connection(dial);
+        return;
+    }
+    weir_sock_t *sock = &dial->attempt->sock;
+    const weir_fault_t *fault = weir_back_tls_begin(sock, &dial->target, alpn_of(dial));
+    if (fault != NULL) {
+        fail_address(dial, fault);
+        return;
+    }
+    sock->on_readable = sock->on_writable = shake_hands;
+    shake_hands(sock);
+}
+
+static void on_connected(weir_sock_t *sock)
+{
+    weir_dial_t *dial = WEIR_AROUND(sock, back_http1_t, sock)->back.x->dial;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0) {
+        fail_address(dial, fault_of(error));
+        return;
+    }
+    on_connection(dial);
+}
+
+static void dial_address(weir_dial_t *dial)
+{
+    const weir_target_t *target = &dial->target;
+    int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    if (fd == -1) {
+        weir_http2_fail(&dial->stream, &weir_fault_backend_unreachable);
+        end_dial(dial, NULL, &weir_fault_backend_unreachable);
+        return;
+    }
+    if (target->address.any.sa_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    int result = connect(fd, &target->address.any, target->address_len);
+    if (result != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        fail_address(dial, fault_of(error));
+        return;
+    }
+    dial->attempt = create(dial->x->loop, target, fd);
+    dial->attempt->back.x = dial->x;
+    dial->attempt->sock.on_readable = on_unexpected;
+    dial->attempt->sock.on_writable = on_connected;
+    if (result == 0)
+        on_connection(dial);
+    else
+        weir_sock_await_writable(&dial->attempt->sock);
+}
+
+/* ---- HTTP/2: a stream of a connection that others may use, too ---- */
+
+static weir_dial_t *dial_of(weir_http2_wait_t *wait)
+{
+    return WEIR_AROUND(wait, weir_dial_t, stream);
+}
+
+static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
+{
+    end_dial(dial_of(wait), back, NULL);
+}
+
+static void on_turn(weir_http2_wait_t *wait)
+{
+    dial_address(dial_of(wait));
+}
+
+static void on_stream_fault(weir_http2_wait_t *wait, const weir_fault_t *fault)
+{
+    fail_address(dial_of(wait), fault);
+}
+
+/** The address is known. */
+static void reach(weir_dial_t *dial)
+{
+    weir_exchange_t *x = dial->x;
+    if (dial->target.protocol == WEIR_HTTP1) {
+        dial_address(dial);
+        return;
+    }
+    weir_http2_use_t use = x->target.keepalive == WEIR_CLOSE                     ? WEIR_HTTP2_ALONE
+                           : x->target.keepalive == WEIR_FRESH || x->wants_fresh ? WEIR_HTTP2_NEW
+                                                                                 : WEIR_HTTP2_SHARED;
+    dial->stream.on_stream = on_stream;
+    dial->stream.on_turn = on_turn;
+    dial->stream.on_fault = on_stream_fault;
+    weir_http2_ask(x->loop, &dial->target, use, &dial->stream);
+}
+
+static void on_known(weir_resolver_wait_t *wait)
+{
+    resolve(WEIR_AROUND(wait, weir_dial_t, wait));
+}
+
+static void resolve(weir_dial_t *dial)
+{
+    size_t count = 1;
+    back_http1_t *idle;
+    dial->target = dial->x->target;
+    switch (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count)) {
+    case WEIR_RESOLVED:
+        dial->tries_left = count - 1;
+        idle = dial->target.protocol == WEIR_HTTP1 ? take_idle(dial->x, &dial->target) : NULL;
+        if (idle == NULL) {
+            reach(dial);
+            return;
+        }
+        idle->back.is_reused = true;
+        end_dial(dial, &idle->back, NULL);
+        return;
+    case WEIR_RESOLVING:
+        return;
+    case WEIR_UNRESOLVED:
+        end_dial(dial, NULL, &weir_fault_backend_unresolved);
+        return;
+    }
+}
+
+static void on_deadline(weir_timer_t *timer)
+{
+    weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, deadline);
+    if (dial->target.kind == WEIR_TARGET_NAME)
+        end_dial(dial, NULL, &weir_fault_backend_unresolved);
+    else
+        end_dial(dial, NULL,
+                 weir_http2_is_queued(&dial->stream) ? &weir_fault_backend_busy : &weir_fault_backend_connect_timeout);
+}
+
+void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
+{
+    WEIR_MUST(x->back == NULL && x->dial == NULL);
+    x->journal.connect_start_at_us = weir_loop_now_us(x->loop);
+    x->journal.connects++;
+    bool is_known = x->target.protocol == WEIR_HTTP1 || x->target.protocol == WEIR_HTTP2;
+    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE || !is_known) {
+        then(x, &weir_fault_backend_bad_address);
+        return;
+    }
+    bool may_be_idle = x->target.kind == WEIR_TARGET_ADDRESS && x->target.protocol == WEIR_HTTP1;
+    back_http1_t *idle = may_be_idle ? take_idle(x, &x->target) : NULL;
+    if (idle != NULL) {
+        use_idle(x, &idle->back);
+        then(x, NULL);
+        return;
+    }
+    weir_dial_t *dial = x->dial = weir_arena_zalloc(&x->arena, sizeof(*dial));
+    dial->x = x;
+    dial->then = then;
+    dial->wait.on_known = on_known;
+    dial->target = x->target;
+    weir_timer_set(x->loop, &dial->deadline, x->plan->connect_timeout_ms, on_deadline);
+    if (x->target.kind == WEIR_TARGET_NAME)
+        resolve(dial);
+    else
+        reach(dial);
+}
+
+void weir_back_cancel(weir_exchange_t *x)
+{
+    weir_dial_t *dial = x->dial;
+    if (dial == NULL)
+        return;
+    weir_timer_cancel(&dial->deadline);
+    weir_resolver_cancel(&dial->wait);
+    back_http1_destroy(&dial->attempt);
+    weir_http2_cancel(&dial->stream);
+    x->dial = NULL;
+}
+
+void weir_back_release(weir_exchange_t *x)
+{
+    weir_back_t *back = x->back;
+    if (back == NULL)
+        return;
+    weir_relay_stop(x);
+    x->back = NULL;
+    back->x = NULL;
+    weir_timer_cancel(&back->timer);
+    back->ops->release(back, x);
+}
+
+static void release(weir_back_t *back, weir_exchange_t *x)
+{
+    back_http1_t *connection = back_http1_of(back);
+    if (!back->is_clean || x->target.keepalive == WEIR_CLOSE || x->loop->is_draining) {
+        back_http1_destroy(&connection);
+        return;
+    }
+    back->is_clean = back->has_answered = back->is_reused = false;
+    weir_back_pool_give(x->loop->pool, &connection, x->plan->backend_idle_timeout_ms);
+}
+
+bool weir_back_opens_websockets(const weir_exchange_t *x)
+{
+    return x->back->ops->opens_websockets != NULL && x->back->ops->opens_websockets(x->back);
+}
+
+bool weir_back_is_untouched(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_untouched;
+}
+
+bool weir_back_is_stale(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_reused && !x->back->has_answered;
+}

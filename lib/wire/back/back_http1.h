@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_BACK_HTTP1_H
+#define WEIR_WIRE_BACK_HTTP1_H
+/**
+ * @file  One connection to a backend: dialled, used by one exchange at a time, idle in the pool between them.
+ *
+ *   dial ──connected──► exchange ──release──► pool ──take──► exchange …
+ *    └──failed, cancelled──► destroyed ◄──ended, idle too long──┘
+ */
+#include "lib/wire/back/back_pool.h"
+#include "lib/wire/back/back_tls.h"
+#include "lib/wire/relay/relay.h"
+#include "lib/wire/sock/sock.h"
+
+/** An address, as a key of the pool. */
+typedef struct weir_back_place weir_back_place_t;
+
+/** A connection of HTTP/1. */
+typedef struct back_http1 {
+    weir_back_t back; /* first */
+    weir_sock_t sock;
+    weir_back_tls_t tls; /* zeroed: plain */
+    /* the pool's */
+    weir_list_t in_place, in_age;
+    weir_back_place_t *place;
+    socklen_t address_len;
+    weir_address_t address;
+} back_http1_t;
+
+static inline back_http1_t *back_http1_of(weir_back_t *back)
+{
+    return (back_http1_t *)(void *)back;
+}
+
+/** Closes and frees it, nulls the pointer. Harmless on NULL. */
+void back_http1_destroy(back_http1_t **back);
+
+/* ---- back_http1_up.c, back_http1_down.c ---- */
+
+/** Sends the head and opens the body. */
+void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head);
+/** There is something to be read from the backend. */
+void weir_http1_on_readable(weir_sock_t *sock);
+/** What the client could not take goes on. */
+void weir_http1_on_client_writable(weir_relay_t *relay);
+/** Neither reads nor writes any more. */
+void weir_http1_rest(weir_relay_t *relay);
+
+#endif

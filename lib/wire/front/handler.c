@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/** Weir inside libh2o: from an h2o request to an exchange, and the gate for handlers that want a body whole. */
+#include "lib/wire/front/handler.h"
+
+#include <stdlib.h>
+
+#include "lib/base/must.h"
+#include "lib/base/span.h"
+#include "lib/http/host.h"
+#include "lib/wire/front/front_foreign.h"
+#include "lib/wire/front/front_http1.h"
+#include "lib/wire/front/front_http2.h"
+
+/** The front a libh2o connection belongs to. */
+static const weir_front_ops_t *ops_of(const h2o_conn_t *conn)
+{
+    if (conn->callbacks == &weir_http2_callbacks.super)
+        return &weir_http2_ops;
+    return conn->callbacks == &weir_http1_callbacks.super ? &weir_http1_ops : &weir_foreign_ops;
+}
+
+static weir_span_t span_of(h2o_iovec_t bytes)
+{
+    return (weir_span_t){bytes.base, bytes.len};
+}
+
+static weir_span_t lower_copy(weir_arena_t *arena, weir_span_t text)
+{
+    char *copy = weir_arena_alloc(arena, text.len + 1);
+    weir_lower_bytes(copy, text.base, text.len);
+    copy[text.len] = '\0';
+    return (weir_span_t){copy, text.len};
+}
+
+/** Where the bytes as sent go on behind the path that libh2o has found in their normal form. */
+static size_t below_at(const h2o_req_t *req)
+{
+    size_t at = req->pathconf->path.len;
+    if (req->norm_indexes != NULL && at > 1)
+        at = req->norm_indexes[at - 1];
+    if (req->path.base[0] != '/' && at == 1)
+        at = 0;
+    return at < req->path.len ? at : req->path.len;
+}
+
+/** The fields in one piece of the exchange's arena: it may outlive the h2o request. */
+static void copy_headers(weir_exchange_t *x, const weir_headers_t *from)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < from->count; i++)
+        size += from->at[i].name.len + from->at[i].value.len;
+    char *at = weir_arena_alloc(&x->arena, size);
+    weir_headers_t *to = &x->request.headers;
+    to->capacity = from->count + 16; /* room for what 70 adds */
+    to->count = from->count;
+    to->at = weir_arena_alloc(&x->arena, to->capacity * sizeof(weir_header_t));
+    for (size_t i = 0; i < from->count; i++) {
+        const weir_header_t *field = &from->at[i];
+        memcpy(at, field->name.base, field->name.len);
+        memcpy(at + field->name.len, field->value.base, field->value.len);
+        to->at[i] = (weir_header_t){{at, field->name.len}, {at + field->name.len, field->value.len}, field->id};
+        at += field->name.len + field->value.len;
+    }
+}
+
+static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops)
+{
+    weir_request_t *request = &x->request;
+    weir_span_t host = {0};
+    request->method = weir_arena_copy(&x->arena, span_of(req->method));
+    request->target = weir_arena_copy(&x->arena, span_of(req->path));
+    size_t below = below_at(req);
+    request->below = (weir_span_t){request->target.base + below, request->target.len - below};
+    /* libh2o puts the default host where HTTP/1.0 names none */
+    bool has_host = req->version >= 0x200 || weir_headers_find(ops->headers(req), WEIR_HEADER_HOST) != NULL;
+    if (has_host)
+        request->authority = weir_arena_copy(&x->arena, span_of(req->authority));
+    request->host_port = -1;
+    /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
+    if (weir_host_split(request->authority, &host, &request->host_port))
+        request->host = lower_copy(&x->arena, host);
+    request->scheme = req->scheme == &H2O_URL_SCHEME_HTTPS ? WEIR_SPAN("https") : WEIR_SPAN("http");
+    request->version = req->version >= 0x200 ? 20 : req->version >= 0x101 ? 11 : 10;
+    request->is_head = weir_span_equal(request->method, WEIR_SPAN("HEAD"));
+    request->framing = ops->framing(req);
+    ops->peer(req, request, &x->arena);
+    copy_headers(x, ops->headers(req));
+}
+
+int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context)
+{
+    const weir_front_ops_t *ops = ops_of(req->conn);
+    weir_loop_t *loop = context->loop;
+    if (ops == &weir_foreign_ops)
+        weir_foreign_begin(req);
+    weir_exchange_t *x = weir_exchange_create(self->plan, loop);
+    x->context = weir_context_hold(context);
+    fill_request(x, req, ops);
+    x->journal.start_at_us = weir_loop_now_us(loop);
+    x->journal.wall_start_us = weir_loop_wall_us(loop);
+    weir_front_attach(x, req, ops);
+    weir_exchange_start(x);
+    return 0;
+}
+
+static int on_req(h2o_handler_t *super, h2o_req_t *req)
+{
+    return weir_handler_begin((const weir_handler_t *)(const void *)super, req, weir_context_of(req->conn->ctx));
+}
+
+void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan)
+{
+    weir_handler_t *self = (weir_handler_t *)(void *)h2o_create_handler(path, sizeof(*self));
+    self->super.on_req = on_req;
+    self->plan = plan;
+}
+
+/* ---- the gate ---- */
+
+typedef struct weir_gate {
+    h2o_handler_t super;
+    size_t limit_bytes;
+} weir_gate_t;
+
+/** A body on its way to being whole; lives in the request's pool. */
+typedef struct gate_wait {
+    weir_body_sink_t sink;
+    weir_gate_t *gate;
+    h2o_req_t *req;
+    h2o_buffer_t *body;
+    const weir_fault_t *fault;
+    h2o_timeout_entry_t end; /* handlers must not run on the front's stack */
+} gate_wait_t;
+
+static void on_gate_end(h2o_timeout_entry_t *entry)
+{
+    gate_wait_t *wait = WEIR_AROUND(entry, gate_wait_t, end);
+    if (wait->fault == &weir_fault_body_too_large)
+        h2o_send_error_generic(wait->req, 413, "Request Entity Too Large", "request entity is too large",
+                               H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+    else if (wait->fault != NULL)
+        h2o_send_error_400(wait->req, "Bad Request", "request body is broken", H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+    else
+        h2o_delegate_request(wait->req, &wait->gate->super);
+}
+
+static void end_gate(gate_wait_t *wait, const weir_fault_t *fault)
+{
+    wait->fault = fault;
+    wait->req->entity = h2o_iovec_init(wait->body->bytes, wait->body->size);
+    wait->end.cb = on_gate_end;
+    h2o_timeout_link(wait->req->conn->ctx->loop, &wait->req->conn->ctx->zero_timeout, &wait->end);
+}
+
+static void on_gate_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
+{
+    gate_wait_t *wait = WEIR_AROUND(sink, gate_wait_t, sink);
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].len > wait->gate->limit_bytes - wait->body->size) {
+            ops_of(wait->req->conn)->body_close(wait->req);
+            end_gate(wait, &weir_fault_body_too_large);
+            return;
+        }
+        h2o_iovec_t room = h2o_buffer_reserve(&wait->body, pieces[i].len);
+        WEIR_MUST(room.base != NULL);
+        memcpy(room.base, pieces[i].base, pieces[i].len);
+        wait->body->size += pieces[i].len;
+    }
+    if (is_last)
+        end_gate(wait, NULL);
+}
+
+static void on_gate_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
+{
+    end_gate(WEIR_AROUND(sink, gate_wait_t, sink), fault);
+}
+
+static void dispose_wait(void *memory)
+{
+    gate_wait_t *wait = memory;
+    h2o_timeout_unlink(&wait->end);
+    h2o_buffer_dispose(&wait->body);
+}
+
+static int on_gate(h2o_handler_t *super, h2o_req_t *req)
+{
+    weir_gate_t *gate = (weir_gate_t *)(void *)super;
+    const weir_front_ops_t *ops = ops_of(req->conn);
+    if (ops == &weir_foreign_ops)
+        return -1; /* libh2o's own fronts have it whole */
+    weir_framing_t framing = ops->framing(req);
+    if (framing.kind == WEIR_FRAMING_NONE || req->entity.base != NULL || ops->is_body_touched(req))
+        return -1; /* nothing to wait for: the next handler's */
+    if (framing.kind == WEIR_FRAMING_LENGTH && framing.length_bytes > gate->limit_bytes) {
+        h2o_send_error_generic(req, 413, "Request Entity Too Large", "request entity is too large",
+                               H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
+        return 0;
+    }
+    gate_wait_t *wait = h2o_mem_alloc_shared(&req->pool, sizeof(*wait), dispose_wait);
+    memset(wait, 0, sizeof(*wait));
+    wait->sink = (weir_body_sink_t){.on_data = on_gate_data, .on_fault = on_gate_fault};
+    wait->gate = gate;
+    wait->req = req;
+    h2o_buffer_init(&wait->body, &h2o_socket_buffer_prototype);
+    if (req->version >= 0x101 && weir_headers_find(ops->headers(req), WEIR_HEADER_EXPECT) != NULL && !ops->has_body_bytes(req))
+        ops->interim(req, 100, NULL);
+    ops->body_open(req, &wait->sink);
+    return 0;
+}
+
+void weir_gate_put_first(h2o_pathconf_t *path, size_t limit_bytes)
+{
+    weir_gate_t *gate = (weir_gate_t *)(void *)h2o_create_handler(path, sizeof(*gate));
+    h2o_handler_t **first = path->handlers.entries; /* libh2o has appended it */
+    gate->super.on_req = on_gate;
+    gate->limit_bytes = limit_bytes;
+    memmove(first + 1, first, (path->handlers.size - 1) * sizeof(first[0]));
+    first[0] = &gate->super;
+}

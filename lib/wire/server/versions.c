@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/server/versions.h"
+
+#include <h2o/version.h>
+#include <nghttp2/nghttp2.h>
+#include <openssl/crypto.h>
+
+const char *weir_version_of_h2o(void)
+{
+    return H2O_VERSION;
+}
+
+const char *weir_version_of_openssl(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
+const char *weir_version_of_nghttp2(void)
+{
+    return nghttp2_version(0)->version_str;
+}
