@@ -21,7 +21,7 @@ static const char help[] =
     "\n"
     "SIGTERM drains, a second one or SIGINT ends at once, SIGHUP reloads, SIGUSR1 reopens the logs.\n";
 
-/** What the arguments come to. */
+/* What the arguments come to. */
 typedef struct wish {
     const char *verb;
     const char *file;
@@ -39,7 +39,7 @@ static bool is_one_of(const char *argument, const char *one, const char *other)
     return strcmp(argument, one) == 0 || strcmp(argument, other) == 0;
 }
 
-/** Options that stand for a verb. */
+/* Options that stand for a verb. */
 static const char *verb_of_option(const char *argument)
 {
     if (is_one_of(argument, "-t", "--test"))
@@ -51,7 +51,7 @@ static const char *verb_of_option(const char *argument)
     return NULL;
 }
 
-/** Reads the arguments. Returns EXIT_FINE, or EXIT_USAGE after a complaint. */
+/* Reads the arguments. Returns EXIT_FINE, or EXIT_USAGE after a complaint. */
 static int read_arguments(int argc, char **argv, wish_t *wish)
 {
     for (int i = 1; i < argc; i++) {

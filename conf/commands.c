@@ -37,7 +37,10 @@ static int on_session_resumption(h2o_configurator_command_t *command, h2o_config
 
 /* ---- logs ---- */
 
-/** In the way of libh2o's own: it starts commands too, but tells nobody which children they are. It gets the end of a pipe by its name. */
+/*
+ * In the way of libh2o's own: it starts commands too, but tells nobody which children they are. It gets the end of a pipe by
+ * its name.
+ */
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     const h2o_configurator_command_cb theirs = conf_of(context->globalconf)->access_log;
@@ -59,9 +62,9 @@ static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_c
     return result;
 }
 
-/**
- * libh2o closes the logs of a level when it leaves it, and none of one that it has given up in. Theirs is to be left as often as ours has
- * not been.
+/*
+ * libh2o closes the logs of a level when it leaves it, and none of one that it has given up in. Theirs is to be left as often
+ * as ours has not been.
  */
 void conf_access_logs_leave(conf_t *conf)
 {
@@ -74,7 +77,7 @@ void conf_access_logs_leave(conf_t *conf)
 
 /* ---- libh2o's own that mean something else here, or nothing ---- */
 
-/** In seconds. What weir.header-timeout says explicitly wins, whichever comes first. */
+/* In seconds. What weir.header-timeout says explicitly wins, whichever comes first. */
 static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     conf_t *conf = conf_of(context->globalconf);
@@ -93,7 +96,7 @@ static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_con
     return 0;
 }
 
-/** Of a directive of h2o's that nothing more has to be done for. */
+/* Of a directive of h2o's that nothing more has to be done for. */
 static int on_nothing(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return 0;
@@ -111,7 +114,7 @@ static int on_proxy_header(h2o_configurator_command_t *command, h2o_configurator
     return conf_proxy_on_header(conf_of(context->globalconf), conf_directive_named(command->name), node);
 }
 
-/** Returns what was there. */
+/* Returns what was there. */
 static h2o_configurator_command_cb replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
 {
     h2o_configurator_command_t *command = h2o_configurator_get_command(&conf->globalconf, name);
@@ -188,7 +191,9 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
     return directive >= CONF_proxy_header_add && directive <= CONF_proxy_header_unset ? on_proxy_header : on_directive;
 }
 
-/** What libh2o knows already or not at all, and what would be unknown otherwise: the look before has said what there is to say. */
+/*
+ * What libh2o knows already or not at all, and what would be unknown otherwise: the look before has said what there is to say.
+ */
 static void register_rest(conf_t *conf, h2o_configurator_t *configurator)
 {
     for (size_t i = 0; i < conf_h2o_directive_count; i++)

@@ -69,7 +69,7 @@ void conf_warn(const yoml_t *node, const char *format, ...)
     fprintf(stderr, "%s:%zu: warning: %s\n", node->filename != NULL ? node->filename : "-", node->line + 1, text);
 }
 
-/** The end of "[file:12" in "[file:12] what", or NULL if the line does not begin like that. */
+/* The end of "[file:12" in "[file:12] what", or NULL if the line does not begin like that. */
 static const char *end_of_place(const char *line)
 {
     const char *end = line;
@@ -98,7 +98,7 @@ static void print_suggestion(FILE *out, const char *what)
         fprintf(out, "; did you mean %s?", meant);
 }
 
-/** libh2o's line, without its newline, in our words. */
+/* libh2o's line, without its newline, in our words. */
 static void print_rewritten(FILE *out, const char *line)
 {
     static const char in_command[] = "in command ";

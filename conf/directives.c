@@ -61,7 +61,7 @@ static bool is_printable(const char *text)
     return *at == '\0' && at != (const unsigned char *)text;
 }
 
-/** Reads one of two words, letters of either case being equal; the second is 1. */
+/* Reads one of two words, letters of either case being equal; the second is 1. */
 static bool read_word(const char *text, const char *zero, const char *one, uint64_t *out_number)
 {
     *out_number = strcasecmp(text, one) == 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The hidden verb `weir docs`: docs/configuration.md, docs/weir.conf.5 and the list of docs/coming-from-h2o.md from the tables of directives. */
+/*
+ * The hidden verb `weir docs`: docs/configuration.md, docs/weir.conf.5 and the list of docs/coming-from-h2o.md from the tables
+ * of directives.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +26,7 @@ static const char *levels_text(conf_levels_t levels)
     return "";
 }
 
-/** What may be written, in `buffer`. */
+/* What may be written, in `buffer`. */
 static const char *value_text(const conf_directive_info_t *info, char *buffer, size_t size)
 {
     switch (info->type) {
@@ -66,7 +69,7 @@ static void print_markdown_rows(void)
     }
 }
 
-/** What stands under weir.router is the router's; these three are in the house. */
+/* What stands under weir.router is the router's; these three are in the house. */
 static const char routers[] =
     "\n## The router `table`\n"
     "`apps` maps names to applications. A request goes to the app that one of its `domains` fits best: a name, `*.name`, or "
@@ -145,7 +148,7 @@ static int print_markdown(void)
 
 /* ---- roff ---- */
 
-/** Escapes what roff would take for its own, and drops Markdown's backquotes. */
+/* Escapes what roff would take for its own, and drops Markdown's backquotes. */
 static void print_roff(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -200,14 +203,14 @@ static int print_man(void)
     return EXIT_FINE;
 }
 
-/** A bar would end the cell. */
+/* A bar would end the cell. */
 static void print_cell(const char *text)
 {
     for (; *text != '\0'; text++)
         printf(*text == '|' ? "\\%c" : "%c", *text);
 }
 
-/** The list of docs/coming-from-h2o.md. */
+/* The list of docs/coming-from-h2o.md. */
 static int print_h2o(void)
 {
     puts("| directive of h2o | here | |\n|---|---|---|");

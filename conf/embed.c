@@ -23,7 +23,7 @@ enum { LAST_LINES_MS = 2000 };
 
 static _Atomic unsigned alive; /* configurations; the writer of logs ends with the last */
 
-/** A document whose only path has these directives. NULL after a complaint. */
+/* A document whose only path has these directives. NULL after a complaint. */
 static yoml_t *make_document(const char *name, const char *directives)
 {
     yoml_t *document = conf_yaml_parse(WEIR_SPAN("hosts: {default: {paths: {/: {}}}}"), name);
@@ -46,7 +46,7 @@ static yoml_t *make_document(const char *name, const char *directives)
     return document;
 }
 
-/** Nobody listens there: a configuration has to listen somewhere. */
+/* Nobody listens there: a configuration has to listen somewhere. */
 static const char nowhere[] = "unix:/nonexistent/weir_register";
 
 static bool load(conf_t *conf, const weir_router_t *router, weir_shared_t *shared, const char *directives)

@@ -72,7 +72,7 @@ static void look_at_redirect(conf_t *conf, const yoml_t *value)
         remember_url(conf, conf_yaml_get(value, "url"));
 }
 
-/** Whether libh2o would find a host for `url` among `hosts`. */
+/* Whether libh2o would find a host for `url` among `hosts`. */
 static bool leads_to_one_of(h2o_hostconf_t *const *hosts, const h2o_url_t *url)
 {
     const uint16_t scheme_port = url->scheme != NULL ? url->scheme->default_port : 80;
@@ -102,7 +102,7 @@ static bool has_host(h2o_hostconf_t *const *hosts, const char *name)
     return false;
 }
 
-/** Whoever comes in by a host's own listen sees only the hosts that are there. */
+/* Whoever comes in by a host's own listen sees only the hosts that are there. */
 static bool is_reachable(const conf_t *conf, const conf_inner_url_t *inner, const h2o_url_t *url)
 {
     for (size_t i = 0; i < conf->listens.count; i++) {
@@ -170,7 +170,7 @@ static bool judge(conf_t *conf, const conf_h2o_info_t *info, const yoml_t *key, 
 
 static bool look_at_level(conf_t *conf, const yoml_t *level);
 
-/** A path may be a list of mappings. */
+/* A path may be a list of mappings. */
 static bool look_at_path(conf_t *conf, const yoml_t *path)
 {
     if (path->type != YOML_TYPE_SEQUENCE)

@@ -34,14 +34,15 @@ typedef struct conf_note {
 } conf_note_t;
 
 /**
- * Looks through a document before it is applied: notes every directive of h2o's in conf->notes, warns of those that are ignored (not
- * when only checked: there the notes are printed) and complains about the first one that is impossible. False after a complaint.
+ * Looks through a document before it is applied: notes every directive of h2o's in conf->notes, warns of those that are ignored
+ * (not when only checked: there the notes are printed) and complains about the first one that is impossible. False after a
+ * complaint.
  */
 bool conf_h2o_look(conf_t *conf, const yoml_t *document);
 
 /**
- * Looks, when all hosts are known, at the URLs that error-doc and internal redirects lead to: libh2o would fetch those of other hosts
- * with its own client, which has no limits. False after a complaint.
+ * Looks, when all hosts are known, at the URLs that error-doc and internal redirects lead to: libh2o would fetch those of other
+ * hosts with its own client, which has no limits. False after a complaint.
  */
 bool conf_h2o_look_at_urls(conf_t *conf);
 

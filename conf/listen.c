@@ -54,7 +54,7 @@ static bool trusts_the_same(const weir_listen_t *a, const weir_listen_t *b)
     return true;
 }
 
-/** What stands against a second `listen` for an address. */
+/* What stands against a second `listen` for an address. */
 static const char *conflict(const conf_t *conf, const weir_listen_t *listen, const weir_listen_t *wanted, const char *ssl_text)
 {
     const char *there = conf->listens.ssl_texts[listen - conf->listens.at];
@@ -70,7 +70,7 @@ static const char *conflict(const conf_t *conf, const weir_listen_t *listen, con
     return NULL;
 }
 
-/** Returns a sentence on failure. */
+/* Returns a sentence on failure. */
 static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, const weir_listen_t *wanted)
 {
     weir_listen_t *listen = find_listen(conf, wanted);

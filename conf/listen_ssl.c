@@ -9,7 +9,7 @@
 
 enum { OCSP_INTERVAL_S = 14400, OCSP_MAX_FAILURES = 3 }; /* as h2o */
 
-/** The scalars of the mapping as they stand there. */
+/* The scalars of the mapping as they stand there. */
 typedef struct words {
     const yoml_t *certificate_file, *key_file, *minimum, *maximum, *ciphers, *ciphersuites, *preference, *dh_file;
     const yoml_t *verify, *client_ca_file, *neverbleed, *directory, *ocsp_interval, *ocsp_failures, *ocsp_command;

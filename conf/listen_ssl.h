@@ -18,7 +18,10 @@ typedef struct conf_ssl {
 /** Reads the mapping. Returns 0, or -1 after a complaint. */
 int conf_ssl_read(conf_t *conf, const yoml_t *node, conf_ssl_t *out_ssl);
 
-/** Makes what the mapping says, for `host` or (NULL) for all, at a listen that is new or has the same settings. Returns a sentence on failure. */
+/**
+ * Makes what the mapping says, for `host` or (NULL) for all, at a listen that is new or has the same settings. Returns a
+ * sentence on failure.
+ */
 const char *conf_ssl_grant(conf_t *conf, const conf_ssl_t *ssl, const h2o_hostconf_t *host, weir_listen_t *listen);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** From a document to a configuration: libh2o and its configurators walk it, and what they leave open is settled. */
+/* From a document to a configuration: libh2o and its configurators walk it, and what they leave open is settled. */
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ conf_t *conf_create(const char *file, bool is_dry)
     return conf;
 }
 
-/** send-server-name may stand behind the hosts. */
+/* send-server-name may stand behind the hosts. */
 static void settle_server_header(conf_t *conf)
 {
     for (conf_path_t *path = conf->paths; path != NULL; path = path->next)

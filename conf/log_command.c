@@ -43,7 +43,7 @@ static void say_how_it_ended(const command_t *command, int status)
         weir_log("log command `%s` has ended with status %d", command->text, WEXITSTATUS(status));
 }
 
-/** It may be cancelled as long as it waits. */
+/* It may be cancelled as long as it waits. */
 static void *wait_for_end(void *arg)
 {
     command_t *command = arg;
@@ -65,7 +65,7 @@ static void *wait_for_end(void *arg)
     return NULL;
 }
 
-/** Returns 0, or what errno would be: then nobody waits for it. */
+/* Returns 0, or what errno would be: then nobody waits for it. */
 static int watch(pid_t pid, const char *text)
 {
     command_t *command = calloc(1, sizeof(*command));
@@ -83,7 +83,7 @@ static int watch(pid_t pid, const char *text)
     return error;
 }
 
-/** Returns 0, or what errno would be. */
+/* Returns 0, or what errno would be. */
 static int spawn(const char *text, int input_fd, pid_t *out_pid)
 {
     char shell[] = "/bin/sh", option[] = "-c", *command = strdup(text), *const argv[] = {shell, option, command, NULL};

@@ -4,8 +4,8 @@
 /**
  * @file  Commands that read a log: `| COMMAND` of access-log and error-log.
  *
- * Each is a child of this process until it ends of its own accord, which is asked of it by the end of its standard input alone. A
- * thread waits for it, by its pid: children of anybody else's in this process are none of its business.
+ * Each is a child of this process until it ends of its own accord, which is asked of it by the end of its standard input alone.
+ * A thread waits for it, by its pid: children of anybody else's in this process are none of its business.
  *
  * OWNER    The process.
  * THREAD   begin and end: the main one. Any may start.
@@ -18,8 +18,8 @@ void conf_log_commands_begin(int errors_fd);
 void conf_log_commands_end(void);
 
 /**
- * Starts `/bin/sh -c command`. Returns the writing end of the pipe that is its standard input, the caller's to close and closed on exec;
- * -1 and errno on failure. One that ends other than well is said in the log.
+ * Starts `/bin/sh -c command`. Returns the writing end of the pipe that is its standard input, the caller's to close and closed
+ * on exec; -1 and errno on failure. One that ends other than well is said in the log.
  */
 int conf_log_command_start(const char *command);
 

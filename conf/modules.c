@@ -102,7 +102,7 @@ static const weir_stage_t *open_stage(conf_t *conf, const yoml_t *node)
     return stage;
 }
 
-/** Opens what `node` names into `extra` (room for WEIR_STAGES_MAX). False after a complaint. */
+/* Opens what `node` names into `extra` (room for WEIR_STAGES_MAX). False after a complaint. */
 static bool open_extra_stages(conf_t *conf, const yoml_t *node, const weir_stage_t **extra, size_t *out_count)
 {
     const bool is_list = node->type == YOML_TYPE_SEQUENCE;

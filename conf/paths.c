@@ -41,7 +41,7 @@ static void put_gate(const conf_t *conf, h2o_pathconf_t *pathconf)
         weir_gate_put_first(pathconf, limit == UINT64_MAX ? GATE_BYTES : (size_t)limit);
 }
 
-/** libh2o appends handlers; the router's place is where proxy.reverse.url stands among them. */
+/* libh2o appends handlers; the router's place is where proxy.reverse.url stands among them. */
 static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
 {
     h2o_handler_t **at = pathconf->handlers.entries + to, *last = pathconf->handlers.entries[pathconf->handlers.size - 1];
@@ -50,7 +50,7 @@ static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
     at[0] = last;
 }
 
-/** The router that the path names, or the one that is given for all. */
+/* The router that the path names, or the one that is given for all. */
 static weir_module_t *open_router(conf_t *conf, const conf_value_t *values)
 {
     const yoml_t *url = values[CONF_proxy_reverse_url].node, *router = values[CONF_router].node;

@@ -60,7 +60,7 @@ static yoml_t *share(yoml_t *node)
     return node;
 }
 
-/** `{set: "name: value"}` of proxy.header.set. */
+/* `{set: "name: value"}` of proxy.header.set. */
 static yoml_t *change_node(const conf_change_t *change)
 {
     conf_entries_t entries = {0};
@@ -70,7 +70,7 @@ static yoml_t *change_node(const conf_change_t *change)
     return conf_node_map(place_of(change->node), &entries);
 }
 
-/** The changes of every level, the outermost first. */
+/* The changes of every level, the outermost first. */
 static yoml_t *changes_node(const yoml_t *place, const conf_change_t *last)
 {
     yoml_t *list = last != NULL ? changes_node(place, last->before) : conf_node_list(place_of(place));
@@ -83,7 +83,7 @@ static void add(conf_entries_t *entries, const yoml_t *place, const char *name, 
     conf_entries_add(entries, scalar(place, name), value, false);
 }
 
-/** How the certificate of an https backend is verified. */
+/* How the certificate of an https backend is verified. */
 static yoml_t *tls_node(conf_t *conf, const yoml_t *url)
 {
     const conf_value_t *values = conf->level->values, *file = &values[CONF_proxy_ssl_cafile];

@@ -88,7 +88,7 @@ static int read_entry(conf_t *conf, const yoml_mapping_element_t *entry)
     return conf_complain(entry->key, "ssl-session-resumption: unknown key %s", entry->key->data.scalar);
 }
 
-/** Of the scalar `name` of the mapping. */
+/* Of the scalar `name` of the mapping. */
 static bool says(const yoml_t *node, const char *name, const char *word)
 {
     for (size_t i = 0; i < node->data.mapping.size; i++)

@@ -34,7 +34,7 @@
 
 enum { LAST_LINES_MS = 2000 };
 
-/** A proxy that serves. */
+/* A proxy that serves. */
 typedef struct service {
     const char *file; /* NULL: there is none to be read again */
     conf_t *newest;   /* main thread's                         */
@@ -58,7 +58,7 @@ static void raise_limits(void)
         weir_log("the limit of open files stays as it is: %s", strerror(errno));
 }
 
-/** Opens error-log, if there is one. */
+/* Opens error-log, if there is one. */
 static bool open_errors(conf_t *conf)
 {
     const char *path = text_of(conf, CONF_error_log);
@@ -74,7 +74,9 @@ static bool open_errors(conf_t *conf)
     return conf_complain_at(conf->global->values[CONF_error_log].where, 0, "error-log: %s: %s", path, strerror(errno));
 }
 
-/** Standard error, and so every word to the operator, goes to what open_errors() has opened, or to where it went at the start. */
+/*
+ * Standard error, and so every word to the operator, goes to what open_errors() has opened, or to where it went at the start.
+ */
 static void redirect_errors(const service_t *service, conf_t *conf)
 {
     dup2(conf->error_fd != -1 ? conf->error_fd : service->first_stderr, STDERR_FILENO);
@@ -162,7 +164,7 @@ static bool is_same(const char *one, const char *other)
     return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
 }
 
-/** Says which changes wait for the next start. */
+/* Says which changes wait for the next start. */
 static void name_what_stays(const service_t *service, const conf_t *conf)
 {
     static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_num_name_resolution_threads};
@@ -217,7 +219,7 @@ static void on_discard(const weir_server_settings_t *settings)
     conf_destroy(&conf);
 }
 
-/** For tests: at a clean exit both pairs are equal. */
+/* For tests: at a clean exit both pairs are equal. */
 static void print_books(void)
 {
 #ifdef WEIR_CHECK_INVARIANTS

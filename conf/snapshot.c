@@ -74,7 +74,7 @@ static void destroy_listens(conf_t *conf)
     free(conf->listens.ssl_texts);
 }
 
-/** The only commands whose names libh2o allocates, and it leaves them behind. */
+/* The only commands whose names libh2o allocates, and it leaves them behind. */
 static void forget_command_names(h2o_globalconf_t *globalconf)
 {
     static const char *const names[] = {"header.add", "header.append",     "header.merge",
@@ -89,7 +89,7 @@ static void forget_command_names(h2o_globalconf_t *globalconf)
     }
 }
 
-/** libh2o leaves what it was given and the list of status pages behind. */
+/* libh2o leaves what it was given and the list of status pages behind. */
 void conf_retire(conf_t *conf)
 {
     h2o_globalconf_t *globalconf = &conf->globalconf;

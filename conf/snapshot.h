@@ -139,7 +139,9 @@ void conf_destroy(conf_t **conf);
 /** `name` itself if it is absolute, else beside the configuration file; in the arena. */
 const char *conf_beside(conf_t *conf, const char *name);
 
-/** The same, but `name` itself where only the directory weir is started in has such a file: h2o means that one. In the arena. */
+/**
+ * The same, but `name` itself where only the directory weir is started in has such a file: h2o means that one. In the arena.
+ */
 const char *conf_beside_or_here(conf_t *conf, const char *name);
 
 /** Fills conf->settings, and opens the access log of the global level. False after a complaint. */

@@ -18,6 +18,7 @@ static size_t least(size_t a, size_t b)
 size_t conf_distance(const char *a, const char *b)
 {
     const size_t a_len = strlen(a), b_len = strlen(b);
+
     size_t row[3][LONGEST + 1]; /* the one before last, the last, this one */
 
     if (a_len > LONGEST || b_len > LONGEST)

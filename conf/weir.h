@@ -11,9 +11,9 @@
 #define WEIR_VERSION "0.1.0"
 
 /**
- * Serves one router on `listen` ("127.0.0.1:8080", "8080", "[::]:80", "unix:/path") with default settings until SIGTERM, then drains.
- * Returns an exit status: 0 clean, 1 start-up failed (said on standard error), 3 the drain deadline passed. router and shared
- * must outlive the call. Once per process; takes over signals; not from a thread other than the main one.
+ * Serves one router on `listen` ("127.0.0.1:8080", "8080", "[::]:80", "unix:/path") with default settings until SIGTERM, then
+ * drains. Returns an exit status: 0 clean, 1 start-up failed (said on standard error), 3 the drain deadline passed. router and
+ * shared must outlive the call. Once per process; takes over signals; not from a thread other than the main one.
  */
 WEIR_API int weir_serve(const char *listen, const weir_router_t *router, weir_shared_t *shared);
 

@@ -12,7 +12,7 @@
 #include "conf/yaml_reader.h"
 #include "lib/base/must.h"
 
-/** Complains where the file is asked for, or about the file itself if nobody includes it. */
+/* Complains where the file is asked for, or about the file itself if nobody includes it. */
 static void complain_about_file(const char *path, const yoml_t *where, const char *what)
 {
     if (where != NULL)
@@ -21,7 +21,7 @@ static void complain_about_file(const char *path, const yoml_t *where, const cha
         conf_complain_at(path, 0, "%s", what);
 }
 
-/** Reads all of `fd` into malloc()ed memory. Returns a sentence on failure. */
+/* Reads all of `fd` into malloc()ed memory. Returns a sentence on failure. */
 static const char *read_all(int fd, size_t limit_bytes, char **out_text, size_t *out_len)
 {
     size_t capacity = 16384, len = 0;
@@ -57,7 +57,7 @@ static yoml_t *run_reader(conf_reader_t *reader)
     return root;
 }
 
-/** Whether the file is already being read, by its includer or further out. */
+/* Whether the file is already being read, by its includer or further out. */
 static bool is_cycle(const conf_reader_t *reader)
 {
     for (const conf_reader_t *outer = reader->includer; outer != NULL; outer = outer->includer)
@@ -75,7 +75,7 @@ static size_t include_count(const conf_reader_t *reader)
     return count;
 }
 
-/** Fills reader->text from the file it is about. Returns a sentence on failure. */
+/* Fills reader->text from the file it is about. Returns a sentence on failure. */
 static const char *open_and_read(conf_reader_t *reader, char **out_text)
 {
     int fd = open(reader->file, O_RDONLY | O_CLOEXEC);

@@ -5,8 +5,9 @@
  * @file  Reads YAML into the tree libh2o understands.
  *
  * Beyond plain YAML: `<<` merges a mapping or a list of mappings (keys that are written out win, then the earlier mapping), and
- * `!file NAME` stands for the document in that file, relative to the file that says it. A key given twice is an error unless it is a
- * directive that adds up (listen, header.add, …), and so is a second document. Aliases share nodes. All limits count a document as if its aliases were written out.
+ * `!file NAME` stands for the document in that file, relative to the file that says it. A key given twice is an error unless it
+ * is a directive that adds up (listen, header.add, …), and so is a second document. Aliases share nodes. All limits count a
+ * document as if its aliases were written out.
  *
  * FAILURE  NULL, after "file:line: what" on standard error.
  */

@@ -60,7 +60,7 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/** Directives that add up: h2o's own example says `listen` twice in a row. */
+/* Directives that add up: h2o's own example says `listen` twice in a row. */
 static bool may_repeat(const char *name)
 {
     static const char *const names[] = {"access-log", "error-doc", "file.mime.addtypes", "file.mime.removetypes", "listen",

@@ -27,8 +27,8 @@ void conf_entries_add(conf_entries_t *entries, yoml_t *key, yoml_t *value, bool 
 bool conf_entries_merge(conf_entries_t *entries, yoml_t *source);
 
 /**
- * Marks the entries that others overrule. Returns a key that is written twice and is no directive that adds up, or NULL. Reorders the
- * entries.
+ * Marks the entries that others overrule. Returns a key that is written twice and is no directive that adds up, or NULL.
+ * Reorders the entries.
  */
 const yoml_t *conf_entries_settle(conf_entries_t *entries);
 

@@ -29,7 +29,7 @@ static yoml_t *refuse(const conf_reader_t *reader, const yaml_event_t *event, co
     return NULL;
 }
 
-/** Bytes that are no UTF-8 are reported by offset only. */
+/* Bytes that are no UTF-8 are reported by offset only. */
 static size_t line_of_problem(const conf_reader_t *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
@@ -52,7 +52,7 @@ static bool next_event(conf_reader_t *reader, yaml_event_t *event)
                             reader->parser.problem != NULL ? reader->parser.problem : "this is no YAML");
 }
 
-/** Pays for `nodes` nodes that reach down to level `depth`. */
+/* Pays for `nodes` nodes that reach down to level `depth`. */
 static bool may_grow(conf_reader_t *reader, const yaml_event_t *event, size_t nodes, size_t depth)
 {
     if (depth > CONF_YAML_DEPTH)
@@ -174,7 +174,7 @@ static yoml_t *read_next_node(conf_reader_t *reader, size_t depth)
     return node;
 }
 
-/** Reads a key and its value and adds them. */
+/* Reads a key and its value and adds them. */
 static bool read_entry(conf_reader_t *reader, yaml_event_t *event, size_t depth, conf_entries_t *entries)
 {
     yoml_t *key = read_key(reader, event, depth);
@@ -259,7 +259,7 @@ static yoml_t *read_node(conf_reader_t *reader, yaml_event_t *event, size_t dept
     return node;
 }
 
-/** The next event must be of this type and means nothing more. */
+/* The next event must be of this type and means nothing more. */
 static bool expect_event(conf_reader_t *reader, yaml_event_type_t type, const char *otherwise)
 {
     yaml_event_t event;

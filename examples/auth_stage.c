@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 25 auth: whoever brings no bearer token is turned away before the router picks a service.
  *
  *   reads     the request's Authorization header

@@ -4,8 +4,8 @@
  *
  *   embed STOCK_PORT WEIR_PORT BACKEND_PORT DIRECTORY [TLS_PORT PEM_FILE]
  *
- * The same paths are reachable by libh2o's own front (STOCK_PORT), by Weir's (WEIR_PORT), and by Weir's with TLS (TLS_PORT; the file holds
- * a certificate and its key). SIGTERM ends it.
+ * The same paths are reachable by libh2o's own front (STOCK_PORT), by Weir's (WEIR_PORT), and by Weir's with TLS (TLS_PORT; the
+ * file holds a certificate and its key). SIGTERM ends it.
  */
 #include <netinet/in.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 00 begin: the request gets its id, the router its state.
  *
  *   reads     the request's headers, plan->request_id_header

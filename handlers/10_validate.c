@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 10 validate: whether the request is one, by the rules of HTTP and by this path's own limits.
  *
  *   reads     the request, plan->head_limits, plan->max_body_bytes

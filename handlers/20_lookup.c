@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 20 lookup: what the domain name stands for.
  *
  *   reads     x->request.host

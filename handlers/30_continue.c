@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 30 continue: who meets the expectation "100-continue", the backend or this proxy.
  *
  *   reads     the request's Expect headers

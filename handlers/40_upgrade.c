@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 40 upgrade: notes the wish to switch protocols; promises nothing yet.
  *
  *   reads     the request's Connection and Upgrade headers, plan->upgrades

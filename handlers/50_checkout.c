@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 50 checkout: which service takes this request, and where it lives.
  *
  *   reads     x->group                           (set by 20)

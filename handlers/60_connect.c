@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 60 connect: a connection to the backend, from the pool or a new one.
  *
  *   reads     x->target                          (set by 50), x->wants_fresh (set by 70)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 70 relay: the request to the backend, the response to the client.
  *
  *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
@@ -37,7 +37,7 @@ static void fail(weir_exchange_t *x, const weir_fault_t *fault)
     weir_refuse(x, fault);
 }
 
-/* Vegur e.1, e.3: the backend's first 100 is passed on, also after one of our own; a second one is an error. */
+/* Vegur: the backend's first 100 is passed on, also after one of our own; a second one is an error. */
 static void on_continue(weir_exchange_t *x, memory_t *memory)
 {
     if (x->request.version == 10)
@@ -133,7 +133,7 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     weir_headers_recase(x, &headers);
     if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)
         reply.content_length = UINT64_MAX; /* RFC 9110 §8.6: none for 204 */
-    /* Vegur e.2: nobody knows whether the client will still send the body it has announced. */
+    /* Vegur: nobody knows whether the client will still send the body it has announced. */
     reply.must_close = x->wants_continue;
     weir_relay_respond(x, &reply);
 }
@@ -192,7 +192,10 @@ static void cancel(weir_exchange_t *x, void *memory)
     ask_abandon(x);
 }
 
-/* RFC 9110 §7.8: Upgrade may be ignored. But a WebSocket client can do nothing with any other answer. False: it must be refused. */
+/*
+ * RFC 9110 §7.8: Upgrade may be ignored. But a WebSocket client can do nothing with any other answer. False: it must be
+ * refused.
+ */
 static bool settle_upgrade(weir_exchange_t *x)
 {
     const weir_header_t *upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);

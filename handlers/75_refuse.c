@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 75 refuse: the page for a request that was refused before a byte of a response was sent.
  *
  *   reads     x->fault                           (set by weir_refuse())

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 80 checkin: the service goes back to the router; a request without one makes its closing call.
  *
  *   reads     x->fault, x->has_group, x->was_connected

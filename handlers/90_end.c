@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * 90 end: the router's last word, and the request's line in the log.
  *
  *   reads     the request, the journal, x->fault

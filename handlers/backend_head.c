@@ -104,7 +104,7 @@ weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2)
     return via;
 }
 
-/* In the order of spec d.1; what the client sent is replaced in its place, all later copies go. */
+/* In Vegur's order; what the client sent is replaced in its place, all later copies go. */
 static void put_own(weir_exchange_t *x, weir_headers_t *headers)
 {
     const weir_plan_t *plan = x->plan;

@@ -2,7 +2,7 @@
 #ifndef WEIR_HANDLERS_BACKEND_HEAD_H
 #define WEIR_HANDLERS_BACKEND_HEAD_H
 /**
- * @file  The request head as the backend gets it (spec d), and what both directions do to header names.
+ * @file  The request head as the backend gets it, and what both directions do to header names.
  *
  * MEMORY   Everything lies in x->arena; the request's own headers stay as they came.
  */
@@ -20,7 +20,9 @@ weir_span_t weir_backend_take_host(const weir_exchange_t *x, weir_headers_t *hea
 /** What the backend is asked for: what the router has put in its place (service_backend), else the request's own target. */
 weir_span_t weir_backend_path(const weir_exchange_t *x);
 
-/** What is added to Via: of a message that came by HTTP/2, with that version (RFC 9110 §7.6.3; Vegur says 1.1 of everything). */
+/**
+ * What is added to Via: of a message that came by HTTP/2, with that version (RFC 9110 §7.6.3; Vegur says 1.1 of everything).
+ */
 weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2);
 
 /** A copy of `headers` with room for a few more. */

@@ -22,8 +22,9 @@ extern const weir_stage_t weir_stage_end;      /* 90 */
 extern const weir_stage_t *const weir_stages[];
 
 /**
- * Merges the built-in stages with `extra` (count of them, any order) into `out` (room for WEIR_STAGES_MAX + 1, NULL at the end).
- * Returns the number of stages, or 0 with a sentence in `error`: a number taken twice, above 74 but not ours, no enter, too many.
+ * Merges the built-in stages with `extra` (count of them, any order) into `out` (room for WEIR_STAGES_MAX + 1, NULL at the
+ * end). Returns the number of stages, or 0 with a sentence in `error`: a number taken twice, above 74 but not ours, no enter,
+ * too many.
  */
 size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const weir_stage_t **out, char *error,
                          size_t error_size);

@@ -7,8 +7,8 @@
  * Each ask_… opens one question about `x` (there must be none open) and calls then() once with the answer: on the spot,
  * after the callback has returned, if the router answered inside it; else from the loop. The answer is borrowed for the call.
  * A question open longer than plan->router_timeout_ms is answered with weir_fault_router_timeout in the router's place and
- * abandoned: when the router answers at last, a picked service becomes x->service, to be checked in by 80, and the rest is dropped.
- * If the client goes, ask_abandon() does the same without an answer.
+ * abandoned: when the router answers at last, a picked service becomes x->service, to be checked in by 80, and the rest is
+ * dropped. If the client goes, ask_abandon() does the same without an answer.
  */
 #include "lib/http/logfmt.h"
 #include "lib/walk/exchange.h"

@@ -11,8 +11,8 @@
 typedef struct weir_module weir_module_t;
 
 /**
- * Opens the router `name`: a built-in name (table, stub) or, if it contains a '/' or ends in ".so", the path of a shared object.
- * NULL on failure, with a sentence in `error`: no such file, no symbol weir_router, a size that is not understood,
+ * Opens the router `name`: a built-in name (table, stub) or, if it contains a '/' or ends in ".so", the path of a shared
+ * object. NULL on failure, with a sentence in `error`: no such file, no symbol weir_router, a size that is not understood,
  * members beyond the ones this proxy knows that are not NULL, a required callback missing.
  */
 weir_module_t *weir_module_open(const char *name, char *error, size_t error_size);

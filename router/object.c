@@ -33,7 +33,7 @@ static bool copy_bytes(int from, int to)
     return count == 0;
 }
 
-/** A copy of the file, or -1. */
+/* A copy of the file, or -1. */
 static int make_copy(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -70,7 +70,7 @@ static bool is_loaded(int copy)
     return handle != NULL;
 }
 
-/** From its place, under a name that no other load of ours has used lately: "dir///file". */
+/* From its place, under a name that no other load of ours has used lately: "dir///file". */
 static void *load_in_place(const char *path)
 {
     static _Atomic unsigned loads;
@@ -90,7 +90,7 @@ static void *load_in_place(const char *path)
     return handle;
 }
 
-/** dlerror()'s sentence, without the spelling of the name that it begins with. */
+/* dlerror()'s sentence, without the spelling of the name that it begins with. */
 static void explain(const char *path, char *error, size_t error_size)
 {
     const char *sentence = dlerror(), *colon;

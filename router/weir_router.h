@@ -108,8 +108,8 @@ WEIR_API void weir_backend_use_tls(weir_q_backend_t *q, weir_backend_tls_t *tls)
 /** What logs call this service; default: its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
 /**
- * The path and query that this service is asked for; default: the request's target. What does not begin with '/', or holds a space or
- * a control character, is left out. Since ABI 3.
+ * The path and query that this service is asked for; default: the request's target. What does not begin with '/', or holds a
+ * space or a control character, is left out. Since ABI 3.
  */
 WEIR_API void weir_backend_target(weir_q_backend_t *q, weir_span_t target);
 /** 200 … 599; default: fault->status. */
@@ -202,7 +202,10 @@ WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, .
  * router then gets. Returns false after weir_config_wrong(): the proxy does not start, or a reload leaves all as it is.
  */
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
-/** Called once after the last request with what configure had set; then the module is unloaded. No thread of its own may be left. */
+/**
+ * Called once after the last request with what configure had set; then the module is unloaded. No thread of its own may be
+ * left.
+ */
 typedef void weir_router_release_t(weir_shared_t *shared);
 
 #endif

@@ -2,6 +2,7 @@
 # The house style, as far as a machine can see it.
 use lib 't/lib';
 use Weir::Test;
+use Encode qw(decode);
 use File::Find;
 
 chdir root_dir();
@@ -55,6 +56,73 @@ subtest 'no tabs, no trailing blanks, a newline at the end' => sub {
         push @wrong, 'no newline at the end' if $text !~ /\n\z/;
         is("@wrong", '', $file);
     }
+};
+
+subtest 'no line is longer than 128 characters' => sub {
+    my @long;
+    for my $file (files(qr/\.(?:[ch]|def)$/, @rooms, qw(examples t))) {
+        my $line = 0;
+        for (split /\n/, decode('UTF-8', read_file($file))) {
+            $line++;
+            push @long, "$file:$line: " . length if length > 128;
+        }
+    }
+    is_deeply(\@long, [], 'none');
+};
+
+# Whether a line at the top of a function declares something.
+sub is_declaration {
+    my ($line) = @_;
+    return $line =~ /^[ ]{4}(?!(?:return|goto|else|case|if|while|for|do|switch|break|continue|default)\b)
+        (?:(?:static|const|struct|enum|union|unsigned|volatile|_Atomic|__thread)\s+)*
+        [A-Za-z_]\w*(?:\s+const)?(?:\s+\**|\s*\*+\s*)(?:const\s+)?(?:\(\*\s*)?[A-Za-z_]\w*\)?\s*(?:\[[^\]]*\]|\([^;=]*\))?\s*[=;,:]/x;
+}
+
+# The number of the first line behind a function's declarations, or undef if it begins with something else.
+sub behind_declarations {
+    my ($lines, $at) = @_;
+    my $last;
+    while ($at < @$lines) {
+        my $next = $lines->[ $at + 1 ] // '';
+        if ($lines->[$at] =~ m{^$|^    /\*.*\*/$}) {
+            last unless is_declaration($next);
+            $at++;
+            next;
+        }
+        last unless is_declaration($lines->[$at]);
+        my $depth = 0;
+        while (1) {
+            my $bare = $lines->[$at] =~ s{"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|/\*.*?\*/}{}gr;
+            $depth += ($bare =~ tr/([{//) - ($bare =~ tr/)]}//);
+            last if $depth == 0 && $bare =~ /;\s*$/;
+            $at++;
+        }
+        $last = ++$at;
+    }
+    return $last;
+}
+
+subtest 'one dialect' => sub {
+    my (@comments, @declarations, @questions, @pointers, @sides);
+    for my $file (files(qr/\.(?:[ch]|def)$/, @rooms, qw(examples t))) {
+        my @lines = split /\n/, read_file($file);
+        for my $at (0 .. $#lines) {
+            my $where = "$file:" . ($at + 1);
+            push @comments, $where if $file =~ /\.c$/ && $lines[$at] =~ m{^\s*/\*\*(?:\s|$)};
+            push @pointers, $where if $lines[$at] =~ /\b(?:spec [a-z]\b|notes \d|architecture \d|Vegur [a-z]\.\d)/;
+            push @questions, "$where: $1"
+                if $file !~ m{^t/} && $lines[$at] =~ /^(?:static |inline )*void (?!weir_must_)(\w+_(?:is|was|were|has|may|must|can)_\w+|(?:is|was|were|has|may|can)_\w+)\(/;
+            push @sides, $where if $file =~ m{^lib/wire/} && $lines[$at] =~ /^(?!static)\w.*\bhttp[12]_\w+\(/;
+            next unless $lines[$at] eq '{';
+            my $behind = behind_declarations(\@lines, $at + 1);
+            push @declarations, "$file:" . ($behind + 1) if defined $behind && $lines[$behind] !~ /^(?:\s*\}?)$/;
+        }
+    }
+    is_deeply(\@comments,     [], '/** */ is for headers, /* */ for sources');
+    is_deeply(\@declarations, [], 'a blank line behind the declarations at the top of a function');
+    is_deeply(\@questions,    [], 'what returns nothing is not named like a question');
+    is_deeply(\@pointers,     [], 'nothing points to a page that is not in the tree');
+    is_deeply(\@sides,        [], 'functions of HTTP/1 and HTTP/2 say which side they are on');
 };
 
 subtest 'what is generated agrees with its source' => sub {

@@ -165,8 +165,13 @@ subtest 'te: trailers and OPTIONS * are fine' => sub {
 };
 
 subtest 'many streams at once, answered as they are ready' => sub {
+    my $gate = temp_path('gate');
     my $slow = backend(sub {
-        $_[0]->serve(sub { select undef, undef, undef, 0.3 if $_[0] =~ /slow/; simple_response($_[0] =~ /slow/ ? 'slow' : 'quick') });
+        $_[0]->serve(sub {
+            return simple_response('quick') if $_[0] !~ /slow/;
+            wait_for { -e $gate };
+            return simple_response('slow');
+        });
     });
     my $own = proxy(backends => [$slow]);
     my $h2  = Weir::Http2->connect($own->port);
@@ -174,6 +179,7 @@ subtest 'many streams at once, answered as they are ready' => sub {
     my @quick = map { $h2->request(path => '/quick') } 1 .. 20;
     $h2->wait(end => $_) for @quick;
     is(scalar(grep { $h2->stream($_)->{end} } @slow), 0, 'the slow ones do not hold up the quick ones');
+    write_file($gate, '');
     is(scalar(grep { $h2->response($_)->{body} eq 'slow' } @slow),   5,  'the slow ones come');
     is(scalar(grep { $h2->response($_)->{body} eq 'quick' } @quick), 20, 'the quick ones have come');
 };

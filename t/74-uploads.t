@@ -29,7 +29,7 @@ my $backend = backend(sub {
         $does{ $c->case_of($head) }->($c, $head) or return;
     }
 });
-my $proxy = proxy(backends => [$backend], path => { 'weir.idle-timeout' => ms(2000), 'weir.first-byte-timeout' => ms(300) });
+my $proxy = proxy(backends => [$backend], path => { 'weir.idle-timeout' => ms(2000), 'weir.first-byte-timeout' => ms(2000) });
 
 sub head_of { my ($path, $framing, $method) = @_; return ($method // 'POST') . " /$path HTTP/1.1\r\nHost: a\r\n$framing\r\n\r\n" }
 my $chunked = 'Transfer-Encoding: chunked';

@@ -114,7 +114,7 @@ void weir_access_log_close(weir_access_log_t *log)
     pthread_mutex_unlock(&writer.lock);
 }
 
-/** Under the log's lock. */
+/* Under the log's lock. */
 static bool append(weir_access_log_t *log, const char *line, size_t len)
 {
     if (len > LOG_BYTES - log->filling_bytes - log->writing_bytes)
@@ -124,7 +124,7 @@ static bool append(weir_access_log_t *log, const char *line, size_t len)
     return true;
 }
 
-/** Under the log's lock. Whether no line is missing any more without the log saying so. */
+/* Under the log's lock. Whether no line is missing any more without the log saying so. */
 static bool confess_drops(weir_access_log_t *log)
 {
     char line[80];
@@ -184,7 +184,7 @@ void weir_access_log_reopen_all(void)
 
 /* ---- the writer ---- */
 
-/** The only place where stop() may cut the thread off: no lock is held here. */
+/* The only place where stop() may cut the thread off: no lock is held here. */
 static ssize_t write_cancellable(int fd, const char *bytes, size_t len)
 {
     int before;
@@ -201,7 +201,7 @@ static ssize_t write_cancellable(int fd, const char *bytes, size_t len)
     return written;
 }
 
-/** Returns how many lines could not be written: the disk is full, or the reader of a pipe is gone. */
+/* Returns how many lines could not be written: the disk is full, or the reader of a pipe is gone. */
 static uint64_t write_all(int fd, const char *bytes, size_t len)
 {
     uint64_t lost = 0;
@@ -220,7 +220,7 @@ static uint64_t write_all(int fd, const char *bytes, size_t len)
     return lost;
 }
 
-/** Takes what is there from the callers. Returns its size. */
+/* Takes what is there from the callers. Returns its size. */
 static size_t take(weir_access_log_t *log)
 {
     char *full;
@@ -241,7 +241,7 @@ static size_t take(weir_access_log_t *log)
     return log->writing_bytes;
 }
 
-/** Returns how many bytes were written; 0 if not all could be: such a log is not worth a busy writer. */
+/* Returns how many bytes were written; 0 if not all could be: such a log is not worth a busy writer. */
 static size_t drain(weir_access_log_t *log)
 {
     size_t len = take(log);
@@ -254,7 +254,7 @@ static size_t drain(weir_access_log_t *log)
     return lost == 0 ? len : 0;
 }
 
-/** Returns the size of the largest batch. */
+/* Returns the size of the largest batch. */
 static size_t drain_all(void)
 {
     size_t largest = 0;
@@ -276,7 +276,7 @@ static void pause_ms(long ms)
     nanosleep(&pause, NULL);
 }
 
-/** Under the writer's lock. */
+/* Under the writer's lock. */
 static bool is_anything_left(void)
 {
     bool is_left = false;
@@ -289,7 +289,7 @@ static bool is_anything_left(void)
     return is_left;
 }
 
-/** Returns false when it is time to end. */
+/* Returns false when it is time to end. */
 static bool wait_for_lines(void)
 {
     bool may_go_on;
@@ -317,7 +317,7 @@ static void destroy_log(weir_access_log_t *log)
     free(log);
 }
 
-/** Frees the logs that nobody has open. They are empty: this follows a round that found nothing. */
+/* Frees the logs that nobody has open. They are empty: this follows a round that found nothing. */
 static void forget_closed(void)
 {
     pthread_mutex_lock(&writer.lock);

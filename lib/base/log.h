@@ -13,8 +13,8 @@
 typedef struct weir_access_log weir_access_log_t;
 
 /**
- * Opens a log: "-" is standard output. Two opens of one path give one log, which stays until both are closed. NULL with errno if
- * the file can't be opened. Any thread.
+ * Opens a log: "-" is standard output. Two opens of one path give one log, which stays until both are closed. NULL with errno
+ * if the file can't be opened. Any thread.
  */
 weir_access_log_t *weir_access_log_open(const char *path);
 

@@ -18,6 +18,7 @@ static inline char weir_lower(char c)
 static inline uint64_t weir_word(const char *at)
 {
     uint64_t word;
+
     memcpy(&word, at, sizeof(word));
     return word;
 }
@@ -29,10 +30,14 @@ static inline uint64_t weir_lower_word(uint64_t word)
     uint64_t low7 = word & (0x7f * ones); /* so that no sum below carries into the next byte */
     uint64_t from_a = low7 + (0x80 - 'A') * ones, beyond_z = low7 + (0x7f - 'Z') * ones;
     uint64_t is_upper = from_a & ~beyond_z & ~word & (0x80 * ones);
+
     return word | is_upper >> 2; /* 0x80 becomes 0x20 */
 }
 
-/** Copies `bytes` to `at` and returns the end. Heads are made of many short spans: for those a call would cost more than the copy. */
+/**
+ * Copies `bytes` to `at` and returns the end. Heads are made of many short spans: for those a call would cost more than the
+ * copy.
+ */
 static inline char *weir_append(char *at, weir_span_t bytes)
 {
     size_t length = bytes.len;

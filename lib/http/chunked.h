@@ -44,7 +44,10 @@ weir_chunk_event_t weir_chunk_decode(weir_chunk_decoder_t *decoder, weir_arena_t
 /** How many payload bytes of the current chunk are still to come; 0 between chunks. */
 uint64_t weir_chunk_remaining(const weir_chunk_decoder_t *decoder);
 
-/** After END: the trailer fields, into `out` (grows in `arena`). Framing and routing fields among them are left out (RFC 9110 §6.5.1). */
+/**
+ * After END: the trailer fields, into `out` (grows in `arena`). Framing and routing fields among them are left out (RFC 9110
+ * §6.5.1).
+ */
 void weir_chunk_trailers(const weir_chunk_decoder_t *decoder, weir_arena_t *arena, weir_headers_t *out);
 
 /** Whether a field of this name may stand in a trailer section, and so be passed on behind a body. */

@@ -2,7 +2,7 @@
 #ifndef WEIR_HTTP_EXPECT_H
 #define WEIR_HTTP_EXPECT_H
 /**
- * @file  Expect and Upgrade: the two fields that change what happens next (spec e, f). Pure.
+ * @file  Expect and Upgrade: the two fields that change what happens next. Pure.
  */
 #include "lib/base/fault.h"
 #include "lib/http/headers.h"

@@ -59,13 +59,14 @@ static inline const char *weir_skip_chars(const char *at, const char *end, unsig
 }
 
 /*
- * The same for long runs of bytes: what is no control, eight at a time. Of a word, marks (0x80) the bytes below `least` (at most
- * 0x80) and DEL; exact up to the first of them, the subtractions borrow from there on.
+ * The same for long runs of bytes: what is no control, eight at a time. Of a word, marks (0x80) the bytes below `least` (at
+ * most 0x80) and DEL; exact up to the first of them, the subtractions borrow from there on.
  */
 static inline uint64_t weir_mark_controls(uint64_t word, uint64_t least)
 {
     const uint64_t ones = 0x0101010101010101;
     uint64_t not_del = word ^ (0x7f * ones);
+
     return (((word - least * ones) & ~word) | ((not_del - ones) & ~not_del)) & (0x80 * ones);
 }
 

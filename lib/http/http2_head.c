@@ -34,6 +34,7 @@ static weir_span_t *pseudo_of(weir_http2_head_t *head, weir_span_t name)
 static bool is_made_of(weir_span_t bytes, unsigned classes)
 {
     const char *end = bytes.base + bytes.len;
+
     return weir_skip_chars(bytes.base, end, classes) == end;
 }
 
@@ -58,6 +59,7 @@ static const weir_fault_t *check_field(const weir_http2_head_t *head, const weir
 static weir_span_t copy_of(weir_arena_t *arena, weir_span_t bytes)
 {
     char *copy = weir_arena_alloc(arena, bytes.len + 1);
+
     memcpy(copy, bytes.base, bytes.len);
     copy[bytes.len] = '\0'; /* libh2o reads one byte beyond a port */
     return (weir_span_t){copy, bytes.len};
@@ -67,6 +69,7 @@ void weir_http2_head_add(weir_http2_head_t *head, weir_arena_t *arena, const wei
                          weir_span_t value)
 {
     bool is_pseudo = name.len > 0 && name.base[0] == ':';
+
     head->total_bytes += (is_pseudo ? 0 : name.len + FIELD_EXTRA) + value.len;
     head->count += !is_pseudo;
     if (head->fault != NULL)
@@ -89,6 +92,7 @@ static void join_cookies(weir_headers_t *headers, weir_arena_t *arena)
     const weir_span_t cookie = WEIR_SPAN("cookie");
     weir_header_t *first = NULL;
     size_t crumbs = 0, bytes = 0, kept = 0;
+
     for (size_t i = 0; i < headers->count; i++) {
         if (!weir_header_is(&headers->at[i], WEIR_HEADER_OTHER, cookie))
             continue;
@@ -132,6 +136,7 @@ static const weir_fault_t *settle_host(weir_http2_head_t *head, weir_arena_t *ar
     const weir_header_t *host = weir_headers_find(&head->headers, WEIR_HEADER_HOST);
     weir_span_t name;
     int32_t port;
+
     if (weir_headers_count(&head->headers, WEIR_HEADER_HOST) > 1)
         return &weir_fault_duplicate_host;
     if (head->authority.base == NULL && host == NULL)
@@ -157,6 +162,7 @@ static const weir_fault_t *settle_path(weir_http2_head_t *head, const weir_head_
 {
     weir_span_t *path = &head->path;
     bool is_star = weir_span_equal(*path, WEIR_SPAN("*")) && weir_span_equal(head->method, WEIR_SPAN("OPTIONS"));
+
     if (head->method.len + path->len + LINE_EXTRA > limits->line_bytes)
         return &weir_fault_request_line_too_long;
     if (path->len == 0 || (path->base[0] != '/' && !is_star) || !is_made_of(*path, WEIR_CHAR_TARGET) ||
@@ -188,6 +194,7 @@ const weir_fault_t *weir_http2_head_finish(weir_http2_head_t *head, weir_arena_t
                                            bool has_body, weir_framing_t *out_framing)
 {
     const weir_fault_t *fault = head->fault;
+
     *out_framing = (weir_framing_t){WEIR_FRAMING_NONE, 0};
     if (fault == NULL)
         fault = settle_method(head, arena);

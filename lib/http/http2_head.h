@@ -2,7 +2,8 @@
 #ifndef WEIR_HTTP_HTTP2_HEAD_H
 #define WEIR_HTTP_HTTP2_HEAD_H
 /**
- * @file  A request's fields as HTTP/2 brings them, one by one, made into what an HTTP/1.1 head would have said (RFC 9113 §8.2, §8.3).
+ * @file  A request's fields as HTTP/2 brings them, one by one, made into what an HTTP/1.1 head would have said (RFC 9113 §8.2,
+ * §8.3).
  *
  * Pure: no I/O, no clock; everything kept is a copy in the arena it is given. Whoever decodes HPACK has already refused
  * pseudo-fields that are unknown, missing, double or late, names that are not lower case, and fields of the connection.
@@ -25,10 +26,10 @@ void weir_http2_head_add(weir_http2_head_t *head, weir_arena_t *arena, const wei
                          weir_span_t value);
 
 /**
- * When all fields are there: the path as it is forwarded, cookie crumbs joined, Host made of :authority, the body's framing (chunked if its
- * length is not told). An extended CONNECT becomes the GET with Connection and Upgrade that it stands for. Faults:
- * those noted; connect_refused, unsupported_protocol, request_line_too_long, bad_target, duplicate_host,
- * missing_host, bad_host (also a Host that contradicts :authority), those of weir_framing_of_request().
+ * When all fields are there: the path as it is forwarded, cookie crumbs joined, Host made of :authority, the body's framing
+ * (chunked if its length is not told). An extended CONNECT becomes the GET with Connection and Upgrade that it stands for.
+ * Faults: those noted; connect_refused, unsupported_protocol, request_line_too_long, bad_target, duplicate_host, missing_host,
+ * bad_host (also a Host that contradicts :authority), those of weir_framing_of_request().
  */
 WEIR_CHECKED const weir_fault_t *weir_http2_head_finish(weir_http2_head_t *head, weir_arena_t *arena,
                                                         const weir_head_limits_t *limits, bool has_body,

@@ -7,11 +7,11 @@
  * Pure: no I/O, no clock, no allocation, no state. It may be asked again about a growing buffer; what it says of some bytes is
  * final unless it is PARTIAL, however they came.
  *
- * Version 1: one line of at most 107 bytes that ends in CRLF; single spaces, addresses of the family that is named, ports without
- * leading zeros; whatever follows UNKNOWN is ignored.
+ * Version 1: one line of at most 107 bytes that ends in CRLF; single spaces, addresses of the family that is named, ports
+ * without leading zeros; whatever follows UNKNOWN is ignored.
  * Version 2: commands LOCAL (whose block is ignored) and PROXY; families UNSPEC (the same), INET, INET6 and UNIX, streams only.
- * TLVs must fill the rest of the block exactly. A known one that comes twice, has the wrong size, or a CRC32C that does not fit,
- * breaks the header; unknown ones are skipped.
+ * TLVs must fill the rest of the block exactly. A known one that comes twice, has the wrong size, or a CRC32C that does not
+ * fit, breaks the header; unknown ones are skipped.
  */
 #include "weir_types.h"
 

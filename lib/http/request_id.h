@@ -2,7 +2,7 @@
 #ifndef WEIR_HTTP_REQUEST_ID_H
 #define WEIR_HTTP_REQUEST_ID_H
 /**
- * @file  Request ids: which of a client's we believe, and how ours look (spec d.3). Pure: randomness is given.
+ * @file  Request ids: which of a client's we believe, and how ours look. Pure: randomness is given.
  */
 #include "weir_types.h"
 

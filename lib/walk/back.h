@@ -31,8 +31,8 @@ void weir_back_release(weir_exchange_t *x);
 bool weir_back_is_stale(const weir_exchange_t *x);
 
 /**
- * Whether it is certain that the backend has not acted on the request sent to x->back: HTTP/2, and the backend has said so (RFC 9113
- * §8.7: REFUSED_STREAM, or a GOAWAY that does not count it), or the request never left.
+ * Whether it is certain that the backend has not acted on the request sent to x->back: HTTP/2, and the backend has said so (RFC
+ * 9113 §8.7: REFUSED_STREAM, or a GOAWAY that does not count it), or the request never left.
  */
 bool weir_back_is_untouched(const weir_exchange_t *x);
 
@@ -72,7 +72,8 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
                       const weir_relay_events_t *events);
 
 /** In on_response: forwards this head and then the body, framed as head->framing says, to the client. Bodies of up to 64 KiB
- * are collected first, so that a backend that dies can still become a page (spec h.3). Sets x->has_responded once bytes go out. */
+ * are collected first, so that a backend that dies can still become a page. Sets x->has_responded once bytes go out.
+ */
 void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head);
 
 /** In on_response of a 101: forwards the head and joins both connections until both directions have ended or were idle. */

@@ -148,7 +148,8 @@ void weir_exchange_start(weir_exchange_t *x);
 /**
  * Tells that the client is gone (reset, or its connection had to be closed) before its response was complete: cancels the
  * stage that waits and jumps to 80, or lets a stage from 75 on finish. x->front must be NULL already. Called from
- * the loop, never from inside a stage's enter. Harmless the second time. If no status went to the client, the log shows the fault's.
+ * the loop, never from inside a stage's enter. Harmless the second time. If no status went to the client, the log shows the
+ * fault's.
  */
 void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault);
 

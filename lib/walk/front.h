@@ -4,12 +4,14 @@
 /**
  * @file  What a stage may ask of the client's side. Implemented by lib/wire and by t/unit/fake_wire.c.
  *
- * Every call is harmless when the client is gone (x->front is NULL); callbacks then still run, from the loop, but for those of a
- * stage that was cancelled.
+ * Every call is harmless when the client is gone (x->front is NULL); callbacks then still run, from the loop, but for those of
+ * a stage that was cancelled.
  */
 #include "lib/walk/exchange.h"
 
-/** A response head for the client. Borrowed for the call. Date, Server, Connection and framing fields are the front's to write. */
+/**
+ * A response head for the client. Borrowed for the call. Date, Server, Connection and framing fields are the front's to write.
+ */
 typedef struct weir_reply_head {
     uint16_t status;
     weir_span_t reason; /* empty: the registered one */

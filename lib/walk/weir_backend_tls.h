@@ -18,8 +18,8 @@ typedef struct weir_backend_tls_settings {
 } weir_backend_tls_settings_t;
 
 /**
- * Makes one, for any number of backends, requests and threads; in configure, say. It remembers sessions, so that handshakes are short. The
- * settings are copied. NULL: what is wrong stands in `problem` (`problem_bytes` of room). Since ABI 3.
+ * Makes one, for any number of backends, requests and threads; in configure, say. It remembers sessions, so that handshakes are
+ * short. The settings are copied. NULL: what is wrong stands in `problem` (`problem_bytes` of room). Since ABI 3.
  */
 WEIR_API weir_backend_tls_t *weir_backend_tls_create(const weir_backend_tls_settings_t *settings, char *problem,
                                                      size_t problem_bytes);

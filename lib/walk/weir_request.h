@@ -19,7 +19,9 @@ WEIR_API weir_span_t weir_request_path(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_query(const weir_request_t *request);
 /** The path of the configuration that this router stands at: "/", "/api". */
 WEIR_API weir_span_t weir_request_mount(const weir_request_t *request);
-/** The end of the target that lies below it: "/b?c" of "/api/b?c" at "/api", "b?c" of "/b?c" at "/", empty of "/api" at "/api". */
+/**
+ * The end of the target that lies below it: "/b?c" of "/api/b?c" at "/api", "b?c" of "/b?c" at "/", empty of "/api" at "/api".
+ */
 WEIR_API weir_span_t weir_request_below(const weir_request_t *request);
 /** What the client calls the host, byte for byte, with its port if it named one. */
 WEIR_API weir_span_t weir_request_authority(const weir_request_t *request);
@@ -43,25 +45,28 @@ WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
 WEIR_API uint16_t weir_request_peer_port(const weir_request_t *request);
 
 /**
- * Whether a PROXY header named the client: peer_ip and peer_port are its source, scheme is "https" if its destination port is 443.
- * What else it said is the same for all requests of a connection. The sender's bytes as they came, not checked, base NULL where it said
- * nothing: the name asked for (SNI), the ALPN protocol, an id of at most 128 bytes for the connection.
+ * Whether a PROXY header named the client: peer_ip and peer_port are its source, scheme is "https" if its destination port is
+ * 443. What else it said is the same for all requests of a connection. The sender's bytes as they came, not checked, base NULL
+ * where it said nothing: the name asked for (SNI), the ALPN protocol, an id of at most 128 bytes for the connection.
  */
 WEIR_API bool weir_request_is_proxied(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_authority(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_alpn(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_unique_id(const weir_request_t *request);
-/** Whether the client came to the sender by TLS; then perhaps the version ("TLSv1.3"), the cipher, its certificate's common name. */
+/**
+ * Whether the client came to the sender by TLS; then perhaps the version ("TLSv1.3"), the cipher, its certificate's common
+ * name.
+ */
 WEIR_API bool weir_request_proxy_ssl(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_version(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_cipher(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_proxy_ssl_cn(const weir_request_t *request);
 
 /**
- * Whether the client has shown a certificate in its TLS handshake with this proxy, that the listener's client-ca-file vouches for (any
- * other ends the handshake); in a session that was resumed, when the session began. What it says is the same for all requests of a connection, is
- * read at the first question about it, and is never a part of something longer: base is NULL where there is no certificate, nothing, or
- * more than 4096 bytes. A PROXY header says nothing about it. All since ABI 4.
+ * Whether the client has shown a certificate in its TLS handshake with this proxy, that the listener's client-ca-file vouches
+ * for (any other ends the handshake); in a session that was resumed, when the session began. What it says is the same for all
+ * requests of a connection, is read at the first question about it, and is never a part of something longer: base is NULL where
+ * there is no certificate, nothing, or more than 4096 bytes. A PROXY header says nothing about it. All since ABI 4.
  */
 WEIR_API bool weir_request_client_certificate(const weir_request_t *request);
 /** Its subject and its issuer as in RFC 2253, printable: "CN=alice,OU=ops,O=Example". An empty one is there, and empty. */
@@ -82,8 +87,8 @@ typedef enum weir_client_name {
     WEIR_CLIENT_NAME_IP = 3,  /* "192.0.2.1", "2001:db8::1"  */
 } weir_client_name_t;
 /**
- * Name `index` of its subjectAltName, as written there. Of other kinds, empty, or with a byte that is no visible ASCII: left out, as are
- * all behind the hundredth. False, and untouched outputs, beyond the last.
+ * Name `index` of its subjectAltName, as written there. Of other kinds, empty, or with a byte that is no visible ASCII: left
+ * out, as are all behind the hundredth. False, and untouched outputs, beyond the last.
  */
 WEIR_API bool weir_request_client_name_at(const weir_request_t *request, size_t index, weir_client_name_t *out_kind,
                                           weir_span_t *out_name);
@@ -127,9 +132,9 @@ WEIR_API uint64_t weir_request_body_bytes(const weir_request_t *request);
 WEIR_API uint64_t weir_request_response_bytes(const weir_request_t *request);
 
 /**
- * The value of the first header of this name (letters of either case are equal) in the backend's final response or its 101, as it
- * came: before anything was removed or added. base is NULL if there is none. Available in additional_headers to the client, and
- * from then on if the router has terminate or log; elsewhere there are none.
+ * The value of the first header of this name (letters of either case are equal) in the backend's final response or its 101, as
+ * it came: before anything was removed or added. base is NULL if there is none. Available in additional_headers to the client,
+ * and from then on if the router has terminate or log; elsewhere there are none.
  */
 WEIR_API weir_span_t weir_request_response_header(const weir_request_t *request, weir_span_t name);
 WEIR_API size_t weir_request_response_header_count(const weir_request_t *request);
@@ -147,15 +152,19 @@ typedef enum weir_outcome {
 WEIR_API weir_outcome_t weir_request_outcome(const weir_request_t *request);
 
 /**
- * Writes where the time went, as consecutive intervals in rounded ms, into `buffer` (`size` bytes, NUL-terminated if size is not 0):
- * "init 0, accepted_to_pre_connect 1, connect_time 2, connect_time_to_pre_proxy 0, pre_proxy_to_headers_sent 0,
+ * Writes where the time went, as consecutive intervals in rounded ms, into `buffer` (`size` bytes, NUL-terminated if size is
+ * not 0): "init 0, accepted_to_pre_connect 1, connect_time 2, connect_time_to_pre_proxy 0, pre_proxy_to_headers_sent 0,
  * headers_sent_to_last_packet_sent 3, last_packet_sent_to_first_packet_recv 9, first_packet_recv_to_last_packet_recv 2,
- * last_packet_recv_to_responded 0, total 17". Events that did not happen are left out; of several attempts the last one counts. Before the end
- * of the response the last interval is "…_until_end": to now. Returns the length; what does not fit is cut behind a whole interval.
+ * last_packet_recv_to_responded 0, total 17". Events that did not happen are left out; of several attempts the last one counts.
+ * Before the end of the response the last interval is "…_until_end": to now. Returns the length; what does not fit is cut
+ * behind a whole interval.
  */
 WEIR_API size_t weir_request_report(const weir_request_t *request, char *buffer, size_t size);
 
-/** The clocks and the dice of a router; on the request's thread only. Monotonic, in ms; wall, in ms since the Unix epoch; 64 random bits. */
+/**
+ * The clocks and the dice of a router; on the request's thread only. Monotonic, in ms; wall, in ms since the Unix epoch; 64
+ * random bits.
+ */
 WEIR_API uint64_t weir_now_ms(const weir_request_t *request);
 WEIR_API uint64_t weir_wall_ms(const weir_request_t *request);
 WEIR_API uint64_t weir_random(const weir_request_t *request);

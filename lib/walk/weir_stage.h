@@ -41,19 +41,22 @@ typedef struct weir_stage {
 } weir_stage_t;
 
 /**
- * Answers the client with `status` (200 … 599; anything else is refused with router_bad_answer) and `body` (copied; a HEAD gets its
- * length only), then is weir_done(): the walk goes on to 80 when the reply is out. It is the stage's verdict, in enter or later:
- * no other may follow, and cancel does not run any more. Not from 75 on, nor once a response has begun.
+ * Answers the client with `status` (200 … 599; anything else is refused with router_bad_answer) and `body` (copied; a HEAD gets
+ * its length only), then is weir_done(): the walk goes on to 80 when the reply is out. It is the stage's verdict, in enter or
+ * later: no other may follow, and cancel does not run any more. Not from 75 on, nor once a response has begun.
  */
 WEIR_API weir_verdict_t weir_reply(weir_exchange_t *x, uint16_t status, weir_span_t body);
-/** Adds a header to the answer of weir_reply(); names that are no tokens, and framing headers, are left out. The spans are copied. */
+/**
+ * Adds a header to the answer of weir_reply(); names that are no tokens, and framing headers, are left out. The spans are
+ * copied.
+ */
 WEIR_API void weir_reply_header(weir_exchange_t *x, weir_span_t name, weir_span_t value);
 
 /**
- * Has run(x, arg) called from the loop on the exchange's thread, where it may do whatever enter may, a verdict included; never on the
- * caller's stack. From any thread, but only while your stage waits: until its verdict, which it owes even if the client is gone. A stage with
- * a cancel must have made sure, when its cancel returns, that nobody posts after it; what was posted before and has not
- * run by then is dropped: whatever `arg` holds is leave's to release.
+ * Has run(x, arg) called from the loop on the exchange's thread, where it may do whatever enter may, a verdict included; never
+ * on the caller's stack. From any thread, but only while your stage waits: until its verdict, which it owes even if the client
+ * is gone. A stage with a cancel must have made sure, when its cancel returns, that nobody posts after it; what was posted
+ * before and has not run by then is dropped: whatever `arg` holds is leave's to release.
  */
 WEIR_API void weir_exchange_post(weir_exchange_t *x, void (*run)(weir_exchange_t *x, void *arg), void *arg);
 

@@ -2,7 +2,8 @@
 #ifndef WEIR_ROUTER_BUILTIN_PLACE_H
 #define WEIR_ROUTER_BUILTIN_PLACE_H
 /**
- * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path"; and words to read
+ * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path"; and
+ * words to read
  *        configuration with. For the built-in routers only.
  */
 #include "weir_router.h"
@@ -21,8 +22,8 @@ bool place_read(const weir_config_t *node, place_t *out);
 bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_count);
 
 /**
- * Gives those of the places that are https their TLS: as the map `node` (NULL: the defaults) says. *out_tls is to be released behind
- * the places; NULL if there are none of that kind. False after a complaint.
+ * Gives those of the places that are https their TLS: as the map `node` (NULL: the defaults) says. *out_tls is to be released
+ * behind the places; NULL if there are none of that kind. False after a complaint.
  */
 bool places_secure(const weir_config_t *node, place_t *places, size_t count, weir_backend_tls_t **out_tls);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The router behind h2o's proxy.reverse.url: everything below its path goes to one URL, the rest of the path behind the URL's own.
+ * The router behind h2o's proxy.reverse.url: everything below its path goes to one URL, the rest of the path behind the URL's
+ * own.
  *
  *   /api:  { weir.router: { module: reverse, url: "http://127.0.0.1:8081/v1/" } }        /api/a?b is asked for as /v1/a?b
  */
@@ -21,7 +22,7 @@ struct weir_state {
 
 static const weir_fault_t no_backend = {"no_backend", 503, WEIR_BLAME_ROUTER, "No backend is left to try."};
 
-/** Memory for a moment: the stack's, or of the heap for what is longer. */
+/* Memory for a moment: the stack's, or of the heap for what is longer. */
 typedef struct scratch {
     char *at;
     char bytes[SCRATCH_BYTES];
@@ -172,7 +173,7 @@ static char *copy(char *at, weir_span_t text)
     return (char *)memcpy(at, text.base, text.len) + text.len;
 }
 
-/** Where the backend sends somebody to itself, the client is sent to us. */
+/* Where the backend sends somebody to itself, the client is sent to us. */
 static void rewrite_location(const weir_shared_t *shared, const weir_request_t *request, weir_header_sink_t *sink)
 {
     weir_span_t location = weir_header_get(sink, WEIR_SPAN("Location")), prefix = shared->url.path, rest;
@@ -201,7 +202,7 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
         rewrite_location(state->shared, request, sink);
 }
 
-/** As h2o has it, so that an error-doc for 502 goes on meaning what it did. */
+/* As h2o has it, so that an error-doc for 502 goes on meaning what it did. */
 static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
 {
     if (fault->blame == WEIR_BLAME_BACKEND)

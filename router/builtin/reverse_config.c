@@ -94,7 +94,7 @@ static bool verb_of(const weir_config_t *key, reverse_verb_t *out)
     return builtin_word_wrong(key, "change of a header", text != NULL ? text : "", verbs);
 }
 
-/** Makes "Name: value", or "Name" alone for unset, a change. The text is the change's. */
+/* Makes "Name: value", or "Name" alone for unset, a change. The text is the change's. */
 static bool read_change(reverse_change_t *change, const weir_config_t *node)
 {
     static const char spaces[] = " \t";

@@ -16,7 +16,7 @@ static weir_span_t behind(weir_span_t text, size_t count)
     return (weir_span_t){text.base + count, text.len - count};
 }
 
-/** How many bytes of `text` stand before the first of `stops`. */
+/* How many bytes of `text` stand before the first of `stops`. */
 static size_t span_until(weir_span_t text, const char *stops)
 {
     size_t at = 0;
@@ -39,7 +39,7 @@ static bool read_port(weir_span_t digits, uint16_t *out_port)
     return port >= 1 && port <= PORT_MOST;
 }
 
-/** The host of `*rest` without its brackets; *rest is what follows. */
+/* The host of `*rest` without its brackets; *rest is what follows. */
 static weir_span_t take_host(weir_span_t *rest)
 {
     bool has_brackets = rest->len > 0 && rest->base[0] == '[';

@@ -28,8 +28,8 @@ weir_span_t url_socket(weir_span_t host);
 bool url_is_below(weir_span_t path, weir_span_t prefix);
 
 /**
- * Writes `to`, followed by `rest`, which stood behind `from`, so that what is one segment of the path stays one: "/b" behind "/a"
- * becomes "/x/b" behind "/x/" as well as behind "/x". Returns the length, at most to.len + 1 + rest.len.
+ * Writes `to`, followed by `rest`, which stood behind `from`, so that what is one segment of the path stays one: "/b" behind
+ * "/a" becomes "/x/b" behind "/x/" as well as behind "/x". Returns the length, at most to.len + 1 + rest.len.
  */
 size_t url_join(weir_span_t from, weir_span_t to, weir_span_t rest, char *out);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * An application whose listeners try what weir_accept() has to say no to, or that is rarely asked of it. Every route says 503, as its
- * router does; libh2o's own HTTP/2 is reached at MEMCACHED_PORT; "live" is how many contexts of TLS there are.
+/*
+ * An application whose listeners try what weir_accept() has to say no to, or that is rarely asked of it. Every route says 503,
+ * as its router does; libh2o's own HTTP/2 is reached at MEMCACHED_PORT; "live" is how many contexts of TLS there are.
  *
  *   edges PEM_FILE PROXY_PORT PROXY_TLS_PORT RENEWING_PORT MEMCACHED_PORT ROUTERLESS_PORT
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a backend says in HTTP/2. The first bytes choose how many requests there are, which have bodies, whether they are WebSockets,
- * whether the backend greets well and how its bytes are split; the rest is what it sends. Whatever it is, every request comes to its end once, and nothing
- * of the connection outlives the backend's.
+ * What a backend says in HTTP/2. The first bytes choose how many requests there are, which have bodies, whether they are
+ * WebSockets, whether the backend greets well and how its bytes are split; the rest is what it sends. Whatever it is, every
+ * request comes to its end once, and nothing of the connection outlives the backend's.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -18,12 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 enum { CALLS = 4, PIECE_BYTES = 40000 };
 
-/** One request: an exchange without a walk, and a client's side that is always full. */
+/* One request: an exchange without a walk, and a client's side that is always full. */
 typedef struct call {
     weir_exchange_t x;
     weir_front_t front;
     h2o_req_t req;
-    weir_http2_wait_t wait;
+    back_http2_wait_t wait;
     weir_body_sink_t *sink;
     unsigned responses, ends, paused;
     bool has_body, is_connect;
@@ -132,7 +132,7 @@ static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
     WEIR_MUST(fault != NULL && ++call->ends == 1);
 }
 
-static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
+static void on_stream(back_http2_wait_t *wait, weir_back_t *back)
 {
     static const weir_relay_events_t events = {on_response, on_end};
     call_t *call = WEIR_AROUND(wait, call_t, wait);
@@ -148,26 +148,26 @@ static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
     weir_relay_start(&call->x, &head, body, &events);
 }
 
-static void on_fault(weir_http2_wait_t *wait, const weir_fault_t *fault)
+static void on_fault(back_http2_wait_t *wait, const weir_fault_t *fault)
 {
     WEIR_MUST(fault != NULL && ++WEIR_AROUND(wait, call_t, wait)->ends == 1);
 }
 
-/** The first who asks connects; a second connection is refused. */
-static void on_turn(weir_http2_wait_t *wait)
+/* The first who asks connects; a second connection is refused. */
+static void on_turn(back_http2_wait_t *wait)
 {
     weir_sock_t sock = {0};
     int fds[2];
 
     if (peer != -1) {
-        weir_http2_fail(wait, &weir_fault_backend_refused);
+        back_http2_fail(wait, &weir_fault_backend_refused);
         on_fault(wait, &weir_fault_backend_refused);
         return;
     }
     WEIR_MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     peer = fds[1];
     weir_sock_open(&sock, loop, fds[0], false);
-    weir_http2_open(wait, &sock, &plan);
+    back_http2_open(wait, &sock, &plan);
 }
 
 /* ---- a world ---- */
@@ -211,20 +211,20 @@ static call_t *start_call(bool has_body, bool is_head, bool is_connect)
     call->wait.on_turn = on_turn;
     call->wait.on_fault = on_fault;
     target.address.v4.sin_family = AF_INET;
-    weir_http2_ask(loop, &target, WEIR_HTTP2_SHARED, &call->wait);
+    back_http2_ask(loop, &target, BACK_HTTP2_SHARED, &call->wait);
     return call;
 }
 
 static void end_call(call_t *call)
 {
-    weir_http2_cancel(&call->wait);
+    back_http2_cancel(&call->wait);
     weir_back_release(&call->x);
     weir_arena_finish(&call->x.arena);
     h2o_mem_clear_pool(&call->req.pool);
     free(call);
 }
 
-/** What we have said is read away; the clients take what there is. */
+/* What we have said is read away; the clients take what there is. */
 static void turn(bool is_writable)
 {
     static char sink[65536];
@@ -236,7 +236,7 @@ static void turn(bool is_writable)
     }
     for (size_t i = 0; is_writable && i < CALLS; i++) {
         if (calls[i] != NULL && calls[i]->x.back != NULL && calls[i]->x.back->relay != NULL)
-            weir_relay_on_client_writable(calls[i]->x.back->relay);
+            relay_on_client_writable(calls[i]->x.back->relay);
     }
 }
 
@@ -284,14 +284,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     for (size_t i = 0; i < count; i++) {
         if (calls[i] == NULL)
             continue;
-        bool is_whole = calls[i]->x.back != NULL && calls[i]->x.back->relay != NULL &&
-                        calls[i]->x.back->relay->down.state == WEIR_RELAY_DONE;
+        bool is_whole =
+            calls[i]->x.back != NULL && calls[i]->x.back->relay != NULL && calls[i]->x.back->relay->down.state == RELAY_DONE;
         WEIR_MUST(calls[i]->ends == 1 || is_whole); /* nobody waits for a backend that is gone */
         end_call(calls[i]);
         calls[i] = NULL;
     }
     turn(false);
-    weir_http2_pool_destroy(&loop->back_http2);
-    loop->back_http2 = weir_http2_pool_create(loop);
+    back_http2_pool_destroy(&loop->back_http2);
+    loop->back_http2 = back_http2_pool_create(loop);
     return 0;
 }

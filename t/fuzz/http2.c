@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes behind HTTP/2's preface, into a real front on a real loop: nothing is read too far, nothing leaks, and when the client is gone
- * so are its streams and exchanges.
+ * Any bytes behind HTTP/2's preface, into a real front on a real loop: nothing is read too far, nothing leaks, and when the
+ * client is gone so are its streams and exchanges.
  *
- *   first byte   how many bytes are sent at a time (0: all), second: bit 0: the client reads nothing; bit 1: no SETTINGS of ours first
+ *   first byte   how many bytes are sent at a time (0: all), second: bit 0: the client reads nothing; bit 1: no SETTINGS of
+ *                ours first
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,7 @@ static weir_listener_t listener;
 static void set_up(void)
 {
     yoml_t *document = conf_yaml_parse((weir_span_t){text, sizeof(text) - 1}, "fuzz");
+
     conf = conf_create("fuzz", false);
     WEIR_MUST(document != NULL && conf_apply(conf, &document));
     settings = (weir_server_settings_t){
@@ -98,6 +100,7 @@ static void run(unsigned turns)
 static void drain(int fd)
 {
     char buffer[65536];
+
     while (read(fd, buffer, sizeof(buffer)) > 0)
         continue;
 }
@@ -105,6 +108,7 @@ static void drain(int fd)
 static void say(int fd, const void *bytes, size_t count, size_t at_a_time, bool reads)
 {
     const char *at = bytes;
+
     while (count > 0) {
         size_t part = count < at_a_time ? count : at_a_time;
         ssize_t sent = write(fd, at, part);
@@ -128,6 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length)
     static const char own[] = "\0\0\0\4\0\0\0\0\0";
     const struct sockaddr_un nobody = {.sun_family = AF_UNIX};
     int fds[2];
+
     if (length < 2)
         return 0;
     if (loop == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first byte chooses split points, the rest is a PROXY header and what follows it. However it is split, the answer is the same,
- * every span lies in the header, and what was accepted ends with its last byte: one less is PARTIAL.
+ * The first byte chooses split points, the rest is a PROXY header and what follows it. However it is split, the answer is the
+ * same, every span lies in the header, and what was accepted ends with its last byte: one less is PARTIAL.
  */
 #include <stdlib.h>
 

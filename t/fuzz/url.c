@@ -13,7 +13,7 @@ static bool lies_in(weir_span_t part, weir_span_t whole)
     return part.base >= whole.base && part.base + part.len <= whole.base + whole.len;
 }
 
-/** What stands before the next NUL; *rest is what stands behind it. */
+/* What stands before the next NUL; *rest is what stands behind it. */
 static weir_span_t take(weir_span_t *rest)
 {
     const char *end = rest->len > 0 ? memchr(rest->base, '\0', rest->len) : NULL;
@@ -33,7 +33,7 @@ static void check_url(const url_t *url, weir_span_t text)
     WEIR_MUST(url_is_below(url->path, WEIR_SPAN("/")));
 }
 
-/** What is sent below the mount comes back where it was. */
+/* What is sent below the mount comes back where it was. */
 static void check_way_back(weir_span_t prefix, weir_span_t mount, weir_span_t path)
 {
     weir_span_t rest = {path.base + prefix.len, path.len - prefix.len};

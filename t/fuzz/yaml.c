@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a configuration: a tree within its limits, or a complaint; nothing leaks. The tree is then walked as modules do. */
+/*
+ * Any bytes as a configuration: a tree within its limits, or a complaint; nothing leaks. The tree is then walked as modules do.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 static size_t nodes_left;
 
-/** The first of its name: directives that add up may stand there more than once. */
+/* The first of its name: directives that add up may stand there more than once. */
 static const weir_config_t *first_named(const weir_config_t *map, const char *name)
 {
     for (size_t i = 0; i < weir_config_count(map); i++)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A router for tests: it tells the backend in headers what it was told about the client's certificate, and the log about the subject.
+ * A router for tests: it tells the backend in headers what it was told about the client's certificate, and the log about the
+ * subject.
  *
  *   module: client_certificate.so
  *   backend: "127.0.0.1:81"
  *
- * X-Certificate: yes or no. X-Subject, X-Issuer, X-Serial, X-Sha256: in quotes, or "-" where there is none. X-Not-After. X-Names: how
- * many. X-Name, for each: the number of its kind, a space, the name. X-Proxy-Cn: what a PROXY header said.
+ * X-Certificate: yes or no. X-Subject, X-Issuer, X-Serial, X-Sha256: in quotes, or "-" where there is none. X-Not-After.
+ * X-Names: how many. X-Name, for each: the number of its kind, a space, the name. X-Proxy-Cn: what a PROXY header said.
  */
 #include "one_backend.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A router without the callbacks named by -DWITHOUT_LOOKUP, -DWITHOUT_CHECKOUT, -DWITHOUT_BACKEND; with -DWITHOUT_SYMBOL not even
- * that; with -DCALLS_UNKNOWN one that needs a function of a later Weir.
+ * A router without the callbacks named by -DWITHOUT_LOOKUP, -DWITHOUT_CHECKOUT, -DWITHOUT_BACKEND; with -DWITHOUT_SYMBOL not
+ * even that; with -DCALLS_UNKNOWN one that needs a function of a later Weir.
  */
 #include <weir.h>
 

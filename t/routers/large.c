@@ -19,6 +19,7 @@ static weir_answer_t lookup(weir_state_t *s, const weir_request_t *r, weir_span_
 static weir_answer_t checkout(weir_state_t *s, const weir_request_t *r, weir_group_t *g, weir_q_checkout_t *q)
 {
     static const weir_fault_t large_fault = {"large_fault", 502, WEIR_BLAME_ROUTER, "From a large router."};
+
     return weir_checkout_refuse(q, &large_fault);
 }
 

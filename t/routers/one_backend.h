@@ -2,8 +2,8 @@
 #ifndef WEIR_T_ROUTERS_ONE_BACKEND_H
 #define WEIR_T_ROUTERS_ONE_BACKEND_H
 /**
- * @file  What test routers have in common that send everything to the one `backend` of their configuration, and tell it something
- * in headers. Whoever includes it defines weir_router.
+ * @file  What test routers have in common that send everything to the one `backend` of their configuration, and tell it
+ * something in headers. Whoever includes it defines weir_router.
  */
 #include "place.h"
 

@@ -87,12 +87,14 @@ static const char *told(const weir_request_t *request, const char *word, char va
 static bool is_told(const weir_request_t *request, const char *word)
 {
     char value[16];
+
     return told(request, word, value) != NULL;
 }
 
 static int told_number(const weir_request_t *request, const char *word)
 {
     char value[16];
+
     return told(request, word, value) == NULL ? 0 : atoi(value);
 }
 
@@ -131,6 +133,7 @@ typedef struct answer {
 static weir_answer_t give_all(const answer_t *answer)
 {
     weir_answer_t sealed = answer->give(answer);
+
     if (answer->twice)
         answer->give(answer);
     return sealed;
@@ -216,6 +219,7 @@ static weir_answer_t give_checkout(const answer_t *a)
 static weir_answer_t give_backend(const answer_t *a)
 {
     const weir_service_t *service = a->with;
+
     if (service == NULL)
         return weir_backend_at(a->q, "not an address", 80);
     return place_answer(&service->place, a->q);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* As compiled against an older Weir: its table ends behind service_backend, and what stands there is none of Weir's business. */
+/*
+ * As compiled against an older Weir: its table ends behind service_backend, and what stands there is none of Weir's business.
+ */
 #include <string.h>
 
 #include <weir.h>
@@ -23,6 +25,7 @@ static weir_answer_t lookup(weir_state_t *s, const weir_request_t *r, weir_span_
 static weir_answer_t checkout(weir_state_t *s, const weir_request_t *r, weir_group_t *g, weir_q_checkout_t *q)
 {
     static const weir_fault_t small_fault = {"small_fault", 502, WEIR_BLAME_ROUTER, "From a small router."};
+
     return weir_checkout_refuse(q, &small_fault);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stage for tests; compiled with -DNUMBER=25 -DLOG="file" and perhaps -DCANCEL. It writes down that it was entered (+25), cancelled (!25)
- * and left (-25 and the reason), each behind the request's path, and does what the header X-Do-25 says:
+ * A stage for tests; compiled with -DNUMBER=25 -DLOG="file" and perhaps -DCANCEL. It writes down that it was entered (+25),
+ * cancelled (!25) and left (-25 and the reason), each behind the request's path, and does what the header X-Do-25 says:
  *
  *   (nothing)  next            header   puts X-Stage-25 on the request, next        done      done
  *   reply      answers         late     the same, from a thread, 20 ms later        refuse    refuses with stage_fault

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backend for thousands of tunnels: answers each request head with 101, a WebSocket's as RFC 6455 wants it, and then sends back whatever
- * comes. A head comes in one piece, or has no Sec-WebSocket-Key. Prints the port it listens on; ends when its standard input does.
+ * A backend for thousands of tunnels: answers each request head with 101, a WebSocket's as RFC 6455 wants it, and then sends
+ * back whatever comes. A head comes in one piece, or has no Sec-WebSocket-Key. Prints the port it listens on; ends when its
+ * standard input does.
  *
  *   cc -O1 -o echo echo.c -lcrypto && ./echo
  */

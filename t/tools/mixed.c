@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * Clients and backends in one process, with a proxy between them: many requests of every kind, backends that misbehave, clients
- * that leave. What request N is, how its backend behaves and what must come of it follows from the seed and N, so both ends know
- * it and every byte is looked at on either side.
+ * that leave. What request N is, how its backend behaves and what must come of it follows from the seed and N, so both ends
+ * know it and every byte is looked at on either side.
  *
  *   mixed SEED REQUESTS CONNECTIONS SECONDS LEDGER
  *
- * Prints "ports A STALE DEAD", waits for a line with the proxy's port, runs, prints a summary. Exit 0: nothing was wrong. LEDGER
- * gets a line "N must|may STATUS" for each request: whether it has reached the proxy for certain, and what its client was told.
+ * Prints "ports A STALE DEAD", waits for a line with the proxy's port, runs, prints a summary. Exit 0: nothing was wrong.
+ * LEDGER gets a line "N must|may STATUS" for each request: whether it has reached the proxy for certain, and what its client
+ * was told.
  *
  * Hosts: plain, deep (end to end 100-continue), none (no keep-alive), retry (DEAD, then A), dead (DEAD), stale (STALE), quiet
  * (short timeouts).
@@ -26,7 +27,7 @@
 
 enum { EVENTS = 128, READ_BYTES = 65536, SLOW_BYTES = 2048, TRICKLE_BYTES = 700, HANG_MS = 30000, SESSION_MOST = 8 };
 
-/** What became of a request, as both ends have seen it. */
+/* What became of a request, as both ends have seen it. */
 typedef struct record {
     uint16_t status; /* of the complete response, or 0 */
     bool is_started, is_seen, is_answered, is_aborted;
@@ -71,6 +72,7 @@ static struct {
 static int64_t now_ms(void)
 {
     struct timespec now;
+
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
@@ -78,6 +80,7 @@ static int64_t now_ms(void)
 __attribute__((format(printf, 2, 3))) static void complain(const conn_t *conn, const char *format, ...)
 {
     va_list args;
+
     if (++world.complaints > 20)
         return;
     fprintf(stderr, "%s, request %" PRIu64 " (", conn->is_client ? "client" : "backend", conn->id);
@@ -122,6 +125,7 @@ __attribute__((format(printf, 2, 3))) static void put_text(bytes_t *bytes, const
 {
     char text[512];
     va_list args;
+
     va_start(args, format);
     int count = vsnprintf(text, sizeof(text), format, args);
     va_end(args);
@@ -134,7 +138,7 @@ static void put_content(bytes_t *bytes, uint64_t id, side_t side, uint64_t from,
     bytes->end += count;
 }
 
-/** The first `count` bytes of a body of `total`, in its framing; all of it includes its end. */
+/* The first `count` bytes of a body of `total`, in its framing; all of it includes its end. */
 static void put_body(bytes_t *bytes, const plan_t *plan, uint64_t id, side_t side, framing_t framing, uint64_t count,
                      uint64_t total)
 {
@@ -160,6 +164,7 @@ static void put_body(bytes_t *bytes, const plan_t *plan, uint64_t id, side_t sid
 static void update(conn_t *conn)
 {
     uint32_t events = 0;
+
     if (conn->is_gone)
         return;
     if (!conn->has_ended && !conn->is_slow)
@@ -177,6 +182,7 @@ static conn_t *conn_create(int fd, bool is_client)
 {
     int on = 1;
     conn_t *conn = calloc(1, sizeof(*conn));
+
     if (conn == NULL)
         abort();
     conn->fd = fd;
@@ -192,10 +198,11 @@ static conn_t *conn_create(int fd, bool is_client)
     return conn;
 }
 
-/** It is freed by the sweep, as an event of this turn may still point to it. */
+/* It is freed by the sweep, as an event of this turn may still point to it. */
 static void conn_close(conn_t *conn, bool is_reset)
 {
     const struct linger linger = {.l_onoff = 1, .l_linger = 0};
+
     if (conn->is_gone)
         return;
     conn->is_gone = true;
@@ -209,6 +216,7 @@ static int listen_on(uint16_t *out_port, bool is_dead)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
     if (fd == -1 || bind(fd, (struct sockaddr *)&address, len) != 0 || (!is_dead && listen(fd, 4096) != 0) ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         perror("listen");
@@ -223,6 +231,7 @@ static int listen_on(uint16_t *out_port, bool is_dead)
 static void put_request(conn_t *conn, uint64_t id)
 {
     plan_t plan = plan_of(id);
+
     world.records[id].is_started = true;
     put_text(&conn->out, "%s /r/%" PRIu64 " HTTP/1.%d\r\nHost: %s\r\n", plan.method, id, plan.is_old ? 0 : 1, plan.host);
     if (plan.closes)
@@ -248,7 +257,7 @@ static void begin_response(conn_t *conn)
     conn->plan = plan_of(conn->id);
 }
 
-/** The next request, or several in one go; false if the session is over. */
+/* The next request, or several in one go; false if the session is over. */
 static bool send_requests(conn_t *conn)
 {
     if (conn->id == conn->last)
@@ -269,6 +278,7 @@ static void session_start(uint64_t first, uint64_t last)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), small = 4096;
     uint64_t dice = mix(first * 31 + last + 7);
     bool is_slow = (dice & 15) == 0;
+
     if (fd != -1 && is_slow)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
     if (fd == -1 || (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 && errno != EINPROGRESS)) {
@@ -290,7 +300,7 @@ static void session_start(uint64_t first, uint64_t last)
     update(conn);
 }
 
-/** Ends the connection; what the session has not got to yet goes on over another one. */
+/* Ends the connection; what the session has not got to yet goes on over another one. */
 static void session_end(conn_t *conn, bool is_reset)
 {
     if (conn->is_gone)
@@ -319,6 +329,7 @@ static bool is_right(const conn_t *conn, bool is_complete)
 {
     const plan_t *plan = &conn->plan;
     bool is_answer = is_complete && !conn->is_page && conn->status == plan->status;
+
     switch (plan->fault) {
     case FAULT_NONE:
     case FAULT_SURPLUS:
@@ -350,10 +361,11 @@ static bool is_right(const conn_t *conn, bool is_complete)
     return false;
 }
 
-/** The response is over, one way or the other. */
+/* The response is over, one way or the other. */
 static void judge(conn_t *conn, bool is_complete)
 {
     record_t *record = &world.records[conn->id];
+
     if (!is_right(conn, is_complete))
         complain(conn, "%s response%s, after %u interim ones", is_complete ? "a complete" : "an incomplete",
                  conn->is_page ? " of the proxy" : "", conn->interims);
@@ -381,10 +393,11 @@ static void judge(conn_t *conn, bool is_complete)
 
 /* ---- messages ---- */
 
-/** The value of a header, or NULL. The head ends with a NUL. */
+/* The value of a header, or NULL. The head ends with a NUL. */
 static const char *find_header(const char *head, const char *name)
 {
     size_t len = strlen(name);
+
     for (const char *line = strchr(head, '\n'); line != NULL; line = strchr(line + 1, '\n')) {
         if (strncasecmp(line + 1, name, len) == 0 && line[1 + len] == ':')
             return line + 2 + len + strspn(line + 2 + len, " ");
@@ -395,6 +408,7 @@ static const char *find_header(const char *head, const char *name)
 static void read_framing(conn_t *conn, const char *head, bool has_body, reading_t otherwise)
 {
     const char *length = find_header(head, "Content-Length"), *coding = find_header(head, "Transfer-Encoding");
+
     if (length != NULL && coding != NULL)
         complain(conn, "two framings");
     conn->offset = 0;
@@ -432,6 +446,7 @@ static void on_interim(conn_t *conn)
 static void on_response_head(conn_t *conn, const char *head)
 {
     const char *connection = find_header(head, "Connection"), *id = find_header(head, "X-Id");
+
     if (sscanf(head, "HTTP/1.1 %3u ", &conn->status) != 1) {
         complain(conn, "no status line: %.40s", head);
         session_end(conn, true);
@@ -455,10 +470,11 @@ static void on_response_head(conn_t *conn, const char *head)
                      UNTIL_END);
 }
 
-/** Takes one line from the input, without its end; NULL if it is not complete. */
+/* Takes one line from the input, without its end; NULL if it is not complete. */
 static char *take_line(conn_t *conn)
 {
     char *at = conn->in.at + conn->in.start, *end = memmem(at, count_of(&conn->in), "\r\n", 2);
+
     if (end == NULL)
         return NULL;
     *end = '\0';
@@ -470,6 +486,7 @@ static void check_content(conn_t *conn, size_t count)
 {
     side_t side = conn->is_client ? conn->reading == TUNNEL ? SIDE_REQUEST : SIDE_RESPONSE : SIDE_REQUEST;
     bool is_ours = !conn->is_client || !conn->is_page;
+
     if (is_ours && !content_matches(conn->in.at + conn->in.start, conn->id, side, conn->offset, count)) {
         complain(conn, "foreign bytes");
         conn->is_page = conn->is_client; /* once is enough */
@@ -483,11 +500,12 @@ static size_t at_most(const conn_t *conn, uint64_t left)
     return count_of(&conn->in) < left ? count_of(&conn->in) : (size_t)left;
 }
 
-/** Reads on in the body; false if more bytes are needed. */
+/* Reads on in the body; false if more bytes are needed. */
 static bool read_body(conn_t *conn)
 {
     char *line, *end;
     size_t count;
+
     switch (conn->reading) {
     case SIZE:
         if ((line = take_line(conn)) == NULL)
@@ -529,10 +547,11 @@ static bool read_body(conn_t *conn)
     return false;
 }
 
-/** Takes a head from the input; NULL if it is not complete. */
+/* Takes a head from the input; NULL if it is not complete. */
 static char *take_head(conn_t *conn)
 {
     char *at = conn->in.at + conn->in.start, *end = memmem(at, count_of(&conn->in), "\r\n\r\n", 4);
+
     if (end == NULL)
         return NULL;
     end[2] = '\0';
@@ -591,6 +610,7 @@ static void respond(conn_t *conn)
 {
     const plan_t *plan = &conn->plan;
     bytes_t *out = &conn->out;
+
     if (plan->fault == FAULT_CLOSE || plan->fault == FAULT_RESET || plan->fault == FAULT_SILENCE) {
         if (plan->fault != FAULT_SILENCE)
             conn_close(conn, plan->fault == FAULT_RESET);
@@ -623,6 +643,7 @@ static void on_request_head(conn_t *conn, const char *head)
 {
     const char *path = strstr(head, " /r/");
     uint64_t id = path != NULL ? strtoull(path + 4, NULL, 10) : UINT64_MAX;
+
     if (id >= world.requests) {
         complain(conn, "a request that nobody made: %.60s", head);
         conn_close(conn, true);
@@ -672,6 +693,7 @@ static void backend_process(conn_t *conn)
 static void backend_ended(conn_t *conn)
 {
     bool may_be_cut = world.records[conn->id].is_aborted || !is_answer_fault(conn->plan.fault) || plan_is_early(&conn->plan);
+
     if (conn->reading != HEAD && conn->reading != TUNNEL && conn->reading != DONE && !may_be_cut)
         complain(conn, "a request body that ends too early");
     if (conn->reading == TUNNEL && count_of(&conn->out) > 0)
@@ -719,6 +741,7 @@ static void flush(conn_t *conn)
 static void on_readable(conn_t *conn)
 {
     size_t room = conn->is_slow ? SLOW_BYTES : READ_BYTES;
+
     if (conn->abort_received - conn->received < room)
         room = (size_t)(conn->abort_received - conn->received) + 1;
     ssize_t count = read(conn->fd, reserve(&conn->in, room), room);
@@ -747,6 +770,7 @@ static void on_readable(conn_t *conn)
 static void on_event(conn_t *conn, uint32_t events)
 {
     int fd;
+
     if (conn->is_listener) {
         while ((fd = accept4(conn->fd, NULL, NULL, SOCK_NONBLOCK)) != -1)
             conn_create(fd, false)->trickles = (mix((uint64_t)fd + world.finished) & 31) == 0;
@@ -761,10 +785,11 @@ static void on_event(conn_t *conn, uint32_t events)
     update(conn);
 }
 
-/** The slow ones have their turn, the dead ones are freed, those that hang are told about. */
+/* The slow ones have their turn, the dead ones are freed, those that hang are told about. */
 static void sweep(void)
 {
     int64_t now = now_ms();
+
     for (conn_t **link = &world.conns; *link != NULL;) {
         conn_t *conn = *link;
         if (conn->is_gone) {
@@ -787,6 +812,7 @@ static void sweep(void)
 static void run(unsigned connections, int64_t until_ms)
 {
     struct epoll_event events[EVENTS];
+
     while (world.finished < world.requests) {
         while (world.clients < connections && world.next < world.requests) {
             uint64_t count = 1 + mix(world.next + 99) % SESSION_MOST, first = world.next;
@@ -808,6 +834,7 @@ static void run(unsigned connections, int64_t until_ms)
 static void write_ledger(const char *path)
 {
     FILE *file = fopen(path, "w");
+
     if (file == NULL) {
         perror(path);
         exit(2);
@@ -824,6 +851,7 @@ int main(int argc, char **argv)
 {
     uint16_t port, stale_port, dead_port;
     char line[32];
+
     if (argc != 6) {
         fputs("usage: mixed SEED REQUESTS CONNECTIONS SECONDS LEDGER\n", stderr);
         return 2;

@@ -65,6 +65,7 @@ static inline uint64_t content_word(uint64_t id, side_t side, uint64_t index)
 static inline void content_fill(char *at, uint64_t id, side_t side, uint64_t from, uint64_t count)
 {
     uint64_t word = content_word(id, side, from / 8);
+
     for (uint64_t i = from; i < from + count; i++) {
         if (i % 8 == 0)
             word = content_word(id, side, i / 8);
@@ -75,6 +76,7 @@ static inline void content_fill(char *at, uint64_t id, side_t side, uint64_t fro
 static inline bool content_matches(const char *at, uint64_t id, side_t side, uint64_t from, uint64_t count)
 {
     uint64_t word = content_word(id, side, from / 8);
+
     for (uint64_t i = from; i < from + count; i++) {
         if (i % 8 == 0)
             word = content_word(id, side, i / 8);
@@ -99,6 +101,7 @@ static const struct {
 static inline fault_t pick_fault(uint64_t dice)
 {
     unsigned at = (unsigned)(dice % 1000);
+
     for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
         if (at < shares[i].share)
             return shares[i].fault;
@@ -152,6 +155,7 @@ static inline void pick_response(plan_t *plan, uint64_t dice)
     static const unsigned statuses[] = {200, 200, 200, 200, 201, 404, 500, 204, 304, 299, 200, 200, 200, 200, 200, 200};
     bool is_cut = plan->fault == FAULT_BAD_CHUNK || plan->fault == FAULT_TRUNCATE || plan->fault == FAULT_STALL ||
                   plan->fault == FAULT_TRUNCATE_RESET;
+
     plan->status = is_cut ? 200 : statuses[dice >> 8 & 15];
     plan->response_framing = (framing_t)((dice >> 12) % 5 % 3);
     if (plan->fault == FAULT_BAD_CHUNK)
@@ -172,6 +176,7 @@ static inline void pick_request(plan_t *plan, uint64_t dice)
 {
     bool is_cut = plan->fault >= FAULT_BAD_CHUNK && plan->fault <= FAULT_STALL;
     unsigned kind = (unsigned)(dice % 10);
+
     plan->method = kind == 0 && !is_cut && plan->fault != FAULT_SURPLUS ? "HEAD" : kind < 6 ? "GET" : "POST";
     if (kind == 6)
         plan->method = "PUT";
@@ -187,6 +192,7 @@ static inline void pick_request(plan_t *plan, uint64_t dice)
 static inline void pick_host(plan_t *plan, uint64_t dice)
 {
     static const char *const hosts[] = {"plain", "plain", "plain", "retry", "none", "deep", "deep", "plain"};
+
     plan->host = hosts[dice & 7];
     if (plan->fault == FAULT_REFUSED)
         plan->host = "dead";
@@ -199,6 +205,7 @@ static inline void pick_host(plan_t *plan, uint64_t dice)
 static inline plan_t plan_of(uint64_t id)
 {
     plan_t plan = {.fault = pick_fault(mix(id * 5 + 1)), .salt = mix(id * 5)};
+
     pick_request(&plan, mix(id * 5 + 2));
     pick_response(&plan, mix(id * 5 + 3));
     pick_host(&plan, mix(id * 5 + 4));
@@ -220,6 +227,7 @@ static inline void plan_print(const plan_t *plan, FILE *file)
                                          "leave",     "close",           "reset", "silence",   "bad head", "bad chunk",
                                          "truncated", "truncated reset", "stall", "refused"};
     static const char *const framings[] = {"none", "length", "chunked"};
+
     fprintf(file, "%s %s%s%s%s%s, body %s %" PRIu64 ", response %u %s %" PRIu64 ", %s", plan->method, plan->host,
             plan->is_old ? " 1.0" : "", plan->closes ? " close" : "",
             plan->expects ? plan->waits ? " expects, waits" : " expects" : "", plan->upgrades ? " upgrades" : "",

@@ -362,10 +362,11 @@ static void understands_its_arguments(void **state)
     free(text);
 }
 
-/** `name` in the tree this program was built from: above the directory it runs in, or above itself. Skips if there is none. */
+/* `name` in the tree this program was built from: above the directory it runs in, or above itself. Skips if there is none. */
 static const char *tree_file(const char *name)
 {
     static char path[4200];
+
     char start[2][2048] = {"", ""};
 
     assert_non_null(getcwd(start[0], sizeof(start[0])));

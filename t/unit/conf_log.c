@@ -19,7 +19,7 @@ static void write_line(weir_access_log_t *log, const char *line)
     weir_access_log_write(log, (weir_span_t){line, strlen(line)});
 }
 
-/** Waits until the file holds `expected`. */
+/* Waits until the file holds `expected`. */
 static void assert_becomes(const char *path, const char *expected)
 {
     for (int i = 0; i < 200 && strcmp(slurp(path), expected) != 0; i++)
@@ -71,7 +71,7 @@ static void reopens(void **state)
     assert_string_equal(slurp(old), "one\n");
 }
 
-/** Counts lines and, in *out_lost, those that the log admits it dropped. */
+/* Counts lines and, in *out_lost, those that the log admits it dropped. */
 static size_t count_lines(const char *text, size_t *out_lost)
 {
     size_t lines = 0;

@@ -20,6 +20,7 @@ static bool clean(const char *name, const char *expected)
 {
     char out[WEIR_TLS_NAME_BYTES + 1];
     size_t len;
+
     if (!weir_tls_name_clean((weir_span_t){name, strlen(name)}, out, &len))
         return expected == NULL;
     return expected != NULL && strlen(expected) == len && strcmp(out, expected) == 0;
@@ -28,6 +29,7 @@ static bool clean(const char *name, const char *expected)
 static void names_are_cleaned(void **state)
 {
     char name[300];
+
     assert_true(clean("A.Example", "a.example"));
     assert_true(clean("*.example", "*.example"));
     assert_true(clean("_.example", "_.example"));
@@ -48,6 +50,7 @@ static void wildcards_replace_one_label(void **state)
 {
     char out[WEIR_TLS_NAME_BYTES + 1];
     weir_span_t any = weir_tls_name_wildcard(WEIR_SPAN("a.b.test"), out);
+
     assert_int_equal(any.len, 8);
     assert_memory_equal(any.base, "*.b.test", 8);
     assert_int_equal(weir_tls_name_wildcard(WEIR_SPAN("test"), out).len, 0);
@@ -57,6 +60,7 @@ static void many_names_are_found(void **state)
 {
     weir_tls_names_t names = {0};
     char text[32];
+
     assert_null(weir_tls_names_find(&names, WEIR_SPAN("a")));
     for (int i = 0; i < 10000; i++) {
         int len = snprintf(text, sizeof(text), "n%d.test", i);
@@ -85,6 +89,7 @@ static void keys_are_read(void **state)
     static weir_ticket_key_t keys[WEIR_TICKET_KEYS_MAX];
     size_t line;
     const char *problem;
+
     assert_int_equal(read_keys("---\n# two\n" KEY("1") "\n" KEY("2"), &line, &problem, keys), 2);
     assert_int_equal(keys[0].not_before_s, 1);
     assert_int_equal(keys[1].not_before_s, 2);
@@ -101,6 +106,7 @@ static void keys_are_read(void **state)
 static void mistakes_are_told(void **state)
 {
     static weir_ticket_key_t keys[WEIR_TICKET_KEYS_MAX];
+
     static const struct {
         const char *text;
         size_t line;
@@ -134,6 +140,7 @@ int main(void)
         cmocka_unit_test(many_names_are_found), cmocka_unit_test(keys_are_read),
         cmocka_unit_test(mistakes_are_told),
     };
+
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

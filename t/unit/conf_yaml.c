@@ -10,7 +10,7 @@ static yoml_t *parse(const char *text)
     return conf_yaml_parse((weir_span_t){text, strlen(text)}, "t.yaml");
 }
 
-/** The tree in flow style, into `out`. */
+/* The tree in flow style, into `out`. */
 static void render(const yoml_t *node, FILE *out)
 {
     switch (node->type) {

@@ -203,6 +203,7 @@ static void part(weir_front_t *front)
 void fake_deliver(weir_front_t *front)
 {
     weir_exchange_t *x = front->x;
+
     void (*then)(weir_exchange_t *) = front->then;
 
     WEIR_MUST(x != NULL && then != NULL);
@@ -218,6 +219,7 @@ static void on_delivery(weir_letter_t *letter)
 void fake_client_gone(weir_front_t *front, const weir_fault_t *fault)
 {
     weir_exchange_t *x = front->x;
+
     void (*then)(weir_exchange_t *) = front->then;
     bool is_closing;
 
@@ -354,7 +356,7 @@ static void on_dialled(weir_letter_t *letter)
     dialled(dial, dial->fault);
 }
 
-/** There is no TLS without sockets: whoever makes one gets a name for it. */
+/* There is no TLS without sockets: whoever makes one gets a name for it. */
 weir_backend_tls_t *weir_backend_tls_create(const weir_backend_tls_settings_t *settings, char *problem, size_t problem_bytes)
 {
     if (settings->ca_file == NULL || strcmp(settings->ca_file, "/nowhere") != 0)

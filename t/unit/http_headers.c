@@ -119,6 +119,7 @@ static void knows_its_names(void **state)
 static void grows_and_keeps_order(void **state)
 {
     weir_headers_t headers = {0};
+
     char names[200][4];
 
     for (size_t i = 0; i < 200; i++) {

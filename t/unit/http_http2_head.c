@@ -51,6 +51,7 @@ static void assert_list(const weir_headers_t *headers, const char *expected)
 {
     char text[1024] = "";
     size_t length = 0;
+
     for (size_t i = 0; i < headers->count; i++)
         length += (size_t)snprintf(text + length, sizeof(text) - length, "%.*s=%.*s;", (int)headers->at[i].name.len,
                                    headers->at[i].name.base, (int)headers->at[i].value.len, headers->at[i].value.base);
@@ -60,6 +61,7 @@ static void assert_list(const weir_headers_t *headers, const char *expected)
 static void assert_reads(const char *text, bool has_body, const char *fields, weir_framing_kind_t kind)
 {
     outcome_t out;
+
     read_fields(text, &usual, has_body, &out);
     if (out.fault != NULL)
         fail_msg("%s", out.fault->name);
@@ -71,6 +73,7 @@ static void assert_reads(const char *text, bool has_body, const char *fields, we
 static void assert_refused(const char *text, const weir_fault_t *fault)
 {
     outcome_t out;
+
     read_fields(text, &usual, false, &out);
     if (out.fault != fault)
         fail_msg("%s instead of %s for %s", out.fault != NULL ? out.fault->name : "nothing", fault->name, text);
@@ -80,6 +83,7 @@ static void assert_refused(const char *text, const weir_fault_t *fault)
 static void a_request(void **state)
 {
     outcome_t out;
+
     read_fields(GET "x: y\n", &usual, false, &out);
     assert_null(out.fault);
     assert_span(out.head.method, "GET");
@@ -121,6 +125,7 @@ static void framing(void **state)
 static void paths(void **state)
 {
     outcome_t out;
+
     read_fields(":method: GET\n:scheme: https\n:path: /a?\n:authority: a\n", &usual, false, &out);
     assert_span(out.head.path, "/a");
     weir_arena_finish(&out.arena);
@@ -155,6 +160,7 @@ static void bad_fields(void **state)
 static void limits(void **state)
 {
     static const weir_head_limits_t narrow = {22, 4, 5, 2, 60};
+
     static const struct {
         const char *fields;
         const weir_fault_t *fault;
@@ -190,6 +196,7 @@ static void counts_what_it_does_not_keep(void **state)
 {
     outcome_t out;
     char text[8192], *at = text;
+
     at += sprintf(at, GET);
     for (int i = 0; i < 100; i++)
         at += sprintf(at, "n%02d: value\n", i);

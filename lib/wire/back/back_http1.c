@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Backend connections: from the pool, or dialled (the picture is in back_http1.h). */
+/* Backend connections: from the pool, or dialled (the picture is in back_http1.h). */
 #include "lib/wire/back/back_http1.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "lib/wire/relay/relay.h"
 #include "lib/wire/back/resolver.h"
 
-/** A connect under way; in the exchange's arena. */
+/* A connect under way; in the exchange's arena. */
 struct weir_dial {
     weir_exchange_t *x;
     void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
@@ -23,7 +23,7 @@ struct weir_dial {
     weir_target_t target;     /* x->target with a name resolved */
     size_t tries_left;        /* other addresses of the name    */
     back_http1_t *attempt;    /* a connection that is being made, or NULL */
-    weir_http2_wait_t stream; /* HTTP/2: waits for one, or opens a connection for it */
+    back_http2_wait_t stream; /* HTTP/2: waits for one, or opens a connection for it */
 };
 
 typedef struct weir_dial weir_dial_t;
@@ -31,15 +31,16 @@ typedef struct weir_dial weir_dial_t;
 static void release(weir_back_t *back, weir_exchange_t *x);
 
 static const weir_back_ops_t http1_ops = {
-    .start = weir_http1_start,
-    .rest = weir_http1_rest,
-    .on_client_writable = weir_http1_on_client_writable,
+    .start = back_http1_start,
+    .rest = back_http1_rest,
+    .on_client_writable = back_http1_on_client_writable,
     .release = release,
 };
 
 static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
 {
     back_http1_t *back = calloc(1, sizeof(*back));
+
     WEIR_MUST(back != NULL);
     back->back.ops = &http1_ops;
     back->back.loop = loop;
@@ -55,6 +56,7 @@ static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int 
 void back_http1_destroy(back_http1_t **back)
 {
     back_http1_t *gone = *back;
+
     if (gone == NULL)
         return;
     *back = NULL;
@@ -68,7 +70,7 @@ void back_http1_destroy(back_http1_t **back)
 
 /* ---- the pool ---- */
 
-/** An idle connection to `target`, if this exchange may have one. */
+/* An idle connection to `target`, if this exchange may have one. */
 static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
 {
     if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
@@ -95,13 +97,14 @@ static void use_idle(weir_exchange_t *x, weir_back_t *idle)
 
 /* ---- dialling ---- */
 
-/** `back` NULL: for this reason. */
+/* `back` NULL: for this reason. */
 static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *fault)
 {
     weir_exchange_t *x = dial->x;
+
     weir_timer_cancel(&dial->deadline);
     weir_resolver_cancel(&dial->wait);
-    weir_http2_cancel(&dial->stream);
+    back_http2_cancel(&dial->stream);
     x->dial = NULL;
     if (back == NULL) {
         back_http1_destroy(&dial->attempt);
@@ -134,11 +137,11 @@ static void dial_address(weir_dial_t *dial);
 static void reach(weir_dial_t *dial);
 static void resolve(weir_dial_t *dial);
 
-/** One address has failed: a name's next, or the end. */
+/* One address has failed: a name's next, or the end. */
 static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
 {
     back_http1_destroy(&dial->attempt);
-    weir_http2_fail(&dial->stream, fault);
+    back_http2_fail(&dial->stream, fault);
     if (dial->tries_left == 0) {
         end_dial(dial, NULL, fault);
         return;
@@ -157,14 +160,14 @@ static const char *alpn_of(const weir_dial_t *dial)
     return dial->target.protocol == WEIR_HTTP1 ? "http/1.1" : "h2";
 }
 
-/** The connection is there: it is what was wanted, or HTTP/2 begins on it. */
+/* The connection is there: it is what was wanted, or HTTP/2 begins on it. */
 static void use_connection(weir_dial_t *dial)
 {
     if (dial->target.protocol == WEIR_HTTP1) {
         end_dial(dial, &dial->attempt->back, NULL);
         return;
     }
-    weir_http2_open(&dial->stream, &dial->attempt->sock, dial->x->plan);
+    back_http2_open(&dial->stream, &dial->attempt->sock, dial->x->plan);
     back_http1_destroy(&dial->attempt);
 }
 
@@ -176,6 +179,7 @@ static void on_unexpected(weir_sock_t *sock)
 static void on_secured(weir_dial_t *dial)
 {
     weir_sock_t *sock = &dial->attempt->sock;
+
     weir_sock_watch(sock, false);
     sock->on_readable = sock->on_writable = on_unexpected;
     if (dial->target.protocol != WEIR_HTTP1 && !weir_back_tls_speaks(sock, alpn_of(dial)))
@@ -184,10 +188,11 @@ static void on_secured(weir_dial_t *dial)
         use_connection(dial);
 }
 
-/** Under the dial's deadline, as all the rest. */
+/* Under the dial's deadline, as all the rest. */
 static void shake_hands(weir_sock_t *sock)
 {
     weir_dial_t *dial = WEIR_AROUND(sock, back_http1_t, sock)->back.x->dial;
+
     switch (weir_sock_tls_handshake(sock)) {
     case WEIR_HANDSHAKE_DONE:
         on_secured(dial);
@@ -201,7 +206,7 @@ static void shake_hands(weir_sock_t *sock)
     }
 }
 
-/** The connection is there, in plain. */
+/* The connection is there, in plain. */
 static void on_connection(weir_dial_t *dial)
 {
     if (dial->target.tls == NULL) {
@@ -223,6 +228,7 @@ static void on_connected(weir_sock_t *sock)
     weir_dial_t *dial = WEIR_AROUND(sock, back_http1_t, sock)->back.x->dial;
     int error = 0;
     socklen_t len = sizeof(error);
+
     if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error != 0) {
@@ -236,8 +242,9 @@ static void dial_address(weir_dial_t *dial)
 {
     const weir_target_t *target = &dial->target;
     int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
     if (fd == -1) {
-        weir_http2_fail(&dial->stream, &weir_fault_backend_unreachable);
+        back_http2_fail(&dial->stream, &weir_fault_backend_unreachable);
         end_dial(dial, NULL, &weir_fault_backend_unreachable);
         return;
     }
@@ -262,41 +269,42 @@ static void dial_address(weir_dial_t *dial)
 
 /* ---- HTTP/2: a stream of a connection that others may use, too ---- */
 
-static weir_dial_t *dial_of(weir_http2_wait_t *wait)
+static weir_dial_t *dial_of(back_http2_wait_t *wait)
 {
     return WEIR_AROUND(wait, weir_dial_t, stream);
 }
 
-static void on_stream(weir_http2_wait_t *wait, weir_back_t *back)
+static void on_stream(back_http2_wait_t *wait, weir_back_t *back)
 {
     end_dial(dial_of(wait), back, NULL);
 }
 
-static void on_turn(weir_http2_wait_t *wait)
+static void on_turn(back_http2_wait_t *wait)
 {
     dial_address(dial_of(wait));
 }
 
-static void on_stream_fault(weir_http2_wait_t *wait, const weir_fault_t *fault)
+static void on_stream_fault(back_http2_wait_t *wait, const weir_fault_t *fault)
 {
     fail_address(dial_of(wait), fault);
 }
 
-/** The address is known. */
+/* The address is known. */
 static void reach(weir_dial_t *dial)
 {
     weir_exchange_t *x = dial->x;
+
     if (dial->target.protocol == WEIR_HTTP1) {
         dial_address(dial);
         return;
     }
-    weir_http2_use_t use = x->target.keepalive == WEIR_CLOSE                     ? WEIR_HTTP2_ALONE
-                           : x->target.keepalive == WEIR_FRESH || x->wants_fresh ? WEIR_HTTP2_NEW
-                                                                                 : WEIR_HTTP2_SHARED;
+    back_http2_use_t use = x->target.keepalive == WEIR_CLOSE                     ? BACK_HTTP2_ALONE
+                           : x->target.keepalive == WEIR_FRESH || x->wants_fresh ? BACK_HTTP2_NEW
+                                                                                 : BACK_HTTP2_SHARED;
     dial->stream.on_stream = on_stream;
     dial->stream.on_turn = on_turn;
     dial->stream.on_fault = on_stream_fault;
-    weir_http2_ask(x->loop, &dial->target, use, &dial->stream);
+    back_http2_ask(x->loop, &dial->target, use, &dial->stream);
 }
 
 static void on_known(weir_resolver_wait_t *wait)
@@ -308,6 +316,7 @@ static void resolve(weir_dial_t *dial)
 {
     size_t count = 1;
     back_http1_t *idle;
+
     dial->target = dial->x->target;
     switch (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count)) {
     case WEIR_RESOLVED:
@@ -331,11 +340,12 @@ static void resolve(weir_dial_t *dial)
 static void on_deadline(weir_timer_t *timer)
 {
     weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, deadline);
+
     if (dial->target.kind == WEIR_TARGET_NAME)
         end_dial(dial, NULL, &weir_fault_backend_unresolved);
     else
         end_dial(dial, NULL,
-                 weir_http2_is_queued(&dial->stream) ? &weir_fault_backend_busy : &weir_fault_backend_connect_timeout);
+                 back_http2_is_queued(&dial->stream) ? &weir_fault_backend_busy : &weir_fault_backend_connect_timeout);
 }
 
 void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
@@ -370,18 +380,20 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
 void weir_back_cancel(weir_exchange_t *x)
 {
     weir_dial_t *dial = x->dial;
+
     if (dial == NULL)
         return;
     weir_timer_cancel(&dial->deadline);
     weir_resolver_cancel(&dial->wait);
     back_http1_destroy(&dial->attempt);
-    weir_http2_cancel(&dial->stream);
+    back_http2_cancel(&dial->stream);
     x->dial = NULL;
 }
 
 void weir_back_release(weir_exchange_t *x)
 {
     weir_back_t *back = x->back;
+
     if (back == NULL)
         return;
     weir_relay_stop(x);
@@ -394,6 +406,7 @@ void weir_back_release(weir_exchange_t *x)
 static void release(weir_back_t *back, weir_exchange_t *x)
 {
     back_http1_t *connection = back_http1_of(back);
+
     if (!back->is_clean || x->target.keepalive == WEIR_CLOSE || x->loop->is_draining) {
         back_http1_destroy(&connection);
         return;

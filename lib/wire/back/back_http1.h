@@ -38,12 +38,12 @@ void back_http1_destroy(back_http1_t **back);
 /* ---- back_http1_up.c, back_http1_down.c ---- */
 
 /** Sends the head and opens the body. */
-void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head);
+void back_http1_start(relay_t *relay, const weir_backend_head_t *head);
 /** There is something to be read from the backend. */
-void weir_http1_on_readable(weir_sock_t *sock);
+void back_http1_on_readable(weir_sock_t *sock);
 /** What the client could not take goes on. */
-void weir_http1_on_client_writable(weir_relay_t *relay);
+void back_http1_on_client_writable(relay_t *relay);
 /** Neither reads nor writes any more. */
-void weir_http1_rest(weir_relay_t *relay);
+void back_http1_rest(relay_t *relay);
 
 #endif

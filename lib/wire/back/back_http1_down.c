@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** The relay towards the client: the response's head and body. */
+/* The relay towards the client: the response's head and body. */
 #include "lib/base/must.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/back/back_http1.h"
@@ -9,13 +9,14 @@ enum {
     TURNS = 4,   /* moves through a pipe before the others have their turn */
 };
 
-static void resume_reading(weir_relay_t *relay);
+static void resume_reading(relay_t *relay);
 
 /* ---- the body, out of a buffer ---- */
 
-static size_t take_length(weir_relay_t *relay, weir_span_t *bytes, h2o_iovec_t *pieces, bool *is_last)
+static size_t take_length(relay_t *relay, weir_span_t *bytes, h2o_iovec_t *pieces, bool *is_last)
 {
     size_t take = bytes->len < relay->down.left_bytes ? bytes->len : (size_t)relay->down.left_bytes;
+
     pieces[0] = h2o_iovec_init(bytes->base, take);
     bytes->base += take;
     bytes->len -= take;
@@ -24,10 +25,11 @@ static size_t take_length(weir_relay_t *relay, weir_span_t *bytes, h2o_iovec_t *
     return take > 0 ? 1 : 0;
 }
 
-static size_t take_chunks(weir_relay_t *relay, weir_span_t *bytes, h2o_iovec_t *pieces, bool *is_last)
+static size_t take_chunks(relay_t *relay, weir_span_t *bytes, h2o_iovec_t *pieces, bool *is_last)
 {
     size_t count = 0;
     weir_span_t data;
+
     while (count < PIECES) {
         switch (weir_chunk_decode(&relay->down.decoder, &relay->x->arena, bytes, &data)) {
         case WEIR_CHUNK_DATA:
@@ -41,7 +43,7 @@ static size_t take_chunks(weir_relay_t *relay, weir_span_t *bytes, h2o_iovec_t *
                 weir_chunk_trailers(&relay->down.decoder, &relay->x->arena, &relay->x->front->trailers);
             return count;
         case WEIR_CHUNK_BROKEN:
-            weir_relay_fail(relay, &weir_fault_backend_bad_chunk);
+            relay_fail(relay, &weir_fault_backend_bad_chunk);
             return 0;
         }
     }
@@ -55,14 +57,14 @@ static size_t take_all(weir_span_t *bytes, h2o_iovec_t *pieces)
     return 1;
 }
 
-/** Passes on what it can of `bytes`, which shrink; stops when the client takes no more or the body is complete. */
-static void pass_body(weir_relay_t *relay, weir_span_t *bytes)
+/* Passes on what it can of `bytes`, which shrink; stops when the client takes no more or the body is complete. */
+static void pass_body(relay_t *relay, weir_span_t *bytes)
 {
     while (bytes->len > 0 && !relay->down.is_client_blocked && !relay->is_over) {
         h2o_iovec_t pieces[PIECES];
         bool is_last = false;
         size_t count;
-        if (relay->down.state == WEIR_RELAY_TUNNEL || relay->down.framing.kind == WEIR_FRAMING_UNTIL_CLOSE)
+        if (relay->down.state == RELAY_TUNNEL || relay->down.framing.kind == WEIR_FRAMING_UNTIL_CLOSE)
             count = take_all(bytes, pieces);
         else if (relay->down.framing.kind == WEIR_FRAMING_CHUNKED)
             count = take_chunks(relay, bytes, pieces, &is_last);
@@ -71,7 +73,7 @@ static void pass_body(weir_relay_t *relay, weir_span_t *bytes)
         if (relay->is_over)
             return;
         if (is_last)
-            relay->down.state = WEIR_RELAY_DONE;
+            relay->down.state = RELAY_DONE;
         if (count > 0 || is_last)
             relay->down.is_client_blocked = !weir_front_send(relay->x->front, pieces, count, is_last) && !is_last;
         if (is_last)
@@ -79,18 +81,18 @@ static void pass_body(weir_relay_t *relay, weir_span_t *bytes)
     }
 }
 
-/** A short body is held until it is whole: until then a backend that dies is still a page (spec h.3). */
-static void collect(weir_relay_t *relay, weir_span_t *bytes)
+/* A short body is held until it is whole: until then a backend that dies is still a page. */
+static void collect(relay_t *relay, weir_span_t *bytes)
 {
     if (bytes->len < relay->down.left_bytes)
         return;
-    relay->down.state = WEIR_RELAY_BODY;
+    relay->down.state = RELAY_BODY;
     pass_body(relay, bytes);
 }
 
 /* ---- heads ---- */
 
-/** Framed in two ways, or in a way its version does not know (RFC 9112 §6.1): nothing is read behind such a message. */
+/* Framed in two ways, or in a way its version does not know (RFC 9112 §6.1): nothing is read behind such a message. */
 static bool is_ambiguous(const weir_response_head_t *head)
 {
     if (weir_headers_find(&head->headers, WEIR_HEADER_TRANSFER_ENCODING) == NULL)
@@ -98,11 +100,12 @@ static bool is_ambiguous(const weir_response_head_t *head)
     return head->minor == 0 || weir_headers_find(&head->headers, WEIR_HEADER_CONTENT_LENGTH) != NULL;
 }
 
-/** Reads heads until a final one; false if there is nothing more to do with `bytes` for now. */
-static bool read_heads(weir_relay_t *relay, weir_span_t *bytes)
+/* Reads heads until a final one; false if there is nothing more to do with `bytes` for now. */
+static bool read_heads(relay_t *relay, weir_span_t *bytes)
 {
     weir_exchange_t *x = relay->x;
-    while (relay->down.state == WEIR_RELAY_HEAD) {
+
+    while (relay->down.state == RELAY_HEAD) {
         weir_response_head_t head;
         size_t consumed_bytes;
         const weir_fault_t *fault;
@@ -111,7 +114,7 @@ static bool read_heads(weir_relay_t *relay, weir_span_t *bytes)
         case WEIR_HEAD_PARTIAL:
             return false;
         case WEIR_HEAD_FAULTY:
-            weir_relay_fail(relay, fault);
+            relay_fail(relay, fault);
             return false;
         case WEIR_HEAD_COMPLETE:
             break;
@@ -131,71 +134,72 @@ static bool read_heads(weir_relay_t *relay, weir_span_t *bytes)
     return true;
 }
 
-/** The head goes out at once if its body is not there yet: clients of event streams wait for it. */
-static void send_bare_head(weir_relay_t *relay)
+/* The head goes out at once if its body is not there yet: clients of event streams wait for it. */
+static void send_bare_head(relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
-    if (relay->down.state == WEIR_RELAY_BODY && !relay->is_over && front != NULL && !front->is_started)
+
+    if (relay->down.state == RELAY_BODY && !relay->is_over && front != NULL && !front->is_started)
         relay->down.is_client_blocked = !weir_front_send(front, NULL, 0, false);
 }
 
-/** Does with `bytes` what can be done; they shrink. */
-static void process(weir_relay_t *relay, weir_span_t *bytes)
+/* Does with `bytes` what can be done; they shrink. */
+static void process(relay_t *relay, weir_span_t *bytes)
 {
-    if (relay->down.state == WEIR_RELAY_HEAD && !read_heads(relay, bytes))
+    if (relay->down.state == RELAY_HEAD && !read_heads(relay, bytes))
         return;
-    if (relay->down.state == WEIR_RELAY_COLLECT)
+    if (relay->down.state == RELAY_COLLECT)
         collect(relay, bytes);
-    else if (relay->down.state != WEIR_RELAY_DONE)
+    else if (relay->down.state != RELAY_DONE)
         pass_body(relay, bytes);
     send_bare_head(relay);
-    if (relay->down.state == WEIR_RELAY_DONE && bytes->len > 0) {
-        relay->down.has_surplus = true; /* whatever it is, it is not a response to anything (spec i) */
+    if (relay->down.state == RELAY_DONE && bytes->len > 0) {
+        relay->down.has_surplus = true; /* whatever it is, it is not a response to anything */
         bytes->len = 0;
     }
 }
 
 /* ---- the backend's end ---- */
 
-static const weir_fault_t *fault_at_end(const weir_relay_t *relay, bool is_reset)
+static const weir_fault_t *fault_at_end(const relay_t *relay, bool is_reset)
 {
     if (is_reset)
         return &weir_fault_backend_reset;
     return relay->back->has_answered ? &weir_fault_backend_truncated : &weir_fault_backend_closed;
 }
 
-static void on_end(weir_relay_t *relay, bool is_reset)
+static void on_end(relay_t *relay, bool is_reset)
 {
     weir_sock_watch(&back_http1_of(relay->back)->sock, false);
     relay->down.is_persistent = false;
     switch (relay->down.state) {
-    case WEIR_RELAY_DONE:
+    case RELAY_DONE:
         return;
-    case WEIR_RELAY_TUNNEL:
+    case RELAY_TUNNEL:
         relay->down.has_ended = true;
         if (is_reset)
             relay->up.is_done = relay->up.is_broken = true;
         else if (relay->x->front != NULL)
             relay->x->front->ops->half_close(relay->x->front->req);
-        weir_relay_check_tunnel(relay);
+        relay_check_tunnel(relay);
         return;
-    case WEIR_RELAY_BODY:
+    case RELAY_BODY:
         if (!is_reset && relay->down.framing.kind == WEIR_FRAMING_UNTIL_CLOSE && weir_bytes_count(&relay->back->in) == 0) {
-            relay->down.state = WEIR_RELAY_DONE;
+            relay->down.state = RELAY_DONE;
             weir_timer_cancel(&relay->back->timer);
             (void)weir_front_send(relay->x->front, NULL, 0, true);
             return;
         }
-        weir_relay_fail(relay, fault_at_end(relay, is_reset));
+        relay_fail(relay, fault_at_end(relay, is_reset));
         return;
-    case WEIR_RELAY_HEAD:
-    case WEIR_RELAY_COLLECT:
-        weir_relay_fail(relay, fault_at_end(relay, is_reset));
+    case RELAY_HEAD:
+    case RELAY_COLLECT:
+        relay_fail(relay, fault_at_end(relay, is_reset));
         return;
     }
 }
 
-static void count_received(weir_relay_t *relay, size_t bytes)
+static void count_received(relay_t *relay, size_t bytes)
 {
     relay->x->journal.backend_received_bytes += bytes;
     relay->x->journal.last_byte_at_us = weir_loop_now_us(relay->x->loop);
@@ -203,11 +207,12 @@ static void count_received(weir_relay_t *relay, size_t bytes)
 
 /* ---- through a pipe ---- */
 
-static weir_sock_t *splice_sink(weir_relay_t *relay)
+static weir_sock_t *splice_sink(relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
     bool is_long = relay->down.left_bytes >= WEIR_SPLICE_MIN_BYTES || relay->down.pipe != NULL;
-    if (relay->down.state != WEIR_RELAY_BODY || relay->down.framing.kind != WEIR_FRAMING_LENGTH || !is_long || front == NULL ||
+
+    if (relay->down.state != RELAY_BODY || relay->down.framing.kind != WEIR_FRAMING_LENGTH || !is_long || front == NULL ||
         !front->is_direct || front->ops->splice_sink == NULL || !weir_sock_can_splice(&back_http1_of(relay->back)->sock) ||
         weir_bytes_count(&relay->back->in) > 0)
         return NULL;
@@ -217,10 +222,11 @@ static weir_sock_t *splice_sink(weir_relay_t *relay)
     return relay->down.pipe != NULL ? sink : NULL;
 }
 
-/** Empties the pipe into the client; false if it takes no more for now. */
-static bool drain(weir_relay_t *relay, weir_sock_t *sink)
+/* Empties the pipe into the client; false if it takes no more for now. */
+static bool drain(relay_t *relay, weir_sock_t *sink)
 {
     weir_front_t *front = relay->x->front;
+
     while (relay->down.pipe->held_bytes > 0) {
         ssize_t drained = weir_pipe_drain(relay->down.pipe, sink->fd);
         if (drained <= 0) {
@@ -235,16 +241,17 @@ static bool drain(weir_relay_t *relay, weir_sock_t *sink)
         relay->x->journal.client_sent_bytes += (uint64_t)drained;
         front->is_complete = is_last;
         if (is_last)
-            relay->down.state = WEIR_RELAY_DONE;
+            relay->down.state = RELAY_DONE;
         front->ops->sink_spliced(front->req, (size_t)drained, is_last);
     }
     return true;
 }
 
-/** What is in the pipe goes out before more comes in: a pipe is never left with bytes that nobody waits for. */
-static void move(weir_relay_t *relay, weir_sock_t *sink)
+/* What is in the pipe goes out before more comes in: a pipe is never left with bytes that nobody waits for. */
+static void move(relay_t *relay, weir_sock_t *sink)
 {
     bool may_fill = drain(relay, sink);
+
     for (int turn = 0; turn < TURNS && may_fill && relay->down.left_bytes > 0; turn++) {
         size_t most_bytes = relay->down.left_bytes < WEIR_PIPE_BYTES ? (size_t)relay->down.left_bytes : WEIR_PIPE_BYTES;
         ssize_t filled = weir_pipe_fill(relay->down.pipe, back_http1_of(relay->back)->sock.fd, most_bytes);
@@ -263,23 +270,24 @@ static void move(weir_relay_t *relay, weir_sock_t *sink)
 
 /* ---- reading ---- */
 
-static void resume_reading(weir_relay_t *relay)
+static void resume_reading(relay_t *relay)
 {
     if (relay->is_over)
         return;
     bool wants = !relay->down.is_client_blocked && !relay->down.has_ended;
     weir_sock_watch(&back_http1_of(relay->back)->sock, wants);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }
 
-/** Bytes that follow others go behind them; else they are read into the loop's scratch, and mostly never copied. */
-static ssize_t read_some(weir_relay_t *relay)
+/* Bytes that follow others go behind them; else they are read into the loop's scratch, and mostly never copied. */
+static ssize_t read_some(relay_t *relay)
 {
     weir_back_t *back = relay->back;
     bool continues = weir_bytes_count(&back->in) > 0;
     char *buffer = continues ? weir_bytes_reserve(&back->in, WEIR_READ_BYTES / 4) : back->loop->scratch;
     size_t room = continues ? back->in.capacity - back->in.end : WEIR_BLOCK_BYTES;
     ssize_t count = weir_sock_read(&back_http1_of(back)->sock, buffer, room);
+
     if (count <= 0)
         return count;
     back->has_answered = true;
@@ -300,11 +308,12 @@ static ssize_t read_some(weir_relay_t *relay)
     return count;
 }
 
-void weir_http1_on_readable(weir_sock_t *sock)
+void back_http1_on_readable(weir_sock_t *sock)
 {
-    weir_relay_t *relay = WEIR_AROUND(sock, back_http1_t, sock)->back.relay;
+    relay_t *relay = WEIR_AROUND(sock, back_http1_t, sock)->back.relay;
     char next;
-    if (relay->down.state == WEIR_RELAY_DONE) {
+
+    if (relay->down.state == RELAY_DONE) {
         if (weir_sock_peek(sock, &next, 1) == WEIR_SOCK_BLOCKED)
             return;                     /* TLS has said something to TLS: a ticket, new keys */
         relay->down.has_surplus = true; /* bytes or an end: it can't be used again */
@@ -326,9 +335,10 @@ void weir_http1_on_readable(weir_sock_t *sock)
     resume_reading(relay);
 }
 
-void weir_http1_on_client_writable(weir_relay_t *relay)
+void back_http1_on_client_writable(relay_t *relay)
 {
     weir_back_t *back = relay->back;
+
     if (relay->down.pipe != NULL && relay->down.pipe->held_bytes > 0) {
         weir_sock_t *sink = splice_sink(relay);
         WEIR_MUST(sink != NULL);

@@ -1,41 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/** The relay towards the backend: the request's head and body. */
+/* The relay towards the backend: the request's head and body. */
 #include "lib/base/must.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/back/back_http1.h"
 
 enum { PIECES = 40 };
 
-static weir_relay_t *relay_of(weir_body_sink_t *sink)
+static relay_t *relay_of(weir_body_sink_t *sink)
 {
-    return WEIR_AROUND(sink, weir_relay_t, up.sink);
+    return WEIR_AROUND(sink, relay_t, up.sink);
 }
 
-static weir_front_t *front_of(const weir_relay_t *relay)
+static weir_front_t *front_of(const relay_t *relay)
 {
     return relay->x->front;
 }
 
-/**
+/*
  * The backend takes no more. It may have answered already (413, say): what it said is read before anything is called a
  * fault, and the rest of the client's body is not wanted.
  */
-static void break_up(weir_relay_t *relay)
+static void break_up(relay_t *relay)
 {
     relay->up.is_broken = true;
     weir_bytes_free(&relay->back->out);
     if (front_of(relay) != NULL)
         front_of(relay)->ops->body_close(front_of(relay)->req);
-    if (relay->down.state == WEIR_RELAY_TUNNEL) {
+    if (relay->down.state == RELAY_TUNNEL) {
         relay->up.is_done = true;
-        weir_relay_check_tunnel(relay);
+        relay_check_tunnel(relay);
     }
 }
 
-static void count_sent(weir_relay_t *relay, size_t bytes)
+static void count_sent(relay_t *relay, size_t bytes)
 {
     weir_journal_t *journal = &relay->x->journal;
     size_t left_bytes = relay->up.head_left_bytes;
+
     journal->backend_sent_bytes += bytes;
     if (left_bytes == 0)
         return;
@@ -44,9 +45,10 @@ static void count_sent(weir_relay_t *relay, size_t bytes)
         journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
 }
 
-static void write_pieces(weir_relay_t *relay, const struct iovec *pieces, int count)
+static void write_pieces(relay_t *relay, const struct iovec *pieces, int count)
 {
     weir_back_t *back = relay->back;
+
     if (relay->up.is_broken)
         return;
     ssize_t written = 0;
@@ -61,38 +63,38 @@ static void write_pieces(weir_relay_t *relay, const struct iovec *pieces, int co
     weir_bytes_append_rest(&back->out, pieces, count, written > 0 ? (size_t)written : 0);
 }
 
-/** All of the request is in the kernel's hands, or the client's direction of a tunnel has ended. */
-static void finish_up(weir_relay_t *relay)
+/* All of the request is in the kernel's hands, or the client's direction of a tunnel has ended. */
+static void finish_up(relay_t *relay)
 {
     relay->up.is_done = true;
     weir_pipe_give(relay->x->loop->pipes, &relay->up.pipe);
     relay->x->journal.request_sent_at_us = weir_loop_now_us(relay->x->loop);
-    if (relay->down.state != WEIR_RELAY_TUNNEL)
+    if (relay->down.state != RELAY_TUNNEL)
         return;
     weir_sock_shutdown(&back_http1_of(relay->back)->sock);
-    weir_relay_check_tunnel(relay);
+    relay_check_tunnel(relay);
 }
 
-static bool is_up_empty(const weir_relay_t *relay)
+static bool is_up_empty(const relay_t *relay)
 {
     return weir_bytes_count(&relay->back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
 }
 
-/** After every write: done, or wait for the backend with the client held back, or go on. */
-static void after_write(weir_relay_t *relay)
+/* After every write: done, or wait for the backend with the client held back, or go on. */
+static void after_write(relay_t *relay)
 {
     if (relay->up.is_broken || relay->is_over)
         return;
     if (is_up_empty(relay)) {
         if (relay->up.has_last && !relay->up.is_done)
             finish_up(relay);
-        weir_relay_arm(relay);
+        relay_arm(relay);
         return;
     }
     if (front_of(relay) != NULL && !relay->up.has_last)
         front_of(relay)->ops->body_pause(front_of(relay)->req);
     weir_sock_await_writable(&back_http1_of(relay->back)->sock);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }
 
 typedef struct outgoing {
@@ -106,27 +108,28 @@ static void add(outgoing_t *out, const char *base, size_t len)
     out->pieces[out->count++] = (struct iovec){(void *)(uintptr_t)base, len};
 }
 
-static void add_head(weir_relay_t *relay, outgoing_t *out)
+static void add_head(relay_t *relay, outgoing_t *out)
 {
     if (relay->up.head.len > 0)
         add(out, relay->up.head.base, relay->up.head.len);
     relay->up.head = (weir_span_t){0};
 }
 
-static void add_last_chunk(const weir_relay_t *relay, outgoing_t *out)
+static void add_last_chunk(const relay_t *relay, outgoing_t *out)
 {
     weir_headers_t trailers = {0};
     weir_front_t *front = front_of(relay);
+
     if (front != NULL)
         front->ops->trailers(front->req, &relay->x->arena, &trailers);
     weir_span_t last = weir_chunk_last(&relay->x->arena, &trailers);
     add(out, last.base, last.len);
 }
 
-static void add_body(const weir_relay_t *relay, outgoing_t *out, const weir_span_t *pieces, size_t count, size_t total,
-                     bool is_last)
+static void add_body(const relay_t *relay, outgoing_t *out, const weir_span_t *pieces, size_t count, size_t total, bool is_last)
 {
     bool is_chunked = relay->up.framing.kind == WEIR_FRAMING_CHUNKED;
+
     if (is_chunked && total > 0)
         add(out, out->size_line, weir_chunk_size_line(total, out->size_line));
     for (size_t i = 0; i < count; i++)
@@ -139,11 +142,12 @@ static void add_body(const weir_relay_t *relay, outgoing_t *out, const weir_span
 
 static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
 {
-    weir_relay_t *relay = relay_of(sink);
+    relay_t *relay = relay_of(sink);
     size_t total = 0;
+
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    if (!weir_relay_count_up(relay, total, is_last))
+    if (!relay_count_up(relay, total, is_last))
         return;
     outgoing_t out;
     out.count = 0; /* the pieces are left as they are: zeroing them would cost more than all the rest here */
@@ -154,12 +158,13 @@ static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     after_write(relay);
 }
 
-/** Long bodies of known length pass through a pipe. */
+/* Long bodies of known length pass through a pipe. */
 static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
 {
-    weir_relay_t *relay = relay_of(sink);
+    relay_t *relay = relay_of(sink);
     bool may_move = relay->up.head.len == 0 && relay->up.framing.kind == WEIR_FRAMING_LENGTH && !relay->up.is_broken &&
                     weir_bytes_count(&relay->back->out) == 0 && weir_sock_can_splice(&back_http1_of(relay->back)->sock);
+
     if (!may_move || (relay->up.pipe == NULL && left_bytes < WEIR_SPLICE_MIN_BYTES))
         return WEIR_SINK_COPIES;
     if (relay->up.pipe == NULL)
@@ -181,10 +186,11 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
     return filled;
 }
 
-/** False if the backend is still slow or has broken. */
-static bool flush(weir_relay_t *relay)
+/* False if the backend is still slow or has broken. */
+static bool flush(relay_t *relay)
 {
     weir_back_t *back = relay->back;
+
     while (!relay->up.is_broken && weir_bytes_count(&back->out) > 0) {
         weir_span_t rest = weir_bytes_span(&back->out);
         const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
@@ -213,7 +219,8 @@ static bool flush(weir_relay_t *relay)
 
 static void on_writable(weir_sock_t *sock)
 {
-    weir_relay_t *relay = WEIR_AROUND(sock, back_http1_t, sock)->back.relay;
+    relay_t *relay = WEIR_AROUND(sock, back_http1_t, sock)->back.relay;
+
     if (relay == NULL || relay->is_over)
         return;
     bool is_empty = flush(relay);
@@ -222,15 +229,16 @@ static void on_writable(weir_sock_t *sock)
         front_of(relay)->ops->body_resume(front_of(relay)->req);
 }
 
-void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head)
+void back_http1_start(relay_t *relay, const weir_backend_head_t *head)
 {
     weir_back_t *back = relay->back;
-    back_http1_of(back)->sock.on_readable = weir_http1_on_readable;
+
+    back_http1_of(back)->sock.on_readable = back_http1_on_readable;
     back_http1_of(back)->sock.on_writable = on_writable;
     weir_sock_watch(&back_http1_of(back)->sock, true);
     relay->up.head = head->text;
     relay->up.head_left_bytes = head->text.len;
-    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = weir_relay_on_body_fault, .move = move_body};
+    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = relay_on_body_fault, .move = move_body};
     weir_front_t *front = front_of(relay);
     if (relay->up.framing.kind == WEIR_FRAMING_NONE || front == NULL) {
         on_data(&relay->up.sink, NULL, 0, true);
@@ -246,7 +254,7 @@ void weir_http1_start(weir_relay_t *relay, const weir_backend_head_t *head)
     after_write(relay);
 }
 
-void weir_http1_rest(weir_relay_t *relay)
+void back_http1_rest(relay_t *relay)
 {
     weir_sock_watch(&back_http1_of(relay->back)->sock, false);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * A connection of HTTP/2 with a backend: its bytes, its timers, its end.
  *
- *   greeting ──SETTINGS──► ready ──GOAWAY, one too many, alone──► draining ──last stream gone──► leaving ──GOAWAY out──► freed
- *      └──── silent, wrong, ended ────┴──── dead, ended, wrong ────┴──────────────────────────────────────────────────────► freed
+ *   opening ──SETTINGS──► ready ──GOAWAY, one too many, alone──► draining ──last stream gone──► leaving ──GOAWAY out──► freed
+ *      └──── silent, wrong, ended ───┴──── dead, ended, wrong ────┴─────────────────────────────────────────────────────► freed
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,16 +24,17 @@ static void on_flush(weir_letter_t *letter);
 
 /* ---- its beginning ---- */
 
-static void make_session(weir_http2_t *http2)
+static void make_session(back_http2_t *http2)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0}, /* of the backend's own: none */
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WEIR_HTTP2_STREAM_BYTES},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, BACK_HTTP2_STREAM_BYTES},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES},
     };
-    nghttp2_session_callbacks *callbacks = weir_http2_callbacks_create();
+    nghttp2_session_callbacks *callbacks = back_http2_callbacks_create();
     nghttp2_option *option;
+
     WEIR_MUST(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1); /* a window opens when the client has taken the bytes */
     nghttp2_option_set_no_closed_streams(option, 1);
@@ -43,12 +44,13 @@ static void make_session(weir_http2_t *http2)
     nghttp2_session_callbacks_del(callbacks);
     WEIR_MUST(failed == 0);
     WEIR_MUST(nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(*settings)) == 0);
-    WEIR_MUST(nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0, WEIR_HTTP2_WINDOW_BYTES) == 0);
+    WEIR_MUST(nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0, BACK_HTTP2_WINDOW_BYTES) == 0);
 }
 
-weir_http2_t *weir_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan)
+back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan)
 {
-    weir_http2_t *http2 = calloc(1, sizeof(*http2));
+    back_http2_t *http2 = calloc(1, sizeof(*http2));
+
     WEIR_MUST(http2 != NULL);
     http2->loop = loop;
     http2->ping_ms = plan->backend_ping_ms;
@@ -67,46 +69,48 @@ weir_http2_t *weir_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir
     http2->sock.on_writable = on_writable;
     weir_sock_watch(&http2->sock, true);
     weir_timer_set(loop, &http2->timer, http2->ping_ms, on_timer);
-    weir_http2_post_flush(http2);
+    back_http2_post_flush(http2);
     return http2;
 }
 
-bool weir_http2_has_room(const weir_http2_t *http2)
+bool back_http2_has_room(const back_http2_t *http2)
 {
     uint32_t most = nghttp2_session_get_remote_settings(http2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return !http2->is_draining && !http2->is_leaving && http2->doom == NULL && http2->stream_count < most &&
-           http2->stream_count < WEIR_HTTP2_STREAMS_MAX && nghttp2_session_check_request_allowed(http2->session) != 0;
+
+    return !http2->is_draining && !http2->is_leaving && http2->end_fault == NULL && http2->stream_count < most &&
+           http2->stream_count < BACK_HTTP2_STREAMS_MAX && nghttp2_session_check_request_allowed(http2->session) != 0;
 }
 
 /* ---- its end ---- */
 
-/** As it looks from a stream: whether a response had begun. */
-static const weir_fault_t *fault_for(const weir_http2_stream_t *stream, const weir_fault_t *fault)
+/* As it looks from a stream: whether a response had begun. */
+static const weir_fault_t *fault_for(const back_http2_stream_t *stream, const weir_fault_t *fault)
 {
     bool is_truncated = fault == &weir_fault_backend_closed && stream->back.has_answered;
+
     return is_truncated ? &weir_fault_backend_truncated : fault;
 }
 
-static void drop_streams(weir_http2_t *http2, const weir_fault_t *fault)
+static void drop_streams(back_http2_t *http2, const weir_fault_t *fault)
 {
     while (!weir_list_is_empty(&http2->streams)) {
-        weir_http2_stream_t *stream = WEIR_AROUND(http2->streams.next, weir_http2_stream_t, link);
+        back_http2_stream_t *stream = WEIR_AROUND(http2->streams.next, back_http2_stream_t, link);
         weir_list_remove(&stream->link);
         weir_list_remove(&stream->emptied);
         weir_list_remove(&stream->headed);
         stream->http2 = NULL;
         stream->is_closed = true;
         if (stream->is_released)
-            weir_http2_stream_destroy(stream);
+            back_http2_stream_destroy(stream);
         else
-            weir_http2_stream_lost(stream, fault_for(stream, fault));
+            back_http2_stream_lost(stream, fault_for(stream, fault));
     }
 }
 
-void weir_http2_end(weir_http2_t *http2, const weir_fault_t *fault)
+void back_http2_end(back_http2_t *http2, const weir_fault_t *fault)
 {
     if (http2->is_inside) {
-        http2->doom = http2->doom != NULL ? http2->doom : fault;
+        http2->end_fault = http2->end_fault != NULL ? http2->end_fault : fault;
         return;
     }
     weir_timer_cancel(&http2->timer);
@@ -114,57 +118,59 @@ void weir_http2_end(weir_http2_t *http2, const weir_fault_t *fault)
     weir_sock_close(&http2->sock);
     nghttp2_session_del(http2->session); /* tells nobody */
     drop_streams(http2, fault);
-    weir_http2_on_end(http2, fault);
+    back_http2_on_end(http2, fault);
     weir_bytes_free(&http2->out);
     weir_bytes_free(&http2->block.text);
     free(http2->block.at);
     free(http2);
 }
 
-/** Nobody uses it: says so, and ends when that is out. */
-static void leave(weir_http2_t *http2)
+/* Nobody uses it: says so, and ends when that is out. */
+static void leave(back_http2_t *http2)
 {
     if (http2->is_leaving)
         return;
-    weir_http2_retire(http2);
+    back_http2_retire(http2);
     http2->is_leaving = true;
     WEIR_MUST(nghttp2_session_terminate_session(http2->session, NGHTTP2_NO_ERROR) == 0);
 }
 
 /* ---- timers ---- */
 
-static void check_life(weir_http2_t *http2)
+static void check_life(back_http2_t *http2)
 {
     uint64_t silent_ms = (weir_loop_now_us(http2->loop) - http2->heard_at_us) / 1000;
+
     if (silent_ms >= http2->ping_ms && http2->is_pinging) {
-        weir_http2_end(http2, &weir_fault_backend_ping_timeout);
+        back_http2_end(http2, &weir_fault_backend_ping_timeout);
         return;
     }
     if (silent_ms >= http2->ping_ms) {
         http2->is_pinging = true;
         WEIR_MUST(nghttp2_submit_ping(http2->session, NGHTTP2_FLAG_NONE, NULL) == 0);
-        weir_http2_post_flush(http2);
+        back_http2_post_flush(http2);
     }
     weir_timer_set(http2->loop, &http2->timer, http2->ping_ms, on_timer);
 }
 
 static void on_timer(weir_timer_t *timer)
 {
-    weir_http2_t *http2 = WEIR_AROUND(timer, weir_http2_t, timer);
+    back_http2_t *http2 = WEIR_AROUND(timer, back_http2_t, timer);
+
     if (!http2->is_ready) {
-        weir_http2_end(http2, &weir_fault_backend_connect_timeout);
+        back_http2_end(http2, &weir_fault_backend_connect_timeout);
     } else if (http2->is_leaving) { /* the backend does not even take our GOAWAY */
-        weir_http2_end(http2, NULL);
+        back_http2_end(http2, NULL);
     } else if (http2->stream_count > 0) {
         check_life(http2);
     } else {
         leave(http2);
         weir_timer_set(http2->loop, &http2->timer, http2->ping_ms, on_timer);
-        weir_http2_post_flush(http2);
+        back_http2_post_flush(http2);
     }
 }
 
-void weir_http2_rearm(weir_http2_t *http2)
+void back_http2_rearm(back_http2_t *http2)
 {
     http2->heard_at_us = weir_loop_now_us(http2->loop); /* an idle backend owes nobody a word */
     http2->is_pinging = false;
@@ -173,7 +179,7 @@ void weir_http2_rearm(weir_http2_t *http2)
 
 /* ---- writing ---- */
 
-void weir_http2_post_flush(weir_http2_t *http2)
+void back_http2_post_flush(back_http2_t *http2)
 {
     if (http2->is_flush_posted)
         return;
@@ -181,15 +187,15 @@ void weir_http2_post_flush(weir_http2_t *http2)
     weir_loop_post(http2->loop, &http2->flush);
 }
 
-/** Takes frames from libnghttp2, up to a bound. */
-static void fill_out(weir_http2_t *http2)
+/* Takes frames from libnghttp2, up to a bound. */
+static void fill_out(back_http2_t *http2)
 {
     http2->is_inside = true;
     while (weir_bytes_count(&http2->out) < OUT_BYTES) {
         const uint8_t *frame;
         ssize_t count = nghttp2_session_mem_send(http2->session, &frame);
-        if (count < 0 && http2->doom == NULL)
-            http2->doom = &weir_fault_backend_http2_error;
+        if (count < 0 && http2->end_fault == NULL)
+            http2->end_fault = &weir_fault_backend_http2_error;
         if (count <= 0)
             break;
         weir_bytes_append(&http2->out, (weir_span_t){(const char *)frame, (size_t)count});
@@ -197,8 +203,8 @@ static void fill_out(weir_http2_t *http2)
     http2->is_inside = false;
 }
 
-/** False if the connection is broken. */
-static bool write_out(weir_http2_t *http2)
+/* False if the connection is broken. */
+static bool write_out(back_http2_t *http2)
 {
     for (;;) {
         fill_out(http2);
@@ -217,36 +223,37 @@ static bool write_out(weir_http2_t *http2)
     }
 }
 
-/** Only now: a client that goes on sending makes us call libnghttp2. */
-static void resume_clients(weir_http2_t *http2)
+/* Only now: a client that goes on sending makes us call libnghttp2. */
+static void resume_clients(back_http2_t *http2)
 {
     while (!weir_list_is_empty(&http2->emptied)) {
-        weir_http2_stream_t *stream = WEIR_AROUND(http2->emptied.next, weir_http2_stream_t, emptied);
+        back_http2_stream_t *stream = WEIR_AROUND(http2->emptied.next, back_http2_stream_t, emptied);
         weir_list_remove(&stream->emptied);
-        weir_http2_stream_resume(stream);
+        back_http2_stream_resume(stream);
     }
 }
 
-/** After anything that may have been the last thing on it. */
-static void check_end(weir_http2_t *http2)
+/* After anything that may have been the last thing on it. */
+static void check_end(back_http2_t *http2)
 {
     bool is_silent = weir_bytes_count(&http2->out) == 0 && nghttp2_session_want_write(http2->session) == 0;
-    if (http2->doom != NULL)
-        weir_http2_end(http2, http2->doom);
+
+    if (http2->end_fault != NULL)
+        back_http2_end(http2, http2->end_fault);
     else if (is_silent && nghttp2_session_want_read(http2->session) == 0)
-        weir_http2_end(http2, http2->is_leaving    ? NULL
+        back_http2_end(http2, http2->is_leaving    ? NULL
                               : http2->is_draining ? &weir_fault_backend_goaway
                               : http2->is_ready    ? &weir_fault_backend_http2_error
                                                    : &weir_fault_backend_not_http2);
     else if (http2->is_ready && http2->stream_count == 0 && (http2->is_draining || http2->loop->is_draining) &&
              !http2->is_leaving) {
         leave(http2);
-        weir_http2_rearm(http2);
-        weir_http2_post_flush(http2);
+        back_http2_rearm(http2);
+        back_http2_post_flush(http2);
     }
 }
 
-static void flush(weir_http2_t *http2)
+static void flush(back_http2_t *http2)
 {
     if (weir_bytes_count(&http2->out) > 0 && http2->sock.is_awaiting)
         return; /* on_writable goes on */
@@ -261,58 +268,61 @@ static void flush(weir_http2_t *http2)
 
 static void on_flush(weir_letter_t *letter)
 {
-    weir_http2_t *http2 = WEIR_AROUND(letter, weir_http2_t, flush);
+    back_http2_t *http2 = WEIR_AROUND(letter, back_http2_t, flush);
+
     http2->is_flush_posted = false;
     if (http2->is_ready)
-        weir_http2_on_room(http2);
+        back_http2_on_room(http2);
     flush(http2);
 }
 
 static void on_writable(weir_sock_t *sock)
 {
-    flush(WEIR_AROUND(sock, weir_http2_t, sock));
+    flush(WEIR_AROUND(sock, back_http2_t, sock));
 }
 
 /* ---- reading ---- */
 
-/** A head that has no body yet goes out by itself. */
-static void send_heads(weir_http2_t *http2)
+/* A head that has no body yet goes out by itself. */
+static void send_heads(back_http2_t *http2)
 {
     while (!weir_list_is_empty(&http2->headed)) {
-        weir_http2_stream_t *stream = WEIR_AROUND(http2->headed.next, weir_http2_stream_t, headed);
+        back_http2_stream_t *stream = WEIR_AROUND(http2->headed.next, back_http2_stream_t, headed);
         weir_list_remove(&stream->headed);
-        weir_http2_stream_head(stream);
+        back_http2_stream_head(stream);
     }
 }
 
-void weir_http2_receive(weir_http2_t *http2, weir_span_t bytes)
+void back_http2_receive(back_http2_t *http2, weir_span_t bytes)
 {
     bool was_ready = http2->is_ready;
+
     http2->heard_at_us = weir_loop_now_us(http2->loop);
     http2->is_pinging = false;
     http2->is_inside = true;
     ssize_t count = nghttp2_session_mem_recv(http2->session, (const uint8_t *)bytes.base, bytes.len);
     http2->is_inside = false;
-    if (count < 0 && http2->doom == NULL)
-        http2->doom = http2->is_ready ? &weir_fault_backend_http2_error : &weir_fault_backend_not_http2;
+    if (count < 0 && http2->end_fault == NULL)
+        http2->end_fault = http2->is_ready ? &weir_fault_backend_http2_error : &weir_fault_backend_not_http2;
     send_heads(http2);
-    weir_http2_post_flush(http2);
+    back_http2_post_flush(http2);
     if (http2->is_ready && !was_ready) {
-        weir_http2_rearm(http2);
-        weir_http2_on_ready(http2);
+        back_http2_rearm(http2);
+        back_http2_on_ready(http2);
     }
 }
 
 static void on_readable(weir_sock_t *sock)
 {
-    weir_http2_t *http2 = WEIR_AROUND(sock, weir_http2_t, sock);
+    back_http2_t *http2 = WEIR_AROUND(sock, back_http2_t, sock);
     ssize_t count = weir_sock_read(sock, http2->loop->scratch, WEIR_BLOCK_BYTES);
+
     if (count == WEIR_SOCK_BLOCKED)
         return;
     if (count <= 0) {
         const weir_fault_t *fault = count == WEIR_SOCK_BROKEN ? &weir_fault_backend_reset : &weir_fault_backend_closed;
-        weir_http2_end(http2, http2->doom != NULL ? http2->doom : fault);
+        back_http2_end(http2, http2->end_fault != NULL ? http2->end_fault : fault);
         return;
     }
-    weir_http2_receive(http2, (weir_span_t){http2->loop->scratch, (size_t)count});
+    back_http2_receive(http2, (weir_span_t){http2->loop->scratch, (size_t)count});
 }

@@ -1,33 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/** Who gets a stream of which connection (the picture is in back_http2.h). */
+/* Who gets a stream of which connection (the picture is in back_http2.h). */
 #include <stdlib.h>
 
 #include "lib/base/must.h"
 #include "lib/wire/back/back_http2_private.h"
 
-/** An address and what is spoken with it. Lives as long as anything is there. */
-struct weir_http2_place {
+/* An address and what is spoken with it. Lives as long as anything is there. */
+struct back_http2_place {
     weir_list_t link;        /* in its bucket */
     weir_list_t connections; /* that may be shared, the newest first */
     size_t connection_count;
     size_t opening_count; /* connections that will be shared, from the turn to SETTINGS */
-    weir_list_t queue;    /* of weir_http2_wait_t */
+    weir_list_t queue;    /* of back_http2_wait_t */
     size_t users;         /* connections and waits that point here, and functions that need it */
     weir_protocol_t protocol;
     weir_back_tls_t tls; /* that of all its connections */
     socklen_t address_len;
     weir_address_t address;
 };
-typedef struct weir_http2_place place_t;
+typedef struct back_http2_place place_t;
 
-struct weir_http2_pool {
+struct back_http2_pool {
     weir_list_t buckets[WEIR_POOL_BUCKETS];
     weir_list_t connections; /* all of them */
 };
 
-struct weir_http2_pool *weir_http2_pool_create(weir_loop_t *loop)
+struct back_http2_pool *back_http2_pool_create(weir_loop_t *loop)
 {
-    struct weir_http2_pool *pool = calloc(1, sizeof(*pool));
+    struct back_http2_pool *pool = calloc(1, sizeof(*pool));
+
     WEIR_MUST(pool != NULL);
     weir_list_init(&pool->connections);
     for (size_t i = 0; i < WEIR_POOL_BUCKETS; i++)
@@ -35,20 +36,22 @@ struct weir_http2_pool *weir_http2_pool_create(weir_loop_t *loop)
     return pool;
 }
 
-void weir_http2_pool_destroy(struct weir_http2_pool **pool)
+void back_http2_pool_destroy(struct back_http2_pool **pool)
 {
-    struct weir_http2_pool *gone = *pool;
+    struct back_http2_pool *gone = *pool;
+
     while (!weir_list_is_empty(&gone->connections))
-        weir_http2_end(WEIR_AROUND(gone->connections.next, weir_http2_t, in_pool), NULL);
+        back_http2_end(WEIR_AROUND(gone->connections.next, back_http2_t, in_pool), NULL);
     free(gone);
     *pool = NULL;
 }
 
 /* ---- places ---- */
 
-static place_t *place_of(struct weir_http2_pool *pool, const weir_target_t *target)
+static place_t *place_of(struct back_http2_pool *pool, const weir_target_t *target)
 {
     weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&target->address.any, target->address_len)];
+
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         place_t *place = WEIR_AROUND(node, place_t, link);
         if (place->protocol == target->protocol && place->address_len == target->address_len &&
@@ -79,69 +82,73 @@ static void leave_place(place_t *place)
 
 /* ---- waits ---- */
 
-static void enter_state(weir_http2_wait_t *wait, weir_http2_state_t state)
+static void enter_state(back_http2_wait_t *wait, back_http2_state_t state)
 {
     wait->state = state;
-    if (state == WEIR_HTTP2_QUEUED)
+    if (state == BACK_HTTP2_QUEUED)
         weir_list_append(&wait->place->queue, &wait->link);
 }
 
-/** It waits for nothing any more; the place may be gone. */
-static void forget(weir_http2_wait_t *wait)
+/* It waits for nothing any more; the place may be gone. */
+static void forget(back_http2_wait_t *wait)
 {
     place_t *place = wait->place;
+
     weir_list_remove(&wait->link);
-    wait->state = WEIR_HTTP2_NOWHERE;
+    wait->state = BACK_HTTP2_NOWHERE;
     wait->place = NULL;
     wait->http2 = NULL;
     leave_place(place);
 }
 
-static void give(weir_http2_wait_t *wait, weir_http2_t *http2)
+static void give(back_http2_wait_t *wait, back_http2_t *http2)
 {
-    weir_back_t *back = weir_http2_stream_create(http2);
+    weir_back_t *back = back_http2_stream_create(http2);
+
     forget(wait);
     wait->on_stream(wait, back);
 }
 
-static weir_http2_t *find_room(const place_t *place)
+static back_http2_t *find_room(const place_t *place)
 {
     for (weir_list_t *node = place->connections.next; node != &place->connections; node = node->next) {
-        weir_http2_t *http2 = WEIR_AROUND(node, weir_http2_t, link);
-        if (weir_http2_has_room(http2))
+        back_http2_t *http2 = WEIR_AROUND(node, back_http2_t, link);
+        if (back_http2_has_room(http2))
             return http2;
     }
     return NULL;
 }
 
-static void take_turn(weir_http2_wait_t *wait)
+static void take_turn(back_http2_wait_t *wait)
 {
     weir_list_remove(&wait->link);
-    enter_state(wait, WEIR_HTTP2_DIALLING);
+    enter_state(wait, BACK_HTTP2_DIALLING);
     wait->had_turn = true;
-    if (wait->use != WEIR_HTTP2_ALONE)
+    if (wait->use != BACK_HTTP2_ALONE)
         wait->place->opening_count++;
     wait->on_turn(wait);
 }
 
 static bool may_open(const place_t *place)
 {
-    return place->opening_count == 0 && place->connection_count < WEIR_HTTP2_CONNECTIONS_MAX;
+    return place->opening_count == 0 && place->connection_count < BACK_HTTP2_CONNECTIONS_MAX;
 }
 
-/** Whose own connection had no stream for it waits for others' as long as there are any, instead of opening one after the other. */
-static bool may_take_turn(const place_t *place, const weir_http2_wait_t *wait)
+/*
+ * Whose own connection had no stream for it waits for others' as long as there are any, instead of opening one after the other.
+ */
+static bool may_take_turn(const place_t *place, const back_http2_wait_t *wait)
 {
     return may_open(place) && (!wait->had_turn || place->connection_count == 0);
 }
 
-/** Serves the queue as far as there are streams; opens one more connection for the rest. */
+/* Serves the queue as far as there are streams; opens one more connection for the rest. */
 static void serve_queue(place_t *place)
 {
     place->users++;
     while (!weir_list_is_empty(&place->queue)) {
-        weir_http2_wait_t *first = WEIR_AROUND(place->queue.next, weir_http2_wait_t, link);
-        weir_http2_t *http2 = find_room(place);
+        back_http2_wait_t *first = WEIR_AROUND(place->queue.next, back_http2_wait_t, link);
+        back_http2_t *http2 = find_room(place);
         if (http2 != NULL)
             give(first, http2);
         else if (may_take_turn(place, first))
@@ -152,159 +159,164 @@ static void serve_queue(place_t *place)
     leave_place(place);
 }
 
-void weir_http2_ask(weir_loop_t *loop, const weir_target_t *target, weir_http2_use_t use, weir_http2_wait_t *wait)
+void back_http2_ask(weir_loop_t *loop, const weir_target_t *target, back_http2_use_t use, back_http2_wait_t *wait)
 {
-    WEIR_MUST(wait->state == WEIR_HTTP2_NOWHERE);
+    WEIR_MUST(wait->state == BACK_HTTP2_NOWHERE);
     weir_list_init(&wait->link);
     wait->use = use;
     wait->had_turn = false;
     wait->place = place_of(loop->back_http2, target);
     wait->place->users++;
-    weir_http2_t *http2 = use == WEIR_HTTP2_SHARED ? find_room(wait->place) : NULL;
+    back_http2_t *http2 = use == BACK_HTTP2_SHARED ? find_room(wait->place) : NULL;
     if (http2 != NULL)
         give(wait, http2);
-    else if (use != WEIR_HTTP2_SHARED || may_open(wait->place))
+    else if (use != BACK_HTTP2_SHARED || may_open(wait->place))
         take_turn(wait);
     else
-        enter_state(wait, WEIR_HTTP2_QUEUED);
+        enter_state(wait, BACK_HTTP2_QUEUED);
 }
 
-bool weir_http2_is_queued(const weir_http2_wait_t *wait)
+bool back_http2_is_queued(const back_http2_wait_t *wait)
 {
-    return wait->state == WEIR_HTTP2_QUEUED && wait->place->connection_count > 0;
+    return wait->state == BACK_HTTP2_QUEUED && wait->place->connection_count > 0;
 }
 
-/** The turn of `wait` has come to nothing. */
-static void return_turn(place_t *place, weir_http2_use_t use)
+/* The turn of `wait` has come to nothing. */
+static void return_turn(place_t *place, back_http2_use_t use)
 {
-    if (use != WEIR_HTTP2_ALONE)
+    if (use != BACK_HTTP2_ALONE)
         place->opening_count--;
 }
 
-/** Those who hoped for the connection that has failed; with others there, its failure says nothing about them. */
+/* Those who hoped for the connection that has failed; with others there, its failure says nothing about them. */
 static void fail_queue(place_t *place, const weir_fault_t *fault)
 {
     while (!weir_list_is_empty(&place->queue) && place->connection_count == 0 && place->opening_count == 0) {
-        weir_http2_wait_t *first = WEIR_AROUND(place->queue.next, weir_http2_wait_t, link);
+        back_http2_wait_t *first = WEIR_AROUND(place->queue.next, back_http2_wait_t, link);
         forget(first);
         first->on_fault(first, fault);
     }
 }
 
-/** A connection that goes without having had a stream for anybody: the next one would do no better. */
-static void disappoint(const weir_http2_t *http2, const weir_fault_t *fault)
+/* A connection that goes without having had a stream for anybody: the next one would do no better. */
+static void fail_queue_if_unused(const back_http2_t *http2, const weir_fault_t *fault)
 {
     if (!http2->is_used && !http2->is_alone)
         fail_queue(http2->place, fault != NULL ? fault : &weir_fault_backend_busy);
 }
 
-void weir_http2_fail(weir_http2_wait_t *wait, const weir_fault_t *fault)
+void back_http2_fail(back_http2_wait_t *wait, const weir_fault_t *fault)
 {
     place_t *place = wait->place;
-    if (wait->state == WEIR_HTTP2_NOWHERE)
+
+    if (wait->state == BACK_HTTP2_NOWHERE)
         return;
-    WEIR_MUST(wait->state == WEIR_HTTP2_DIALLING);
+    WEIR_MUST(wait->state == BACK_HTTP2_DIALLING);
     place->users++;
     return_turn(place, wait->use);
-    bool is_shared = wait->use != WEIR_HTTP2_ALONE;
+    bool is_shared = wait->use != BACK_HTTP2_ALONE;
     forget(wait);
     if (is_shared)
         fail_queue(place, fault);
     leave_place(place);
 }
 
-void weir_http2_cancel(weir_http2_wait_t *wait)
+void back_http2_cancel(back_http2_wait_t *wait)
 {
     place_t *place = wait->place;
-    weir_http2_t *http2 = wait->http2;
-    weir_http2_state_t state = wait->state;
-    if (state == WEIR_HTTP2_NOWHERE)
+    back_http2_t *http2 = wait->http2;
+    back_http2_state_t state = wait->state;
+
+    if (state == BACK_HTTP2_NOWHERE)
         return;
     place->users++;
-    if (state == WEIR_HTTP2_DIALLING)
+    if (state == BACK_HTTP2_DIALLING)
         return_turn(place, wait->use);
     forget(wait);
     if (http2 != NULL) {
-        http2->greeter = NULL; /* it goes on: somebody else will be glad of it */
+        http2->opener = NULL; /* it goes on: somebody else will be glad of it */
         if (http2->is_alone)
-            weir_http2_end(http2, NULL);
+            back_http2_end(http2, NULL);
     }
-    if (state == WEIR_HTTP2_DIALLING)
+    if (state == BACK_HTTP2_DIALLING)
         serve_queue(place);
     leave_place(place);
 }
 
 /* ---- connections ---- */
 
-void weir_http2_open(weir_http2_wait_t *wait, weir_sock_t *sock, const weir_plan_t *plan)
+void back_http2_open(back_http2_wait_t *wait, weir_sock_t *sock, const weir_plan_t *plan)
 {
-    WEIR_MUST(wait->state == WEIR_HTTP2_DIALLING);
+    WEIR_MUST(wait->state == BACK_HTTP2_DIALLING);
     weir_loop_t *loop = sock->loop;
-    weir_http2_t *http2 = weir_http2_create(loop, sock, plan);
+    back_http2_t *http2 = back_http2_create(loop, sock, plan);
     http2->place = wait->place;
     http2->place->users++;
-    http2->is_alone = wait->use == WEIR_HTTP2_ALONE;
-    http2->greeter = wait;
+    http2->is_alone = wait->use == BACK_HTTP2_ALONE;
+    http2->opener = wait;
     weir_list_append(&loop->back_http2->connections, &http2->in_pool);
     wait->http2 = http2;
-    enter_state(wait, WEIR_HTTP2_GREETING);
+    enter_state(wait, BACK_HTTP2_OPENING);
 }
 
-/** One more to share. One too many (each request may ask for a new one) makes the oldest go. */
-static void list_connection(weir_http2_t *http2)
+/* One more to share. One too many (each request may ask for a new one) makes the oldest go. */
+static void list_connection(back_http2_t *http2)
 {
     place_t *place = http2->place;
-    return_turn(place, WEIR_HTTP2_SHARED);
+
+    return_turn(place, BACK_HTTP2_SHARED);
     weir_list_prepend(&place->connections, &http2->link);
     place->connection_count++;
-    if (place->connection_count > WEIR_HTTP2_CONNECTIONS_MAX)
-        weir_http2_retire(WEIR_AROUND(place->connections.prev, weir_http2_t, link));
+    if (place->connection_count > BACK_HTTP2_CONNECTIONS_MAX)
+        back_http2_retire(WEIR_AROUND(place->connections.prev, back_http2_t, link));
 }
 
-/** A connection that nobody else may use; or that the backend has opened with GOAWAY, as it will the next one. */
-static void greet_once(weir_http2_t *http2, weir_http2_wait_t *greeter)
+/* A connection that nobody else may use; or that the backend has opened with GOAWAY, as it will the next one. */
+static void settle_unshared(back_http2_t *http2, back_http2_wait_t *opener)
 {
     bool was_draining = http2->is_draining;
     const weir_fault_t *fault = was_draining ? &weir_fault_backend_goaway : &weir_fault_backend_busy;
-    if (greeter != NULL && weir_http2_has_room(http2)) {
-        give(greeter, http2);
-    } else if (greeter != NULL) {
-        forget(greeter);
-        greeter->on_fault(greeter, fault);
+
+    if (opener != NULL && back_http2_has_room(http2)) {
+        give(opener, http2);
+    } else if (opener != NULL) {
+        forget(opener);
+        opener->on_fault(opener, fault);
     }
-    weir_http2_retire(http2);
+    back_http2_retire(http2);
     if (was_draining)
         fail_queue(http2->place, fault);
 }
 
-void weir_http2_on_ready(weir_http2_t *http2)
+void back_http2_on_ready(back_http2_t *http2)
 {
     place_t *place = http2->place;
-    weir_http2_wait_t *greeter = http2->greeter;
+    back_http2_wait_t *opener = http2->opener;
+
     place->users++;
     if (!http2->is_alone)
         list_connection(http2);
-    http2->greeter = NULL;
+    http2->opener = NULL;
     if (http2->is_draining || http2->is_alone) {
-        greet_once(http2, greeter);
-    } else if (greeter != NULL && weir_http2_has_room(http2)) {
-        give(greeter, http2);
-    } else if (greeter != NULL) { /* not one stream is allowed: it may be, later */
-        greeter->http2 = NULL;
-        enter_state(greeter, WEIR_HTTP2_QUEUED);
+        settle_unshared(http2, opener);
+    } else if (opener != NULL && back_http2_has_room(http2)) {
+        give(opener, http2);
+    } else if (opener != NULL) { /* not one stream is allowed: it may be, later */
+        opener->http2 = NULL;
+        enter_state(opener, BACK_HTTP2_QUEUED);
     }
     serve_queue(place);
     leave_place(place);
 }
 
-void weir_http2_on_room(weir_http2_t *http2)
+void back_http2_on_room(back_http2_t *http2)
 {
     if (http2->is_draining)
-        disappoint(http2, NULL);
+        fail_queue_if_unused(http2, NULL);
     serve_queue(http2->place);
 }
 
-static void unlist(weir_http2_t *http2)
+static void unlist(back_http2_t *http2)
 {
     if (weir_list_is_empty(&http2->link))
         return;
@@ -312,29 +324,30 @@ static void unlist(weir_http2_t *http2)
     http2->place->connection_count--;
 }
 
-void weir_http2_retire(weir_http2_t *http2)
+void back_http2_retire(back_http2_t *http2)
 {
     if (http2->is_draining)
         return;
     http2->is_draining = true;
     unlist(http2);
-    weir_http2_post_flush(http2);
+    back_http2_post_flush(http2);
 }
 
-void weir_http2_on_end(weir_http2_t *http2, const weir_fault_t *fault)
+void back_http2_on_end(back_http2_t *http2, const weir_fault_t *fault)
 {
     place_t *place = http2->place;
-    weir_http2_wait_t *greeter = http2->greeter;
+    back_http2_wait_t *opener = http2->opener;
+
     unlist(http2);
     weir_list_remove(&http2->in_pool);
-    http2->greeter = NULL;
+    http2->opener = NULL;
     if (!http2->is_ready && !http2->is_alone)
-        return_turn(place, WEIR_HTTP2_SHARED);
-    if (greeter != NULL) {
-        forget(greeter);
-        greeter->on_fault(greeter, fault);
+        return_turn(place, BACK_HTTP2_SHARED);
+    if (opener != NULL) {
+        forget(opener);
+        opener->on_fault(opener, fault);
     }
-    disappoint(http2, fault);
+    fail_queue_if_unused(http2, fault);
     http2->place = NULL;
     serve_queue(place);
     leave_place(place);

@@ -2,11 +2,12 @@
 #ifndef WEIR_WIRE_BACK_HTTP2_PRIVATE_H
 #define WEIR_WIRE_BACK_HTTP2_PRIVATE_H
 /**
- * @file  What the files of back_http2*.c share: _pool.c (who gets which connection), back_http2.c (a connection's bytes, timers and
+ * @file  What the files of back_http2*.c share: _pool.c (who gets which connection), back_http2.c (a connection's bytes, timers
+ * and
  *        end), _read.c (what the backend's frames mean), _relay.c (one stream between its client and the connection).
  *
  * RULE     libnghttp2 calls us back while it reads or writes, and must not be destroyed meanwhile: is_inside. Whoever wants the
- *          connection's end then, leaves it in `doom`.
+ *          connection's end then, leaves it in `end_fault`.
  */
 #include <nghttp2/nghttp2.h>
 
@@ -15,36 +16,36 @@
 #include "lib/wire/relay/relay.h"
 
 /** The header block that is being read; a connection has one at a time (RFC 9113 §4.3). */
-typedef struct weir_http2_block {
+typedef struct back_http2_block {
     weir_bytes_t text; /* names and values, one behind the other */
     struct {
         uint32_t name_len, value_len;
     } * at;
     size_t count, capacity;
     uint16_t status;
-} weir_http2_block_t;
+} back_http2_block_t;
 
 /** One connection. */
 struct weir_http2 {
     weir_sock_t sock;
     weir_loop_t *loop;
     nghttp2_session *session;
-    struct weir_http2_place *place; /* never NULL before its end   */
+    struct back_http2_place *place; /* never NULL before its end   */
     weir_list_t link;               /* among its place's, while others may take streams of it */
     weir_list_t in_pool;            /* among all of the loop's     */
-    weir_http2_wait_t *greeter;     /* who opened it, until SETTINGS have come; or NULL */
-    weir_list_t streams;            /* of weir_http2_stream_t      */
+    back_http2_wait_t *opener;      /* who opened it, until SETTINGS have come; or NULL */
+    weir_list_t streams;            /* of back_http2_stream_t      */
     size_t stream_count;
     weir_list_t emptied; /* streams whose clients may go on sending  */
     weir_list_t headed;  /* streams that got a head in this read     */
     weir_bytes_t out;    /* not yet taken by the kernel              */
-    weir_http2_block_t block;
-    weir_timer_t timer; /* greeting, silence, idleness */
+    back_http2_block_t block;
+    weir_timer_t timer; /* SETTINGS awaited, silence, idleness */
     weir_letter_t flush;
     uint64_t heard_at_us; /* the latest bytes of the backend */
     uint32_t ping_ms, idle_ms;
-    const weir_fault_t *doom; /* it must end for this reason  */
-    bool is_inside;           /* libnghttp2 is on the stack   */
+    const weir_fault_t *end_fault; /* it must end for this reason  */
+    bool is_inside;                /* libnghttp2 is on the stack   */
     bool is_flush_posted;
     bool is_ready;    /* SETTINGS have come                            */
     bool is_draining; /* takes no new streams, ends behind the last one */
@@ -53,12 +54,12 @@ struct weir_http2 {
     bool is_used; /* has carried a stream      */
     bool is_pinging;
 };
-typedef struct weir_http2 weir_http2_t;
+typedef struct weir_http2 back_http2_t;
 
 /** One stream; what an exchange holds. */
-typedef struct weir_http2_stream {
+typedef struct back_http2_stream {
     weir_back_t back;    /* in: read ahead of the client; out: the client's, ahead of the backend's window */
-    weir_http2_t *http2; /* NULL once the connection has ended */
+    back_http2_t *http2; /* NULL once the connection has ended */
     weir_list_t link;
     weir_list_t emptied, headed; /* in the lists of these names, or in none */
     int32_t id;                  /* 0: not begun */
@@ -73,57 +74,62 @@ typedef struct weir_http2_stream {
     bool was_reset;              /* by the backend               */
     bool is_unsent;              /* its head has not left and never will */
     bool has_goaway;             /* the backend's GOAWAY does not count it */
-} weir_http2_stream_t;
+} back_http2_stream_t;
 
 /* ---- back_http2.c ---- */
 
-/** Takes over a connected socket and begins to greet; in no place yet. It ends itself, or by weir_http2_end(). */
-weir_http2_t *weir_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan);
+/**
+ * Takes over a connected socket and sends the preface and SETTINGS; in no place yet. It ends itself, or by back_http2_end().
+ */
+back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan);
 /** What the backend has sent. */
-void weir_http2_receive(weir_http2_t *http2, weir_span_t bytes);
+void back_http2_receive(back_http2_t *http2, weir_span_t bytes);
 /** Soon, from the loop: what libnghttp2 has to send is sent. */
-void weir_http2_post_flush(weir_http2_t *http2);
-/** Ends it. Streams that still wait for something fail: with `fault`, or, if their responses had begun, as fits that. May be gone afterwards. */
-void weir_http2_end(weir_http2_t *http2, const weir_fault_t *fault);
+void back_http2_post_flush(back_http2_t *http2);
+/**
+ * Ends it. Streams that still wait for something fail: with `fault`, or, if their responses had begun, as fits that. May be
+ * gone afterwards.
+ */
+void back_http2_end(back_http2_t *http2, const weir_fault_t *fault);
 /** Takes no new streams. */
-void weir_http2_retire(weir_http2_t *http2);
+void back_http2_retire(back_http2_t *http2);
 /** Whether a new stream may be begun. */
-bool weir_http2_has_room(const weir_http2_t *http2);
+bool back_http2_has_room(const back_http2_t *http2);
 /** The first stream has come, or the last one gone: another timer. */
-void weir_http2_rearm(weir_http2_t *http2);
+void back_http2_rearm(back_http2_t *http2);
 
 /* ---- back_http2_read.c ---- */
 
 /** What libnghttp2 is to call; the caller deletes it once a session has been made with it. */
-nghttp2_session_callbacks *weir_http2_callbacks_create(void);
+nghttp2_session_callbacks *back_http2_callbacks_create(void);
 
 /* ---- back_http2_relay.c ---- */
 
 /** A stream for an exchange; begun when its relay starts. */
-weir_back_t *weir_http2_stream_create(weir_http2_t *http2);
-void weir_http2_stream_destroy(weir_http2_stream_t *stream);
+weir_back_t *back_http2_stream_create(back_http2_t *http2);
+void back_http2_stream_destroy(back_http2_stream_t *stream);
 /** The relay of it, if one is under way. */
-weir_relay_t *weir_http2_relay_of(const weir_http2_stream_t *stream);
+relay_t *back_http2_relay_of(const back_http2_stream_t *stream);
 /** The final head is there and has been passed on; or it is the end. */
-void weir_http2_stream_head(weir_http2_stream_t *stream);
-void weir_http2_stream_data(weir_http2_stream_t *stream, weir_span_t bytes);
+void back_http2_stream_head(back_http2_stream_t *stream);
+void back_http2_stream_data(back_http2_stream_t *stream, weir_span_t bytes);
 /** The backend has said all. */
-void weir_http2_stream_finish(weir_http2_stream_t *stream);
+void back_http2_stream_finish(back_http2_stream_t *stream);
 /** The stream is over: `fault` is why, if something is still waited for. */
-void weir_http2_stream_lost(weir_http2_stream_t *stream, const weir_fault_t *fault);
+void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fault);
 /** The client may go on sending. */
-void weir_http2_stream_resume(weir_http2_stream_t *stream);
+void back_http2_stream_resume(back_http2_stream_t *stream);
 /** Fills in what the backend gets next of the body: nghttp2_data_source_read_callback. */
-ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
+ssize_t back_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
                                nghttp2_data_source *source, void *arg);
 
 /* ---- back_http2_pool.c ---- */
 
 /** SETTINGS have come. */
-void weir_http2_on_ready(weir_http2_t *http2);
+void back_http2_on_ready(back_http2_t *http2);
 /** A stream may be free again: those that wait for one are served. */
-void weir_http2_on_room(weir_http2_t *http2);
+void back_http2_on_room(back_http2_t *http2);
 /** It is about to be freed; whoever opened it fails with `fault`. */
-void weir_http2_on_end(weir_http2_t *http2, const weir_fault_t *fault);
+void back_http2_on_end(back_http2_t *http2, const weir_fault_t *fault);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/** What a backend's frames mean. libnghttp2 has seen to the order of frames, to windows, to HPACK, and to most of RFC 9113 §8. */
+/*
+ * What a backend's frames mean. libnghttp2 has seen to the order of frames, to windows, to HPACK, and to most of RFC 9113 §8.
+ */
 #include <stdlib.h>
 
 #include "lib/base/must.h"
@@ -17,14 +19,15 @@ enum {
     FRAME_HEAD_BYTES = 9
 };
 
-static weir_http2_stream_t *stream_of(nghttp2_session *session, int32_t id)
+static back_http2_stream_t *stream_of(nghttp2_session *session, int32_t id)
 {
     return id == 0 ? NULL : nghttp2_session_get_stream_user_data(session, id);
 }
 
-static void count_received(weir_http2_stream_t *stream, size_t bytes)
+static void count_received(back_http2_stream_t *stream, size_t bytes)
 {
-    weir_relay_t *relay = weir_http2_relay_of(stream);
+    relay_t *relay = back_http2_relay_of(stream);
+
     if (relay == NULL)
         return;
     relay->x->journal.backend_received_bytes += bytes;
@@ -35,17 +38,19 @@ static void count_received(weir_http2_stream_t *stream, size_t bytes)
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-    weir_http2_t *http2 = arg;
+    back_http2_t *http2 = arg;
+
     weir_bytes_free(&http2->block.text);
     http2->block.count = 0;
     http2->block.status = 0;
     return 0;
 }
 
-static const weir_fault_t *check_field(const weir_http2_block_t *block, const weir_response_limits_t *limits, weir_span_t name,
+static const weir_fault_t *check_field(const back_http2_block_t *block, const weir_response_limits_t *limits, weir_span_t name,
                                        weir_span_t value)
 {
     size_t bytes = name.len + AROUND_VALUE + value.len;
+
     if (weir_header_id(name) == WEIR_HEADER_SET_COOKIE && bytes > limits->cookie_bytes)
         return &weir_fault_backend_cookie_length;
     if (bytes > limits->header_bytes || block->count >= limits->count ||
@@ -54,7 +59,7 @@ static const weir_fault_t *check_field(const weir_http2_block_t *block, const we
     return NULL;
 }
 
-static void add_field(weir_http2_block_t *block, weir_span_t name, weir_span_t value)
+static void add_field(back_http2_block_t *block, weir_span_t name, weir_span_t value)
 {
     if (block->count == block->capacity) {
         block->capacity = block->capacity == 0 ? FIRST_FIELDS : 2 * block->capacity;
@@ -68,8 +73,8 @@ static void add_field(weir_http2_block_t *block, weir_span_t name, weir_span_t v
     weir_bytes_append(&block->text, value);
 }
 
-/** Resets the stream, and only that: HPACK's state goes on. */
-static int refuse_field(weir_http2_stream_t *stream, const weir_fault_t *fault)
+/* Resets the stream, and only that: HPACK's state goes on. */
+static int refuse_field(back_http2_stream_t *stream, const weir_fault_t *fault)
 {
     stream->why = fault;
     stream->is_resetting = true;
@@ -79,10 +84,11 @@ static int refuse_field(weir_http2_stream_t *stream, const weir_fault_t *fault)
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_at, size_t name_len,
                      const uint8_t *value_at, size_t value_len, uint8_t flags, void *arg)
 {
-    weir_http2_t *http2 = arg;
-    weir_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
-    weir_relay_t *relay = stream == NULL ? NULL : weir_http2_relay_of(stream);
+    back_http2_t *http2 = arg;
+    back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+    relay_t *relay = stream == NULL ? NULL : back_http2_relay_of(stream);
     weir_span_t name = {(const char *)name_at, name_len}, value = {(const char *)value_at, value_len};
+
     if (relay == NULL)
         return 0;
     if (name.len > 0 && name.base[0] == ':') { /* a response's only one is :status, three digits: libnghttp2 has looked */
@@ -97,17 +103,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-/** As on HTTP/1: a field that is none makes the whole message bad. (libnghttp2 would leave it out.) */
+/* As on HTTP/1: a field that is none makes the whole message bad. (libnghttp2 would leave it out.) */
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                              const uint8_t *value, size_t value_len, uint8_t flags, void *arg)
 {
-    weir_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+    back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+
     return stream == NULL ? 0 : refuse_field(stream, &weir_fault_backend_invalid_header);
 }
 
-static weir_headers_t fields_of(const weir_http2_block_t *block, weir_header_t *at)
+static weir_headers_t fields_of(const back_http2_block_t *block, weir_header_t *at)
 {
     const char *text = weir_bytes_span(&block->text).base;
+
     for (size_t i = 0; i < block->count; i++) {
         weir_span_t name = {text, block->at[i].name_len}, value = {text + name.len, block->at[i].value_len};
         at[i] = (weir_header_t){name, value, weir_header_id(name)};
@@ -116,12 +124,13 @@ static weir_headers_t fields_of(const weir_http2_block_t *block, weir_header_t *
     return (weir_headers_t){at, block->count, block->count};
 }
 
-/** As HTTP/1.1 would say that the tunnel is there (RFC 8441 §5; RFC 6455 §4.2.2). */
-static void tell_as_switch(weir_relay_t *relay, weir_response_head_t *head)
+/* As HTTP/1.1 would say that the tunnel is there (RFC 8441 §5; RFC 6455 §4.2.2). */
+static void tell_as_switch(relay_t *relay, weir_response_head_t *head)
 {
     weir_exchange_t *x = relay->x;
     const weir_header_t *key = weir_headers_find_name(&x->request.headers, WEIR_SPAN("sec-websocket-key"));
     weir_headers_t fields = {0};
+
     for (size_t i = 0; i < head->headers.count; i++)
         weir_headers_add(&fields, &x->arena, head->headers.at[i].name, head->headers.at[i].value);
     weir_headers_put(&fields, &x->arena, WEIR_SPAN("Upgrade"), WEIR_SPAN("websocket"));
@@ -135,10 +144,10 @@ static void tell_as_switch(weir_relay_t *relay, weir_response_head_t *head)
     head->headers = fields;
 }
 
-static void on_head(weir_http2_stream_t *stream, bool is_last)
+static void on_head(back_http2_stream_t *stream, bool is_last)
 {
-    weir_http2_t *http2 = stream->http2;
-    weir_relay_t *relay = weir_http2_relay_of(stream);
+    back_http2_t *http2 = stream->http2;
+    relay_t *relay = back_http2_relay_of(stream);
     weir_response_head_t head = {
         .status = http2->block.status,
         .reason = {"", 0},
@@ -147,6 +156,7 @@ static void on_head(weir_http2_stream_t *stream, bool is_last)
         .headers = fields_of(&http2->block, http2->loop->response_headers),
     };
     bool is_final = head.status >= STATUS_FINAL;
+
     if (stream->is_connect && is_final && head.status < STATUS_REDIRECT)
         tell_as_switch(relay, &head);
     stream->back.has_answered = true;
@@ -157,17 +167,18 @@ static void on_head(weir_http2_stream_t *stream, bool is_last)
     relay->events->on_response(relay->x, &head);
     if (relay->is_over)
         return;
-    weir_relay_arm(relay);
+    relay_arm(relay);
     if (is_final && !is_last)
         weir_list_append(&http2->headed, &stream->headed);
 }
 
-static void on_trailers(weir_http2_stream_t *stream)
+static void on_trailers(back_http2_stream_t *stream)
 {
-    weir_relay_t *relay = weir_http2_relay_of(stream);
+    relay_t *relay = back_http2_relay_of(stream);
     weir_front_t *front = relay->x->front;
     weir_arena_t *arena = &relay->x->arena;
     weir_headers_t fields = fields_of(&stream->http2->block, stream->http2->loop->response_headers);
+
     for (size_t i = 0; front != NULL && i < fields.count; i++) {
         if (weir_chunk_may_trail(fields.at[i].name))
             weir_headers_add(&front->trailers, arena, weir_arena_copy(arena, fields.at[i].name),
@@ -175,11 +186,12 @@ static void on_trailers(weir_http2_stream_t *stream)
     }
 }
 
-static void on_headers(weir_http2_t *http2, const nghttp2_frame *frame)
+static void on_headers(back_http2_t *http2, const nghttp2_frame *frame)
 {
-    weir_http2_stream_t *stream = stream_of(http2->session, frame->hd.stream_id);
+    back_http2_stream_t *stream = stream_of(http2->session, frame->hd.stream_id);
     bool is_last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (stream == NULL || weir_http2_relay_of(stream) == NULL)
+
+    if (stream == NULL || back_http2_relay_of(stream) == NULL)
         return;
     count_received(stream, FRAME_HEAD_BYTES + frame->hd.length);
     if (stream->has_final)
@@ -188,45 +200,47 @@ static void on_headers(weir_http2_t *http2, const nghttp2_frame *frame)
         on_head(stream, is_last);
     weir_bytes_free(&http2->block.text);
     if (is_last)
-        weir_http2_stream_finish(stream);
+        back_http2_stream_finish(stream);
 }
 
 /* ---- the other frames ---- */
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t length, void *arg)
 {
-    weir_http2_stream_t *stream = stream_of(session, id);
+    back_http2_stream_t *stream = stream_of(session, id);
+
     (void)nghttp2_session_consume_connection(session, length); /* a slow client must not stop the others */
-    if (stream == NULL || weir_http2_relay_of(stream) == NULL) {
+    if (stream == NULL || back_http2_relay_of(stream) == NULL) {
         (void)nghttp2_session_consume_stream(session, id, length);
         return 0;
     }
     count_received(stream, length);
-    weir_http2_stream_data(stream, (weir_span_t){(const char *)data, length});
+    back_http2_stream_data(stream, (weir_span_t){(const char *)data, length});
     return 0;
 }
 
-static void on_settings(weir_http2_t *http2, const nghttp2_frame *frame)
+static void on_settings(back_http2_t *http2, const nghttp2_frame *frame)
 {
     if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
         http2->is_ready = true;
 }
 
-/** libnghttp2 closes the streams that it does not count, with REFUSED_STREAM, when we return. */
-static void on_goaway(weir_http2_t *http2, const nghttp2_frame *frame)
+/* libnghttp2 closes the streams that it does not count, with REFUSED_STREAM, when we return. */
+static void on_goaway(back_http2_t *http2, const nghttp2_frame *frame)
 {
     for (weir_list_t *node = http2->streams.next; node != &http2->streams; node = node->next) {
-        weir_http2_stream_t *stream = WEIR_AROUND(node, weir_http2_stream_t, link);
+        back_http2_stream_t *stream = WEIR_AROUND(node, back_http2_stream_t, link);
         if (stream->id > frame->goaway.last_stream_id)
             stream->has_goaway = true;
     }
-    weir_http2_retire(http2);
+    back_http2_retire(http2);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-    weir_http2_t *http2 = arg;
-    weir_http2_stream_t *stream;
+    back_http2_t *http2 = arg;
+    back_http2_stream_t *stream;
+
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         on_headers(http2, frame);
@@ -234,7 +248,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_DATA:
         stream = stream_of(session, frame->hd.stream_id);
         if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-            weir_http2_stream_finish(stream);
+            back_http2_stream_finish(stream);
         break;
     case NGHTTP2_RST_STREAM:
         stream = stream_of(session, frame->hd.stream_id);
@@ -253,10 +267,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/** Of a stream: why it is reset. Of the connection: libnghttp2 ends that by itself. */
+/* Of a stream: why it is reset. Of the connection: libnghttp2 ends that by itself. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
 {
-    weir_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+    back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+
     if (stream == NULL || stream->why != NULL)
         return 0;
     if (error == NGHTTP2_ERR_HTTP_HEADER)
@@ -286,9 +301,10 @@ static const weir_fault_t *fault_of_code(uint32_t code)
     }
 }
 
-static const weir_fault_t *fault_of_close(const weir_http2_stream_t *stream, uint32_t code)
+static const weir_fault_t *fault_of_close(const back_http2_stream_t *stream, uint32_t code)
 {
-    const weir_relay_t *relay = weir_http2_relay_of(stream);
+    const relay_t *relay = back_http2_relay_of(stream);
+
     if (stream->why != NULL)
         return stream->why;
     if (stream->has_goaway || stream->is_unsent)
@@ -302,17 +318,18 @@ static const weir_fault_t *fault_of_close(const weir_http2_stream_t *stream, uin
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 {
-    weir_http2_stream_t *stream = stream_of(session, id);
+    back_http2_stream_t *stream = stream_of(session, id);
+
     if (stream == NULL)
         return 0;
     stream->is_closed = true;
     if (stream->is_released) {
-        weir_http2_stream_destroy(stream);
+        back_http2_stream_destroy(stream);
         return 0;
     }
     bool is_refused = code == NGHTTP2_REFUSED_STREAM && (stream->was_reset || stream->has_goaway);
     stream->back.is_untouched = stream->is_unsent || (is_refused && !stream->back.has_answered);
-    weir_http2_stream_lost(stream, fault_of_close(stream, code));
+    back_http2_stream_lost(stream, fault_of_close(stream, code));
     return 0;
 }
 
@@ -320,8 +337,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-    weir_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
-    weir_relay_t *relay = stream == NULL ? NULL : weir_http2_relay_of(stream);
+    back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
+    relay_t *relay = stream == NULL ? NULL : back_http2_relay_of(stream);
+
     if (relay == NULL)
         return 0;
     relay->x->journal.backend_sent_bytes += FRAME_HEAD_BYTES + frame->hd.length;
@@ -330,14 +348,15 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
     return 0;
 }
 
-/** A request that could not leave: a GOAWAY came first, or our own reset. libnghttp2 closes the stream next, and tells. */
+/* A request that could not leave: a GOAWAY came first, or our own reset. libnghttp2 closes the stream next, and tells. */
 static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
 {
-    weir_http2_t *http2 = arg;
+    back_http2_t *http2 = arg;
+
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     for (weir_list_t *node = http2->streams.next; node != &http2->streams; node = node->next) {
-        weir_http2_stream_t *stream = WEIR_AROUND(node, weir_http2_stream_t, link);
+        back_http2_stream_t *stream = WEIR_AROUND(node, back_http2_stream_t, link);
         if (stream->id != frame->hd.stream_id)
             continue;
         stream->is_unsent = true;
@@ -348,9 +367,10 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
 
 /* ---- the table ---- */
 
-nghttp2_session_callbacks *weir_http2_callbacks_create(void)
+nghttp2_session_callbacks *back_http2_callbacks_create(void)
 {
     nghttp2_session_callbacks *callbacks;
+
     WEIR_MUST(nghttp2_session_callbacks_new(&callbacks) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);

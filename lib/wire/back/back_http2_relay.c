@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/**
- * One stream between a client and an HTTP/2 backend: the relay of pump.h, with frames in place of bytes.
+/*
+ * One stream between a client and an HTTP/2 backend: the relay of relay.h, with frames in place of bytes.
  *
  *   client ──body──► back->out ──asked for by libnghttp2, as the backend's window and the kernel allow──► DATA, trailers
  *   client ◄─reply── back->in  ◄──────────────────────────────────────────────────────── HEADERS, DATA, trailers
  *
- * Back pressure: a client is paused while more than PAUSE_BYTES of it wait in back->out; the backend's window for the stream opens again
- * only when the client's side has taken the bytes.
+ * Back pressure: a client is paused while more than PAUSE_BYTES of it wait in back->out; the backend's window for the stream
+ * opens again only when the client's side has taken the bytes.
  */
 #include <stdlib.h>
 
@@ -16,9 +16,9 @@
 
 enum { PAUSE_BYTES = 32768, MOST_TRAILERS = 100 };
 
-static void start(weir_relay_t *relay, const weir_backend_head_t *head);
-static void rest(weir_relay_t *relay);
-static void on_client_writable(weir_relay_t *relay);
+static void start(relay_t *relay, const weir_backend_head_t *head);
+static void rest(relay_t *relay);
+static void on_client_writable(relay_t *relay);
 static void release(weir_back_t *back, weir_exchange_t *x);
 static bool opens_websockets(const weir_back_t *back);
 
@@ -30,33 +30,35 @@ static const weir_back_ops_t http2_ops = {
     .opens_websockets = opens_websockets,
 };
 
-static weir_http2_stream_t *stream_of(weir_back_t *back)
+static back_http2_stream_t *stream_of(weir_back_t *back)
 {
-    return WEIR_AROUND(back, weir_http2_stream_t, back);
+    return WEIR_AROUND(back, back_http2_stream_t, back);
 }
 
-static weir_relay_t *relay_of(weir_body_sink_t *sink)
+static relay_t *relay_of(weir_body_sink_t *sink)
 {
-    return WEIR_AROUND(sink, weir_relay_t, up.sink);
+    return WEIR_AROUND(sink, relay_t, up.sink);
 }
 
-weir_relay_t *weir_http2_relay_of(const weir_http2_stream_t *stream)
+relay_t *back_http2_relay_of(const back_http2_stream_t *stream)
 {
     return stream->back.relay;
 }
 
 static bool opens_websockets(const weir_back_t *back)
 {
-    const weir_http2_stream_t *stream = (const weir_http2_stream_t *)(const void *)back; /* its first member */
+    const back_http2_stream_t *stream = (const back_http2_stream_t *)(const void *)back; /* its first member */
+
     return stream->http2 != NULL &&
            nghttp2_session_get_remote_settings(stream->http2->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 /* ---- life ---- */
 
-weir_back_t *weir_http2_stream_create(weir_http2_t *http2)
+weir_back_t *back_http2_stream_create(back_http2_t *http2)
 {
-    weir_http2_stream_t *stream = calloc(1, sizeof(*stream));
+    back_http2_stream_t *stream = calloc(1, sizeof(*stream));
+
     WEIR_MUST(stream != NULL);
     stream->back.ops = &http2_ops;
     stream->back.loop = http2->loop;
@@ -67,13 +69,14 @@ weir_back_t *weir_http2_stream_create(weir_http2_t *http2)
     weir_list_append(&http2->streams, &stream->link);
     http2->is_used = true;
     if (http2->stream_count++ == 0)
-        weir_http2_rearm(http2);
+        back_http2_rearm(http2);
     return &stream->back;
 }
 
-void weir_http2_stream_destroy(weir_http2_stream_t *stream)
+void back_http2_stream_destroy(back_http2_stream_t *stream)
 {
-    weir_http2_t *http2 = stream->http2;
+    back_http2_t *http2 = stream->http2;
+
     weir_bytes_free(&stream->back.in);
     weir_bytes_free(&stream->back.out);
     if (http2 != NULL) {
@@ -81,57 +84,60 @@ void weir_http2_stream_destroy(weir_http2_stream_t *stream)
         weir_list_remove(&stream->emptied);
         weir_list_remove(&stream->headed);
         if (--http2->stream_count == 0)
-            weir_http2_rearm(http2);
-        weir_http2_post_flush(http2); /* there is room for another one, or nothing left to do */
+            back_http2_rearm(http2);
+        back_http2_post_flush(http2); /* there is room for another one, or nothing left to do */
     }
     free(stream);
 }
 
 static void release(weir_back_t *back, weir_exchange_t *x)
 {
-    weir_http2_stream_t *stream = stream_of(back);
+    back_http2_stream_t *stream = stream_of(back);
+
     if (stream->http2 != NULL)
         stream->http2->idle_ms = x->plan->backend_idle_timeout_ms;
     stream->is_released = true;
     if (stream->id == 0 || stream->is_closed)
-        weir_http2_stream_destroy(stream);
+        back_http2_stream_destroy(stream);
 }
 
-/** The backend, or libnghttp2, or the connection has ended it. */
-void weir_http2_stream_lost(weir_http2_stream_t *stream, const weir_fault_t *fault)
+/* The backend, or libnghttp2, or the connection has ended it. */
+void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fault)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
+
     if (relay == NULL) {
         stream->why = fault; /* it may not have begun: then start() tells */
         return;
     }
-    if (relay->down.state == WEIR_RELAY_TUNNEL) { /* both directions have ended, as with a socket */
+    if (relay->down.state == RELAY_TUNNEL) { /* both directions have ended, as with a socket */
         weir_bytes_free(&stream->back.out);
         relay->up.is_done = relay->up.is_broken = relay->down.has_ended = true;
-        weir_relay_check_tunnel(relay);
+        relay_check_tunnel(relay);
         return;
     }
-    if (relay->down.state == WEIR_RELAY_DONE || relay->down.has_ended) {
+    if (relay->down.state == RELAY_DONE || relay->down.has_ended) {
         relay->up.is_broken = true; /* an early answer: the rest of the client's body is not wanted */
         if (relay->x->front != NULL && !relay->up.is_done)
             relay->x->front->ops->body_close(relay->x->front->req);
         return;
     }
-    weir_relay_fail(relay, fault);
+    relay_fail(relay, fault);
 }
 
-static void reset_stream(weir_http2_stream_t *stream)
+static void reset_stream(back_http2_stream_t *stream)
 {
     if (stream->http2 == NULL || stream->id == 0 || stream->is_closed || stream->is_resetting)
         return;
     stream->is_resetting = true;
     (void)nghttp2_submit_rst_stream(stream->http2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
-    weir_http2_post_flush(stream->http2);
+    back_http2_post_flush(stream->http2);
 }
 
-static void rest(weir_relay_t *relay)
+static void rest(relay_t *relay)
 {
-    weir_http2_stream_t *stream = stream_of(relay->back);
+    back_http2_stream_t *stream = stream_of(relay->back);
+
     weir_list_remove(&stream->emptied);
     weir_list_remove(&stream->headed);
     weir_bytes_free(&stream->back.in);
@@ -146,59 +152,63 @@ static void rest(weir_relay_t *relay)
 
 /* ---- towards the backend ---- */
 
-/** All of the request is libnghttp2's, or about to be. */
-static void check_up(weir_relay_t *relay)
+/* All of the request is libnghttp2's, or about to be. */
+static void check_up(relay_t *relay)
 {
     if (!relay->up.has_last || relay->up.is_done || weir_bytes_count(&relay->back->out) > 0)
         return;
     relay->up.is_done = true;
     relay->x->journal.request_sent_at_us = weir_loop_now_us(relay->x->loop);
-    weir_relay_check_tunnel(relay);
+    relay_check_tunnel(relay);
 }
 
 static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
 {
-    weir_relay_t *relay = relay_of(sink);
-    weir_http2_stream_t *stream = stream_of(relay->back);
+    relay_t *relay = relay_of(sink);
+    back_http2_stream_t *stream = stream_of(relay->back);
     size_t total = 0;
+
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    if (!weir_relay_count_up(relay, total, is_last) || relay->up.is_broken || stream->http2 == NULL)
+    if (!relay_count_up(relay, total, is_last) || relay->up.is_broken || stream->http2 == NULL)
         return;
     for (size_t i = 0; i < count; i++)
         weir_bytes_append(&stream->back.out, pieces[i]);
     check_up(relay);
-    weir_relay_arm(relay);
+    relay_arm(relay);
     if (stream->id != 0)
         (void)nghttp2_session_resume_data(stream->http2->session, stream->id);
-    weir_http2_post_flush(stream->http2);
+    back_http2_post_flush(stream->http2);
     if (!is_last && weir_bytes_count(&stream->back.out) > PAUSE_BYTES && relay->x->front != NULL)
         relay->x->front->ops->body_pause(relay->x->front->req);
 }
 
-void weir_http2_stream_resume(weir_http2_stream_t *stream)
+void back_http2_stream_resume(back_http2_stream_t *stream)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
+
     if (relay != NULL && !relay->up.has_last && relay->x->front != NULL)
         relay->x->front->ops->body_resume(relay->x->front->req);
 }
 
-/** Names are lower-case in HTTP/2. */
+/* Names are lower-case in HTTP/2. */
 static nghttp2_nv nv_of(weir_arena_t *arena, const weir_header_t *field)
 {
     char *name = weir_arena_alloc(arena, field->name.len);
+
     weir_lower_bytes(name, field->name.base, field->name.len);
     return (nghttp2_nv){(uint8_t *)name, (uint8_t *)(uintptr_t)field->value.base, field->name.len, field->value.len,
                         NGHTTP2_NV_FLAG_NONE};
 }
 
-/** Whether trailers end the stream. */
-static bool submit_trailers(weir_http2_stream_t *stream, weir_relay_t *relay)
+/* Whether trailers end the stream. */
+static bool submit_trailers(back_http2_stream_t *stream, relay_t *relay)
 {
     weir_headers_t trailers = {0};
     weir_front_t *front = relay->x->front;
     nghttp2_nv fields[MOST_TRAILERS];
     size_t count = 0;
+
     if (front != NULL)
         front->ops->trailers(front->req, &relay->x->arena, &trailers);
     for (; count < trailers.count && count < MOST_TRAILERS; count++)
@@ -206,13 +216,14 @@ static bool submit_trailers(weir_http2_stream_t *stream, weir_relay_t *relay)
     return count > 0 && nghttp2_submit_trailer(stream->http2->session, stream->id, fields, count) == 0;
 }
 
-ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
+ssize_t back_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
                                nghttp2_data_source *source, void *arg)
 {
-    weir_http2_stream_t *stream = source->ptr;
-    weir_relay_t *relay = stream->back.relay;
+    back_http2_stream_t *stream = source->ptr;
+    relay_t *relay = stream->back.relay;
     weir_span_t waiting = weir_bytes_span(&stream->back.out);
     size_t taken = waiting.len < length ? waiting.len : length;
+
     if (relay == NULL && stream->is_resetting)
         return NGHTTP2_ERR_DEFERRED; /* half a body must not look whole */
     if (relay == NULL) {
@@ -224,7 +235,7 @@ ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
         weir_bytes_consume(&stream->back.out, taken);
     }
     check_up(relay);
-    weir_relay_arm(relay);
+    relay_arm(relay);
     bool is_empty = weir_bytes_count(&stream->back.out) == 0;
     if (is_empty && relay->up.has_last) {
         *flags = NGHTTP2_DATA_FLAG_EOF | (submit_trailers(stream, relay) ? NGHTTP2_DATA_FLAG_NO_END_STREAM : 0);
@@ -235,20 +246,21 @@ ssize_t weir_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
     return taken > 0 ? (ssize_t)taken : NGHTTP2_ERR_DEFERRED;
 }
 
-/**
- * RFC 7541 §7.1.3: many clients share the connection, and with it HPACK's table. What names one of them does not go in there, where the
- * others' requests could be compared with it by their size.
+/*
+ * RFC 7541 §7.1.3: many clients share the connection, and with it HPACK's table. What names one of them does not go in there,
+ * where the others' requests could be compared with it by their size.
  */
 static bool is_secret(weir_span_t name)
 {
     return weir_span_equal(name, WEIR_SPAN("authorization")) || weir_span_equal(name, WEIR_SPAN("cookie"));
 }
 
-static int32_t submit(weir_http2_stream_t *stream, const weir_headers_t *fields, bool has_body)
+static int32_t submit(back_http2_stream_t *stream, const weir_headers_t *fields, bool has_body)
 {
-    const nghttp2_data_provider body = {{.ptr = stream}, weir_http2_stream_read};
+    const nghttp2_data_provider body = {{.ptr = stream}, back_http2_stream_read};
     weir_arena_t *arena = &stream->back.relay->x->arena;
     nghttp2_nv *nv = weir_arena_alloc(arena, fields->count * sizeof(*nv));
+
     for (size_t i = 0; i < fields->count; i++) {
         const weir_header_t *field = &fields->at[i];
         uint8_t flags = is_secret(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
@@ -258,23 +270,24 @@ static int32_t submit(weir_http2_stream_t *stream, const weir_headers_t *fields,
     return nghttp2_submit_request(stream->http2->session, NULL, nv, fields->count, has_body ? &body : NULL, stream);
 }
 
-static void start(weir_relay_t *relay, const weir_backend_head_t *head)
+static void start(relay_t *relay, const weir_backend_head_t *head)
 {
-    weir_http2_stream_t *stream = stream_of(relay->back);
+    back_http2_stream_t *stream = stream_of(relay->back);
     weir_front_t *front = relay->x->front;
     bool has_body = relay->up.framing.kind != WEIR_FRAMING_NONE && front != NULL;
-    relay->up.sink = (weir_body_sink_t){.on_data = on_body, .on_fault = weir_relay_on_body_fault};
+
+    relay->up.sink = (weir_body_sink_t){.on_data = on_body, .on_fault = relay_on_body_fault};
     stream->is_connect = head->is_connect;
     int32_t id = stream->http2 == NULL ? -1 : submit(stream, &head->fields, has_body || head->is_connect);
     if (id <= 0) { /* the connection has ended meanwhile, or its numbers are used up */
         if (stream->http2 != NULL)
-            weir_http2_retire(stream->http2);
+            back_http2_retire(stream->http2);
         stream->back.is_untouched = true;
-        weir_relay_fail(relay, stream->why != NULL ? stream->why : &weir_fault_backend_goaway);
+        relay_fail(relay, stream->why != NULL ? stream->why : &weir_fault_backend_goaway);
         return;
     }
     stream->id = id;
-    weir_http2_post_flush(stream->http2);
+    back_http2_post_flush(stream->http2);
     if (stream->is_connect)
         relay->up.is_done = true; /* until the tunnel is there */
     else if (has_body)
@@ -282,31 +295,32 @@ static void start(weir_relay_t *relay, const weir_backend_head_t *head)
     else
         relay->up.has_last = true;
     check_up(relay);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }
 
 /* ---- towards the client ---- */
 
-/** The client's side has taken so many bytes: the backend may send as many more. */
-static void credit(weir_http2_stream_t *stream, size_t bytes)
+/* The client's side has taken so many bytes: the backend may send as many more. */
+static void credit(back_http2_stream_t *stream, size_t bytes)
 {
     if (bytes == 0 || stream->http2 == NULL || stream->is_closed)
         return;
     (void)nghttp2_session_consume_stream(stream->http2->session, stream->id, bytes);
-    weir_http2_post_flush(stream->http2);
+    back_http2_post_flush(stream->http2);
 }
 
-/** Hands `bytes` on, and the end behind them if it has come. */
-static void pass(weir_http2_stream_t *stream, weir_span_t bytes)
+/* Hands `bytes` on, and the end behind them if it has come. */
+static void pass(back_http2_stream_t *stream, weir_span_t bytes)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
     weir_front_t *front = relay->x->front;
-    bool is_last = relay->down.has_ended && relay->down.state != WEIR_RELAY_TUNNEL;
+    bool is_last = relay->down.has_ended && relay->down.state != RELAY_TUNNEL;
+
     if (front == NULL)
         return;
     h2o_iovec_t piece = h2o_iovec_init(bytes.base, bytes.len);
     if (is_last)
-        relay->down.state = WEIR_RELAY_DONE;
+        relay->down.state = RELAY_DONE;
     bool may_go_on = weir_front_send(front, &piece, bytes.len > 0 ? 1 : 0, is_last);
     relay->down.is_client_blocked = !may_go_on && !is_last;
     if (may_go_on || is_last)
@@ -315,12 +329,13 @@ static void pass(weir_http2_stream_t *stream, weir_span_t bytes)
         stream->uncredited_bytes += bytes.len;
 }
 
-/** What has been read ahead, and the end behind it. */
-static void pass_waiting(weir_http2_stream_t *stream)
+/* What has been read ahead, and the end behind it. */
+static void pass_waiting(back_http2_stream_t *stream)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
     weir_bytes_t waiting = stream->back.in;
-    bool is_tunnel = relay->down.state == WEIR_RELAY_TUNNEL;
+    bool is_tunnel = relay->down.state == RELAY_TUNNEL;
+
     stream->back.in = (weir_bytes_t){0};
     if (!is_tunnel || weir_bytes_count(&waiting) > 0)
         pass(stream, weir_bytes_span(&waiting));
@@ -328,27 +343,29 @@ static void pass_waiting(weir_http2_stream_t *stream)
     if (!is_tunnel || !relay->down.has_ended || relay->x->front == NULL)
         return;
     relay->x->front->ops->half_close(relay->x->front->req);
-    weir_relay_check_tunnel(relay);
+    relay_check_tunnel(relay);
 }
 
-static bool is_passing(const weir_relay_t *relay)
+static bool is_passing(const relay_t *relay)
 {
-    return relay->down.state == WEIR_RELAY_BODY || relay->down.state == WEIR_RELAY_TUNNEL;
+    return relay->down.state == RELAY_BODY || relay->down.state == RELAY_TUNNEL;
 }
 
-void weir_http2_stream_head(weir_http2_stream_t *stream)
+void back_http2_stream_head(back_http2_stream_t *stream)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
     weir_front_t *front = relay->x->front;
-    if (relay->down.state == WEIR_RELAY_BODY && front != NULL && !front->is_started)
+
+    if (relay->down.state == RELAY_BODY && front != NULL && !front->is_started)
         relay->down.is_client_blocked = !weir_front_send(front, NULL, 0, false);
 }
 
-void weir_http2_stream_data(weir_http2_stream_t *stream, weir_span_t bytes)
+void back_http2_stream_data(back_http2_stream_t *stream, weir_span_t bytes)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
     bool may_pass = is_passing(relay) && !relay->down.is_client_blocked;
-    if (relay->down.state == WEIR_RELAY_DONE) {
+
+    if (relay->down.state == RELAY_DONE) {
         credit(stream, bytes.len);
         return;
     }
@@ -356,29 +373,31 @@ void weir_http2_stream_data(weir_http2_stream_t *stream, weir_span_t bytes)
         pass(stream, bytes);
     else
         weir_bytes_append(&stream->back.in, bytes);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }
 
-void weir_http2_stream_finish(weir_http2_stream_t *stream)
+void back_http2_stream_finish(back_http2_stream_t *stream)
 {
-    weir_relay_t *relay = stream->back.relay;
+    relay_t *relay = stream->back.relay;
+
     if (relay == NULL || relay->is_over)
         return;
     relay->down.has_ended = true;
-    if (relay->down.state == WEIR_RELAY_COLLECT)
-        relay->down.state = WEIR_RELAY_BODY;
+    if (relay->down.state == RELAY_COLLECT)
+        relay->down.state = RELAY_BODY;
     if (is_passing(relay) && !relay->down.is_client_blocked)
         pass_waiting(stream);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }
 
-static void on_client_writable(weir_relay_t *relay)
+static void on_client_writable(relay_t *relay)
 {
-    weir_http2_stream_t *stream = stream_of(relay->back);
+    back_http2_stream_t *stream = stream_of(relay->back);
     size_t bytes = stream->uncredited_bytes;
+
     stream->uncredited_bytes = 0;
     credit(stream, bytes);
     if (is_passing(relay) && (weir_bytes_count(&stream->back.in) > 0 || relay->down.has_ended))
         pass_waiting(stream);
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }

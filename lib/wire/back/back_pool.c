@@ -17,6 +17,7 @@ struct weir_back_place {
 weir_back_pool_t *weir_back_pool_create(weir_loop_t *loop)
 {
     weir_back_pool_t *pool = calloc(1, sizeof(*pool));
+
     WEIR_MUST(pool != NULL);
     pool->loop = loop;
     weir_list_init(&pool->oldest);
@@ -28,6 +29,7 @@ weir_back_pool_t *weir_back_pool_create(weir_loop_t *loop)
 void weir_back_pool_destroy(weir_back_pool_t **pool)
 {
     weir_back_pool_t *gone = *pool;
+
     while (!weir_list_is_empty(&gone->oldest)) {
         back_http1_t *back = WEIR_AROUND(gone->oldest.next, back_http1_t, in_age);
         weir_back_pool_remove(back);
@@ -37,12 +39,13 @@ void weir_back_pool_destroy(weir_back_pool_t **pool)
     *pool = NULL;
 }
 
-/** FNV-1a's way, by words: addresses are few and short. The high half of a product is the better mixed one. */
+/* FNV-1a's way, by words: addresses are few and short. The high half of a product is the better mixed one. */
 size_t weir_back_pool_bucket(const struct sockaddr *address, socklen_t len)
 {
     const char *bytes = (const char *)address;
     uint64_t hash = 14695981039346656037u;
     socklen_t i = 0;
+
     for (; len - i >= 8; i += 8)
         hash = (hash ^ weir_word(bytes + i)) * 1099511628211u;
     for (; i < len; i++)
@@ -50,7 +53,7 @@ size_t weir_back_pool_bucket(const struct sockaddr *address, socklen_t len)
     return (hash ^ hash >> 32) % WEIR_POOL_BUCKETS;
 }
 
-/** Of connections to this address that have this TLS, which its first one tells: a place is never empty. */
+/* Of connections to this address that have this TLS, which its first one tells: a place is never empty. */
 static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len,
                                      const weir_backend_tls_t *tls, const char *name)
 {
@@ -69,6 +72,7 @@ back_http1_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *t
     weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&target->address.any, target->address_len)];
     weir_back_place_t *place =
         find_place(bucket, &target->address.any, target->address_len, target->tls, weir_back_tls_name(target));
+
     if (place == NULL)
         return NULL;
     back_http1_t *back = WEIR_AROUND(place->idle.next, back_http1_t, in_place);
@@ -79,6 +83,7 @@ back_http1_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *t
 void weir_back_pool_remove(back_http1_t *back)
 {
     weir_back_place_t *place = back->place;
+
     if (place == NULL)
         return;
     back->place = NULL;
@@ -95,6 +100,7 @@ void weir_back_pool_remove(back_http1_t *back)
 static weir_back_place_t *make_place(weir_list_t *bucket, const back_http1_t *back)
 {
     weir_back_place_t *place = calloc(1, sizeof(*place));
+
     WEIR_MUST(place != NULL);
     weir_list_init(&place->idle);
     place->address_len = back->address_len;
@@ -114,10 +120,11 @@ static void on_idle_end(weir_timer_t *timer)
     close_idle(WEIR_AROUND(timer, back_http1_t, back.timer));
 }
 
-/** The backend has ended it, or speaks unasked: whatever it says could be taken for the next response. */
+/* The backend has ended it, or speaks unasked: whatever it says could be taken for the next response. */
 static void on_idle_readable(weir_sock_t *sock)
 {
     char next;
+
     if (weir_sock_peek(sock, &next, 1) == WEIR_SOCK_BLOCKED)
         return; /* TLS has said something to TLS: a ticket, new keys */
     close_idle(WEIR_AROUND(sock, back_http1_t, sock));
@@ -126,6 +133,7 @@ static void on_idle_readable(weir_sock_t *sock)
 void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t idle_ms)
 {
     back_http1_t *back = *giving;
+
     *giving = NULL;
     if (pool->idle_count >= WEIR_POOL_IDLE_MAX)
         close_idle(WEIR_AROUND(pool->oldest.next, back_http1_t, in_age));

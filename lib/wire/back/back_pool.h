@@ -8,8 +8,8 @@
  * THREAD   The loop's own. Nothing here may be called from another.
  * LIFETIME A taken connection belongs to its exchange until weir_back_pool_give() or back_http1_destroy().
  *
- * No PROXY header is ever sent to a backend, so no connection is tied to one client's identity: any request to the same address,
- * with the same TLS, may take it. Were headers sent one day, what they say would have to be part of a place's key.
+ * No PROXY header is ever sent to a backend, so no connection is tied to one client's identity: any request to the same
+ * address, with the same TLS, may take it. Were headers sent one day, what they say would have to be part of a place's key.
  *
  * Idle connections are read: one that ends, or on which bytes arrive unasked, is closed at once.
  */

@@ -28,7 +28,7 @@ struct weir_backend_tls {
     size_t session_count;
 };
 
-/** A session with one address under one name. */
+/* A session with one address under one name. */
 typedef struct session {
     weir_list_t link;
     SSL_SESSION *session;
@@ -38,7 +38,7 @@ typedef struct session {
 
 /* ---- sessions ---- */
 
-/** What a session belongs to: the connection's ex data, freed with it. */
+/* What a session belongs to: the connection's ex data, freed with it. */
 typedef struct session_key {
     size_t len;
     char bytes[];
@@ -63,6 +63,7 @@ static session_key_t *key_of(const weir_target_t *target, const char *name)
 {
     size_t name_len = strlen(name);
     session_key_t *key = malloc(sizeof(*key) + target->address_len + name_len);
+
     WEIR_MUST(key != NULL);
     key->len = target->address_len + name_len;
     memcpy(key->bytes, &target->address, target->address_len);
@@ -88,12 +89,13 @@ static void drop_session(weir_backend_tls_t *tls, session_t *session)
     free(session);
 }
 
-/** A ticket has come; the session is ours if we return 1. */
+/* A ticket has come; the session is ours if we return 1. */
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     weir_backend_tls_t *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), tls_index);
     const session_key_t *key = SSL_get_ex_data(ssl, key_index);
     session_t *fresh = malloc(sizeof(*fresh) + key->len);
+
     WEIR_MUST(fresh != NULL);
     fresh->session = session;
     fresh->key_len = key->len;
@@ -110,7 +112,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-/** A session is used once (RFC 8446 §C.4); the backend gives a new one. */
+/* A session is used once (RFC 8446 §C.4); the backend gives a new one. */
 static void resume(weir_backend_tls_t *tls, SSL *ssl, const session_key_t *key)
 {
     pthread_mutex_lock(&tls->lock);
@@ -155,6 +157,7 @@ static bool set_trust(SSL_CTX *context, const weir_backend_tls_settings_t *setti
 static weir_backend_tls_t *create(const weir_backend_tls_settings_t *settings)
 {
     weir_backend_tls_t *tls = calloc(1, sizeof(*tls));
+
     WEIR_MUST(tls != NULL && pthread_once(&has_indices, make_indices) == 0);
     atomic_init(&tls->holders, 1);
     weir_list_init(&tls->sessions);
@@ -174,6 +177,7 @@ weir_backend_tls_t *weir_backend_tls_create(const weir_backend_tls_settings_t *s
 {
     char sentence[WEIR_TLS_PROBLEM_BYTES] = "";
     weir_backend_tls_settings_t known = {0};
+
     memcpy(&known, settings, settings->size < sizeof(known) ? settings->size : sizeof(known));
     ERR_clear_error();
     weir_backend_tls_t *tls = create(&known);
@@ -216,10 +220,11 @@ const char *weir_back_tls_name(const weir_target_t *target)
 static bool is_address(const char *name)
 {
     unsigned char bytes[16];
+
     return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
 }
 
-/** Who it must be. SNI is for names only (RFC 6066 §3). */
+/* Who it must be. SNI is for names only (RFC 6066 §3). */
 static bool set_name(SSL *ssl, const weir_backend_tls_t *tls, const char *name)
 {
     if (name[0] == '\0')
@@ -234,6 +239,7 @@ static bool set_alpn(SSL *ssl, const char *alpn)
 {
     unsigned char list[16];
     size_t len = strlen(alpn);
+
     WEIR_MUST(len < sizeof(list));
     list[0] = (unsigned char)len;
     memcpy(list + 1, alpn, len);
@@ -244,6 +250,7 @@ const weir_fault_t *weir_back_tls_begin(weir_sock_t *sock, const weir_target_t *
 {
     const char *name = weir_back_tls_name(target);
     SSL *ssl = SSL_new(target->tls->context);
+
     WEIR_MUST(ssl != NULL);
     ERR_clear_error();
     if (!set_name(ssl, target->tls, name) || !set_alpn(ssl, alpn)) {
@@ -262,6 +269,7 @@ const weir_fault_t *weir_back_tls_begin(weir_sock_t *sock, const weir_target_t *
 const weir_fault_t *weir_back_tls_fault(const weir_sock_t *sock)
 {
     long result = SSL_get_verify_result(weir_sock_ssl(sock));
+
     ERR_clear_error();
     if (SSL_get_verify_mode(weir_sock_ssl(sock)) == SSL_VERIFY_NONE || result == X509_V_OK)
         return &weir_fault_backend_tls_failed;
@@ -276,6 +284,7 @@ bool weir_back_tls_speaks(const weir_sock_t *sock, const char *alpn)
 {
     const unsigned char *chosen;
     unsigned len;
+
     SSL_get0_alpn_selected(weir_sock_ssl(sock), &chosen, &len);
     return len == strlen(alpn) && memcmp(chosen, alpn, len) == 0;
 }

@@ -2,10 +2,11 @@
 #ifndef WEIR_WIRE_BACK_TLS_H
 #define WEIR_WIRE_BACK_TLS_H
 /**
- * @file  TLS towards backends: who a backend must be and what we show it (a router's weir_backend_tls_t), and the sessions that are resumed.
+ * @file  TLS towards backends: who a backend must be and what we show it (a router's weir_backend_tls_t), and the sessions that
+ * are resumed.
  *
- * A connection belongs to one weir_backend_tls_t and one name that was asked for; the pools give it to nobody else. A new configuration makes
- * new ones, so that no connection of the old is used by the new.
+ * A connection belongs to one weir_backend_tls_t and one name that was asked for; the pools give it to nobody else. A new
+ * configuration makes new ones, so that no connection of the old is used by the new.
  *
  * OWNER    Shared, by count: the router that made it, and each connection.
  * THREAD   Any.
@@ -21,7 +22,9 @@ typedef struct weir_back_tls {
     char *name;              /* that was asked for and verified */
 } weir_back_tls_t;
 
-/** Begins TLS on a connected socket, to reach `target`, which wants it; `alpn` is the one protocol offered. NULL, or the fault. */
+/**
+ * Begins TLS on a connected socket, to reach `target`, which wants it; `alpn` is the one protocol offered. NULL, or the fault.
+ */
 const weir_fault_t *weir_back_tls_begin(weir_sock_t *sock, const weir_target_t *target, const char *alpn);
 
 /** Why the handshake has failed. */

@@ -38,6 +38,7 @@ struct weir_resolver {
 struct weir_resolver *weir_resolver_create(weir_loop_t *loop)
 {
     struct weir_resolver *resolver = calloc(1, sizeof(*resolver));
+
     WEIR_MUST(resolver != NULL);
     resolver->loop = loop;
     weir_list_init(&resolver->in_use);
@@ -59,6 +60,7 @@ static void forget(struct weir_resolver *resolver, resolved_name_t *known)
 void weir_resolver_destroy(struct weir_resolver **resolver)
 {
     struct weir_resolver *gone = *resolver;
+
     if (gone == NULL)
         return;
     *resolver = NULL;
@@ -87,10 +89,11 @@ static void keep_addresses(resolved_name_t *known, const struct addrinfo *found)
     }
 }
 
-/** A name that fails on refresh keeps its old addresses: a resolver that is down must not take the backends with it. */
+/* A name that fails on refresh keeps its old addresses: a resolver that is down must not take the backends with it. */
 static void on_answer(h2o_hostinfo_getaddr_req_t *request, const char *error, struct addrinfo *found, void *arg)
 {
     resolved_name_t *known = arg;
+
     weir_loop_tick(known->loop);
     known->request = NULL;
     known->known_at_us = weir_loop_now_us(known->loop);
@@ -107,6 +110,7 @@ static void on_answer(h2o_hostinfo_getaddr_req_t *request, const char *error, st
 static weir_list_t *bucket_of(struct weir_resolver *resolver, weir_span_t name)
 {
     uint32_t hash = 2166136261u;
+
     for (size_t i = 0; i < name.len; i++)
         hash = (hash ^ (unsigned char)weir_lower(name.base[i])) * 16777619u;
     return &resolver->buckets[hash % BUCKETS];
@@ -126,6 +130,7 @@ static void make_room(struct weir_resolver *resolver)
 static resolved_name_t *find(struct weir_resolver *resolver, weir_span_t name)
 {
     weir_list_t *bucket = bucket_of(resolver, name);
+
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         resolved_name_t *known = WEIR_AROUND(node, resolved_name_t, link);
         if (weir_span_equal_nocase((weir_span_t){known->name, known->name_len}, name))
@@ -158,6 +163,7 @@ weir_resolution_t weir_resolver_ask(struct weir_resolver *resolver, weir_target_
                                     size_t *out_count)
 {
     resolved_name_t *known = find(resolver, target->name);
+
     weir_list_remove(&known->in_use);
     weir_list_append(&resolver->in_use, &known->in_use);
     uint64_t age_us = weir_loop_now_us(resolver->loop) - known->known_at_us;

@@ -4,8 +4,8 @@
 /**
  * @file  Names of backends, resolved in the background by libh2o's threads and remembered per loop.
  *
- * A name that is known is answered on the spot, also while it is being refreshed; only the first request for a name waits. Addresses
- * of one name are handed out in turn.
+ * A name that is known is answered on the spot, also while it is being refreshed; only the first request for a name waits.
+ * Addresses of one name are handed out in turn.
  *
  * OWNER    One per loop.
  * THREAD   The loop's.
@@ -36,8 +36,9 @@ void weir_resolver_destroy(struct weir_resolver **resolver);
 typedef enum weir_resolution { WEIR_RESOLVED, WEIR_RESOLVING, WEIR_UNRESOLVED } weir_resolution_t;
 
 /**
- * Turns a NAME target into an ADDRESS (RESOLVED), says that there is none (UNRESOLVED), or starts to find out (RESOLVING): then `wait`
- * is linked until its on_known has run or weir_resolver_cancel(). *out_count is how many addresses the name has, when RESOLVED.
+ * Turns a NAME target into an ADDRESS (RESOLVED), says that there is none (UNRESOLVED), or starts to find out (RESOLVING): then
+ * `wait` is linked until its on_known has run or weir_resolver_cancel(). *out_count is how many addresses the name has, when
+ * RESOLVED.
  */
 weir_resolution_t weir_resolver_ask(struct weir_resolver *resolver, weir_target_t *target, weir_resolver_wait_t *wait,
                                     size_t *out_count);

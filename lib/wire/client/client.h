@@ -2,7 +2,8 @@
 #ifndef WEIR_WIRE_CLIENT_H
 #define WEIR_WIRE_CLIENT_H
 /**
- * @file  A client's connection, whatever it speaks: what all fronts' connections begin with, and the last step on the way to a front.
+ * @file  A client's connection, whatever it speaks: what all fronts' connections begin with, and the last step on the way to a
+ * front.
  *
  *   accept ─► [PROXY header] ─► [TLS handshake] ─► weir_client_begin() ─► a front
  *
@@ -45,26 +46,31 @@ typedef struct weir_client_callbacks {
 } weir_client_callbacks_t;
 
 /**
- * For fronts: a connection of `size` bytes, zeroed behind the weir_client_t. *sock and *peer are moved; the caller sets the callbacks.
- * It belongs to no configuration: each request binds one.
+ * For fronts: a connection of `size` bytes, zeroed behind the weir_client_t. *sock and *peer are moved; the caller sets the
+ * callbacks. It belongs to no configuration: each request binds one.
  */
 weir_client_t *weir_client_create(size_t size, weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer,
                                   const weir_client_callbacks_t *callbacks, const weir_client_ops_t *ops);
 
-/** Whether the connection ends with what is under way: the proxy drains, or a reload has taken the address away where it came in. */
+/**
+ * Whether the connection ends with what is under way: the proxy drains, or a reload has taken the address away where it came
+ * in.
+ */
 static inline bool weir_client_is_ending(const weir_client_t *client)
 {
     return client->loop->is_draining || client->peer.listener->ending != NULL;
 }
 
 /**
- * For fronts, before a request is made: lets libh2o find the newest configuration in `conn` (the client's own `super`, or a copy
- * where several requests are under way at once). Returns that configuration, held until weir_context_release(), which comes
- * when the request has been disposed of. Where the newest has taken the address away, it is the last that had it.
+ * For fronts, before a request is made: lets libh2o find the newest configuration in `conn` (the client's own `super`, or a
+ * copy where several requests are under way at once). Returns that configuration, held until weir_context_release(), which
+ * comes when the request has been disposed of. Where the newest has taken the address away, it is the last that had it.
  */
 weir_context_t *weir_client_bind(const weir_client_t *client, h2o_conn_t *conn);
 
-/** Has every connection of the loop waited for no new request, or only those that came in by `listener` where it is not NULL. */
+/**
+ * Has every connection of the loop waited for no new request, or only those that came in by `listener` where it is not NULL.
+ */
 void weir_client_drain_all(weir_loop_t *loop, const weir_listener_t *listener);
 
 /** For fronts: closes the socket and frees the memory. Every request must have been disposed of. */

@@ -31,6 +31,7 @@ struct weir_certificate {
 weir_certificate_t *weir_certificate_of(const SSL *ssl)
 {
     X509 *x509 = SSL_get0_peer_certificate(ssl);
+
     if (x509 == NULL || SSL_get_verify_result(ssl) != X509_V_OK)
         return NULL;
     weir_certificate_t *certificate = calloc(1, sizeof(*certificate));
@@ -51,6 +52,7 @@ weir_certificate_t *weir_certificate_hold(weir_certificate_t *certificate)
 void weir_certificate_release(weir_certificate_t **slot)
 {
     weir_certificate_t *certificate = *slot;
+
     *slot = NULL;
     if (certificate == NULL || atomic_fetch_sub(&certificate->holders, 1) != 1)
         return;
@@ -72,11 +74,12 @@ static weir_span_t within(const char *text, size_t len, size_t limit)
     return text != NULL && len <= limit ? (weir_span_t){text, len} : (weir_span_t){NULL, 0};
 }
 
-/** All that is not printable is escaped (RFC 2253 §2.4), so that it may be put into a header. */
+/* All that is not printable is escaped (RFC 2253 §2.4), so that it may be put into a header. */
 static weir_span_t read_name(const X509_NAME *name, char **out_text)
 {
     BIO *memory = BIO_new(BIO_s_mem());
     char *base;
+
     WEIR_MUST(memory != NULL);
     bool is_written = X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253) >= 0;
     long len = BIO_get_mem_data(memory, &base);
@@ -91,6 +94,7 @@ static weir_span_t read_name(const X509_NAME *name, char **out_text)
 static weir_span_t read_serial(weir_certificate_t *certificate)
 {
     BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate->x509), NULL);
+
     if (number != NULL && BN_num_bytes(number) <= WEIR_CERTIFICATE_SERIAL_BYTES)
         certificate->serial = BN_is_zero(number) ? OPENSSL_strdup("00") : BN_bn2hex(number);
     BN_free(number);
@@ -102,6 +106,7 @@ static weir_span_t read_digest(weir_certificate_t *certificate)
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
+
     if (X509_digest(certificate->x509, EVP_sha256(), digest, &len) != 1 || len != DIGEST_BYTES)
         return (weir_span_t){NULL, 0};
     for (size_t i = 0; i < len; i++) {
@@ -115,14 +120,19 @@ static uint64_t read_end(const X509 *x509)
 {
     struct tm parts;
     time_t at = ASN1_TIME_to_tm(X509_get0_notAfter(x509), &parts) == 1 ? timegm(&parts) : 0;
+
     return at > 0 ? (uint64_t)at * 1000 : 0;
 }
 
-/** IA5Strings have been made that hold line ends, NULs and commas, to look like something else: only what is printable is a name. */
+/*
+ * IA5Strings have been made that hold line ends, NULs and commas, to look like something else: only what is printable is a
+ * name.
+ */
 static weir_span_t read_text(const ASN1_STRING *string)
 {
     const char *bytes = (const char *)ASN1_STRING_get0_data(string);
     int len = ASN1_STRING_length(string);
+
     for (int i = 0; i < len; i++)
         if (bytes[i] <= ' ' || bytes[i] > '~')
             return (weir_span_t){NULL, 0};
@@ -132,6 +142,7 @@ static weir_span_t read_text(const ASN1_STRING *string)
 static weir_span_t read_address(weir_certificate_t *certificate, const ASN1_OCTET_STRING *bytes)
 {
     int len = ASN1_STRING_length(bytes);
+
     if (len != 4 && len != 16)
         return (weir_span_t){NULL, 0};
     if (certificate->addresses == NULL)
@@ -142,7 +153,7 @@ static weir_span_t read_address(weir_certificate_t *certificate, const ASN1_OCTE
     return (weir_span_t){text, strlen(text)};
 }
 
-/** base is NULL if it is of a kind that routers are not told of. */
+/* base is NULL if it is of a kind that routers are not told of. */
 static weir_certificate_name_t read_other_name(weir_certificate_t *certificate, const GENERAL_NAME *name)
 {
     switch (name->type) {
@@ -162,6 +173,7 @@ static weir_certificate_name_t read_other_name(weir_certificate_t *certificate, 
 static void read_other_names(weir_certificate_t *certificate)
 {
     weir_certificate_facts_t *facts = &certificate->facts;
+
     certificate->found = X509_get_ext_d2i(certificate->x509, NID_subject_alt_name, NULL, NULL);
     int count = sk_GENERAL_NAME_num(certificate->found);
     if (count <= 0)
@@ -179,6 +191,7 @@ static void read_all(weir_certificate_t *certificate)
 {
     const X509 *x509 = certificate->x509;
     weir_certificate_facts_t *facts = &certificate->facts;
+
     facts->subject = read_name(X509_get_subject_name(x509), &certificate->subject);
     facts->issuer = read_name(X509_get_issuer_name(x509), &certificate->issuer);
     facts->serial = read_serial(certificate);

@@ -15,7 +15,10 @@ enum {
     WEIR_CERTIFICATE_NAMES = 100,       /* those behind are left out                    */
 };
 
-/** After a handshake: the client's certificate, held for the caller; NULL if it has shown none, or none that was verified. Nothing is read yet. */
+/**
+ * After a handshake: the client's certificate, held for the caller; NULL if it has shown none, or none that was verified.
+ * Nothing is read yet.
+ */
 weir_certificate_t *weir_certificate_of(const SSL *ssl);
 
 /** Holds it once more, until a weir_certificate_release(). Returns it; harmless on NULL. */

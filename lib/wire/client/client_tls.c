@@ -9,7 +9,7 @@ static const SSL *ssl_of(const h2o_req_t *req)
     return weir_sock_ssl(&weir_client_of(req->conn)->sock);
 }
 
-/** A NULL name is a null in the log. */
+/* A NULL name is a null in the log. */
 static h2o_iovec_t text(const char *name)
 {
     return h2o_iovec_init(name, name != NULL ? strlen(name) : 0);
@@ -18,12 +18,14 @@ static h2o_iovec_t text(const char *name)
 h2o_iovec_t weir_client_tls_version(h2o_req_t *req)
 {
     const SSL *ssl = ssl_of(req);
+
     return text(ssl != NULL ? SSL_get_version(ssl) : NULL);
 }
 
 h2o_iovec_t weir_client_tls_reused(h2o_req_t *req)
 {
     const SSL *ssl = ssl_of(req);
+
     if (ssl == NULL)
         return text(NULL);
     return text(SSL_session_reused(ssl) ? "1" : "0");
@@ -32,6 +34,7 @@ h2o_iovec_t weir_client_tls_reused(h2o_req_t *req)
 h2o_iovec_t weir_client_tls_cipher(h2o_req_t *req)
 {
     const SSL *ssl = ssl_of(req);
+
     return text(ssl != NULL ? SSL_get_cipher_name(ssl) : NULL);
 }
 
@@ -39,6 +42,7 @@ h2o_iovec_t weir_client_tls_cipher_bits(h2o_req_t *req)
 {
     const SSL *ssl = ssl_of(req);
     char digits[20];
+
     if (ssl == NULL)
         return text(NULL);
     weir_span_t number = weir_span_of_u64((uint64_t)SSL_get_cipher_bits(ssl, NULL), digits);
@@ -51,6 +55,7 @@ h2o_iovec_t weir_client_tls_session_id(h2o_req_t *req)
     unsigned len = 0;
     const SSL_SESSION *session = ssl != NULL ? SSL_get0_session(ssl) : NULL;
     const unsigned char *id = session != NULL ? SSL_SESSION_get_id(session, &len) : NULL;
+
     if (len == 0)
         return text(NULL);
     char *encoded = h2o_mem_alloc_pool(&req->pool, (len + 2) / 3 * 4 + 1);

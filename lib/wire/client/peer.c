@@ -53,6 +53,7 @@ static void note_source(weir_peer_t *peer, const weir_proxy_header_t *header)
     struct sockaddr none = {.sa_family = AF_UNIX};
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(header->source.port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(header->source.port)};
+
     switch (header->kind) {
     case WEIR_PROXY_INET:
         memcpy(&v4.sin_addr, header->source.address, sizeof(v4.sin_addr));
@@ -69,11 +70,12 @@ static void note_source(weir_peer_t *peer, const weir_proxy_header_t *header)
     }
 }
 
-/** One piece of memory, and none for the many headers without TLVs. */
+/* One piece of memory, and none for the many headers without TLVs. */
 static weir_proxy_tlvs_t *copy_tlvs(const weir_proxy_tlvs_t *from)
 {
     size_t bytes = 0;
     bool has_any = from->is_ssl;
+
     for (size_t i = 0; i < WEIR_PROXY_TEXTS; i++) {
         bytes += from->text[i].len;
         has_any = has_any || from->text[i].base != NULL;

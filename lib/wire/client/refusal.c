@@ -11,12 +11,14 @@ size_t weir_refusal_page(const weir_fault_t *fault, char page[static WEIR_REFUSA
 {
     int length = snprintf(page, WEIR_REFUSAL_BYTES, "%u %s\n%s: %s\n", fault->status, weir_status_reason(fault->status),
                           fault->name, fault->sentence);
+
     return (size_t)length < WEIR_REFUSAL_BYTES ? (size_t)length : WEIR_REFUSAL_BYTES - 1;
 }
 
 void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, uint16_t status, size_t body_bytes)
 {
     weir_access_log_t *log = client->loop->settings->access_log;
+
     if (log == NULL)
         return;
     char buffer[1024];

@@ -8,8 +8,9 @@ void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *
                        weir_alpn_t alpn)
 {
     const weir_span_t nothing = {"", 0};
+
     if (alpn == WEIR_ALPN_H2)
-        http2_accept(loop, sock, peer, nothing);
+        front_http2_accept(loop, sock, peer, nothing);
     else
-        http1_accept(loop, sock, peer, alpn == WEIR_ALPN_NONE);
+        front_http1_accept(loop, sock, peer, alpn == WEIR_ALPN_NONE);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Listening sockets: bound once, kept over reloads, accepted from in every loop, paused when there is no room. */
+/* Listening sockets: bound once, kept over reloads, accepted from in every loop, paused when there is no room. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -33,10 +33,11 @@ static int complain(const weir_listen_t *listen, const char *what)
     return -1;
 }
 
-/** Of a socket that a dead process has left behind; a living one keeps it. */
+/* Of a socket that a dead process has left behind; a living one keeps it. */
 static void remove_stale_path(const struct sockaddr_un *address, socklen_t len)
 {
     struct stat there;
+
     if (lstat(address->sun_path, &there) != 0 || !S_ISSOCK(there.st_mode))
         return;
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); /* a full queue must not hold us */
@@ -70,6 +71,7 @@ static int open_socket(const weir_listen_t *listen, bool is_shared)
 {
     int on = 1, family = listen->address.ss_family;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
     if (fd == -1)
         return complain(listen, "socket");
     if (family == AF_UNIX)
@@ -103,6 +105,7 @@ static int start_to_listen(const weir_listen_t *where, int fd)
 static int open_all(const weir_listen_t *listen, unsigned count, int *fds)
 {
     bool is_unix = listen->address.ss_family == AF_UNIX;
+
     if (count > 1 && !is_unix) {
         /* SO_REUSEPORT would also join another instance's port: ask without it first */
         int probe = open_socket(listen, false);
@@ -148,20 +151,22 @@ static void pause_accepting(weir_listener_t *listener, uint32_t pause_ms)
     weir_timer_set(listener->loop, &listener->pause, pause_ms, on_pause_over);
 }
 
-/** Out of descriptors: the connection waits in the backlog. Said once a second, not once an attempt. */
+/* Out of descriptors: the connection waits in the backlog. Said once a second, not once an attempt. */
 static void on_exhausted(weir_listener_t *listener, int error)
 {
     static atomic_uint_fast64_t said_at_us;
     uint64_t now_us = weir_loop_now_us(listener->loop), last_us = atomic_load(&said_at_us);
+
     if (now_us - last_us > COMPLAINT_US && atomic_compare_exchange_strong(&said_at_us, &last_us, now_us))
         weir_log("accepting pauses: %s", strerror(error));
     pause_accepting(listener, EXHAUSTED_MS);
 }
 
-/** False if there is nothing more to be accepted for now. */
+/* False if there is nothing more to be accepted for now. */
 static bool accept_one(weir_listener_t *listener)
 {
     weir_server_t *server = listener->loop->server;
+
     if (atomic_load(&server->connections) >= listener->loop->settings->max_connections) {
         pause_accepting(listener, FULL_MS);
         return false;
@@ -180,7 +185,7 @@ static bool accept_one(weir_listener_t *listener)
     return true;
 }
 
-/** Asking once too often costs a system call, once too seldom a turn of the loop: rarely try more than came of late. */
+/* Asking once too often costs a system call, once too seldom a turn of the loop: rarely try more than came of late. */
 static void expect_next(weir_listener_t *listener, unsigned taken)
 {
     if (taken < listener->accepts) {
@@ -198,6 +203,7 @@ static void on_readable(weir_sock_t *sock)
 {
     weir_listener_t *listener = WEIR_AROUND(sock, weir_listener_t, sock);
     unsigned taken = 0;
+
     while (taken < listener->accepts && accept_one(listener))
         taken++;
     expect_next(listener, taken);
@@ -212,12 +218,14 @@ static uint16_t port_of(int fd)
 {
     weir_address_t address = {.any.sa_family = AF_UNSPEC};
     socklen_t len = sizeof(address);
+
     return getsockname(fd, &address.any, &len) == 0 ? weir_address_port(&address.any) : 0;
 }
 
 weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *listen, int fd)
 {
     weir_listener_t *listener = calloc(1, sizeof(*listener));
+
     WEIR_MUST(listener != NULL);
     listener->loop = loop;
     listener->listen = listen;

@@ -36,6 +36,7 @@ static void drop_bits_behind(weir_network_t *network)
 static bool read_prefix(const char *digits, weir_network_t *network)
 {
     uint64_t bits;
+
     if (!weir_span_to_u63((weir_span_t){digits, strlen(digits)}, &bits) || bits > width_bits(network->family))
         return false;
     network->prefix_bits = (uint8_t)bits;
@@ -46,6 +47,7 @@ bool weir_network_read(const char *text, weir_network_t *out_network)
 {
     char address[INET6_ADDRSTRLEN];
     size_t len = strcspn(text, "/");
+
     *out_network = (weir_network_t){.family = AF_UNIX};
     if (strcmp(text, "unix") == 0)
         return true;
@@ -77,6 +79,7 @@ const char *weir_network_write(const weir_network_t *network, char buffer[static
 static weir_network_t network_of(const struct sockaddr *address)
 {
     weir_network_t network = {.family = AF_UNIX};
+
     if (address->sa_family == AF_INET) {
         memcpy(network.address, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
         network.family = AF_INET;
@@ -94,6 +97,7 @@ static weir_network_t network_of(const struct sockaddr *address)
 static bool holds(const weir_network_t *network, const weir_network_t *single)
 {
     size_t bytes = network->prefix_bits / 8, bits = network->prefix_bits % 8;
+
     if (network->family != single->family || memcmp(network->address, single->address, bytes) != 0)
         return false;
     return bits == 0 || (network->address[bytes] ^ single->address[bytes]) >> (8 - bits) == 0;
@@ -102,6 +106,7 @@ static bool holds(const weir_network_t *network, const weir_network_t *single)
 bool weir_networks_hold(const weir_network_t *networks, size_t count, const struct sockaddr *address)
 {
     weir_network_t single = network_of(address);
+
     for (size_t i = 0; i < count; i++)
         if (holds(&networks[i], &single))
             return true;

@@ -25,7 +25,7 @@ static void hand_on(weir_start_t *start, const weir_proxy_header_t *header)
     weir_start_release(start);
 }
 
-/** Looks before it takes: only when the header's end is seen is it known which bytes are not ours. */
+/* Looks before it takes: only when the header's end is seen is it known which bytes are not ours. */
 static void on_readable(weir_sock_t *sock)
 {
     weir_start_t *start = WEIR_AROUND(sock, weir_start_t, sock);
@@ -33,6 +33,7 @@ static void on_readable(weir_sock_t *sock)
     size_t before = weir_bytes_count(in), taken, length;
     char *room = weir_bytes_reserve(in, WEIR_PROXY_V2_BYTES - before);
     ssize_t seen = weir_sock_peek(sock, room, WEIR_PROXY_V2_BYTES - before);
+
     if (seen == WEIR_SOCK_BLOCKED)
         return;
     if (seen <= 0) {
@@ -59,6 +60,7 @@ void weir_proxy_protocol_accept(weir_listener_t *listener, int fd, const struct 
 {
     const weir_listen_t *listen = listener->listen;
     weir_loop_t *loop = listener->loop;
+
     if (listen->trusted_count > 0 && !weir_networks_hold(listen->trusted, listen->trusted_count, address)) {
         close(fd);
         weir_loop_connection_closed(loop);

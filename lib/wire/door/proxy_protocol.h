@@ -2,7 +2,8 @@
 #ifndef WEIR_WIRE_PROXY_PROTOCOL_H
 #define WEIR_WIRE_PROXY_PROTOCOL_H
 /**
- * @file  The beginning of a connection on a listener with `proxy-protocol`: reads the PROXY header, then hands the connection on.
+ * @file  The beginning of a connection on a listener with `proxy-protocol`: reads the PROXY header, then hands the connection
+ * on.
  *
  * The header's bytes are taken out of the kernel and not one more, so that whoever comes next (a front, a TLS handshake)
  * finds the socket as if there had been no header.

@@ -21,6 +21,7 @@ void weir_start_release(weir_start_t *start)
 void weir_start_close(weir_start_t *start)
 {
     weir_loop_t *loop = start->loop;
+
     weir_sock_close(&start->sock);
     weir_peer_finish(&start->peer);
     weir_start_release(start);
@@ -36,6 +37,7 @@ weir_start_t *weir_start_create(size_t size, weir_loop_t *loop, weir_sock_t *soc
                                 const weir_listen_t *listen, uint32_t deadline_ms)
 {
     weir_start_t *start = calloc(1, size);
+
     WEIR_MUST(start != NULL);
     start->loop = loop;
     start->context = weir_context_hold(loop->context);
@@ -58,6 +60,7 @@ void weir_start_accept(weir_listener_t *listener, int fd, const struct sockaddr 
 {
     weir_sock_t sock;
     weir_peer_t peer;
+
     if (listener->listen->has_proxy_protocol) {
         weir_proxy_protocol_accept(listener, fd, address);
         return;

@@ -39,10 +39,15 @@ void weir_start_release(weir_start_t *start);
 /** Closes every connection of the loop that has not reached its front: it has asked for nothing yet. */
 void weir_start_close_all(weir_loop_t *loop);
 
-/** Takes over a connection that `listener` has accepted, already counted in server->connections: a PROXY header first if it wants one. */
+/**
+ * Takes over a connection that `listener` has accepted, already counted in server->connections: a PROXY header first if it
+ * wants one.
+ */
 void weir_start_accept(weir_listener_t *listener, int fd, const struct sockaddr *address);
 
-/** The step behind the PROXY header, or behind accept: a TLS handshake if the listener wants one, else the front. Moves both. */
+/**
+ * The step behind the PROXY header, or behind accept: a TLS handshake if the listener wants one, else the front. Moves both.
+ */
 void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen);
 
 #endif

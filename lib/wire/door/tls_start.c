@@ -24,6 +24,7 @@ typedef struct tls_start {
 static void finish(weir_start_t *start)
 {
     tls_start_t *tls_start = (tls_start_t *)(void *)start;
+
     weir_tls_release(&tls_start->tls);
     weir_list_remove(&tls_start->waiting_link);
 }
@@ -32,6 +33,7 @@ static weir_alpn_t alpn_of(const SSL *ssl)
 {
     const unsigned char *name;
     unsigned len;
+
     SSL_get0_alpn_selected(ssl, &name, &len);
     if (len == 0)
         return WEIR_ALPN_NONE;
@@ -47,12 +49,13 @@ static void hand_on(weir_start_t *start)
     weir_start_release(start);
 }
 
-/** Anybody can make handshakes fail as often as he likes: one line a second says it for all of them. */
+/* Anybody can make handshakes fail as often as he likes: one line a second says it for all of them. */
 static void complain(const weir_start_t *start, unsigned long error)
 {
     static atomic_uint_fast64_t said_at_us;
     static atomic_uint unsaid;
     uint64_t now_us = weir_loop_now_us(start->loop), last_us = atomic_load(&said_at_us);
+
     if (now_us - last_us < COMPLAINT_US || !atomic_compare_exchange_strong(&said_at_us, &last_us, now_us)) {
         atomic_fetch_add(&unsaid, 1);
         return;
@@ -63,11 +66,12 @@ static void complain(const weir_start_t *start, unsigned long error)
              (int)peer.len, peer.base, reason != NULL ? reason : "the connection ended", atomic_exchange(&unsaid, 0));
 }
 
-/** Somebody speaks HTTP to an address that wants TLS: no alert would tell him so. */
+/* Somebody speaks HTTP to an address that wants TLS: no alert would tell him so. */
 static void answer_in_plain(const weir_start_t *start)
 {
     static const char page[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
                                "Content-Length: 56\r\n\r\n400 Bad Request\nThis address speaks HTTPS: use https://\n";
+
     (void)!send(start->sock.fd, page, sizeof(page) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -75,6 +79,7 @@ static void fail(weir_start_t *start)
 {
     unsigned long error = ERR_peek_error();
     bool is_http = ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_HTTP_REQUEST;
+
     if (is_http)
         answer_in_plain(start);
     complain(start, error);
@@ -86,6 +91,7 @@ static void shake_hands(weir_start_t *start)
 {
     uint64_t began_us = weir_clock_monotonic_us();
     weir_handshake_t result = weir_sock_tls_handshake(&start->sock);
+
     start->loop->handshakes.spent_us += weir_clock_monotonic_us() - began_us;
     switch (result) {
     case WEIR_HANDSHAKE_DONE:
@@ -121,6 +127,7 @@ static void on_letter(weir_letter_t *letter)
 {
     weir_loop_t *loop = WEIR_AROUND(letter, weir_loop_t, handshakes.letter);
     weir_list_t *waiting = &loop->handshakes.waiting;
+
     while (!weir_list_is_empty(waiting) && has_time(loop)) {
         tls_start_t *first = WEIR_AROUND(waiting->next, tls_start_t, waiting_link);
         weir_list_remove(&first->waiting_link);
@@ -134,6 +141,7 @@ static void go_on(weir_sock_t *sock)
 {
     tls_start_t *tls_start = WEIR_AROUND(sock, tls_start_t, start.sock);
     weir_loop_t *loop = tls_start->start.loop;
+
     if (weir_list_is_empty(&loop->handshakes.waiting) && has_time(loop)) {
         shake_hands(&tls_start->start);
         return;
@@ -149,6 +157,7 @@ void weir_tls_start(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *pee
     uint32_t timeout_ms = (uint32_t)loop->settings->globalconf->handshake_timeout;
     weir_start_t *start = weir_start_create(sizeof(tls_start_t), loop, sock, peer, listen, timeout_ms);
     tls_start_t *tls_start = (tls_start_t *)(void *)start;
+
     start->finish = finish;
     tls_start->tls = weir_tls_hold(listen->tls);
     weir_list_init(&tls_start->waiting_link);

@@ -9,8 +9,9 @@
  *         ├─ plain HTTP came ─► a 400 in plain HTTP, closed
  *         └─ `handshake-timeout` ─► closed
  *
- * A step of a handshake takes up to several milliseconds of the loop. When many could go on at once, each turn of the loop has time for
- * 2 ms of them and for whatever the last takes longer; the others wait in line, so that requests under way have every turn.
+ * A step of a handshake takes up to several milliseconds of the loop. When many could go on at once, each turn of the loop has
+ * time for 2 ms of them and for whatever the last takes longer; the others wait in line, so that requests under way have every
+ * turn.
  *
  * THREAD   The loop's.
  */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * The client's side where the request came by one of libh2o's own fronts, in an application that embeds Weir.
  *
- * Such a front hands over the body whole, has answered an expectation of 100 by itself, knows no trailers and no interim responses, and
- * frames the response. What it lacks and we need: a timer for a client that takes nothing, and an end in the middle.
+ * Such a front hands over the body whole, has answered an expectation of 100 by itself, knows no trailers and no interim
+ * responses, and frames the response. What it lacks and we need: a timer for a client that takes nothing, and an end in the
+ * middle.
  *
- * Upgrades are not asked for. h2o_http1_upgrade() would give us the socket behind the 101, but a tunnel on it would be less than ours
- * are: libh2o writes the 101 without a timer and disposes of the request meanwhile; a TLS socket of libh2o's cannot be taken apart, does
- * not report the client's close_notify, so that no direction can end by itself, and reads without a bound. An application
- * that wants upgrades has weir_accept(), which takes what h2o_accept() takes.
+ * Upgrades are not asked for. h2o_http1_upgrade() would give us the socket behind the 101, but a tunnel on it would be less
+ * than ours are: libh2o writes the 101 without a timer and disposes of the request meanwhile; a TLS socket of libh2o's cannot
+ * be taken apart, does not report the client's close_notify, so that no direction can end by itself, and reads without a bound.
+ * An application that wants upgrades has weir_accept(), which takes what h2o_accept() takes.
  */
 #include "lib/wire/front/front_foreign.h"
 
@@ -39,7 +40,7 @@ typedef struct foreign {
 
 static const char mark[MARK_BYTES + 1] = "weir.foreign";
 
-/** libh2o has no place for a front's own data in a request but its environment. */
+/* libh2o has no place for a front's own data in a request but its environment. */
 static foreign_t *foreign_of(h2o_req_t *req)
 {
     return (foreign_t *)(void *)h2o_req_getenv(req, mark, MARK_BYTES, 0)->base;
@@ -47,7 +48,7 @@ static foreign_t *foreign_of(h2o_req_t *req)
 
 /* ---- the head ---- */
 
-/** What the front has dealt with, and what asks for a switch of protocols, which it does not let us do. */
+/* What the front has dealt with, and what asks for a switch of protocols, which it does not let us do. */
 static bool is_left_out(const h2o_header_t *field)
 {
     return field->name == &H2O_TOKEN_UPGRADE->buf || field->name == &H2O_TOKEN_HTTP2_SETTINGS->buf ||
@@ -55,11 +56,12 @@ static bool is_left_out(const h2o_header_t *field)
            field->name == &H2O_TOKEN_CONTENT_LENGTH->buf || field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf;
 }
 
-/** What Connection names (RFC 9110 §7.6.1), but for the switch of protocols that is left out. */
+/* What Connection names (RFC 9110 §7.6.1), but for the switch of protocols that is left out. */
 static weir_span_t without_upgrade(h2o_req_t *req, weir_span_t names)
 {
     char *kept = h2o_mem_alloc_pool(&req->pool, names.len + 2), *at = kept;
     weir_span_t name;
+
     while (weir_token_list_next(&names, &name)) {
         if (weir_span_equal_nocase(name, WEIR_SPAN("upgrade")))
             continue;
@@ -80,12 +82,13 @@ static weir_span_t span_of(h2o_iovec_t bytes)
     return (weir_span_t){bytes.base, bytes.len};
 }
 
-/** libh2o takes Host and the length out of the fields: they are put back. */
+/* libh2o takes Host and the length out of the fields: they are put back. */
 static void fill_headers(foreign_t *foreign)
 {
     h2o_req_t *req = foreign->req;
     weir_headers_t *headers = &foreign->headers;
     char digits[20];
+
     headers->capacity = req->headers.size + 2;
     headers->at = h2o_mem_alloc_pool(&req->pool, headers->capacity * sizeof(headers->at[0]));
     put(headers, WEIR_SPAN("Host"), span_of(req->authority));
@@ -134,6 +137,7 @@ static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena
 static void feed(foreign_t *foreign)
 {
     const h2o_iovec_t body = foreign->req->entity;
+
     if (foreign->is_feeding)
         return;
     foreign->is_feeding = true;
@@ -149,6 +153,7 @@ static void feed(foreign_t *foreign)
 static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
 {
     foreign_t *foreign = foreign_of(req);
+
     foreign->sink = sink;
     foreign->is_paused = false;
     if (req->entity.len == 0)
@@ -200,10 +205,11 @@ static bool is_writable(h2o_req_t *req)
     return false; /* it says when */
 }
 
-/** Of HTTP/1 only: HTTP/2 has other requests on the same connection. */
+/* Of HTTP/1 only: HTTP/2 has other requests on the same connection. */
 static void break_connection(foreign_t *foreign)
 {
     h2o_socket_t *sock = foreign->req->conn->callbacks->get_socket(foreign->req->conn);
+
     if (foreign->req->version < 0x200 && sock != NULL)
         (void)shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
 }
@@ -211,6 +217,7 @@ static void break_connection(foreign_t *foreign)
 static void on_stall(weir_timer_t *timer)
 {
     foreign_t *foreign = WEIR_AROUND(timer, foreign_t, stall);
+
     foreign->fault = &weir_fault_client_stalled;
     foreign->must_cut = true;
     break_connection(foreign);
@@ -222,16 +229,18 @@ static void on_stall(weir_timer_t *timer)
 static void give(foreign_t *foreign, h2o_iovec_t *piece, size_t count, h2o_send_state_t state)
 {
     weir_exchange_t *x = foreign->front.x;
+
     foreign->is_sending = foreign->is_started = true;
     if (x != NULL)
         weir_timer_set(foreign->front.loop, &foreign->stall, x->plan->idle_timeout_ms, on_stall);
     h2o_send(foreign->req, piece, count, state);
 }
 
-/** An end without bytes: libh2o would dispose of the request on the caller's stack. */
+/* An end without bytes: libh2o would dispose of the request on the caller's stack. */
 static void on_turn(weir_letter_t *letter)
 {
     foreign_t *foreign = WEIR_AROUND(letter, foreign_t, turn);
+
     if (foreign->is_sending)
         return; /* proceed goes on */
     if (foreign->must_cut)
@@ -239,12 +248,13 @@ static void on_turn(weir_letter_t *letter)
     else if (foreign->must_finish)
         give(foreign, NULL, 0, H2O_SEND_STATE_FINAL);
     else if (foreign->front.relay != NULL)
-        weir_relay_on_client_writable(foreign->front.relay);
+        relay_on_client_writable(foreign->front.relay);
 }
 
 static void send_piece(h2o_req_t *req, h2o_iovec_t piece, bool is_last)
 {
     foreign_t *foreign = foreign_of(req);
+
     if (foreign->is_started && piece.len == 0) {
         foreign->must_finish = is_last;
         weir_list_remove(&foreign->turn.link);
@@ -257,6 +267,7 @@ static void send_piece(h2o_req_t *req, h2o_iovec_t piece, bool is_last)
 static bool proceed(h2o_req_t *req)
 {
     foreign_t *foreign = foreign_of(req);
+
     weir_loop_tick(foreign->front.loop);
     foreign->is_sending = false;
     weir_timer_cancel(&foreign->stall);
@@ -270,6 +281,7 @@ static bool proceed(h2o_req_t *req)
 static void cut(h2o_req_t *req)
 {
     foreign_t *foreign = foreign_of(req);
+
     foreign->must_cut = true;
     break_connection(foreign);
     weir_list_remove(&foreign->turn.link);
@@ -279,6 +291,7 @@ static void cut(h2o_req_t *req)
 static const weir_fault_t *why_gone(h2o_req_t *req)
 {
     const foreign_t *foreign = foreign_of(req);
+
     if (foreign->fault != NULL)
         return foreign->fault;
     return foreign->front.is_complete && !foreign->must_cut ? NULL : &weir_fault_client_closed;
@@ -300,6 +313,7 @@ static void half_close(h2o_req_t *req)
 static void on_dispose(void *memory)
 {
     foreign_t *foreign = memory;
+
     weir_timer_cancel(&foreign->stall);
     weir_list_remove(&foreign->turn.link);
     if (foreign->front.loop == NULL)
@@ -308,9 +322,10 @@ static void on_dispose(void *memory)
     weir_front_on_disposed(&foreign->front);
 }
 
-void weir_foreign_begin(h2o_req_t *req)
+void front_foreign_begin(h2o_req_t *req)
 {
     foreign_t *foreign = h2o_mem_alloc_shared(&req->pool, sizeof(*foreign), on_dispose);
+
     memset(foreign, 0, sizeof(*foreign));
     foreign->req = req;
     foreign->turn.open = on_turn;
@@ -324,7 +339,7 @@ static weir_front_t *attach(h2o_req_t *req)
     return &foreign_of(req)->front;
 }
 
-const weir_front_ops_t weir_foreign_ops = {
+const weir_front_ops_t front_foreign_ops = {
     .foreign_send = send_piece,
     .foreign_proceed = proceed,
     .attach = attach,

@@ -6,9 +6,9 @@
  */
 #include "lib/wire/relay/front.h"
 
-extern const weir_front_ops_t weir_foreign_ops;
+extern const weir_front_ops_t front_foreign_ops;
 
-/** Makes what the functions of weir_foreign_ops need; before any of them, once per request. */
-void weir_foreign_begin(h2o_req_t *req);
+/** Makes what the functions of front_foreign_ops need; before any of them, once per request. */
+void front_foreign_begin(h2o_req_t *req);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
+/* HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
 #include "lib/wire/front/front_http1.h"
 
 #include "lib/base/span.h"
@@ -15,11 +15,11 @@ enum {
 static void on_readable(weir_sock_t *sock);
 static void on_writable(weir_sock_t *sock);
 static void turn(weir_letter_t *letter);
-static void read_head(http1_conn_t *conn);
+static void read_head(front_http1_conn_t *conn);
 
-static http1_conn_t *conn_of(weir_client_t *client)
+static front_http1_conn_t *conn_of(weir_client_t *client)
 {
-    return WEIR_AROUND(client, http1_conn_t, client);
+    return WEIR_AROUND(client, front_http1_conn_t, client);
 }
 
 /* ---- what libh2o asks ---- */
@@ -27,7 +27,8 @@ static http1_conn_t *conn_of(weir_client_t *client)
 static h2o_iovec_t request_index(h2o_req_t *req)
 {
     char digits[20];
-    weir_span_t text = weir_span_of_u64(http1_stream_of(req)->conn->requests, digits);
+    weir_span_t text = weir_span_of_u64(front_http1_stream_of(req)->conn->requests, digits);
+
     return h2o_strdup(&req->pool, text.base, text.len);
 }
 
@@ -36,7 +37,7 @@ static weir_client_t *client_of(h2o_conn_t *conn)
     return (weir_client_t *)(void *)conn;
 }
 
-const weir_client_callbacks_t weir_http1_callbacks = {
+const weir_client_callbacks_t front_http1_callbacks = {
     .super =
         {
             .get_sockname = weir_client_sockname,
@@ -51,41 +52,46 @@ const weir_client_callbacks_t weir_http1_callbacks = {
 
 static void on_drain(weir_client_t *client)
 {
-    http1_conn_t *conn = conn_of(client);
-    if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
-        http1_close(conn);
+    front_http1_conn_t *conn = conn_of(client);
+
+    if (conn->state == FRONT_HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
+        front_http1_close(conn);
 }
 
 static void on_close(weir_client_t *client)
 {
-    http1_close(conn_of(client));
+    front_http1_close(conn_of(client));
 }
 
 static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req, void *arg), void *arg)
 {
-    http1_stream_t *stream = conn_of(client)->stream;
+    front_http1_stream_t *stream = conn_of(client)->stream;
+
     return stream != NULL ? callback(&stream->req, arg) : 0;
 }
 
 static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
 
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2)
+void front_http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2)
 {
-    http1_conn_t *conn = conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, &weir_http1_callbacks, &client_ops));
+    front_http1_conn_t *conn =
+        conn_of(weir_client_create(sizeof(*conn), loop, sock, peer, &front_http1_callbacks, &client_ops));
+
     conn->may_be_http2 = may_be_http2;
     conn->turn.open = turn;
     weir_list_init(&conn->turn.link);
     conn->client.sock.on_readable = on_readable;
     conn->client.sock.on_writable = on_writable;
     if (weir_sock_has_joined(&conn->client.sock))
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
     else
-        http1_post_turn(conn); /* by then most clients have spoken */
+        front_http1_post_turn(conn); /* by then most clients have spoken */
 }
 
-void http1_drop_stream(http1_conn_t *conn)
+void front_http1_drop_stream(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
+
     if (stream == NULL)
         return;
     stream->body.sink = NULL;
@@ -95,21 +101,21 @@ void http1_drop_stream(http1_conn_t *conn)
     weir_arena_finish(&stream->body.trailers);
     weir_context_release(stream->context);
     conn->stream = NULL;
-    weir_spare_keep(&conn->client.loop->http1_streams, stream);
+    weir_spare_keep(&conn->client.loop->front_http1_streams, stream);
 }
 
-/** Everything but the socket, the peer and the memory. */
-static void release(http1_conn_t *conn)
+/* Everything but the socket, the peer and the memory. */
+static void release(front_http1_conn_t *conn)
 {
     weir_timer_cancel(&conn->read_timer);
     weir_timer_cancel(&conn->write_timer);
     weir_list_remove(&conn->turn.link);
-    http1_drop_stream(conn);
+    front_http1_drop_stream(conn);
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
 }
 
-void http1_close(http1_conn_t *conn)
+void front_http1_close(front_http1_conn_t *conn)
 {
     release(conn);
     weir_client_destroy(&conn->client);
@@ -119,73 +125,77 @@ void http1_close(http1_conn_t *conn)
 
 static void on_read_timer(weir_timer_t *timer)
 {
-    http1_conn_t *conn = WEIR_AROUND(timer, http1_conn_t, read_timer);
-    http1_stream_t *stream = conn->stream;
+    front_http1_conn_t *conn = WEIR_AROUND(timer, front_http1_conn_t, read_timer);
+    front_http1_stream_t *stream = conn->stream;
+
     switch (conn->state) {
-    case HTTP1_HEAD:
+    case FRONT_HTTP1_HEAD:
         /* Vegur: silent before the request line is complete, 408 after it */
         if (conn->reader.has_request_line)
-            http1_refuse(conn, &weir_fault_header_timeout);
+            front_http1_refuse(conn, &weir_fault_header_timeout);
         else
-            http1_close(conn);
+            front_http1_close(conn);
         return;
-    case HTTP1_BUSY:
+    case FRONT_HTTP1_BUSY:
         if (conn->client.sock.is_reading && stream->body.sink != NULL) { /* body bytes were wanted */
             stream->body.fault = &weir_fault_client_timeout;
             weir_body_sink_t *sink = stream->body.sink;
             stream->body.sink = NULL;
             sink->on_fault(sink, &weir_fault_client_timeout);
-            http1_update_watch(conn);
+            front_http1_update_watch(conn);
             return;
         }
         if (weir_sock_is_gone(&conn->client.sock)) {
-            http1_close(conn);
+            front_http1_close(conn);
             return;
         }
         (void)weir_sock_join(&conn->client.sock);
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
         return;
-    case HTTP1_PAGE:
-    case HTTP1_LINGER:
-        http1_close(conn);
+    case FRONT_HTTP1_PAGE:
+    case FRONT_HTTP1_LINGER:
+        front_http1_close(conn);
         return;
-    case HTTP1_CUT:
-        http1_await_delivery(conn);
+    case FRONT_HTTP1_CUT:
+        front_http1_await_delivery(conn);
         return;
     }
 }
 
-static bool wants_body(const http1_conn_t *conn)
+static bool wants_body(const front_http1_conn_t *conn)
 {
-    const http1_stream_t *stream = conn->stream;
+    const front_http1_stream_t *stream = conn->stream;
+
     return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
 }
 
-static void set_read_timer(http1_conn_t *conn, uint32_t delay_ms)
+static void set_read_timer(front_http1_conn_t *conn, uint32_t delay_ms)
 {
     weir_timer_set(conn->client.loop, &conn->read_timer, delay_ms, on_read_timer);
 }
 
-/** The path's own timeout where a path is known. */
-static uint32_t idle_ms(const http1_conn_t *conn)
+/* The path's own timeout where a path is known. */
+static uint32_t idle_ms(const front_http1_conn_t *conn)
 {
     const weir_front_t *front = conn->stream != NULL ? conn->stream->front : NULL;
+
     return front != NULL && front->x != NULL ? front->x->plan->idle_timeout_ms : conn->client.loop->settings->idle_timeout_ms;
 }
 
-/** Between two requests it is that of the path of the first. */
-static uint32_t header_ms(const http1_conn_t *conn)
+/* Between two requests it is that of the path of the first. */
+static uint32_t header_ms(const front_http1_conn_t *conn)
 {
     return conn->header_timeout_ms != 0 ? conn->header_timeout_ms : conn->client.loop->settings->header_timeout_ms;
 }
 
-/** BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
-static void update_busy(http1_conn_t *conn)
+/* BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */
+static void update_busy(front_http1_conn_t *conn)
 {
     bool wants = wants_body(conn);
     bool has_room = weir_bytes_count(&conn->in) < WEIR_READ_BYTES;
     bool is_open = conn->stream->body.sink != NULL && !conn->stream->body.is_done; /* paused: leave it in the kernel */
     bool watches = !conn->has_ended && (wants || (has_room && !is_open));
+
     if (watches && !wants && !weir_sock_has_joined(&conn->client.sock)) {
         /* Most responses come sooner, and of those whose connection is then closed the poll need never know */
         if (!weir_timer_is_set(&conn->read_timer))
@@ -201,81 +211,83 @@ static void update_busy(http1_conn_t *conn)
         weir_timer_cancel(&conn->read_timer);
 }
 
-void http1_update_watch(http1_conn_t *conn)
+void front_http1_update_watch(front_http1_conn_t *conn)
 {
     switch (conn->state) {
-    case HTTP1_HEAD:
+    case FRONT_HTTP1_HEAD:
         weir_sock_watch(&conn->client.sock, true);
         if (!weir_timer_is_set(&conn->read_timer)) /* absolute: traffic does not extend it */
             set_read_timer(conn, header_ms(conn));
         return;
-    case HTTP1_BUSY:
+    case FRONT_HTTP1_BUSY:
         update_busy(conn);
         return;
-    case HTTP1_PAGE:
-    case HTTP1_LINGER:
+    case FRONT_HTTP1_PAGE:
+    case FRONT_HTTP1_LINGER:
         weir_sock_watch(&conn->client.sock, true);
-        set_read_timer(conn, HTTP1_LINGER_MS);
+        set_read_timer(conn, FRONT_HTTP1_LINGER_MS);
         return;
-    case HTTP1_CUT:
+    case FRONT_HTTP1_CUT:
         weir_sock_watch(&conn->client.sock, false);
-        set_read_timer(conn, HTTP1_CUT_LOOK_MS);
+        set_read_timer(conn, FRONT_HTTP1_CUT_LOOK_MS);
         return;
     }
 }
 
 /* ---- from state to state ---- */
 
-/** The response is out: the next request, or the end. */
-static void finish(http1_conn_t *conn)
+/* The response is out: the next request, or the end. */
+static void finish(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
     bool keeps_alive = stream->reply.keeps_alive;
     bool is_unread = !stream->body.is_done || weir_bytes_count(&conn->in) > 0;
     bool is_tunnel = stream->body.is_tunnel;
+
     stream->reply.is_delivered = true;
     if (stream->front != NULL && stream->front->x != NULL)
         conn->header_timeout_ms = stream->front->x->plan->header_timeout_ms;
-    http1_drop_stream(conn);
+    front_http1_drop_stream(conn);
     if (!keeps_alive) {
         /* What came since the last look, or while nobody was looking, counts as well */
         if (!is_tunnel && (is_unread || weir_sock_has_unread(&conn->client.sock)))
-            http1_linger(conn);
+            front_http1_linger(conn);
         else
-            http1_close(conn);
+            front_http1_close(conn);
         return;
     }
-    conn->state = HTTP1_HEAD;
+    conn->state = FRONT_HTTP1_HEAD;
     conn->reader = (weir_request_reader_t){0};
     weir_timer_cancel(&conn->read_timer);
     if (weir_bytes_count(&conn->in) > 0)
-        http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
+        front_http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
     else if (conn->has_ended || weir_client_is_ending(&conn->client))
-        http1_close(conn);
+        front_http1_close(conn);
     else
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
 }
 
-/** What was decided on somebody's stack is done here, on the loop's. */
+/* What was decided on somebody's stack is done here, on the loop's. */
 static void turn(weir_letter_t *letter)
 {
-    http1_conn_t *conn = WEIR_AROUND(letter, http1_conn_t, turn);
-    http1_stream_t *stream = conn->stream;
+    front_http1_conn_t *conn = WEIR_AROUND(letter, front_http1_conn_t, turn);
+    front_http1_stream_t *stream = conn->stream;
+
     conn->is_turn_posted = false;
-    if (conn->state == HTTP1_CUT)
+    if (conn->state == FRONT_HTTP1_CUT)
         return;
     if (conn->must_cut) {
-        http1_cut(conn);
+        front_http1_cut(conn);
         return;
     }
     if (weir_bytes_count(&conn->out) > 0)
         return; /* on_writable goes on */
-    if (conn->state == HTTP1_PAGE) {
-        http1_linger(conn);
+    if (conn->state == FRONT_HTTP1_PAGE) {
+        front_http1_linger(conn);
         return;
     }
     if (stream == NULL) {
-        if (conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0)
+        if (conn->state == FRONT_HTTP1_HEAD && weir_bytes_count(&conn->in) > 0)
             read_head(conn);
         else if (!weir_sock_has_joined(&conn->client.sock))
             on_readable(&conn->client.sock);
@@ -291,7 +303,7 @@ static void turn(weir_letter_t *letter)
     }
 }
 
-void http1_post_turn(http1_conn_t *conn)
+void front_http1_post_turn(front_http1_conn_t *conn)
 {
     if (conn->is_turn_posted)
         return;
@@ -301,7 +313,7 @@ void http1_post_turn(http1_conn_t *conn)
 
 /* ---- heads ---- */
 
-/** Makes spans that point into the bytes read point into their copy. */
+/* Makes spans that point into the bytes read point into their copy. */
 static void rebase(weir_span_t *span, ptrdiff_t by)
 {
     if (span->base != NULL)
@@ -313,12 +325,13 @@ static h2o_iovec_t iovec_of(weir_span_t span)
     return h2o_iovec_init(span.base, span.len);
 }
 
-static http1_stream_t *create_stream(http1_conn_t *conn, weir_context_t *context)
+static front_http1_stream_t *create_stream(front_http1_conn_t *conn, weir_context_t *context)
 {
-    http1_stream_t *stream = weir_spare_take(&conn->client.loop->http1_streams, sizeof(*stream));
+    front_http1_stream_t *stream = weir_spare_take(&conn->client.loop->front_http1_streams, sizeof(*stream));
+
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     h2o_init_request(&stream->req, &conn->client.super, NULL);
-    stream->final.do_send = http1_send;
+    stream->final.do_send = front_http1_send;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
     stream->context = context;
@@ -326,25 +339,27 @@ static http1_stream_t *create_stream(http1_conn_t *conn, weir_context_t *context
     return stream;
 }
 
-/** The connection turned out to be HTTP/2's: its front gets it with what was read. */
-static void hand_on(http1_conn_t *conn, weir_span_t bytes)
+/* The connection turned out to be HTTP/2's: its front gets it with what was read. */
+static void hand_on(front_http1_conn_t *conn, weir_span_t bytes)
 {
     weir_loop_t *loop = conn->client.loop;
     weir_bytes_t in = conn->in;
+
     conn->in = (weir_bytes_t){0};
     release(conn);
-    http2_accept(loop, &conn->client.sock, &conn->client.peer, bytes);
+    front_http2_accept(loop, &conn->client.sock, &conn->client.peer, bytes);
     weir_client_forget(&conn->client);
     weir_bytes_free(&in);
 }
 
-/** Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
-static void begin_request(http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes)
+/* Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
+static void begin_request(front_http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes)
 {
-    http1_stream_t *stream = conn->stream = create_stream(conn, context);
+    front_http1_stream_t *stream = conn->stream = create_stream(conn, context);
     h2o_req_t *req = &stream->req;
     char *copy = h2o_strdup(&req->pool, bytes.base, bytes.len).base;
     ptrdiff_t by = copy - bytes.base;
+
     rebase(&head->method, by);
     rebase(&head->path, by);
     rebase(&head->authority, by);
@@ -368,19 +383,20 @@ static void begin_request(http1_conn_t *conn, weir_context_t *context, weir_requ
     stream->body.framing = head->framing;
     stream->body.left_bytes = head->framing.length_bytes;
     stream->body.is_done = head->framing.kind == WEIR_FRAMING_NONE;
-    conn->state = HTTP1_BUSY;
+    conn->state = FRONT_HTTP1_BUSY;
     conn->requests++;
     weir_timer_cancel(&conn->read_timer);
 }
 
-/**
- * Whether `bytes`, the first of the connection, are HTTP/2's preface (RFC 9113 §3.4) or may become it: then the connection is handed on, or more
- * is waited for.
+/*
+ * Whether `bytes`, the first of the connection, are HTTP/2's preface (RFC 9113 §3.4) or may become it: then the connection is
+ * handed on, or more is waited for.
  */
-static bool is_http2(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
+static bool is_http2(front_http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
     const weir_span_t preface = WEIR_SPAN("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     size_t count = bytes.len < preface.len ? bytes.len : preface.len;
+
     if (count == 0 || bytes.base == NULL || memcmp(bytes.base, preface.base, count) != 0) {
         conn->may_be_http2 = false;
         return false;
@@ -392,19 +408,20 @@ static bool is_http2(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     if (is_scratch)
         weir_bytes_append(&conn->in, bytes);
     if (conn->has_ended)
-        http1_close(conn);
+        front_http1_close(conn);
     else
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
     return true;
 }
 
-/** Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
-static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
+/* Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
+static void process_head(front_http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
     weir_loop_t *loop = conn->client.loop;
     weir_request_head_t head;
     size_t consumed_bytes;
     const weir_fault_t *fault;
+
     if (conn->may_be_http2 && is_http2(conn, bytes, is_scratch))
         return;
     switch (weir_request_head_read(&conn->reader, bytes, &loop->settings->head_limits, loop->request_headers, &head,
@@ -413,14 +430,14 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
         if (is_scratch)
             weir_bytes_append(&conn->in, bytes);
         if (conn->has_ended)
-            http1_close(conn);
+            front_http1_close(conn);
         else
-            http1_update_watch(conn);
+            front_http1_update_watch(conn);
         return;
     case WEIR_HEAD_FAULTY:
         if (is_scratch)
             weir_bytes_append(&conn->in, bytes);
-        http1_refuse(conn, fault);
+        front_http1_refuse(conn, fault);
         return;
     case WEIR_HEAD_COMPLETE:
         break;
@@ -428,7 +445,7 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     weir_span_t host;
     int32_t port;
     if (!weir_host_split(head.authority, &host, &port)) {
-        http1_refuse(conn, &weir_fault_bad_host);
+        front_http1_refuse(conn, &weir_fault_bad_host);
         return;
     }
     weir_context_t *context = weir_client_bind(&conn->client, &conn->client.super);
@@ -438,82 +455,83 @@ static void process_head(http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
     else
         weir_bytes_consume(&conn->in, consumed_bytes);
     h2o_process_request(&conn->stream->req);
-    http1_update_watch(conn);
+    front_http1_update_watch(conn);
 }
 
-static void read_head(http1_conn_t *conn)
+static void read_head(front_http1_conn_t *conn)
 {
     process_head(conn, weir_bytes_span(&conn->in), false);
 }
 
 /* ---- the socket ---- */
 
-static void on_end(http1_conn_t *conn)
+static void on_end(front_http1_conn_t *conn)
 {
     conn->has_ended = true;
     switch (conn->state) {
-    case HTTP1_HEAD:
-    case HTTP1_LINGER:
-        http1_close(conn);
+    case FRONT_HTTP1_HEAD:
+    case FRONT_HTTP1_LINGER:
+        front_http1_close(conn);
         return;
-    case HTTP1_PAGE:
-    case HTTP1_CUT:
+    case FRONT_HTTP1_PAGE:
+    case FRONT_HTTP1_CUT:
         weir_sock_watch(&conn->client.sock, false);
         return;
-    case HTTP1_BUSY:
-        /* A client may end its side after its request and still wants the answer (spec p) */
+    case FRONT_HTTP1_BUSY:
+        /* A client may end its side after its request and still wants the answer (RFC 9112 §9.6) */
         if (!conn->stream->body.is_done)
-            http1_end_body(conn);
-        http1_update_watch(conn);
+            front_http1_end_body(conn);
+        front_http1_update_watch(conn);
         return;
     }
 }
 
-static void on_bytes(http1_conn_t *conn, weir_span_t bytes)
+static void on_bytes(front_http1_conn_t *conn, weir_span_t bytes)
 {
     switch (conn->state) {
-    case HTTP1_HEAD:
+    case FRONT_HTTP1_HEAD:
         process_head(conn, bytes, true);
         return;
-    case HTTP1_BUSY:
-        http1_feed_body(conn, bytes);
-        http1_update_watch(conn);
+    case FRONT_HTTP1_BUSY:
+        front_http1_feed_body(conn, bytes);
+        front_http1_update_watch(conn);
         return;
-    case HTTP1_PAGE:
-    case HTTP1_CUT:
+    case FRONT_HTTP1_PAGE:
+    case FRONT_HTTP1_CUT:
         return;
-    case HTTP1_LINGER:
-        http1_linger_on(conn);
+    case FRONT_HTTP1_LINGER:
+        front_http1_linger_on(conn);
         return;
     }
 }
 
-static void on_nothing(http1_conn_t *conn, ssize_t count)
+static void on_nothing(front_http1_conn_t *conn, ssize_t count)
 {
     if (count == WEIR_SOCK_BROKEN)
-        http1_close(conn);
+        front_http1_close(conn);
     else if (count == WEIR_SOCK_END)
         on_end(conn);
-    else if (conn->state == HTTP1_HEAD || !weir_sock_has_joined(&conn->client.sock))
-        http1_update_watch(conn);
+    else if (conn->state == FRONT_HTTP1_HEAD || !weir_sock_has_joined(&conn->client.sock))
+        front_http1_update_watch(conn);
 }
 
-/** A head that continues goes behind its beginning; everything else is read into the loop's scratch. */
+/* A head that continues goes behind its beginning; everything else is read into the loop's scratch. */
 static void on_readable(weir_sock_t *sock)
 {
-    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, client.sock);
-    if (conn->state == HTTP1_BUSY && wants_body(conn)) {
-        ssize_t moved = http1_move_body(conn);
+    front_http1_conn_t *conn = WEIR_AROUND(sock, front_http1_conn_t, client.sock);
+
+    if (conn->state == FRONT_HTTP1_BUSY && wants_body(conn)) {
+        ssize_t moved = front_http1_move_body(conn);
         if (moved > 0)
-            http1_update_watch(conn);
+            front_http1_update_watch(conn);
         else if (moved != WEIR_SINK_COPIES)
             on_nothing(conn, moved);
         if (moved != WEIR_SINK_COPIES)
             return;
     }
-    bool continues = conn->state == HTTP1_HEAD && weir_bytes_count(&conn->in) > 0;
+    bool continues = conn->state == FRONT_HTTP1_HEAD && weir_bytes_count(&conn->in) > 0;
     size_t room = WEIR_READ_BYTES;
-    if (conn->state == HTTP1_BUSY && !wants_body(conn))
+    if (conn->state == FRONT_HTTP1_BUSY && !wants_body(conn))
         room -= weir_bytes_count(&conn->in);
     char *buffer = continues ? weir_bytes_reserve(&conn->in, 4096) : conn->client.loop->scratch;
     ssize_t count = weir_sock_read(sock, buffer, continues ? 4096 : room);
@@ -531,13 +549,14 @@ static void on_readable(weir_sock_t *sock)
 
 static void on_write_timer(weir_timer_t *timer)
 {
-    http1_conn_t *conn = WEIR_AROUND(timer, http1_conn_t, write_timer);
+    front_http1_conn_t *conn = WEIR_AROUND(timer, front_http1_conn_t, write_timer);
+
     conn->fault = &weir_fault_client_stalled;
-    http1_close(conn);
+    front_http1_close(conn);
 }
 
-/** Waits for the client to take something; it has idle_timeout_ms for each bit of progress. */
-void http1_await_writable(http1_conn_t *conn)
+/* Waits for the client to take something; it has idle_timeout_ms for each bit of progress. */
+void front_http1_await_writable(front_http1_conn_t *conn)
 {
     weir_sock_await_writable(&conn->client.sock);
     weir_timer_set(conn->client.loop, &conn->write_timer, idle_ms(conn), on_write_timer);
@@ -545,23 +564,24 @@ void http1_await_writable(http1_conn_t *conn)
 
 static void on_writable(weir_sock_t *sock)
 {
-    http1_conn_t *conn = WEIR_AROUND(sock, http1_conn_t, client.sock);
-    http1_stream_t *stream = conn->stream;
-    if (!http1_flush(conn)) {
+    front_http1_conn_t *conn = WEIR_AROUND(sock, front_http1_conn_t, client.sock);
+    front_http1_stream_t *stream = conn->stream;
+
+    if (!front_http1_flush(conn)) {
         if (!conn->must_cut)
-            http1_await_writable(conn);
+            front_http1_await_writable(conn);
         return;
     }
     weir_timer_cancel(&conn->write_timer);
     if (stream == NULL || stream->reply.is_final || !stream->reply.is_head_sent) {
-        http1_post_turn(conn);
+        front_http1_post_turn(conn);
         return;
     }
     if (stream->reply.is_half_closing)
         weir_sock_shutdown(sock);
     if (stream->front != NULL && stream->front->is_direct) {
         if (stream->front->relay != NULL)
-            weir_relay_on_client_writable(stream->front->relay);
+            relay_on_client_writable(stream->front->relay);
         return;
     }
     h2o_proceed_response(&stream->req);

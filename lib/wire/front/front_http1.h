@@ -9,9 +9,9 @@
  *    │                  └──broken off──► CUT ─────► gone       (what was written is delivered)
  *    └──refused──────► PAGE ──page out──────► LINGER
  *
- * Each state has a timer: HEAD header_timeout_ms (of the last request's path; before it the global one) from the connection or the
- * last response on, BUSY idle_timeout_ms while body bytes are wanted or response bytes are not taken, LINGER a fixed one, CUT a
- * fixed one for each bit of progress. A client that is not being read is looked at once a second.
+ * Each state has a timer: HEAD header_timeout_ms (of the last request's path; before it the global one) from the connection or
+ * the last response on, BUSY idle_timeout_ms while body bytes are wanted or response bytes are not taken, LINGER a fixed one,
+ * CUT a fixed one for each bit of progress. A client that is not being read is looked at once a second.
  *
  * front_http1.c holds the connection and its states, front_http1_body.c the request's body, front_http1_reply.c
  * the response, front_http1_end.c the two ends that wait for the client.
@@ -22,26 +22,32 @@
 #include "lib/wire/relay/front.h"
 #include "lib/wire/relay/relay.h"
 
-typedef enum http1_state { HTTP1_HEAD, HTTP1_BUSY, HTTP1_PAGE, HTTP1_LINGER, HTTP1_CUT } http1_state_t;
+typedef enum front_http1_state {
+    FRONT_HTTP1_HEAD,
+    FRONT_HTTP1_BUSY,
+    FRONT_HTTP1_PAGE,
+    FRONT_HTTP1_LINGER,
+    FRONT_HTTP1_CUT
+} front_http1_state_t;
 
-typedef enum http1_encoding {
-    HTTP1_SILENT,  /* no body: HEAD, 204, 304              */
-    HTTP1_LENGTH,  /* left_bytes of it                     */
-    HTTP1_CHUNKED, /* we write the chunks                  */
-    HTTP1_PLAIN,   /* as it comes: until close, or chunked already by libh2o, or a tunnel */
-} http1_encoding_t;
+typedef enum front_http1_encoding {
+    FRONT_HTTP1_SILENT,  /* no body: HEAD, 204, 304              */
+    FRONT_HTTP1_LENGTH,  /* left_bytes of it                     */
+    FRONT_HTTP1_CHUNKED, /* we write the chunks                  */
+    FRONT_HTTP1_PLAIN,   /* as it comes: until close, or chunked already by libh2o, or a tunnel */
+} front_http1_encoding_t;
 
-typedef struct http1_stream http1_stream_t;
+typedef struct front_http1_stream front_http1_stream_t;
 
-typedef struct http1_conn {
+typedef struct front_http1_conn {
     weir_client_t client; /* first */
-    http1_state_t state;
+    front_http1_state_t state;
     weir_timer_t read_timer, write_timer;
     weir_letter_t turn; /* what must not happen on the walk's stack: finish, cut, proceed */
     weir_bytes_t in;    /* arrived and not yet wanted */
     weir_bytes_t out;   /* not yet taken by the kernel */
     weir_request_reader_t reader;
-    http1_stream_t *stream;
+    front_http1_stream_t *stream;
     uint32_t requests;
     uint32_t header_timeout_ms; /* of the last request's path; 0: none was known yet */
     size_t undelivered_bytes;   /* CUT: at the last look */
@@ -50,13 +56,13 @@ typedef struct http1_conn {
     bool must_cut;             /* close at the next turn, whatever is pending */
     bool may_be_http2;         /* no byte has contradicted it */
     const weir_fault_t *fault; /* why it is being cut */
-} http1_conn_t;
+} front_http1_conn_t;
 
 /** One request and its response. */
-struct http1_stream {
+struct front_http1_stream {
     h2o_req_t req;
     h2o_ostream_t final;
-    http1_conn_t *conn;
+    front_http1_conn_t *conn;
     weir_context_t *context; /* the configuration it began with, held */
     weir_front_t *front;     /* NULL for libh2o's own handlers */
     weir_front_t front_memory;
@@ -73,7 +79,7 @@ struct http1_stream {
         bool is_done, is_paused, is_touched, is_tunnel;
     } body;
     struct {
-        http1_encoding_t encoding;
+        front_http1_encoding_t encoding;
         uint64_t left_bytes;
         bool is_head_sent;
         bool is_final;        /* the last piece was handed over           */
@@ -84,67 +90,69 @@ struct http1_stream {
     } reply;
 };
 
-extern const weir_client_callbacks_t weir_http1_callbacks;
-extern const weir_front_ops_t weir_http1_ops;
+extern const weir_client_callbacks_t front_http1_callbacks;
+extern const weir_front_ops_t front_http1_ops;
 
-static inline http1_stream_t *http1_stream_of(h2o_req_t *req)
+static inline front_http1_stream_t *front_http1_stream_of(h2o_req_t *req)
 {
-    return (http1_stream_t *)(void *)req;
+    return (front_http1_stream_t *)(void *)req;
 }
 
 /**
  * Takes over a client's connection: *sock is moved, and *peer with all it holds. The first byte to be read is HTTP's.
  * may_be_http2: it is handed on if it begins with HTTP/2's preface.
  */
-void http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2);
+void front_http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2);
 
 /** Closes at once. From the loop only: it disposes of the request. */
-void http1_close(http1_conn_t *conn);
+void front_http1_close(front_http1_conn_t *conn);
 
 /* ---- between the four files ---- */
 
 enum {
-    HTTP1_LINGER_MS = 2000, /* without a byte, after our side was closed                      */
-    HTTP1_CUT_LOOK_MS = 10, /* how often it is looked whether the client has what was written */
+    FRONT_HTTP1_LINGER_MS = 2000, /* without a byte, after our side was closed                      */
+    FRONT_HTTP1_CUT_LOOK_MS = 10, /* how often it is looked whether the client has what was written */
 };
 
 /** Disposes of the request, if there is one: its line is logged, its walk has ended. */
-void http1_drop_stream(http1_conn_t *conn);
+void front_http1_drop_stream(front_http1_conn_t *conn);
 /** Our side is said; what the client still sends is read away so that no reset destroys what it has not yet read. */
-void http1_linger(http1_conn_t *conn);
+void front_http1_linger(front_http1_conn_t *conn);
 /** Lingering, bytes were read: a bounded number of times. */
-void http1_linger_on(http1_conn_t *conn);
+void front_http1_linger_on(front_http1_conn_t *conn);
 /**
- * The response will not be completed, and the client must see it. What was written before is delivered first: a reset would destroy it, and
- * with it earlier responses to pipelined requests.
+ * The response will not be completed, and the client must see it. What was written before is delivered first: a reset would
+ * destroy it, and with it earlier responses to pipelined requests.
  */
-void http1_cut(http1_conn_t *conn);
-/** Looks whether the client has everything; closes, or looks again in HTTP1_CUT_LOOK_MS: for 2 s without progress at most. */
-void http1_await_delivery(http1_conn_t *conn);
+void front_http1_cut(front_http1_conn_t *conn);
+/**
+ * Looks whether the client has everything; closes, or looks again in FRONT_HTTP1_CUT_LOOK_MS: for 2 s without progress at most.
+ */
+void front_http1_await_delivery(front_http1_conn_t *conn);
 
-/** Has http1_turn() run from the loop. */
-void http1_post_turn(http1_conn_t *conn);
+/** Has turn() of front_http1.c run from the loop. */
+void front_http1_post_turn(front_http1_conn_t *conn);
 /** Looks at where everything stands, and reads, waits or watches accordingly. */
-void http1_update_watch(http1_conn_t *conn);
+void front_http1_update_watch(front_http1_conn_t *conn);
 /** Hands `bytes` to the body's sink as far as they belong to it; keeps the rest in conn->in. */
-void http1_feed_body(http1_conn_t *conn, weir_span_t bytes);
+void front_http1_feed_body(front_http1_conn_t *conn, weir_span_t bytes);
 /** Lets the sink move body bytes out of the readable socket itself; results as of weir_body_sink_t.move. */
-ssize_t http1_move_body(http1_conn_t *conn);
+ssize_t front_http1_move_body(front_http1_conn_t *conn);
 /** The client will send no more: a body that is not done is at fault, a tunnel's direction ends. */
-void http1_end_body(http1_conn_t *conn);
+void front_http1_end_body(front_http1_conn_t *conn);
 /** Drops what has arrived of a body that nobody wants. */
-void http1_discard_body(http1_conn_t *conn);
+void front_http1_discard_body(front_http1_conn_t *conn);
 /** Has on_writable run when the client takes bytes again; the write timer runs meanwhile. */
-void http1_await_writable(http1_conn_t *conn);
+void front_http1_await_writable(front_http1_conn_t *conn);
 /** Writes what is in conn->out; true when it is empty. */
-bool http1_flush(http1_conn_t *conn);
+bool front_http1_flush(front_http1_conn_t *conn);
 /** Writes, keeping in conn->out what the kernel does not take. */
-void http1_write(http1_conn_t *conn, struct iovec *pieces, int count);
+void front_http1_write(front_http1_conn_t *conn, struct iovec *pieces, int count);
 /** libh2o's final ostream. */
-void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
+void front_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
 /** Writes an interim response (front_ops). */
-void http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
+void front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** Answers a head that cannot be read, and closes. */
-void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault);
+void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault);
 
 #endif

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/1 with clients: the request's body, handed to a sink as it comes, and what else a front is asked. */
+/* HTTP/1 with clients: the request's body, handed to a sink as it comes, and what else a front is asked. */
 #include "lib/wire/front/front_http1.h"
 
 #include "lib/base/must.h"
 
 enum { PIECES = 32 }; /* chunks handed over at once */
 
-static void finish_body(http1_stream_t *stream)
+static void finish_body(front_http1_stream_t *stream)
 {
     stream->body.is_done = true;
     stream->body.left_bytes = 0;
 }
 
-static void hand_over(http1_stream_t *stream, const weir_span_t *pieces, size_t count, bool is_last)
+static void hand_over(front_http1_stream_t *stream, const weir_span_t *pieces, size_t count, bool is_last)
 {
     weir_body_sink_t *sink = stream->body.sink;
+
     if (is_last)
         stream->body.sink = NULL;
     if (sink == NULL)
@@ -23,19 +24,21 @@ static void hand_over(http1_stream_t *stream, const weir_span_t *pieces, size_t 
     sink->on_data(sink, pieces, count, is_last);
 }
 
-static void fail_body(http1_stream_t *stream, const weir_fault_t *fault)
+static void fail_body(front_http1_stream_t *stream, const weir_fault_t *fault)
 {
     weir_body_sink_t *sink = stream->body.sink;
+
     stream->body.sink = NULL;
     stream->body.fault = fault;
     if (sink != NULL)
         sink->on_fault(sink, fault);
 }
 
-static void feed_length(http1_stream_t *stream, weir_span_t *bytes)
+static void feed_length(front_http1_stream_t *stream, weir_span_t *bytes)
 {
     size_t take = bytes->len < stream->body.left_bytes ? bytes->len : (size_t)stream->body.left_bytes;
     const weir_span_t piece = {bytes->base, take};
+
     bytes->base += take;
     bytes->len -= take;
     stream->body.left_bytes -= take;
@@ -44,11 +47,12 @@ static void feed_length(http1_stream_t *stream, weir_span_t *bytes)
     hand_over(stream, &piece, 1, stream->body.is_done);
 }
 
-/** Several small chunks are handed over together, so that they leave together. */
-static void feed_chunked(http1_stream_t *stream, weir_span_t *bytes)
+/* Several small chunks are handed over together, so that they leave together. */
+static void feed_chunked(front_http1_stream_t *stream, weir_span_t *bytes)
 {
     weir_span_t pieces[PIECES];
     size_t count = 0;
+
     while (count < PIECES) {
         switch (weir_chunk_decode(&stream->body.decoder, &stream->body.trailers, bytes, &pieces[count])) {
         case WEIR_CHUNK_DATA:
@@ -71,7 +75,7 @@ static void feed_chunked(http1_stream_t *stream, weir_span_t *bytes)
     hand_over(stream, pieces, count, false);
 }
 
-static void feed(http1_stream_t *stream, weir_span_t *bytes)
+static void feed(front_http1_stream_t *stream, weir_span_t *bytes)
 {
     if (stream->body.is_tunnel) {
         const weir_span_t all = *bytes;
@@ -84,12 +88,12 @@ static void feed(http1_stream_t *stream, weir_span_t *bytes)
     }
 }
 
-static bool is_flowing(const http1_stream_t *stream)
+static bool is_flowing(const front_http1_stream_t *stream)
 {
     return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
 }
 
-void http1_feed_body(http1_conn_t *conn, weir_span_t bytes)
+void front_http1_feed_body(front_http1_conn_t *conn, weir_span_t bytes)
 {
     while (bytes.len > 0 && is_flowing(conn->stream))
         feed(conn->stream, &bytes);
@@ -97,9 +101,10 @@ void http1_feed_body(http1_conn_t *conn, weir_span_t bytes)
         weir_bytes_append(&conn->in, bytes);
 }
 
-void http1_end_body(http1_conn_t *conn)
+void front_http1_end_body(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
+
     if (!stream->body.is_tunnel) {
         if (weir_bytes_count(&conn->in) > 0 && stream->body.sink == NULL)
             return; /* what has arrived may be all of it */
@@ -109,7 +114,7 @@ void http1_end_body(http1_conn_t *conn)
         }
         conn->fault = &weir_fault_client_closed;
         conn->must_cut = true;
-        http1_post_turn(conn);
+        front_http1_post_turn(conn);
         return;
     }
     if (stream->body.is_paused)
@@ -118,10 +123,11 @@ void http1_end_body(http1_conn_t *conn)
     hand_over(stream, NULL, 0, true);
 }
 
-/** Hands over what had arrived before it was wanted. The bytes leave conn->in first: the sink may pause and resume. */
-static void feed_arrived(http1_conn_t *conn)
+/* Hands over what had arrived before it was wanted. The bytes leave conn->in first: the sink may pause and resume. */
+static void feed_arrived(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
+
     if (weir_bytes_count(&conn->in) > 0 && is_flowing(stream)) {
         weir_bytes_t arrived = conn->in;
         conn->in = (weir_bytes_t){0};
@@ -133,14 +139,15 @@ static void feed_arrived(http1_conn_t *conn)
         weir_bytes_free(&arrived);
     }
     if (conn->has_ended && is_flowing(stream))
-        http1_end_body(conn);
+        front_http1_end_body(conn);
 }
 
-void http1_discard_body(http1_conn_t *conn)
+void front_http1_discard_body(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
     weir_span_t bytes = weir_bytes_span(&conn->in);
     size_t before = bytes.len;
+
     stream->body.sink = NULL;
     if (stream->body.is_tunnel || stream->body.fault != NULL)
         return;
@@ -150,10 +157,11 @@ void http1_discard_body(http1_conn_t *conn)
         weir_bytes_consume(&conn->in, before - bytes.len);
 }
 
-ssize_t http1_move_body(http1_conn_t *conn)
+ssize_t front_http1_move_body(front_http1_conn_t *conn)
 {
-    http1_stream_t *stream = conn->stream;
+    front_http1_stream_t *stream = conn->stream;
     weir_body_sink_t *sink = stream->body.sink;
+
     if (sink->move == NULL || !weir_sock_can_splice(&conn->client.sock) || stream->body.is_tunnel ||
         stream->body.framing.kind != WEIR_FRAMING_LENGTH || weir_bytes_count(&conn->in) > 0)
         return WEIR_SINK_COPIES;
@@ -174,29 +182,31 @@ ssize_t http1_move_body(http1_conn_t *conn)
 
 static weir_front_t *attach(h2o_req_t *req)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     return stream->front = &stream->front_memory;
 }
 
 static const weir_headers_t *headers_of(h2o_req_t *req)
 {
-    return &http1_stream_of(req)->headers;
+    return &front_http1_stream_of(req)->headers;
 }
 
 static weir_framing_t framing_of(h2o_req_t *req)
 {
-    return http1_stream_of(req)->body.framing;
+    return front_http1_stream_of(req)->body.framing;
 }
 
 static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena)
 {
-    weir_peer_tell(&http1_stream_of(req)->conn->client.peer, request, arena);
-    request->head_bytes = http1_stream_of(req)->head_bytes;
+    weir_peer_tell(&front_http1_stream_of(req)->conn->client.peer, request, arena);
+    request->head_bytes = front_http1_stream_of(req)->head_bytes;
 }
 
 static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     if (stream->body.is_done) {
         sink->on_data(sink, NULL, 0, true);
         return;
@@ -207,67 +217,74 @@ static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
         return;
     }
     feed_arrived(stream->conn);
-    http1_update_watch(stream->conn);
+    front_http1_update_watch(stream->conn);
 }
 
 static void body_pause(h2o_req_t *req)
 {
-    http1_stream_of(req)->body.is_paused = true;
-    http1_update_watch(http1_stream_of(req)->conn);
+    front_http1_stream_of(req)->body.is_paused = true;
+    front_http1_update_watch(front_http1_stream_of(req)->conn);
 }
 
 static void body_resume(h2o_req_t *req)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     if (!stream->body.is_paused)
         return;
     stream->body.is_paused = false;
     feed_arrived(stream->conn);
-    http1_update_watch(stream->conn);
+    front_http1_update_watch(stream->conn);
 }
 
 static void body_close(h2o_req_t *req)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     stream->body.sink = NULL;
-    if (stream->conn->state == HTTP1_BUSY)
-        http1_update_watch(stream->conn);
+    if (stream->conn->state == FRONT_HTTP1_BUSY)
+        front_http1_update_watch(stream->conn);
 }
 
 static void trailers_of(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out)
 {
-    const http1_stream_t *stream = http1_stream_of(req);
+    const front_http1_stream_t *stream = front_http1_stream_of(req);
+
     if (stream->body.framing.kind == WEIR_FRAMING_CHUNKED && stream->body.is_done)
         weir_chunk_trailers(&stream->body.decoder, arena, out);
 }
 
 static bool is_body_touched(h2o_req_t *req)
 {
-    return http1_stream_of(req)->body.is_touched;
+    return front_http1_stream_of(req)->body.is_touched;
 }
 
 static bool has_body_bytes(h2o_req_t *req)
 {
-    const http1_stream_t *stream = http1_stream_of(req);
+    const front_http1_stream_t *stream = front_http1_stream_of(req);
+
     return !stream->body.is_done && weir_bytes_count(&stream->conn->in) > 0;
 }
 
 static bool is_writable(h2o_req_t *req)
 {
-    const http1_conn_t *conn = http1_stream_of(req)->conn;
+    const front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
+
     return weir_bytes_count(&conn->out) == 0 && !conn->must_cut;
 }
 
 static void cut(h2o_req_t *req)
 {
-    http1_conn_t *conn = http1_stream_of(req)->conn;
+    front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
+
     conn->must_cut = true;
-    http1_post_turn(conn);
+    front_http1_post_turn(conn);
 }
 
 static const weir_fault_t *why_gone(h2o_req_t *req)
 {
-    const http1_stream_t *stream = http1_stream_of(req);
+    const front_http1_stream_t *stream = front_http1_stream_of(req);
+
     if (stream->reply.is_delivered)
         return NULL;
     return stream->conn->fault != NULL ? stream->conn->fault : &weir_fault_client_closed;
@@ -275,7 +292,8 @@ static const weir_fault_t *why_gone(h2o_req_t *req)
 
 static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *answer)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     stream->body.is_tunnel = true;
     stream->body.is_done = false;
     stream->body.is_paused = false;
@@ -284,7 +302,8 @@ static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *an
 
 static void half_close(h2o_req_t *req)
 {
-    http1_conn_t *conn = http1_stream_of(req)->conn;
+    front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
+
     conn->stream->reply.is_half_closing = true;
     if (weir_bytes_count(&conn->out) == 0)
         weir_sock_shutdown(&conn->client.sock);
@@ -292,15 +311,17 @@ static void half_close(h2o_req_t *req)
 
 static weir_sock_t *splice_sink(h2o_req_t *req)
 {
-    http1_stream_t *stream = http1_stream_of(req);
-    bool is_plain = stream->reply.is_head_sent && stream->reply.encoding == HTTP1_LENGTH &&
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+    bool is_plain = stream->reply.is_head_sent && stream->reply.encoding == FRONT_HTTP1_LENGTH &&
                     weir_sock_can_splice(&stream->conn->client.sock);
+
     return is_plain && weir_bytes_count(&stream->conn->out) == 0 ? &stream->conn->client.sock : NULL;
 }
 
 static void sink_spliced(h2o_req_t *req, size_t count, bool is_last)
 {
-    http1_stream_t *stream = http1_stream_of(req);
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+
     WEIR_MUST(count <= stream->reply.left_bytes);
     stream->reply.left_bytes -= count;
     req->bytes_sent += count;
@@ -309,15 +330,15 @@ static void sink_spliced(h2o_req_t *req, size_t count, bool is_last)
         return;
     req->_generator = NULL; /* as h2o_send() does with the last piece */
     stream->reply.is_final = true;
-    http1_post_turn(stream->conn);
+    front_http1_post_turn(stream->conn);
 }
 
 static void sink_await(h2o_req_t *req)
 {
-    http1_await_writable(http1_stream_of(req)->conn);
+    front_http1_await_writable(front_http1_stream_of(req)->conn);
 }
 
-const weir_front_ops_t weir_http1_ops = {
+const weir_front_ops_t front_http1_ops = {
     .attach = attach,
     .headers = headers_of,
     .framing = framing_of,
@@ -329,7 +350,7 @@ const weir_front_ops_t weir_http1_ops = {
     .trailers = trailers_of,
     .is_body_touched = is_body_touched,
     .has_body_bytes = has_body_bytes,
-    .interim = http1_interim,
+    .interim = front_http1_interim,
     .is_writable = is_writable,
     .cut = cut,
     .why_gone = why_gone,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/1 with clients: the ends of a connection that must not cost the client what was written before. */
+/* HTTP/1 with clients: the ends of a connection that must not cost the client what was written before. */
 #include "lib/wire/front/front_http1.h"
 
 enum {
@@ -7,50 +7,52 @@ enum {
     CUT_LOOKS = 200,   /* without progress, after which it is cut all the same */
 };
 
-void http1_linger(http1_conn_t *conn)
+void front_http1_linger(front_http1_conn_t *conn)
 {
-    conn->state = HTTP1_LINGER;
+    conn->state = FRONT_HTTP1_LINGER;
     conn->requests = 0; /* counts reads from here on */
     weir_bytes_free(&conn->in);
     weir_timer_cancel(&conn->write_timer);
     weir_sock_shutdown(&conn->client.sock);
     if (conn->has_ended)
-        http1_close(conn);
+        front_http1_close(conn);
     else
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
 }
 
-void http1_linger_on(http1_conn_t *conn)
+void front_http1_linger_on(front_http1_conn_t *conn)
 {
     if (++conn->requests > LINGER_TURNS)
-        http1_close(conn);
+        front_http1_close(conn);
     else
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
 }
 
-void http1_await_delivery(http1_conn_t *conn)
+void front_http1_await_delivery(front_http1_conn_t *conn)
 {
     size_t left_bytes = weir_sock_undelivered(&conn->client.sock);
+
     if (left_bytes != conn->undelivered_bytes)
         conn->requests = 0;
     conn->undelivered_bytes = left_bytes;
     if (left_bytes == 0 || ++conn->requests > CUT_LOOKS || weir_sock_is_gone(&conn->client.sock))
-        http1_close(conn);
+        front_http1_close(conn);
     else
-        http1_update_watch(conn);
+        front_http1_update_watch(conn);
 }
 
-void http1_cut(http1_conn_t *conn)
+void front_http1_cut(front_http1_conn_t *conn)
 {
-    const http1_stream_t *stream = conn->stream;
+    const front_http1_stream_t *stream = conn->stream;
+
     /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
-    if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == HTTP1_PLAIN && !stream->body.is_tunnel)
+    if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == FRONT_HTTP1_PLAIN && !stream->body.is_tunnel)
         weir_sock_will_reset(&conn->client.sock);
-    conn->state = HTTP1_CUT;
-    http1_drop_stream(conn);
+    conn->state = FRONT_HTTP1_CUT;
+    front_http1_drop_stream(conn);
     conn->requests = 0; /* counts looks from here on */
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
     weir_timer_cancel(&conn->write_timer);
-    http1_await_delivery(conn);
+    front_http1_await_delivery(conn);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/1 with clients: the response, as the last of libh2o's output streams, and the pages of heads that cannot be read. */
+/* HTTP/1 with clients: the response, as the last of libh2o's output streams, and the pages of heads that cannot be read. */
 #include "lib/wire/front/front_http1.h"
 
 #include <stdlib.h>
@@ -17,15 +17,15 @@ enum {
 
 /* ---- writing ---- */
 
-static void break_off(http1_conn_t *conn)
+static void break_off(front_http1_conn_t *conn)
 {
     conn->must_cut = true;
-    http1_post_turn(conn);
+    front_http1_post_turn(conn);
 }
 
 typedef ssize_t writer_t(weir_sock_t *sock, const struct iovec *pieces, int count);
 
-static void write_with(writer_t *writer, http1_conn_t *conn, struct iovec *pieces, int count)
+static void write_with(writer_t *writer, front_http1_conn_t *conn, struct iovec *pieces, int count)
 {
     if (conn->must_cut)
         return;
@@ -38,15 +38,15 @@ static void write_with(writer_t *writer, http1_conn_t *conn, struct iovec *piece
     }
     weir_bytes_append_rest(&conn->out, pieces, count, written > 0 ? (size_t)written : 0);
     if (weir_bytes_count(&conn->out) > 0)
-        http1_await_writable(conn);
+        front_http1_await_writable(conn);
 }
 
-void http1_write(http1_conn_t *conn, struct iovec *pieces, int count)
+void front_http1_write(front_http1_conn_t *conn, struct iovec *pieces, int count)
 {
     write_with(weir_sock_write, conn, pieces, count);
 }
 
-bool http1_flush(http1_conn_t *conn)
+bool front_http1_flush(front_http1_conn_t *conn)
 {
     while (weir_bytes_count(&conn->out) > 0 && !conn->must_cut) {
         weir_span_t rest = weir_bytes_span(&conn->out);
@@ -75,10 +75,11 @@ static char *put_number(char *at, uint64_t number)
 {
     char digits[20];
     weir_span_t text = weir_span_of_u64(number, digits);
+
     return put(at, text.base, text.len);
 }
 
-/** Which of the fields that we supply the response already has, and whether libh2o's chunked filter frames it. */
+/* Which of the fields that we supply the response already has, and whether libh2o's chunked filter frames it. */
 typedef struct head_facts {
     bool has_server, has_date, is_chunked_by_filter;
     size_t bytes;
@@ -87,6 +88,7 @@ typedef struct head_facts {
 static head_facts_t look(const h2o_res_t *res)
 {
     head_facts_t facts = {.bytes = HEAD_EXTRA_BYTES + strlen(res->reason)};
+
     for (size_t i = 0; i < res->headers.size; i++) {
         const h2o_header_t *field = &res->headers.entries[i];
         facts.bytes += field->name->len + field->value.len + 4;
@@ -100,44 +102,46 @@ static head_facts_t look(const h2o_res_t *res)
     return facts;
 }
 
-/** How the body goes out (RFC 9112 §6.3), and whether the connection can live on. */
-static void choose_encoding(http1_stream_t *stream, const head_facts_t *facts)
+/* How the body goes out (RFC 9112 §6.3), and whether the connection can live on. */
+static void choose_encoding(front_http1_stream_t *stream, const head_facts_t *facts)
 {
     const h2o_req_t *req = &stream->req;
     bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     bool keeps_alive = req->http1_is_persistent;
+
     stream->reply.left_bytes = 0;
     if (stream->body.is_tunnel) {
-        stream->reply.encoding = HTTP1_PLAIN;
+        stream->reply.encoding = FRONT_HTTP1_PLAIN;
         keeps_alive = false;
     } else if (is_head || !weir_status_has_body((uint16_t)req->res.status)) {
-        stream->reply.encoding = HTTP1_SILENT;
+        stream->reply.encoding = FRONT_HTTP1_SILENT;
     } else if (req->res.content_length != SIZE_MAX) {
-        stream->reply.encoding = HTTP1_LENGTH;
+        stream->reply.encoding = FRONT_HTTP1_LENGTH;
         stream->reply.left_bytes = req->res.content_length;
     } else if (facts->is_chunked_by_filter) {
-        stream->reply.encoding = HTTP1_PLAIN;
+        stream->reply.encoding = FRONT_HTTP1_PLAIN;
     } else if (req->version == 0x101) {
-        stream->reply.encoding = HTTP1_CHUNKED;
+        stream->reply.encoding = FRONT_HTTP1_CHUNKED;
         /* libh2o's chunked filter gives the connection up for statuses other than 200; we need not */
         if (req->res.status != 200)
             keeps_alive = stream->is_persistent && (stream->front == NULL || !stream->front->must_close);
     } else {
-        stream->reply.encoding = HTTP1_PLAIN;
+        stream->reply.encoding = FRONT_HTTP1_PLAIN;
         keeps_alive = false;
     }
     stream->reply.keeps_alive = keeps_alive;
 }
 
-static bool may_keep_alive(http1_conn_t *conn)
+static bool may_keep_alive(front_http1_conn_t *conn)
 {
     const weir_front_t *front = conn->stream->front;
     uint32_t most = conn->client.loop->settings->max_requests_per_connection;
+
     if (front != NULL && front->x != NULL)
         most = front->x->plan->max_requests_per_connection;                            /* the path's own */
     bool is_wanted = conn->stream->body.sink != NULL && !conn->stream->reply.is_final; /* both directions at once */
     if (!conn->stream->body.is_done && !is_wanted)
-        http1_discard_body(conn); /* what has arrived whole need not end the connection */
+        front_http1_discard_body(conn); /* what has arrived whole need not end the connection */
     return conn->stream->reply.keeps_alive && conn->stream->body.is_done && conn->stream->body.fault == NULL &&
            !weir_client_is_ending(&conn->client) && (most == 0 || conn->requests < most);
 }
@@ -157,11 +161,12 @@ static char *put_fields(char *at, const h2o_res_t *res, bool is_tunnel)
     return at;
 }
 
-static char *put_framing(char *at, const http1_stream_t *stream, const head_facts_t *facts)
+static char *put_framing(char *at, const front_http1_stream_t *stream, const head_facts_t *facts)
 {
     const h2o_res_t *res = &stream->req.res;
+
     at = stream->reply.keeps_alive ? PUT(at, "Connection: keep-alive\r\n") : PUT(at, "Connection: close\r\n");
-    if (stream->reply.encoding == HTTP1_CHUNKED || facts->is_chunked_by_filter)
+    if (stream->reply.encoding == FRONT_HTTP1_CHUNKED || facts->is_chunked_by_filter)
         return PUT(at, "Transfer-Encoding: chunked\r\n");
     if (res->content_length == SIZE_MAX || res->status == 204 || res->status < 200)
         return at;
@@ -170,12 +175,13 @@ static char *put_framing(char *at, const http1_stream_t *stream, const head_fact
     return PUT(at, "\r\n");
 }
 
-/** Writes the head into the loop's buffer. Vegur's order: Server and Date if the backend sent none, Connection, the rest. */
-static struct iovec build_head(http1_stream_t *stream)
+/* Writes the head into the loop's buffer. Vegur's order: Server and Date if the backend sent none, Connection, the rest. */
+static struct iovec build_head(front_http1_stream_t *stream)
 {
     h2o_req_t *req = &stream->req;
     weir_loop_t *loop = stream->conn->client.loop;
     head_facts_t facts = look(&req->res);
+
     choose_encoding(stream, &facts);
     stream->reply.keeps_alive = may_keep_alive(stream->conn);
     const h2o_iovec_t server = req->conn->ctx->globalconf->server_name;
@@ -207,10 +213,11 @@ static struct iovec build_head(http1_stream_t *stream)
     return (struct iovec){loop->head, (size_t)(at - loop->head)};
 }
 
-void http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+void front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
 {
     weir_arena_t arena;
     size_t size = 64;
+
     for (size_t i = 0; headers != NULL && i < headers->count; i++)
         size += headers->at[i].name.len + headers->at[i].value.len + 4;
     weir_arena_init(&arena);
@@ -224,7 +231,7 @@ void http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *header
     }
     at = PUT(at, "\r\n");
     struct iovec piece = {text, (size_t)(at - text)};
-    http1_write(http1_stream_of(req)->conn, &piece, 1);
+    front_http1_write(front_http1_stream_of(req)->conn, &piece, 1);
     weir_arena_finish(&arena);
 }
 
@@ -241,41 +248,43 @@ static void add(outgoing_t *out, const char *base, size_t len)
     out->pieces[out->count++] = (struct iovec){(void *)(uintptr_t)base, len};
 }
 
-static void add_last_chunk(http1_stream_t *stream, outgoing_t *out)
+static void add_last_chunk(front_http1_stream_t *stream, outgoing_t *out)
 {
     weir_span_t last = WEIR_SPAN("0\r\n\r\n");
+
     if (stream->front != NULL && stream->front->x != NULL)
         last = weir_chunk_last(&stream->front->x->arena, &stream->front->trailers);
     add(out, last.base, last.len);
 }
 
-/** Adds the payload in the response's encoding. False if it is not as long as was announced: nothing may follow. */
-static bool encode(http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *pieces, size_t count, bool is_last)
+/* Adds the payload in the response's encoding. False if it is not as long as was announced: nothing may follow. */
+static bool encode(front_http1_stream_t *stream, outgoing_t *out, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
     size_t total = 0;
+
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    if (stream->reply.encoding == HTTP1_SILENT)
+    if (stream->reply.encoding == FRONT_HTTP1_SILENT)
         return true;
-    if (stream->reply.encoding == HTTP1_LENGTH && total > stream->reply.left_bytes)
+    if (stream->reply.encoding == FRONT_HTTP1_LENGTH && total > stream->reply.left_bytes)
         return false;
-    if (stream->reply.encoding == HTTP1_CHUNKED && total > 0)
+    if (stream->reply.encoding == FRONT_HTTP1_CHUNKED && total > 0)
         add(out, out->size_line, weir_chunk_size_line(total, out->size_line));
     for (size_t i = 0; i < count; i++)
         if (pieces[i].len > 0)
             add(out, pieces[i].base, pieces[i].len);
-    if (stream->reply.encoding == HTTP1_CHUNKED && total > 0)
+    if (stream->reply.encoding == FRONT_HTTP1_CHUNKED && total > 0)
         add(out, "\r\n", 2);
-    if (stream->reply.encoding == HTTP1_CHUNKED && is_last)
+    if (stream->reply.encoding == FRONT_HTTP1_CHUNKED && is_last)
         add_last_chunk(stream, out);
-    if (stream->reply.encoding == HTTP1_LENGTH)
+    if (stream->reply.encoding == FRONT_HTTP1_LENGTH)
         stream->reply.left_bytes -= total;
     if (!stream->req.bytes_counted_by_ostream)
         stream->req.bytes_sent += total;
     return !is_last || stream->reply.left_bytes == 0;
 }
 
-/** Puts small pieces behind the head, which lies in the loop's buffer. */
+/* Puts small pieces behind the head, which lies in the loop's buffer. */
 static void join_small(weir_loop_t *loop, outgoing_t *out)
 {
     if (out->count < 2 || out->pieces[0].iov_base != loop->head)
@@ -292,17 +301,18 @@ static void join_small(weir_loop_t *loop, outgoing_t *out)
     out->count = 1;
 }
 
-/** Whether the turn that follows the response closes the connection and does not linger. */
-static bool will_close(const http1_stream_t *stream)
+/* Whether the turn that follows the response closes the connection and does not linger. */
+static bool will_close(const front_http1_stream_t *stream)
 {
     return !stream->reply.keeps_alive && stream->body.is_done && !stream->body.is_tunnel &&
            weir_bytes_count(&stream->conn->in) == 0;
 }
 
-static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
+static void send_some(front_http1_stream_t *stream, const h2o_iovec_t *pieces, size_t count, bool is_last)
 {
-    http1_conn_t *conn = stream->conn;
+    front_http1_conn_t *conn = stream->conn;
     outgoing_t out;
+
     out.count = 0; /* no more of it is zeroed: on short responses that would be felt */
     stream->reply.is_final = is_last;
     if (!stream->reply.is_head_sent) {
@@ -318,10 +328,11 @@ static void send_some(http1_stream_t *stream, const h2o_iovec_t *pieces, size_t 
         break_off(conn);
 }
 
-void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
+void front_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
 {
-    http1_stream_t *stream = http1_stream_of(req);
-    http1_conn_t *conn = stream->conn;
+    front_http1_stream_t *stream = front_http1_stream_of(req);
+    front_http1_conn_t *conn = stream->conn;
+
     if (state == H2O_SEND_STATE_ERROR) {
         break_off(conn);
         return;
@@ -335,19 +346,20 @@ void http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t
     if (weir_bytes_count(&conn->out) > 0)
         return; /* on_writable goes on */
     if (stream->reply.is_final) {
-        http1_post_turn(conn);
+        front_http1_post_turn(conn);
     } else if (stream->front == NULL || !stream->front->is_direct) {
         stream->reply.must_proceed = true;
-        http1_post_turn(conn);
+        front_http1_post_turn(conn);
     }
 }
 
 /* ---- heads that cannot be read ---- */
 
-void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault)
+void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault)
 {
     char body[WEIR_REFUSAL_BYTES], page[1024], proxy_status[160] = "";
     size_t body_len = weir_refusal_page(fault, body);
+
     if (conn->client.loop->settings->has_proxy_status)
         snprintf(proxy_status, sizeof(proxy_status), "Proxy-Status: weir; error=http_request_error; details=\"%s\"\r\n",
                  fault->name);
@@ -355,11 +367,11 @@ void http1_refuse(http1_conn_t *conn, const weir_fault_t *fault)
                             "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
                             "Content-Length: %zu\r\n%s\r\n%s",
                             fault->status, weir_status_reason(fault->status), body_len, proxy_status, body);
-    conn->state = HTTP1_PAGE;
+    conn->state = FRONT_HTTP1_PAGE;
     weir_refusal_log(&conn->client, fault, fault->status, body_len);
     struct iovec piece = {page, (size_t)page_len};
-    http1_write(conn, &piece, 1);
-    http1_update_watch(conn);
+    front_http1_write(conn, &piece, 1);
+    front_http1_update_watch(conn);
     if (weir_bytes_count(&conn->out) == 0)
-        http1_post_turn(conn);
+        front_http1_post_turn(conn);
 }

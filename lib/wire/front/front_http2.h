@@ -11,9 +11,9 @@
  *   HEADERS ─► head ─► request ─► response ─► END_STREAM in the kernel's hands ─► disposed of (delivered)
  *                └► refusal page    └─ reset by either side, or connection's end ─► disposed of (gone)
  *
- * libnghttp2 is fed in on_readable and says what it wants to send into conn->out: at once when a response's bytes are lent (they are
- * copied once), else in the turn that follows; one write a turn. Nothing is disposed of under libnghttp2 or the
- * walk: that is the turn's.
+ * libnghttp2 is fed in on_readable and says what it wants to send into conn->out: at once when a response's bytes are lent
+ * (they are copied once), else in the turn that follows; one write a turn. Nothing is disposed of under libnghttp2 or the walk:
+ * that is the turn's.
  *
  * front_http2.c holds the connection, _session.c what libnghttp2 tells, _request.c a stream from its first HEADERS
  * to its request, _body.c the request's body, _reply.c the response, _guard.c what a client may not do too often.
@@ -29,42 +29,48 @@
 #include "lib/wire/relay/websocket.h"
 
 enum {
-    HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
-    HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
-    HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
-    HTTP2_UNREAD_MOST = 32,
-    HTTP2_FRAME_HEAD_BYTES = 9,
-    HTTP2_PIECES = 32, /* DATA frames handed over at once              */
+    FRONT_HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
+    FRONT_HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
+    FRONT_HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
+    FRONT_HTTP2_UNREAD_MOST = 32,
+    FRONT_HTTP2_FRAME_HEAD_BYTES = 9,
+    FRONT_HTTP2_PIECES = 32, /* DATA frames handed over at once              */
 };
 
-typedef enum http2_state { HTTP2_OPEN, HTTP2_ENDING, HTTP2_LINGER } http2_state_t;
+typedef enum front_http2_state { FRONT_HTTP2_OPEN, FRONT_HTTP2_ENDING, FRONT_HTTP2_LINGER } front_http2_state_t;
 
 /** What the connection's own timer runs for. */
-typedef enum http2_awaits { HTTP2_NOTHING, HTTP2_A_REQUEST, HTTP2_A_HEAD, HTTP2_LATE_REQUESTS, HTTP2_THE_END } http2_awaits_t;
+typedef enum front_http2_awaits {
+    FRONT_HTTP2_NOTHING,
+    FRONT_HTTP2_A_REQUEST,
+    FRONT_HTTP2_A_HEAD,
+    FRONT_HTTP2_LATE_REQUESTS,
+    FRONT_HTTP2_THE_END
+} front_http2_awaits_t;
 
-typedef struct http2_stream http2_stream_t;
+typedef struct front_http2_stream front_http2_stream_t;
 
 /** How often what a client does may happen; see front_http2_guard.c. */
-typedef struct http2_bucket {
+typedef struct front_http2_bucket {
     uint64_t at_us; /* when `left` was right */
     int64_t left;
-} http2_bucket_t;
+} front_http2_bucket_t;
 
 /** A stream whose response is out, and whose request is not all there. */
-typedef struct http2_unread {
+typedef struct front_http2_unread {
     int32_t id;
     uint64_t since_us;
-} http2_unread_t;
+} front_http2_unread_t;
 
-typedef struct http2_conn {
+typedef struct front_http2_conn {
     weir_client_t client; /* first */
-    http2_state_t state;
+    front_http2_state_t state;
     nghttp2_session *session;
     weir_bytes_t out;   /* not yet taken by the kernel           */
     uint64_t out_end;   /* bytes that ever went into out         */
     weir_letter_t turn; /* writes, disposes of what is over, wakes who waits */
     weir_timer_t timer; /* for what `awaits` says                */
-    http2_awaits_t awaits;
+    front_http2_awaits_t awaits;
     weir_timer_t write_timer;
     weir_list_t streams; /* all of them                           */
     weir_list_t ending;  /* their END_STREAM is in out            */
@@ -73,14 +79,14 @@ typedef struct http2_conn {
     size_t stream_count;
     size_t ending_count;
     uint32_t requests;
-    http2_stream_t *heading; /* its header block is not complete    */
+    front_http2_stream_t *heading; /* its header block is not complete    */
     struct {
-        http2_bucket_t resets, frames, updates;
-        uint8_t head[HTTP2_FRAME_HEAD_BYTES]; /* of the frame that comes, as far as it has come */
+        front_http2_bucket_t resets, frames, updates;
+        uint8_t head[FRONT_HTTP2_FRAME_HEAD_BYTES]; /* of the frame that comes, as far as it has come */
         uint8_t head_count;
         uint32_t left_bytes; /* of its payload, or of the preface */
     } guard;
-    http2_unread_t *unread; /* HTTP2_UNREAD_MOST of them, once there is one */
+    front_http2_unread_t *unread; /* FRONT_HTTP2_UNREAD_MOST of them, once there is one */
     size_t unread_count;
     weir_timer_t unread_timer;
     uint64_t data_sent_at_us;  /* the last time any stream's DATA went out */
@@ -89,15 +95,15 @@ typedef struct http2_conn {
     bool is_receiving, is_sending; /* libnghttp2 is on the stack    */
     bool is_draining, has_last_goaway;
     bool must_close; /* broken: close at the next turn              */
-} http2_conn_t;
+} front_http2_conn_t;
 
 /** One request and its response. */
-struct http2_stream {
+struct front_http2_stream {
     h2o_req_t req;
     h2o_conn_t seen;         /* the connection as this request sees it      */
     weir_context_t *context; /* the configuration it began with, held */
     h2o_ostream_t final;
-    http2_conn_t *conn;
+    front_http2_conn_t *conn;
     weir_list_t link;      /* in conn->streams                     */
     weir_list_t end_link;  /* in conn->ending or ->gone            */
     weir_list_t wait_link; /* in conn->waiting                     */
@@ -124,7 +130,7 @@ struct http2_stream {
     } body;
     struct {
         weir_bytes_t held;       /* no room for it yet                     */
-        const h2o_iovec_t *lent; /* as long as http2_send() runs     */
+        const h2o_iovec_t *lent; /* as long as front_http2_send() runs     */
         size_t lent_count, lent_at, lent_bytes;
         uint64_t left_bytes;    /* of an announced length; else UINT64_MAX */
         uint64_t stalled_at_us; /* when the timer was set             */
@@ -139,118 +145,121 @@ struct http2_stream {
     } reply;
 };
 
-extern const weir_client_callbacks_t weir_http2_callbacks;
-extern const weir_front_ops_t weir_http2_ops;
+extern const weir_client_callbacks_t front_http2_callbacks;
+extern const weir_front_ops_t front_http2_ops;
 
-static inline http2_stream_t *http2_stream_of(h2o_req_t *req)
+static inline front_http2_stream_t *front_http2_stream_of(h2o_req_t *req)
 {
-    return (http2_stream_t *)(void *)req;
+    return (front_http2_stream_t *)(void *)req;
 }
 
 /** What the HTTP/2 connections of a loop share. Made with the loop, destroyed after its connections. */
-struct weir_http2_shared *http2_shared_create(weir_loop_t *loop);
+struct front_http2_shared *front_http2_shared_create(weir_loop_t *loop);
 /** For connections to come: what the newest configuration says. */
-void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settings_t *settings);
+void front_http2_shared_use(struct front_http2_shared *shared, const weir_server_settings_t *settings);
 /** Frees and nulls it; harmless on NULL. */
-void http2_shared_destroy(struct weir_http2_shared **shared);
+void front_http2_shared_destroy(struct front_http2_shared **shared);
 
 /**
- * Takes over a client's connection: *sock is moved, and *peer with all it holds. `bytes` are those already read; the preface is the
- * first of them, or of what is still to be read.
+ * Takes over a client's connection: *sock is moved, and *peer with all it holds. `bytes` are those already read; the preface is
+ * the first of them, or of what is still to be read.
  */
-void http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes);
+void front_http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes);
 
 /* ---- between the files ---- */
 
-struct weir_http2_shared {
+struct front_http2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
-    http2_memory_t *memory;
+    front_http2_memory_t *memory;
     weir_spare_t streams;
     nghttp2_nv *fields; /* of one response head at a time */
     size_t field_capacity;
     struct { /* body bytes of one stream that lie in the loop's scratch */
-        http2_stream_t *stream;
-        weir_span_t pieces[HTTP2_PIECES];
+        front_http2_stream_t *stream;
+        weir_span_t pieces[FRONT_HTTP2_PIECES];
         size_t count, bytes;
     } gathered;
 };
 
 /** Has the turn run from the loop. */
-void http2_post_turn(http2_conn_t *conn);
+void front_http2_post_turn(front_http2_conn_t *conn);
 /** Has libnghttp2 make frames into conn->out while there is room. Not while it is on the stack. */
-void http2_make_frames(http2_conn_t *conn);
+void front_http2_make_frames(front_http2_conn_t *conn);
 /** Writes what is in conn->out; the rest waits for the client. */
-void http2_write(http2_conn_t *conn);
+void front_http2_write(front_http2_conn_t *conn);
 /** Ends the connection, with GOAWAY: every stream is gone. `fault` NULL: nobody's fault. May be called under libnghttp2. */
-void http2_end(http2_conn_t *conn, const weir_fault_t *fault, uint32_t error_code);
+void front_http2_end(front_http2_conn_t *conn, const weir_fault_t *fault, uint32_t error_code);
 /** libnghttp2 itself has said GOAWAY because of the client. Under libnghttp2. */
-void http2_is_ended(http2_conn_t *conn, uint32_t error_code);
+void front_http2_on_ended(front_http2_conn_t *conn, uint32_t error_code);
 /** A PING of ours was answered. */
-void http2_ping_was_answered(http2_conn_t *conn, const uint8_t *data);
+void front_http2_on_ping_answered(front_http2_conn_t *conn, const uint8_t *data);
 /** Lets no more requests in; the connection ends when those in hand are done. */
-void http2_drain(http2_conn_t *conn);
-/** The response of a stream is out before its request: the client gets a moment to end it, then it is reset. May be called under libnghttp2. */
-void http2_leave_unread(http2_conn_t *conn, int32_t id);
+void front_http2_drain(front_http2_conn_t *conn);
+/**
+ * The response of a stream is out before its request: the client gets a moment to end it, then it is reset. May be called under
+ * libnghttp2.
+ */
+void front_http2_leave_unread(front_http2_conn_t *conn, int32_t id);
 /** Sets the connection's timer for what it waits for. */
-void http2_set_timer(http2_conn_t *conn);
+void front_http2_set_timer(front_http2_conn_t *conn);
 /** The path's own idle timeout where a path is known. */
-uint32_t http2_idle_ms(const http2_stream_t *stream);
+uint32_t front_http2_idle_ms(const front_http2_stream_t *stream);
 
 /* _session.c */
 /** libnghttp2's session for a connection, SETTINGS being the first it has to say; the caller's until nghttp2_session_del(). */
-nghttp2_session *http2_session_create(http2_conn_t *conn);
+nghttp2_session *front_http2_session_create(front_http2_conn_t *conn);
 
 /* _request.c */
-/** A stream whose header block begins; it is the connection's until http2_stream_dispose(). */
-http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id);
+/** A stream whose header block begins; it is the connection's until front_http2_stream_dispose(). */
+front_http2_stream_t *front_http2_stream_create(front_http2_conn_t *conn, int32_t id);
 /** From the loop only. */
-void http2_stream_dispose(http2_stream_t *stream);
+void front_http2_stream_dispose(front_http2_stream_t *stream);
 /** The header block is complete. */
-void http2_stream_begin(http2_stream_t *stream, bool has_body);
+void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body);
 /** Its response won't be completed: reset, and disposed of in the turn. */
-void http2_stream_cut(http2_stream_t *stream, uint32_t error_code);
+void front_http2_stream_cut(front_http2_stream_t *stream, uint32_t error_code);
 /** Puts it among those to be disposed of. */
-void http2_stream_is_gone(http2_stream_t *stream, const weir_fault_t *fault);
+void front_http2_stream_on_gone(front_http2_stream_t *stream, const weir_fault_t *fault);
 
 /* _body.c */
 /** Takes DATA that lies in the loop's scratch. */
-void http2_body_data(http2_stream_t *stream, weir_span_t bytes);
+void front_http2_body_data(front_http2_stream_t *stream, weir_span_t bytes);
 /** Hands over what was gathered; is_last: it is all of the stream's body. */
-void http2_body_hand_over(http2_conn_t *conn, bool is_last);
+void front_http2_body_hand_over(front_http2_conn_t *conn, bool is_last);
 /** The client has sent END_STREAM. */
-void http2_body_end(http2_stream_t *stream);
+void front_http2_body_end(front_http2_stream_t *stream);
 /** Forgets a stream that is disposed of. */
-void http2_body_forget(http2_stream_t *stream);
+void front_http2_body_forget(front_http2_stream_t *stream);
 
 /* _reply.c */
 /** libh2o's final ostream. */
-void http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
+void front_http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
 /** Sends an interim response's head, unless the stream is over. `headers` may be NULL. */
-void http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
+void front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** libnghttp2 asks how much of a DATA frame there is. */
-ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags);
+ssize_t front_http2_offer_data(front_http2_stream_t *stream, size_t most, uint32_t *flags);
 /** Answers a head of which no request can be made. */
-void http2_refuse(http2_stream_t *stream, const weir_fault_t *fault);
+void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault);
 /** Whether all that was sent has become frames, and there is room for more. */
-bool http2_may_send(const http2_stream_t *stream);
+bool front_http2_may_send(const front_http2_stream_t *stream);
 /** Ends the direction towards the client when all that was sent is out. */
-void http2_half_close(http2_stream_t *stream);
+void front_http2_half_close(front_http2_stream_t *stream);
 /** libnghttp2 wants DATA's bytes behind their frame's head. */
-int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count);
+int front_http2_put_data(front_http2_stream_t *stream, const uint8_t *head, size_t count);
 /** A frame with END_STREAM was made. */
-void http2_end_was_sent(http2_stream_t *stream);
+void front_http2_on_end_sent(front_http2_stream_t *stream);
 
 /* _guard.c */
 /** Before the first byte. */
-void http2_guard_init(http2_conn_t *conn);
+void front_http2_guard_init(front_http2_conn_t *conn);
 /** Looks at the frames in `bytes`, before libnghttp2 does: it tells of none that it ignores. */
-void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes);
+void front_http2_guard_scan(front_http2_conn_t *conn, weir_span_t bytes);
 /** We have sent RST_STREAM. */
-void http2_guard_reset_sent(http2_conn_t *conn, uint32_t error_code);
+void front_http2_guard_reset_sent(front_http2_conn_t *conn, uint32_t error_code);
 /** We have sent or taken DATA: a client may answer it with updates and pings. */
-void http2_guard_earn(http2_conn_t *conn, size_t bytes);
+void front_http2_guard_earn(front_http2_conn_t *conn, size_t bytes);
 /** A field has come; false if there were far too many. */
-bool http2_guard_field(http2_conn_t *conn, const http2_stream_t *stream);
+bool front_http2_guard_field(front_http2_conn_t *conn, const front_http2_stream_t *stream);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * HTTP/2 with clients: the request's body, handed to a sink as it comes, and what else a front is asked.
  *
  * The client's windows are opened by what the sink has taken: what it does not take is held, and is never more than the
@@ -7,29 +7,31 @@
  */
 #include "lib/wire/front/front_http2.h"
 
-static bool is_flowing(const http2_stream_t *stream)
+static bool is_flowing(const front_http2_stream_t *stream)
 {
     return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
 }
 
 /* ---- windows ---- */
 
-/** The bytes are no longer held: the client may send as many more. */
-static void consume(http2_stream_t *stream, size_t bytes)
+/* The bytes are no longer held: the client may send as many more. */
+static void consume(front_http2_stream_t *stream, size_t bytes)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
+
     if (bytes == 0)
         return;
     if (stream->is_closed || stream->body.is_dropped) /* nobody wants more of this stream; the others do */
         (void)nghttp2_session_consume_connection(conn->session, bytes);
     else
         (void)nghttp2_session_consume(conn->session, stream->id, bytes);
-    http2_post_turn(conn);
+    front_http2_post_turn(conn);
 }
 
-static void drop_held(http2_stream_t *stream)
+static void drop_held(front_http2_stream_t *stream)
 {
     size_t bytes = weir_bytes_count(&stream->body.held);
+
     weir_bytes_free(&stream->body.held);
     stream->body.is_dropped = true;
     consume(stream, bytes);
@@ -37,9 +39,10 @@ static void drop_held(http2_stream_t *stream)
 
 /* ---- the timer: a client whose body is wanted ---- */
 
-static void fail(http2_stream_t *stream, const weir_fault_t *fault)
+static void fail(front_http2_stream_t *stream, const weir_fault_t *fault)
 {
     weir_body_sink_t *sink = stream->body.sink;
+
     stream->body.sink = NULL;
     stream->body.fault = fault;
     if (sink != NULL)
@@ -48,22 +51,23 @@ static void fail(http2_stream_t *stream, const weir_fault_t *fault)
 
 static void on_body_timer(weir_timer_t *timer)
 {
-    fail(WEIR_AROUND(timer, http2_stream_t, body_timer), &weir_fault_client_timeout);
+    fail(WEIR_AROUND(timer, front_http2_stream_t, body_timer), &weir_fault_client_timeout);
 }
 
-static void set_timer(http2_stream_t *stream)
+static void set_timer(front_http2_stream_t *stream)
 {
     if (is_flowing(stream) && !stream->body.has_end && !stream->is_tunnel)
-        weir_timer_set(stream->conn->client.loop, &stream->body_timer, http2_idle_ms(stream), on_body_timer);
+        weir_timer_set(stream->conn->client.loop, &stream->body_timer, front_http2_idle_ms(stream), on_body_timer);
     else
         weir_timer_cancel(&stream->body_timer);
 }
 
 /* ---- handing over ---- */
 
-static void deliver(http2_stream_t *stream, const weir_span_t *pieces, size_t count, bool is_last)
+static void deliver(front_http2_stream_t *stream, const weir_span_t *pieces, size_t count, bool is_last)
 {
     weir_body_sink_t *sink = stream->body.sink;
+
     if (is_last) {
         stream->body.is_done = true;
         stream->body.sink = NULL;
@@ -75,27 +79,29 @@ static void deliver(http2_stream_t *stream, const weir_span_t *pieces, size_t co
     set_timer(stream);
 }
 
-void http2_body_hand_over(http2_conn_t *conn, bool is_last)
+void front_http2_body_hand_over(front_http2_conn_t *conn, bool is_last)
 {
-    struct weir_http2_shared *shared = conn->client.loop->http2;
-    http2_stream_t *stream = shared->gathered.stream;
+    struct front_http2_shared *shared = conn->client.loop->front_http2;
+    front_http2_stream_t *stream = shared->gathered.stream;
+
     if (stream == NULL)
         return;
     size_t count = shared->gathered.count, bytes = shared->gathered.bytes;
     shared->gathered.stream = NULL;
     deliver(stream, shared->gathered.pieces, count, is_last);
-    http2_guard_earn(conn, bytes);
+    front_http2_guard_earn(conn, bytes);
     consume(stream, bytes);
 }
 
-/** Several frames that came together are handed over together, so that they leave together. */
-static void gather(http2_stream_t *stream, weir_span_t bytes)
+/* Several frames that came together are handed over together, so that they leave together. */
+static void gather(front_http2_stream_t *stream, weir_span_t bytes)
 {
-    struct weir_http2_shared *shared = stream->conn->client.loop->http2;
-    if (shared->gathered.stream != stream || shared->gathered.count == HTTP2_PIECES) {
-        http2_body_hand_over(stream->conn, false);
+    struct front_http2_shared *shared = stream->conn->client.loop->front_http2;
+
+    if (shared->gathered.stream != stream || shared->gathered.count == FRONT_HTTP2_PIECES) {
+        front_http2_body_hand_over(stream->conn, false);
         if (!is_flowing(stream)) { /* by what it was handed */
-            http2_body_data(stream, bytes);
+            front_http2_body_data(stream, bytes);
             return;
         }
         shared->gathered.stream = stream;
@@ -105,7 +111,7 @@ static void gather(http2_stream_t *stream, weir_span_t bytes)
     shared->gathered.bytes += bytes.len;
 }
 
-void http2_body_data(http2_stream_t *stream, weir_span_t bytes)
+void front_http2_body_data(front_http2_stream_t *stream, weir_span_t bytes)
 {
     if (stream->body.is_dropped || stream->reply.is_cut || (!stream->is_begun && stream->reply.is_final)) {
         (void)nghttp2_session_consume_connection(stream->conn->session, bytes.len);
@@ -117,8 +123,8 @@ void http2_body_data(http2_stream_t *stream, weir_span_t bytes)
         weir_bytes_append(&stream->body.held, bytes);
 }
 
-/** Hands over what had arrived before it was wanted. The bytes leave first: the sink may pause and resume. */
-static void feed_held(http2_stream_t *stream)
+/* Hands over what had arrived before it was wanted. The bytes leave first: the sink may pause and resume. */
+static void feed_held(front_http2_stream_t *stream)
 {
     while (is_flowing(stream) && weir_bytes_count(&stream->body.held) > 0) {
         weir_bytes_t arrived = stream->body.held;
@@ -133,21 +139,22 @@ static void feed_held(http2_stream_t *stream)
     set_timer(stream);
 }
 
-void http2_body_end(http2_stream_t *stream)
+void front_http2_body_end(front_http2_stream_t *stream)
 {
     stream->body.has_end = true;
-    if (stream->conn->client.loop->http2->gathered.stream == stream)
-        http2_body_hand_over(stream->conn, true);
+    if (stream->conn->client.loop->front_http2->gathered.stream == stream)
+        front_http2_body_hand_over(stream->conn, true);
     else
         feed_held(stream);
     if (stream->body.sink == NULL && !stream->is_begun)
         stream->body.is_done = true;
 }
 
-void http2_body_forget(http2_stream_t *stream)
+void front_http2_body_forget(front_http2_stream_t *stream)
 {
-    struct weir_http2_shared *shared = stream->conn->client.loop->http2;
+    struct front_http2_shared *shared = stream->conn->client.loop->front_http2;
     size_t lost = weir_bytes_count(&stream->body.held);
+
     if (shared->gathered.stream == stream) {
         lost += shared->gathered.bytes;
         shared->gathered.stream = NULL;
@@ -163,30 +170,33 @@ void http2_body_forget(http2_stream_t *stream)
 
 static weir_front_t *attach(h2o_req_t *req)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
     return stream->front = &stream->front_memory;
 }
 
 static const weir_headers_t *headers_of(h2o_req_t *req)
 {
-    return &http2_stream_of(req)->head.headers;
+    return &front_http2_stream_of(req)->head.headers;
 }
 
 static weir_framing_t framing_of(h2o_req_t *req)
 {
-    return http2_stream_of(req)->body.framing;
+    return front_http2_stream_of(req)->body.framing;
 }
 
 static void peer_of(h2o_req_t *req, weir_request_t *request, weir_arena_t *arena)
 {
-    const http2_stream_t *stream = http2_stream_of(req);
+    const front_http2_stream_t *stream = front_http2_stream_of(req);
+
     weir_peer_tell(&stream->conn->client.peer, request, arena);
     request->head_bytes = stream->head.total_bytes;
 }
 
 static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
     if (stream->body.is_done) {
         sink->on_data(sink, NULL, 0, true);
         return;
@@ -200,14 +210,16 @@ static void body_open(h2o_req_t *req, weir_body_sink_t *sink)
 
 static void body_pause(h2o_req_t *req)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
     stream->body.is_paused = true;
     set_timer(stream);
 }
 
 static void body_resume(h2o_req_t *req)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
     if (!stream->body.is_paused)
         return;
     stream->body.is_paused = false;
@@ -216,7 +228,8 @@ static void body_resume(h2o_req_t *req)
 
 static void body_close(h2o_req_t *req)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
     stream->body.sink = NULL;
     set_timer(stream);
     if (stream->body.is_touched) /* else it may be opened again, for another connection to the backend */
@@ -225,8 +238,9 @@ static void body_close(h2o_req_t *req)
 
 static void trailers_of(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out)
 {
-    const http2_stream_t *stream = http2_stream_of(req);
+    const front_http2_stream_t *stream = front_http2_stream_of(req);
     const weir_headers_t *fields = &stream->trailer.headers;
+
     for (size_t i = 0; stream->body.is_done && i < fields->count; i++)
         if (weir_chunk_may_trail(fields->at[i].name))
             weir_headers_add(out, arena, weir_arena_copy(arena, fields->at[i].name),
@@ -235,29 +249,32 @@ static void trailers_of(h2o_req_t *req, weir_arena_t *arena, weir_headers_t *out
 
 static bool is_body_touched(h2o_req_t *req)
 {
-    return http2_stream_of(req)->body.is_touched;
+    return front_http2_stream_of(req)->body.is_touched;
 }
 
 static bool has_body_bytes(h2o_req_t *req)
 {
-    const http2_stream_t *stream = http2_stream_of(req);
+    const front_http2_stream_t *stream = front_http2_stream_of(req);
+
     return !stream->body.is_done && (stream->body.has_end || weir_bytes_count(&stream->body.held) > 0);
 }
 
 static bool is_writable(h2o_req_t *req)
 {
-    return http2_may_send(http2_stream_of(req));
+    return front_http2_may_send(front_http2_stream_of(req));
 }
 
 static void cut(h2o_req_t *req)
 {
-    http2_stream_t *stream = http2_stream_of(req);
-    http2_stream_cut(stream, stream->is_tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+
+    front_http2_stream_cut(stream, stream->is_tunnel ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
 static const weir_fault_t *why_gone(h2o_req_t *req)
 {
-    const http2_stream_t *stream = http2_stream_of(req);
+    const front_http2_stream_t *stream = front_http2_stream_of(req);
+
     if (stream->reply.is_delivered)
         return NULL;
     if (stream->fault != NULL)
@@ -267,8 +284,9 @@ static const weir_fault_t *why_gone(h2o_req_t *req)
 
 static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *answer)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
     const weir_header_t *accept = weir_headers_find_name(answer, WEIR_SPAN("sec-websocket-accept"));
+
     if (accept == NULL || !weir_websocket_is_answer(stream->key, accept->value))
         return &weir_fault_backend_bad_websocket;
     stream->is_tunnel = true;
@@ -278,10 +296,10 @@ static const weir_fault_t *start_tunnel(h2o_req_t *req, const weir_headers_t *an
 
 static void half_close(h2o_req_t *req)
 {
-    http2_half_close(http2_stream_of(req));
+    front_http2_half_close(front_http2_stream_of(req));
 }
 
-const weir_front_ops_t weir_http2_ops = {
+const weir_front_ops_t front_http2_ops = {
     .attach = attach,
     .headers = headers_of,
     .framing = framing_of,
@@ -293,7 +311,7 @@ const weir_front_ops_t weir_http2_ops = {
     .trailers = trailers_of,
     .is_body_touched = is_body_touched,
     .has_body_bytes = has_body_bytes,
-    .interim = http2_interim,
+    .interim = front_http2_interim,
     .is_writable = is_writable,
     .cut = cut,
     .why_gone = why_gone,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * HTTP/2 with clients: what a client may not do too often. Each kind of event has a bucket: some at once, and so many a second.
  *
  *   resets    RST_STREAM of the client's (CVE-2023-44487), and those of ours that it provokes (CVE-2025-8671)
@@ -25,10 +25,10 @@ enum {
     US = 1000000,
 };
 
-static void refill(http2_bucket_t *bucket, const bucket_size_t *size, uint64_t now_us)
+static void refill(front_http2_bucket_t *bucket, const bucket_size_t *size, uint64_t now_us)
 {
     if (bucket->at_us == 0) {
-        *bucket = (http2_bucket_t){now_us, size->at_once};
+        *bucket = (front_http2_bucket_t){now_us, size->at_once};
         return;
     }
     int64_t more = (int64_t)((now_us - bucket->at_us) / (uint64_t)(US / size->per_second));
@@ -39,36 +39,36 @@ static void refill(http2_bucket_t *bucket, const bucket_size_t *size, uint64_t n
         bucket->left = bucket->left + more < size->at_once ? bucket->left + more : size->at_once;
 }
 
-/** False if there is nothing left to spend. */
-static bool spend(http2_conn_t *conn, http2_bucket_t *bucket, const bucket_size_t *size)
+/* False if there is nothing left to spend. */
+static bool spend(front_http2_conn_t *conn, front_http2_bucket_t *bucket, const bucket_size_t *size)
 {
     refill(bucket, size, weir_loop_now_us(conn->client.loop));
     return bucket->left-- > 0;
 }
 
-static void earn(http2_conn_t *conn, http2_bucket_t *bucket, const bucket_size_t *size, int64_t count)
+static void earn(front_http2_conn_t *conn, front_http2_bucket_t *bucket, const bucket_size_t *size, int64_t count)
 {
     refill(bucket, size, weir_loop_now_us(conn->client.loop));
     bucket->left = bucket->left + count < size->most ? bucket->left + count : size->most;
 }
 
-static void spend_frame(http2_conn_t *conn)
+static void spend_frame(front_http2_conn_t *conn)
 {
     if (!spend(conn, &conn->guard.frames, &frames_size))
-        http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
+        front_http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void spend_reset(http2_conn_t *conn)
+static void spend_reset(front_http2_conn_t *conn)
 {
     if (!spend(conn, &conn->guard.resets, &resets_size))
-        http2_end(conn, &weir_fault_http2_too_many_resets, NGHTTP2_ENHANCE_YOUR_CALM);
+        front_http2_end(conn, &weir_fault_http2_too_many_resets, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void count_frame(http2_conn_t *conn, uint8_t type, uint8_t flags, uint32_t length)
+static void count_frame(front_http2_conn_t *conn, uint8_t type, uint8_t flags, uint32_t length)
 {
     switch (type) {
     case NGHTTP2_HEADERS:
-        http2_guard_earn(conn, UPDATE_BYTES); /* a request is worth a few */
+        front_http2_guard_earn(conn, UPDATE_BYTES); /* a request is worth a few */
         return;
     case NGHTTP2_DATA:
         if (length == 0 && (flags & NGHTTP2_FLAG_END_STREAM) == 0)
@@ -83,7 +83,7 @@ static void count_frame(http2_conn_t *conn, uint8_t type, uint8_t flags, uint32_
         return;
     case NGHTTP2_WINDOW_UPDATE:
         if (!spend(conn, &conn->guard.updates, &updates_size))
-            http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
+            front_http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     default:
         spend_frame(conn);
@@ -91,16 +91,17 @@ static void count_frame(http2_conn_t *conn, uint8_t type, uint8_t flags, uint32_
     }
 }
 
-void http2_guard_init(http2_conn_t *conn)
+void front_http2_guard_init(front_http2_conn_t *conn)
 {
     conn->guard.left_bytes = NGHTTP2_CLIENT_MAGIC_LEN;
 }
 
-void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes)
+void front_http2_guard_scan(front_http2_conn_t *conn, weir_span_t bytes)
 {
     const uint8_t *at = (const uint8_t *)bytes.base, *end = at + bytes.len;
     uint8_t *head = conn->guard.head;
-    while (at != end && conn->state == HTTP2_OPEN) {
+
+    while (at != end && conn->state == FRONT_HTTP2_OPEN) {
         if (conn->guard.left_bytes > 0) {
             size_t skipped = (size_t)(end - at) < conn->guard.left_bytes ? (size_t)(end - at) : conn->guard.left_bytes;
             conn->guard.left_bytes -= (uint32_t)skipped;
@@ -108,7 +109,7 @@ void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes)
             continue;
         }
         head[conn->guard.head_count++] = *at++;
-        if (conn->guard.head_count < HTTP2_FRAME_HEAD_BYTES)
+        if (conn->guard.head_count < FRONT_HTTP2_FRAME_HEAD_BYTES)
             continue;
         conn->guard.head_count = 0; /* RFC 9113 §4.1: three bytes of length, type, flags, four of stream */
         conn->guard.left_bytes = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
@@ -116,27 +117,28 @@ void http2_guard_scan(http2_conn_t *conn, weir_span_t bytes)
     }
 }
 
-void http2_guard_reset_sent(http2_conn_t *conn, uint32_t error_code)
+void front_http2_guard_reset_sent(front_http2_conn_t *conn, uint32_t error_code)
 {
     /* Those that are our own wish are no fault of the client's */
     if (error_code != NGHTTP2_NO_ERROR && error_code != NGHTTP2_INTERNAL_ERROR && error_code != NGHTTP2_CANCEL)
         spend_reset(conn);
 }
 
-void http2_guard_earn(http2_conn_t *conn, size_t bytes)
+void front_http2_guard_earn(front_http2_conn_t *conn, size_t bytes)
 {
     earn(conn, &conn->guard.frames, &frames_size, 1);
     earn(conn, &conn->guard.updates, &updates_size, 4 + (int64_t)(bytes / UPDATE_BYTES));
 }
 
-bool http2_guard_field(http2_conn_t *conn, const http2_stream_t *stream)
+bool front_http2_guard_field(front_http2_conn_t *conn, const front_http2_stream_t *stream)
 {
     const weir_head_limits_t *limits = &conn->client.loop->settings->head_limits;
     size_t bytes = stream->head.total_bytes + stream->trailer.total_bytes;
     size_t count = stream->head.count + stream->trailer.count;
+
     if (bytes <= HEAD_TIMES * limits->total_bytes + HEAD_SPARE_BYTES &&
         count <= HEAD_TIMES * (limits->count + WEIR_CHUNK_TRAILER_COUNT))
         return true;
-    http2_end(conn, &weir_fault_http2_head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
+    front_http2_end(conn, &weir_fault_http2_head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
 }

@@ -31,7 +31,7 @@ typedef struct block {
     char *pages;
 } block_t;
 
-/** In front of whatever is not a slot. */
+/* In front of whatever is not a slot. */
 typedef struct piece {
     _Alignas(16) struct piece *next; /* while it is kept */
     size_t room_bytes;               /* behind it; more than SMALL_BYTES: never kept */
@@ -42,7 +42,7 @@ typedef struct shelf {
     size_t count;
 } shelf_t;
 
-struct http2_memory {
+struct front_http2_memory {
     nghttp2_mem functions;
     block_t *blocks;
     slot_t *free_slots; /* used before: their first page is real */
@@ -50,7 +50,7 @@ struct http2_memory {
     shelf_t shelves[SIZES];
 };
 
-static bool is_slot(const http2_memory_t *memory, const void *pointer)
+static bool is_slot(const front_http2_memory_t *memory, const void *pointer)
 {
     if ((uintptr_t)pointer % PAGE_BYTES != 0)
         return false;
@@ -60,10 +60,11 @@ static bool is_slot(const http2_memory_t *memory, const void *pointer)
     return false;
 }
 
-/** NULL if the kernel gives no pages: then the heap will have to do. */
-static void *take_slot(http2_memory_t *memory)
+/* NULL if the kernel gives no pages: then the heap will have to do. */
+static void *take_slot(front_http2_memory_t *memory)
 {
     slot_t *slot = memory->free_slots;
+
     if (slot != NULL) {
         memory->free_slots = slot->next;
         return slot;
@@ -82,24 +83,26 @@ static void *take_slot(http2_memory_t *memory)
     return memory->blocks->pages + (SLOTS - memory->fresh--) * SLOT_BYTES;
 }
 
-static void give_slot(http2_memory_t *memory, void *pointer)
+static void give_slot(front_http2_memory_t *memory, void *pointer)
 {
     slot_t *slot = pointer;
+
     slot->next = memory->free_slots;
     memory->free_slots = slot;
 }
 
 /* ---- small pieces: several for each stream, which malloc would take apart and put together again ---- */
 
-static shelf_t *shelf_of(http2_memory_t *memory, size_t room_bytes)
+static shelf_t *shelf_of(front_http2_memory_t *memory, size_t room_bytes)
 {
     return &memory->shelves[room_bytes / STEP_BYTES - 1];
 }
 
-static void *take_piece(http2_memory_t *memory, size_t bytes)
+static void *take_piece(front_http2_memory_t *memory, size_t bytes)
 {
     bool is_small = bytes <= SMALL_BYTES;
     size_t room_bytes = is_small ? (bytes / STEP_BYTES + (bytes % STEP_BYTES != 0 || bytes == 0)) * STEP_BYTES : bytes;
+
     if (is_small && shelf_of(memory, room_bytes)->pieces != NULL) {
         shelf_t *shelf = shelf_of(memory, room_bytes);
         piece_t *kept = shelf->pieces;
@@ -114,9 +117,10 @@ static void *take_piece(http2_memory_t *memory, size_t bytes)
     return piece + 1;
 }
 
-static void give_piece(http2_memory_t *memory, piece_t *piece)
+static void give_piece(front_http2_memory_t *memory, piece_t *piece)
 {
     size_t room_bytes = piece->room_bytes;
+
     if (!WEIR_RECYCLES || room_bytes > SMALL_BYTES || shelf_of(memory, room_bytes)->count >= KEPT_BYTES / room_bytes) {
         free(piece);
         return;
@@ -137,6 +141,7 @@ static piece_t *piece_of(void *pointer)
 static void *on_malloc(size_t size, void *user)
 {
     void *slot = size >= LARGE_BYTES && size <= SLOT_BYTES ? take_slot(user) : NULL;
+
     return slot != NULL ? slot : take_piece(user, size);
 }
 
@@ -153,6 +158,7 @@ static void on_free(void *pointer, void *user)
 static void *on_calloc(size_t count, size_t size, void *user)
 {
     size_t bytes;
+
     if (__builtin_mul_overflow(count, size, &bytes))
         return NULL;
     void *pointer = on_malloc(bytes, user);
@@ -178,17 +184,19 @@ static void *on_realloc(void *pointer, size_t size, void *user)
 
 /* ---- life ---- */
 
-http2_memory_t *http2_memory_create(void)
+front_http2_memory_t *front_http2_memory_create(void)
 {
-    http2_memory_t *memory = calloc(1, sizeof(*memory));
+    front_http2_memory_t *memory = calloc(1, sizeof(*memory));
+
     WEIR_MUST(memory != NULL);
     memory->functions = (nghttp2_mem){memory, on_malloc, on_free, on_calloc, on_realloc};
     return memory;
 }
 
-void http2_memory_destroy(http2_memory_t **memory)
+void front_http2_memory_destroy(front_http2_memory_t **memory)
 {
-    http2_memory_t *gone = *memory;
+    front_http2_memory_t *gone = *memory;
+
     if (gone == NULL)
         return;
     *memory = NULL;
@@ -208,7 +216,7 @@ void http2_memory_destroy(http2_memory_t **memory)
     free(gone);
 }
 
-nghttp2_mem *http2_memory_functions(http2_memory_t *memory)
+nghttp2_mem *front_http2_memory_functions(front_http2_memory_t *memory)
 {
     return &memory->functions;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/2 with clients: the response, as the last of libh2o's output streams, and the pages of heads of which no request comes. */
+/*
+ * HTTP/2 with clients: the response, as the last of libh2o's output streams, and the pages of heads of which no request comes.
+ */
 #include "lib/wire/front/front_http2.h"
 
 #include <stdio.h>
@@ -25,7 +27,7 @@ static nghttp2_nv field_of(const char *name, size_t name_len, const char *value,
 
 #define OWN_FIELD(name, value, value_len) field_of(name, sizeof(name) - 1, value, value_len, NGHTTP2_NV_FLAG_NO_COPY_NAME)
 
-static nghttp2_nv *room_for(struct weir_http2_shared *shared, size_t count)
+static nghttp2_nv *room_for(struct front_http2_shared *shared, size_t count)
 {
     if (shared->field_capacity < count) {
         shared->field_capacity = 2 * count;
@@ -36,10 +38,11 @@ static nghttp2_nv *room_for(struct weir_http2_shared *shared, size_t count)
     return shared->fields;
 }
 
-/** RFC 9113 §8.2.2: what is for one connection only. Content-Length is written anew. */
+/* RFC 9113 §8.2.2: what is for one connection only. Content-Length is written anew. */
 static bool is_left_out(const h2o_header_t *field, bool is_tunnel)
 {
     const h2o_iovec_t *name = field->name;
+
     if (h2o_iovec_is_token(name))
         return name == &H2O_TOKEN_CONNECTION->buf || name == &H2O_TOKEN_TRANSFER_ENCODING->buf ||
                name == &H2O_TOKEN_UPGRADE->buf || name == &H2O_TOKEN_CONTENT_LENGTH->buf;
@@ -62,6 +65,7 @@ typedef struct head_facts {
 static size_t put_fields(nghttp2_nv *to, const h2o_res_t *res, bool is_tunnel, head_facts_t *facts)
 {
     size_t count = 0;
+
     *facts = (head_facts_t){false, false};
     for (size_t i = 0; i < res->headers.size; i++) {
         const h2o_header_t *field = &res->headers.entries[i];
@@ -76,17 +80,18 @@ static size_t put_fields(nghttp2_nv *to, const h2o_res_t *res, bool is_tunnel, h
     return count;
 }
 
-/** Vegur's order: Server and Date if the backend sent none, then the rest. A switch of protocols is a 200 here (RFC 8441 §5). */
-static size_t build_head(http2_stream_t *stream, nghttp2_nv **out_fields, char digits[static 23])
+/* Vegur's order: Server and Date if the backend sent none, then the rest. A switch of protocols is a 200 here (RFC 8441 §5). */
+static size_t build_head(front_http2_stream_t *stream, nghttp2_nv **out_fields, char digits[static 23])
 {
     h2o_req_t *req = &stream->req;
     h2o_res_t *res = &req->res;
     head_facts_t facts;
-    nghttp2_nv *at = room_for(stream->conn->client.loop->http2, res->headers.size + OWN_FIELDS);
+    nghttp2_nv *at = room_for(stream->conn->client.loop->front_http2, res->headers.size + OWN_FIELDS);
     size_t rest = put_fields(at + OWN_FIELDS, res, stream->is_tunnel, &facts), own = OWN_FIELDS;
     const h2o_iovec_t server = req->conn->ctx->globalconf->server_name;
     bool has_length = res->content_length != SIZE_MAX && res->status != 204 && !stream->is_tunnel;
     int status = stream->is_tunnel && res->status == STATUS_SWITCHING ? 200 : res->status;
+
     if (has_length) {
         weir_span_t text = weir_span_of_u64(res->content_length, digits);
         at[--own] = OWN_FIELD("content-length", text.base, text.len);
@@ -104,28 +109,31 @@ static size_t build_head(http2_stream_t *stream, nghttp2_nv **out_fields, char d
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
-    http2_stream_t *stream = nghttp2_session_get_stream_user_data(session, id);
-    return stream != NULL ? http2_offer_data(stream, most, flags) : NGHTTP2_ERR_DEFERRED;
+    front_http2_stream_t *stream = nghttp2_session_get_stream_user_data(session, id);
+
+    return stream != NULL ? front_http2_offer_data(stream, most, flags) : NGHTTP2_ERR_DEFERRED;
 }
 
-static void submit_head(http2_stream_t *stream, const nghttp2_nv *fields, size_t count, bool has_body)
+static void submit_head(front_http2_stream_t *stream, const nghttp2_nv *fields, size_t count, bool has_body)
 {
     const nghttp2_data_provider provider = {.read_callback = on_read};
     int error = nghttp2_submit_response(stream->conn->session, stream->id, fields, count, has_body ? &provider : NULL);
+
     WEIR_MUST(error == 0 || error == NGHTTP2_ERR_INVALID_ARGUMENT || error == NGHTTP2_ERR_DATA_EXIST);
     stream->reply.is_head_sent = true;
     if (error != 0)
-        http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+        front_http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
 }
 
-/** How the body goes out; `is_all` when there will be none. */
-static void send_head(http2_stream_t *stream, bool is_all)
+/* How the body goes out; `is_all` when there will be none. */
+static void send_head(front_http2_stream_t *stream, bool is_all)
 {
     const h2o_req_t *req = &stream->req;
     nghttp2_nv *fields;
     char digits[23];
     bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     bool has_trailers = stream->front != NULL && stream->front->trailers.count > 0;
+
     stream->reply.is_silent = !stream->is_tunnel && (is_head || !weir_status_has_body((uint16_t)req->res.status));
     bool has_length = req->res.content_length != SIZE_MAX && !stream->is_tunnel;
     stream->reply.left_bytes = has_length ? req->res.content_length : UINT64_MAX;
@@ -138,40 +146,43 @@ static nghttp2_nv nv_of(const weir_header_t *field)
     return field_of(field->name.base, field->name.len, field->value.base, field->value.len, NGHTTP2_NV_FLAG_NONE);
 }
 
-void http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+void front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
 {
-    http2_stream_t *stream = http2_stream_of(req);
+    front_http2_stream_t *stream = front_http2_stream_of(req);
     size_t given = headers != NULL ? headers->count : 0, count = 0;
     char digits[3];
+
     if (stream->is_closed || stream->reply.is_cut)
         return;
-    nghttp2_nv *fields = room_for(stream->conn->client.loop->http2, given + 1);
+    nghttp2_nv *fields = room_for(stream->conn->client.loop->front_http2, given + 1);
     put_status(digits, status);
     fields[count++] = OWN_FIELD(":status", digits, 3);
     for (size_t i = 0; i < given; i++)
         fields[count++] = nv_of(&headers->at[i]);
     (void)nghttp2_submit_headers(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL);
-    http2_post_turn(stream->conn);
+    front_http2_post_turn(stream->conn);
 }
 
 /* ---- the body, as libnghttp2 asks for it ---- */
 
-static bool submit_trailers(http2_stream_t *stream)
+static bool submit_trailers(front_http2_stream_t *stream)
 {
     const weir_front_t *front = stream->front;
+
     if (front == NULL || front->x == NULL || front->trailers.count == 0)
         return false;
     size_t count = front->trailers.count;
-    nghttp2_nv *fields = room_for(stream->conn->client.loop->http2, count);
+    nghttp2_nv *fields = room_for(stream->conn->client.loop->front_http2, count);
     for (size_t i = 0; i < count; i++)
         fields[i] = nv_of(&front->trailers.at[i]);
     return nghttp2_submit_trailer(stream->conn->session, stream->id, fields, count) == 0;
 }
 
-ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags)
+ssize_t front_http2_offer_data(front_http2_stream_t *stream, size_t most, uint32_t *flags)
 {
     size_t available = weir_bytes_count(&stream->reply.held) + stream->reply.lent_bytes;
     bool is_all = stream->reply.is_final || stream->reply.is_half_closed;
+
     if (stream->reply.is_cut || (available == 0 && !is_all)) {
         stream->reply.is_deferred = true;
         return NGHTTP2_ERR_DEFERRED;
@@ -187,11 +198,12 @@ ssize_t http2_offer_data(http2_stream_t *stream, size_t most, uint32_t *flags)
     return (ssize_t)count;
 }
 
-/** Copies `count` bytes out of what is held and, behind it, lent. */
-static void take(http2_stream_t *stream, char *to, size_t count)
+/* Copies `count` bytes out of what is held and, behind it, lent. */
+static void take(front_http2_stream_t *stream, char *to, size_t count)
 {
     weir_span_t held = weir_bytes_span(&stream->reply.held);
     size_t first = held.len < count ? held.len : count;
+
     if (first > 0 && held.base != NULL) {
         memcpy(to, held.base, first);
         weir_bytes_consume(&stream->reply.held, first);
@@ -213,41 +225,44 @@ static void take(http2_stream_t *stream, char *to, size_t count)
 
 static void on_reply_timer(weir_timer_t *timer)
 {
-    http2_stream_t *stream = WEIR_AROUND(timer, http2_stream_t, reply_timer);
-    http2_conn_t *conn = stream->conn;
+    front_http2_stream_t *stream = WEIR_AROUND(timer, front_http2_stream_t, reply_timer);
+    front_http2_conn_t *conn = stream->conn;
+
     if (conn->data_sent_at_us <= stream->reply.stalled_at_us) { /* not of this stream only: it takes nothing at all */
-        http2_end(conn, &weir_fault_client_stalled, NGHTTP2_ENHANCE_YOUR_CALM);
+        front_http2_end(conn, &weir_fault_client_stalled, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
     stream->fault = &weir_fault_client_stalled;
-    http2_stream_cut(stream, NGHTTP2_CANCEL);
+    front_http2_stream_cut(stream, NGHTTP2_CANCEL);
 }
 
-/** The client's windows have no room: it has idle_timeout_ms for each bit of progress. */
-static void set_reply_timer(http2_stream_t *stream)
+/* The client's windows have no room: it has idle_timeout_ms for each bit of progress. */
+static void set_reply_timer(front_http2_stream_t *stream)
 {
     weir_loop_t *loop = stream->conn->client.loop;
     bool has_end_to_say = stream->reply.is_final && !stream->reply.is_end_sent && !stream->reply.is_silent;
+
     if (weir_bytes_count(&stream->reply.held) == 0 && !has_end_to_say) {
         weir_timer_cancel(&stream->reply_timer);
         return;
     }
     stream->reply.stalled_at_us = weir_loop_now_us(loop);
-    weir_timer_set(loop, &stream->reply_timer, http2_idle_ms(stream), on_reply_timer);
+    weir_timer_set(loop, &stream->reply_timer, front_http2_idle_ms(stream), on_reply_timer);
 }
 
-int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count)
+int front_http2_put_data(front_http2_stream_t *stream, const uint8_t *head, size_t count)
 {
-    http2_conn_t *conn = stream->conn;
-    if (weir_bytes_count(&conn->out) >= HTTP2_OUT_BYTES)
+    front_http2_conn_t *conn = stream->conn;
+
+    if (weir_bytes_count(&conn->out) >= FRONT_HTTP2_OUT_BYTES)
         return NGHTTP2_ERR_WOULDBLOCK;
-    char *at = weir_bytes_reserve(&conn->out, HTTP2_FRAME_HEAD_BYTES + count);
-    memcpy(at, head, HTTP2_FRAME_HEAD_BYTES);
-    take(stream, at + HTTP2_FRAME_HEAD_BYTES, count);
-    weir_bytes_grow(&conn->out, HTTP2_FRAME_HEAD_BYTES + count);
-    conn->out_end += HTTP2_FRAME_HEAD_BYTES + count;
+    char *at = weir_bytes_reserve(&conn->out, FRONT_HTTP2_FRAME_HEAD_BYTES + count);
+    memcpy(at, head, FRONT_HTTP2_FRAME_HEAD_BYTES);
+    take(stream, at + FRONT_HTTP2_FRAME_HEAD_BYTES, count);
+    weir_bytes_grow(&conn->out, FRONT_HTTP2_FRAME_HEAD_BYTES + count);
+    conn->out_end += FRONT_HTTP2_FRAME_HEAD_BYTES + count;
     conn->data_sent_at_us = weir_loop_now_us(conn->client.loop);
-    http2_guard_earn(conn, count);
+    front_http2_guard_earn(conn, count);
     if (weir_timer_is_set(&stream->reply_timer))
         set_reply_timer(stream);
     return 0;
@@ -255,21 +270,22 @@ int http2_put_data(http2_stream_t *stream, const uint8_t *head, size_t count)
 
 /* ---- its end ---- */
 
-/** All was said and made into frames. What the client still sends of its request is not wanted. */
-static void begin_ending(http2_stream_t *stream)
+/* All was said and made into frames. What the client still sends of its request is not wanted. */
+static void begin_ending(front_http2_stream_t *stream)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
+
     if (stream->reply.is_ending || !weir_list_is_empty(&stream->end_link))
         return;
     stream->reply.is_ending = true;
     conn->ending_count++;
     weir_list_append(&conn->ending, &stream->end_link);
     if (!stream->body.has_end && !stream->is_closed)
-        http2_leave_unread(conn, stream->id);
-    http2_post_turn(conn);
+        front_http2_leave_unread(conn, stream->id);
+    front_http2_post_turn(conn);
 }
 
-void http2_end_was_sent(http2_stream_t *stream)
+void front_http2_on_end_sent(front_http2_stream_t *stream)
 {
     stream->reply.is_end_sent = true;
     if (weir_timer_is_set(&stream->reply_timer))
@@ -278,29 +294,31 @@ void http2_end_was_sent(http2_stream_t *stream)
         begin_ending(stream);
 }
 
-void http2_half_close(http2_stream_t *stream)
+void front_http2_half_close(front_http2_stream_t *stream)
 {
     stream->reply.is_half_closed = true;
     if (stream->reply.is_deferred && !stream->is_closed) {
         stream->reply.is_deferred = false;
         (void)nghttp2_session_resume_data(stream->conn->session, stream->id);
     }
-    http2_post_turn(stream->conn);
+    front_http2_post_turn(stream->conn);
 }
 
 /* ---- libh2o's side ---- */
 
-bool http2_may_send(const http2_stream_t *stream)
+bool front_http2_may_send(const front_http2_stream_t *stream)
 {
-    const http2_conn_t *conn = stream->conn;
-    return !stream->is_closed && !stream->reply.is_cut && conn->state == HTTP2_OPEN && !conn->must_close &&
-           weir_bytes_count(&stream->reply.held) == 0 && weir_bytes_count(&conn->out) < HTTP2_OUT_BYTES;
+    const front_http2_conn_t *conn = stream->conn;
+
+    return !stream->is_closed && !stream->reply.is_cut && conn->state == FRONT_HTTP2_OPEN && !conn->must_close &&
+           weir_bytes_count(&stream->reply.held) == 0 && weir_bytes_count(&conn->out) < FRONT_HTTP2_OUT_BYTES;
 }
 
-/** What libnghttp2 had no room for is kept. */
-static void keep_rest(http2_stream_t *stream)
+/* What libnghttp2 had no room for is kept. */
+static void keep_rest(front_http2_stream_t *stream)
 {
     size_t count = stream->reply.lent_bytes;
+
     if (count > 0) {
         size_t before = weir_bytes_count(&stream->reply.held);
         char *room = weir_bytes_reserve(&stream->reply.held, count);
@@ -318,8 +336,8 @@ static void keep_rest(http2_stream_t *stream)
     stream->reply.lent_count = stream->reply.lent_at = stream->reply.lent_bytes = 0;
 }
 
-/** Whether the body is as long as was announced, as far as it has come. */
-static bool account(http2_stream_t *stream, size_t bytes, bool is_last)
+/* Whether the body is as long as was announced, as far as it has come. */
+static bool account(front_http2_stream_t *stream, size_t bytes, bool is_last)
 {
     if (stream->reply.is_silent)
         return true;
@@ -333,9 +351,10 @@ static bool account(http2_stream_t *stream, size_t bytes, bool is_last)
     return !is_last || stream->reply.left_bytes == 0;
 }
 
-static void send_pieces(http2_stream_t *stream, const h2o_iovec_t *pieces, size_t count, size_t bytes, bool is_last)
+static void send_pieces(front_http2_stream_t *stream, const h2o_iovec_t *pieces, size_t count, size_t bytes, bool is_last)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
+
     if (!stream->reply.is_silent) {
         stream->reply.lent = pieces;
         stream->reply.lent_count = count;
@@ -350,59 +369,61 @@ static void send_pieces(http2_stream_t *stream, const h2o_iovec_t *pieces, size_
         begin_ending(stream);
         stream->reply.end_at = conn->out_end;
     }
-    http2_make_frames(conn);
+    front_http2_make_frames(conn);
     keep_rest(stream);
     if (is_last && !weir_timer_is_set(&stream->reply_timer))
         set_reply_timer(stream); /* even an end wants a window, if it comes by itself */
 }
 
-static bool is_over(const http2_stream_t *stream)
+static bool is_over(const front_http2_stream_t *stream)
 {
-    return (stream->is_closed && !stream->reply.is_end_sent) || stream->reply.is_cut || stream->conn->state != HTTP2_OPEN;
+    return (stream->is_closed && !stream->reply.is_end_sent) || stream->reply.is_cut || stream->conn->state != FRONT_HTTP2_OPEN;
 }
 
-void http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
+void front_http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state)
 {
-    http2_stream_t *stream = http2_stream_of(req);
-    http2_conn_t *conn = stream->conn;
+    front_http2_stream_t *stream = front_http2_stream_of(req);
+    front_http2_conn_t *conn = stream->conn;
     bool is_last = state == H2O_SEND_STATE_FINAL;
     size_t bytes = 0;
+
     for (size_t i = 0; i < count; i++)
         bytes += pieces[i].len;
     if (is_over(stream))
         return; /* disposed of in the turn */
     if (state == H2O_SEND_STATE_ERROR) {
-        http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+        front_http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     if (!stream->reply.is_head_sent)
         send_head(stream, is_last && bytes == 0);
     if (!account(stream, bytes, is_last)) {
-        http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+        front_http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
         return;
     }
     send_pieces(stream, pieces, count, bytes, is_last);
     if (weir_bytes_count(&conn->out) >= WRITE_BYTES && !conn->is_receiving)
-        http2_write(conn);
+        front_http2_write(conn);
     if (!is_last) {
         stream->reply.must_proceed = stream->front == NULL || !stream->front->is_direct;
-        bool waits = weir_list_is_empty(&stream->wait_link) && (stream->reply.must_proceed || !http2_may_send(stream));
+        bool waits = weir_list_is_empty(&stream->wait_link) && (stream->reply.must_proceed || !front_http2_may_send(stream));
         if (waits)
             weir_list_append(&conn->waiting, &stream->wait_link);
     }
-    http2_post_turn(conn);
+    front_http2_post_turn(conn);
 }
 
 /* ---- heads of which no request comes ---- */
 
-void http2_refuse(http2_stream_t *stream, const weir_fault_t *fault)
+void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
     char page[WEIR_REFUSAL_BYTES], proxy_status[160], status[3], length[20];
     size_t bytes = weir_refusal_page(fault, page), count = 0;
     nghttp2_nv fields[4];
     weir_span_t digits = weir_span_of_u64(bytes, length);
     bool is_head = weir_span_equal(stream->head.method, WEIR_SPAN("HEAD"));
+
     put_status(status, fault->status);
     fields[count++] = OWN_FIELD(":status", status, 3);
     fields[count++] = OWN_FIELD("content-type", "text/plain; charset=utf-8", 25);
@@ -417,5 +438,5 @@ void http2_refuse(http2_stream_t *stream, const weir_fault_t *fault)
     weir_refusal_log(&conn->client, fault, fault->status, is_head ? 0 : bytes);
     submit_head(stream, fields, count, !is_head);
     set_reply_timer(stream);
-    http2_post_turn(conn);
+    front_http2_post_turn(conn);
 }

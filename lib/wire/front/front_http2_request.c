@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/2 with clients: a stream, from its first HEADERS to the request that libh2o gets, and to its end. */
+/* HTTP/2 with clients: a stream, from its first HEADERS to the request that libh2o gets, and to its end. */
 #include "lib/wire/front/front_http2.h"
 
 #include <stdlib.h>
@@ -8,20 +8,21 @@
 
 /* ---- what libh2o asks of the connection ---- */
 
-/** The connection behind a stream's `seen`. */
+/* The connection behind a stream's `seen`. */
 static weir_client_t *client_of(h2o_conn_t *seen)
 {
-    return &WEIR_AROUND(seen, http2_stream_t, seen)->conn->client;
+    return &WEIR_AROUND(seen, front_http2_stream_t, seen)->conn->client;
 }
 
 static h2o_iovec_t stream_id(h2o_req_t *req)
 {
     char digits[20];
-    weir_span_t text = weir_span_of_u64((uint64_t)http2_stream_of(req)->id, digits);
+    weir_span_t text = weir_span_of_u64((uint64_t)front_http2_stream_of(req)->id, digits);
+
     return h2o_strdup(&req->pool, text.base, text.len);
 }
 
-const weir_client_callbacks_t weir_http2_callbacks = {
+const weir_client_callbacks_t front_http2_callbacks = {
     .super =
         {
             .get_sockname = weir_client_sockname,
@@ -34,28 +35,30 @@ const weir_client_callbacks_t weir_http2_callbacks = {
 
 /* ---- life ---- */
 
-void http2_shared_destroy(struct weir_http2_shared **shared)
+void front_http2_shared_destroy(struct front_http2_shared **shared)
 {
-    struct weir_http2_shared *gone = *shared;
+    struct front_http2_shared *gone = *shared;
+
     if (gone == NULL)
         return;
     *shared = NULL;
     weir_spare_empty(&gone->streams);
     nghttp2_session_callbacks_del(gone->callbacks);
     nghttp2_option_del(gone->option);
-    http2_memory_destroy(&gone->memory);
+    front_http2_memory_destroy(&gone->memory);
     free(gone->fields);
     free(gone);
 }
 
-http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id)
+front_http2_stream_t *front_http2_stream_create(front_http2_conn_t *conn, int32_t id)
 {
-    http2_stream_t *stream = weir_spare_take(&conn->client.loop->http2->streams, sizeof(*stream));
+    front_http2_stream_t *stream = weir_spare_take(&conn->client.loop->front_http2->streams, sizeof(*stream));
+
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     stream->seen = conn->client.super;
     stream->context = weir_client_bind(&conn->client, &stream->seen);
     h2o_init_request(&stream->req, &stream->seen, NULL);
-    stream->final.do_send = http2_send;
+    stream->final.do_send = front_http2_send;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
     stream->id = id;
@@ -68,15 +71,16 @@ http2_stream_t *http2_stream_create(http2_conn_t *conn, int32_t id)
     return stream;
 }
 
-void http2_stream_dispose(http2_stream_t *stream)
+void front_http2_stream_dispose(front_http2_stream_t *stream)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
+
     if (!stream->is_closed)
         (void)nghttp2_session_set_stream_user_data(conn->session, stream->id, NULL);
     if (conn->heading == stream)
         conn->heading = NULL;
     weir_timer_cancel(&stream->reply_timer);
-    http2_body_forget(stream);
+    front_http2_body_forget(stream);
     weir_list_remove(&stream->link);
     weir_list_remove(&stream->end_link);
     weir_list_remove(&stream->wait_link);
@@ -88,10 +92,10 @@ void http2_stream_dispose(http2_stream_t *stream)
     weir_bytes_free(&stream->reply.held);
     weir_arena_finish(&stream->arena);
     weir_context_release(stream->context);
-    weir_spare_keep(&conn->client.loop->http2->streams, stream);
+    weir_spare_keep(&conn->client.loop->front_http2->streams, stream);
 }
 
-void http2_stream_is_gone(http2_stream_t *stream, const weir_fault_t *fault)
+void front_http2_stream_on_gone(front_http2_stream_t *stream, const weir_fault_t *fault)
 {
     if (!weir_list_is_empty(&stream->end_link))
         return; /* it is gone already; or its end is on the way, and may still be delivered */
@@ -100,15 +104,15 @@ void http2_stream_is_gone(http2_stream_t *stream, const weir_fault_t *fault)
     weir_list_append(&stream->conn->gone, &stream->end_link);
 }
 
-void http2_stream_cut(http2_stream_t *stream, uint32_t error_code)
+void front_http2_stream_cut(front_http2_stream_t *stream, uint32_t error_code)
 {
     if (stream->reply.is_cut || stream->reply.is_ending)
         return;
     stream->reply.is_cut = true;
     if (!stream->is_closed)
         (void)nghttp2_submit_rst_stream(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, error_code);
-    http2_stream_is_gone(stream, NULL);
-    http2_post_turn(stream->conn);
+    front_http2_stream_on_gone(stream, NULL);
+    front_http2_post_turn(stream->conn);
 }
 
 /* ---- the request ---- */
@@ -118,21 +122,23 @@ static h2o_iovec_t iovec_of(weir_span_t span)
     return h2o_iovec_init(span.base, span.len);
 }
 
-/** An extended CONNECT brings no key, and the backend needs one (RFC 8441 §5.1). */
-static void put_key(http2_stream_t *stream)
+/* An extended CONNECT brings no key, and the backend needs one (RFC 8441 §5.1). */
+static void put_key(front_http2_stream_t *stream)
 {
     const weir_span_t name = WEIR_SPAN("sec-websocket-key");
     uint8_t nonce[WEIR_WEBSOCKET_NONCE_BYTES];
+
     weir_loop_random(stream->conn->client.loop, nonce, sizeof(nonce));
     weir_websocket_make_key(nonce, stream->key);
     weir_headers_put(&stream->head.headers, &stream->arena, name, (weir_span_t){stream->key, sizeof(stream->key)});
 }
 
-static void fill(http2_stream_t *stream)
+static void fill(front_http2_stream_t *stream)
 {
     h2o_req_t *req = &stream->req;
     const weir_http2_head_t *head = &stream->head;
     uint64_t now_ms = h2o_now(stream->conn->client.loop->h2o.loop);
+
     /* Like HTTP/1: not the client's word, but what the connection is */
     req->input.scheme = stream->conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
@@ -144,24 +150,26 @@ static void fill(http2_stream_t *stream)
     weir_front_fill_headers(req, &head->headers);
 }
 
-/** The path's own where a path is known. */
-static uint32_t requests_most(const http2_stream_t *stream)
+/* The path's own where a path is known. */
+static uint32_t requests_most(const front_http2_stream_t *stream)
 {
     const weir_front_t *front = stream->front;
+
     return front != NULL && front->x != NULL ? front->x->plan->max_requests_per_connection
                                              : stream->conn->client.loop->settings->max_requests_per_connection;
 }
 
-void http2_stream_begin(http2_stream_t *stream, bool has_body)
+void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body)
 {
-    http2_conn_t *conn = stream->conn;
+    front_http2_conn_t *conn = stream->conn;
     const weir_head_limits_t *limits = &conn->client.loop->settings->head_limits;
     weir_http2_head_t *head = &stream->head;
     const weir_fault_t *fault = weir_http2_head_finish(head, &stream->arena, limits, has_body, &stream->body.framing);
+
     stream->body.has_end = stream->body.is_done = !has_body;
     conn->requests++;
     if (fault != NULL) {
-        http2_refuse(stream, fault);
+        front_http2_refuse(stream, fault);
         return;
     }
     if (head->protocol.base != NULL)
@@ -171,5 +179,5 @@ void http2_stream_begin(http2_stream_t *stream, bool has_body)
     h2o_process_request(&stream->req);
     uint32_t most = requests_most(stream);
     if (most != 0 && conn->requests >= most)
-        http2_drain(conn);
+        front_http2_drain(conn);
 }

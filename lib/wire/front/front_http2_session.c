@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** HTTP/2 with clients: what libnghttp2 tells, and how it is set up. */
+/* HTTP/2 with clients: what libnghttp2 tells, and how it is set up. */
 #include "lib/wire/front/front_http2.h"
 
 #include <limits.h>
@@ -17,7 +17,7 @@ enum {
     STREAMS_MOST = 1000,
 };
 
-static http2_stream_t *stream_at(nghttp2_session *session, int32_t id)
+static front_http2_stream_t *stream_at(nghttp2_session *session, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(session, id);
 }
@@ -26,12 +26,13 @@ static http2_stream_t *stream_at(nghttp2_session *session, int32_t id)
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
-    if (frame->hd.type != NGHTTP2_HEADERS || conn->state != HTTP2_OPEN)
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+
+    if (frame->hd.type != NGHTTP2_HEADERS || conn->state != FRONT_HTTP2_OPEN)
         return 0;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        stream = http2_stream_create(conn, frame->hd.stream_id);
+        stream = front_http2_stream_create(conn, frame->hd.stream_id);
         (void)nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, stream);
     }
     conn->heading = stream;
@@ -41,6 +42,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 static weir_span_t span_of(nghttp2_rcbuf *buffer)
 {
     nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buffer);
+
     return (weir_span_t){(const char *)bytes.base, bytes.len};
 }
 
@@ -51,23 +53,25 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
                                                       .value_bytes = WEIR_CHUNK_TRAILER_BYTES,
                                                       .count = WEIR_CHUNK_TRAILER_COUNT,
                                                       .total_bytes = WEIR_CHUNK_TRAILER_BYTES};
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = conn->heading;
-    if (stream == NULL || conn->state != HTTP2_OPEN)
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = conn->heading;
+
+    if (stream == NULL || conn->state != FRONT_HTTP2_OPEN)
         return 0;
     bool is_trailer = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
     weir_http2_head_add(is_trailer ? &stream->trailer : &stream->head, &stream->arena,
                         is_trailer ? &trailer_limits : &conn->client.loop->settings->head_limits, span_of(name),
                         span_of(value));
-    return http2_guard_field(conn, stream) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return front_http2_guard_field(conn, stream) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/** libnghttp2 would leave the field out: we leave out the request. */
+/* libnghttp2 would leave the field out: we leave out the request. */
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                              uint8_t flags, void *user)
 {
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = conn->heading;
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = conn->heading;
+
     if (stream == NULL)
         return 0;
     weir_http2_head_t *head = frame->headers.cat != NGHTTP2_HCAT_REQUEST ? &stream->trailer : &stream->head;
@@ -75,50 +79,52 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
         head->fault = &weir_fault_bad_header;
     head->total_bytes += span_of(name).len + span_of(value).len;
     head->count++;
-    return http2_guard_field(conn, stream) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return front_http2_guard_field(conn, stream) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-static void on_headers(http2_conn_t *conn, const nghttp2_frame *frame)
+static void on_headers(front_http2_conn_t *conn, const nghttp2_frame *frame)
 {
-    http2_stream_t *stream = conn->heading;
+    front_http2_stream_t *stream = conn->heading;
     bool has_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
     conn->heading = NULL;
     if (stream == NULL)
         return;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        http2_stream_begin(stream, !has_end);
+        front_http2_stream_begin(stream, !has_end);
     else if (stream->trailer.fault != NULL)
-        http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
+        front_http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
     else if (has_end)
-        http2_body_end(stream);
+        front_http2_body_end(stream);
 }
 
 /* ---- frames ---- */
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    http2_conn_t *conn = user;
-    if (conn->state != HTTP2_OPEN)
+    front_http2_conn_t *conn = user;
+
+    if (conn->state != FRONT_HTTP2_OPEN)
         return 0;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
         on_headers(conn, frame);
         break;
     case NGHTTP2_DATA: {
-        http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+        front_http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
         if (stream != NULL && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-            http2_body_end(stream);
+            front_http2_body_end(stream);
         break;
     }
     case NGHTTP2_RST_STREAM: {
-        http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+        front_http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
         if (stream != NULL && stream->fault == NULL)
             stream->fault = &weir_fault_client_closed;
         break;
     }
     case NGHTTP2_PING:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
-            http2_ping_was_answered(conn, frame->ping.opaque_data);
+            front_http2_on_ping_answered(conn, frame->ping.opaque_data);
         break;
     default: /* libnghttp2's own business */
         break;
@@ -126,11 +132,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/** The client broke a rule: libnghttp2 resets the stream, or ends the connection. */
+/* The client broke a rule: libnghttp2 resets the stream, or ends the connection. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+
     if (stream != NULL && stream->fault == NULL) {
         stream->fault = &weir_fault_http2_stream_error;
         if (!stream->is_begun) /* no request will tell of it */
@@ -143,23 +150,25 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t count, void *user)
 {
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = stream_at(session, id);
-    if (stream == NULL || conn->state != HTTP2_OPEN)
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = stream_at(session, id);
+
+    if (stream == NULL || conn->state != FRONT_HTTP2_OPEN)
         (void)nghttp2_session_consume_connection(session, count);
     else
-        http2_body_data(stream, (weir_span_t){(const char *)bytes, count});
+        front_http2_body_data(stream, (weir_span_t){(const char *)bytes, count});
     return 0;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *user)
 {
-    http2_conn_t *conn = user;
-    http2_stream_t *stream = stream_at(session, id);
+    front_http2_conn_t *conn = user;
+    front_http2_stream_t *stream = stream_at(session, id);
+
     if (stream == NULL)
         return 0;
-    if (conn->client.loop->http2->gathered.stream == stream)
-        http2_body_hand_over(conn, false);
+    if (conn->client.loop->front_http2->gathered.stream == stream)
+        front_http2_body_hand_over(conn, false);
     stream->is_closed = true;
     if (conn->heading == stream)
         conn->heading = NULL;
@@ -168,29 +177,30 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error_
         return 0; /* both sides have said all */
     /* Not the client's RST_STREAM: libnghttp2 has sent one, because of what the client did */
     bool is_provoked = error_code != NGHTTP2_NO_ERROR && !stream->reply.is_cut;
-    http2_stream_is_gone(stream, is_provoked ? &weir_fault_http2_stream_error : NULL);
-    http2_post_turn(conn);
+    front_http2_stream_on_gone(stream, is_provoked ? &weir_fault_http2_stream_error : NULL);
+    front_http2_post_turn(conn);
     return 0;
 }
 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    http2_conn_t *conn = user;
+    front_http2_conn_t *conn = user;
     bool has_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
-        http2_stream_t *stream = has_end ? stream_at(session, frame->hd.stream_id) : NULL;
+        front_http2_stream_t *stream = has_end ? stream_at(session, frame->hd.stream_id) : NULL;
         if (stream != NULL)
-            http2_end_was_sent(stream);
+            front_http2_on_end_sent(stream);
         break;
     }
     case NGHTTP2_RST_STREAM:
-        http2_guard_reset_sent(conn, frame->rst_stream.error_code);
+        front_http2_guard_reset_sent(conn, frame->rst_stream.error_code);
         break;
     case NGHTTP2_GOAWAY:
         if (frame->goaway.error_code != NGHTTP2_NO_ERROR)
-            http2_is_ended(conn, frame->goaway.error_code);
+            front_http2_on_ended(conn, frame->goaway.error_code);
         break;
     default:
         break;
@@ -198,23 +208,25 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/** A response's head that cannot be said in HTTP/2. */
+/* A response's head that cannot be said in HTTP/2. */
 static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
-    http2_stream_t *stream = frame->hd.type == NGHTTP2_HEADERS ? stream_at(session, frame->hd.stream_id) : NULL;
+    front_http2_stream_t *stream = frame->hd.type == NGHTTP2_HEADERS ? stream_at(session, frame->hd.stream_id) : NULL;
+
     if (stream == NULL || stream->is_closed)
         return 0;
     if (stream->fault == NULL && !stream->reply.is_cut)
         stream->fault = &weir_fault_backend_header_length;
-    http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
+    front_http2_stream_cut(stream, NGHTTP2_INTERNAL_ERROR);
     return 0;
 }
 
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t count,
                      nghttp2_data_source *source, void *user)
 {
-    http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
-    return stream != NULL ? http2_put_data(stream, head, count) : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    front_http2_stream_t *stream = stream_at(session, frame->hd.stream_id);
+
+    return stream != NULL ? front_http2_put_data(stream, head, count) : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 /* ---- set-up ---- */
@@ -222,6 +234,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 static nghttp2_session_callbacks *make_callbacks(void)
 {
     nghttp2_session_callbacks *callbacks;
+
     WEIR_MUST(nghttp2_session_callbacks_new(&callbacks) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
@@ -239,6 +252,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 static nghttp2_option *make_option(const weir_server_settings_t *settings)
 {
     nghttp2_option *option;
+
     WEIR_MUST(nghttp2_option_new(&option) == 0);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
@@ -249,16 +263,17 @@ static nghttp2_option *make_option(const weir_server_settings_t *settings)
     return option;
 }
 
-struct weir_http2_shared *http2_shared_create(weir_loop_t *loop)
+struct front_http2_shared *front_http2_shared_create(weir_loop_t *loop)
 {
-    struct weir_http2_shared *shared = calloc(1, sizeof(*shared));
+    struct front_http2_shared *shared = calloc(1, sizeof(*shared));
+
     WEIR_MUST(shared != NULL);
     shared->callbacks = make_callbacks();
-    shared->memory = http2_memory_create();
+    shared->memory = front_http2_memory_create();
     return shared;
 }
 
-void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settings_t *settings)
+void front_http2_shared_use(struct front_http2_shared *shared, const weir_server_settings_t *settings)
 {
     nghttp2_option_del(shared->option);
     shared->option = make_option(settings);
@@ -267,25 +282,27 @@ void http2_shared_use(struct weir_http2_shared *shared, const weir_server_settin
 static uint32_t streams_most(const weir_server_settings_t *settings)
 {
     size_t most = settings->globalconf->http2.max_concurrent_requests_per_connection;
+
     return most < STREAMS_MOST ? (uint32_t)most : STREAMS_MOST;
 }
 
-nghttp2_session *http2_session_create(http2_conn_t *conn)
+nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
 {
     const weir_server_settings_t *settings = conn->client.loop->settings;
-    struct weir_http2_shared *shared = conn->client.loop->http2;
+    struct front_http2_shared *shared = conn->client.loop->front_http2;
     size_t head_bytes = settings->head_limits.total_bytes;
     const nghttp2_settings_entry entries[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_most(settings)},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, FRONT_HTTP2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_bytes < UINT32_MAX ? (uint32_t)head_bytes : UINT32_MAX},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     nghttp2_session *session;
+
     WEIR_MUST(nghttp2_session_server_new3(&session, shared->callbacks, conn, shared->option,
-                                          http2_memory_functions(shared->memory)) == 0);
+                                          front_http2_memory_functions(shared->memory)) == 0);
     WEIR_MUST(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries, sizeof(entries) / sizeof(entries[0])) == 0);
-    WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONNECTION_WINDOW) == 0);
+    WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, FRONT_HTTP2_CONNECTION_WINDOW) == 0);
     return session;
 }

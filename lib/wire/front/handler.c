@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Weir inside libh2o: from an h2o request to an exchange, and the gate for handlers that want a body whole. */
+/* Weir inside libh2o: from an h2o request to an exchange, and the gate for handlers that want a body whole. */
 #include "lib/wire/front/handler.h"
 
 #include <stdlib.h>
@@ -11,12 +11,12 @@
 #include "lib/wire/front/front_http1.h"
 #include "lib/wire/front/front_http2.h"
 
-/** The front a libh2o connection belongs to. */
+/* The front a libh2o connection belongs to. */
 static const weir_front_ops_t *ops_of(const h2o_conn_t *conn)
 {
-    if (conn->callbacks == &weir_http2_callbacks.super)
-        return &weir_http2_ops;
-    return conn->callbacks == &weir_http1_callbacks.super ? &weir_http1_ops : &weir_foreign_ops;
+    if (conn->callbacks == &front_http2_callbacks.super)
+        return &front_http2_ops;
+    return conn->callbacks == &front_http1_callbacks.super ? &front_http1_ops : &front_foreign_ops;
 }
 
 static weir_span_t span_of(h2o_iovec_t bytes)
@@ -27,15 +27,17 @@ static weir_span_t span_of(h2o_iovec_t bytes)
 static weir_span_t lower_copy(weir_arena_t *arena, weir_span_t text)
 {
     char *copy = weir_arena_alloc(arena, text.len + 1);
+
     weir_lower_bytes(copy, text.base, text.len);
     copy[text.len] = '\0';
     return (weir_span_t){copy, text.len};
 }
 
-/** Where the bytes as sent go on behind the path that libh2o has found in their normal form. */
+/* Where the bytes as sent go on behind the path that libh2o has found in their normal form. */
 static size_t below_at(const h2o_req_t *req)
 {
     size_t at = req->pathconf->path.len;
+
     if (req->norm_indexes != NULL && at > 1)
         at = req->norm_indexes[at - 1];
     if (req->path.base[0] != '/' && at == 1)
@@ -43,10 +45,11 @@ static size_t below_at(const h2o_req_t *req)
     return at < req->path.len ? at : req->path.len;
 }
 
-/** The fields in one piece of the exchange's arena: it may outlive the h2o request. */
+/* The fields in one piece of the exchange's arena: it may outlive the h2o request. */
 static void copy_headers(weir_exchange_t *x, const weir_headers_t *from)
 {
     size_t size = 1;
+
     for (size_t i = 0; i < from->count; i++)
         size += from->at[i].name.len + from->at[i].value.len;
     char *at = weir_arena_alloc(&x->arena, size);
@@ -67,6 +70,7 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
 {
     weir_request_t *request = &x->request;
     weir_span_t host = {0};
+
     request->method = weir_arena_copy(&x->arena, span_of(req->method));
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
     size_t below = below_at(req);
@@ -91,8 +95,9 @@ int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_
 {
     const weir_front_ops_t *ops = ops_of(req->conn);
     weir_loop_t *loop = context->loop;
-    if (ops == &weir_foreign_ops)
-        weir_foreign_begin(req);
+
+    if (ops == &front_foreign_ops)
+        front_foreign_begin(req);
     weir_exchange_t *x = weir_exchange_create(self->plan, loop);
     x->context = weir_context_hold(context);
     fill_request(x, req, ops);
@@ -111,6 +116,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
 void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan)
 {
     weir_handler_t *self = (weir_handler_t *)(void *)h2o_create_handler(path, sizeof(*self));
+
     self->super.on_req = on_req;
     self->plan = plan;
 }
@@ -122,7 +128,7 @@ typedef struct weir_gate {
     size_t limit_bytes;
 } weir_gate_t;
 
-/** A body on its way to being whole; lives in the request's pool. */
+/* A body on its way to being whole; lives in the request's pool. */
 typedef struct gate_wait {
     weir_body_sink_t sink;
     weir_gate_t *gate;
@@ -135,6 +141,7 @@ typedef struct gate_wait {
 static void on_gate_end(h2o_timeout_entry_t *entry)
 {
     gate_wait_t *wait = WEIR_AROUND(entry, gate_wait_t, end);
+
     if (wait->fault == &weir_fault_body_too_large)
         h2o_send_error_generic(wait->req, 413, "Request Entity Too Large", "request entity is too large",
                                H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
@@ -155,6 +162,7 @@ static void end_gate(gate_wait_t *wait, const weir_fault_t *fault)
 static void on_gate_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
 {
     gate_wait_t *wait = WEIR_AROUND(sink, gate_wait_t, sink);
+
     for (size_t i = 0; i < count; i++) {
         if (pieces[i].len > wait->gate->limit_bytes - wait->body->size) {
             ops_of(wait->req->conn)->body_close(wait->req);
@@ -178,6 +186,7 @@ static void on_gate_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
 static void dispose_wait(void *memory)
 {
     gate_wait_t *wait = memory;
+
     h2o_timeout_unlink(&wait->end);
     h2o_buffer_dispose(&wait->body);
 }
@@ -186,7 +195,8 @@ static int on_gate(h2o_handler_t *super, h2o_req_t *req)
 {
     weir_gate_t *gate = (weir_gate_t *)(void *)super;
     const weir_front_ops_t *ops = ops_of(req->conn);
-    if (ops == &weir_foreign_ops)
+
+    if (ops == &front_foreign_ops)
         return -1; /* libh2o's own fronts have it whole */
     weir_framing_t framing = ops->framing(req);
     if (framing.kind == WEIR_FRAMING_NONE || req->entity.base != NULL || ops->is_body_touched(req))
@@ -212,6 +222,7 @@ void weir_gate_put_first(h2o_pathconf_t *path, size_t limit_bytes)
 {
     weir_gate_t *gate = (weir_gate_t *)(void *)h2o_create_handler(path, sizeof(*gate));
     h2o_handler_t **first = path->handlers.entries; /* libh2o has appended it */
+
     gate->super.on_req = on_gate;
     gate->limit_bytes = limit_bytes;
     memmove(first + 1, first, (path->handlers.size - 1) * sizeof(first[0]));

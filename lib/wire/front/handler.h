@@ -14,12 +14,15 @@ typedef struct weir_handler {
 /** Registers the handler that turns each request on `path` into an exchange walking `plan`, which outlives the globalconf. */
 void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan);
 
-/** For handlers of others that begin with a weir_handler_t: makes the exchange and begins its walk, in this configuration. Returns 0. */
+/**
+ * For handlers of others that begin with a weir_handler_t: makes the exchange and begins its walk, in this configuration.
+ * Returns 0.
+ */
 int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context);
 
 /**
- * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put before
- * those that are there. For every path without weir.router; limit_bytes beyond which the answer is 413.
+ * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put
+ * before those that are there. For every path without weir.router; limit_bytes beyond which the answer is 413.
  */
 void weir_gate_put_first(h2o_pathconf_t *path, size_t limit_bytes);
 

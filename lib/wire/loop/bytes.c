@@ -55,6 +55,7 @@ static void move_to_front(weir_bytes_t *queue)
 static size_t capacity_for(size_t count)
 {
     size_t capacity = FIRST_CAPACITY;
+
     while (capacity < count && capacity <= COPY_BYTES)
         capacity *= 2;
     if (capacity >= count)
@@ -68,6 +69,7 @@ static size_t capacity_for(size_t count)
 static void enlarge(weir_bytes_t *queue, size_t count)
 {
     weir_bytes_t larger = {.end = queue->end, .capacity = capacity_for(count)};
+
     larger.base = larger.capacity == WEIR_BLOCK_BYTES ? weir_block_take() : malloc(larger.capacity);
     WEIR_MUST(larger.base != NULL);
     if (queue->end > 0)

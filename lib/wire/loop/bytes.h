@@ -52,8 +52,8 @@ char *weir_block_take(void);
 void weir_block_give(char *block);
 
 /**
- * Adds `bytes`, which lie in the block `*scratch`, to an empty queue: few are copied; for many the queue takes the block itself and
- * *scratch becomes another one.
+ * Adds `bytes`, which lie in the block `*scratch`, to an empty queue: few are copied; for many the queue takes the block itself
+ * and *scratch becomes another one.
  */
 void weir_bytes_keep(weir_bytes_t *queue, char **scratch, weir_span_t bytes);
 

@@ -21,7 +21,7 @@ void weir_generation_finish(weir_generation_t *generation)
     free(generation->contexts);
 }
 
-/** Timeouts of libh2o's own fronts, which are never reached. Its loop looks at each list in each turn, for each generation. */
+/* Timeouts of libh2o's own fronts, which are never reached. Its loop looks at each list in each turn, for each generation. */
 static void for_each_idle_timeout(h2o_context_t *h2o, void (*what)(h2o_context_t *h2o, h2o_timeout_t *timeout))
 {
     what(h2o, &h2o->handshake_timeout);
@@ -43,6 +43,7 @@ static void put_back(h2o_context_t *h2o, h2o_timeout_t *timeout)
 void weir_context_create(weir_generation_t *generation, weir_loop_t *loop, unsigned index)
 {
     weir_context_t *context = calloc(1, sizeof(*context));
+
     WEIR_MUST(context != NULL && generation->contexts[index] == NULL);
     context->h2o = &context->own;
     h2o_context_init(context->h2o, loop->h2o.loop, generation->settings->globalconf);
@@ -61,10 +62,13 @@ void weir_context_create(weir_generation_t *generation, weir_loop_t *loop, unsig
 void weir_context_dispose(weir_generation_t *generation, unsigned index)
 {
     weir_context_t *context = generation->contexts[index];
+
     if (context == NULL)
         return;
     generation->contexts[index] = NULL;
-    /* What libh2o's status handlers have told each other for a request that has gone is taken before nobody is there to take it */
+    /*
+     * What libh2o's status handlers have told each other for a request that has gone is taken before nobody is there to take it
+     */
     (void)h2o_evloop_run(context->loop->h2o.loop, 0);
     h2o_multithread_queue_t *queue = context->h2o->queue;
     for_each_idle_timeout(context->h2o, put_back);

@@ -4,7 +4,8 @@
 /**
  * @file  A configuration in use. Each reload makes another; requests finish with the one they began with.
  *
- * A generation has one context a loop: libh2o's, and how many on that loop still hold it. The newest is held by the loop itself.
+ * A generation has one context a loop: libh2o's, and how many on that loop still hold it. The newest is held by the loop
+ * itself.
  *
  *   created on every loop ─► newest ─► retired ─last holder gone, on every loop─► unused ─► disposed of
  *

@@ -12,10 +12,11 @@ void weir_keeper_init(weir_keeper_t *keeper)
     weir_list_init(&keeper->jobs);
 }
 
-/** NULL when it is time to end. */
+/* NULL when it is time to end. */
 static weir_job_t *next_job(weir_keeper_t *keeper)
 {
     weir_job_t *job = NULL;
+
     pthread_mutex_lock(&keeper->lock);
     while (weir_list_is_empty(&keeper->jobs) && !keeper->is_stopping)
         pthread_cond_wait(&keeper->wake, &keeper->lock);
@@ -30,6 +31,7 @@ static weir_job_t *next_job(weir_keeper_t *keeper)
 static void *run(void *arg)
 {
     weir_job_t *job;
+
     while ((job = next_job(arg)) != NULL)
         job->run(job);
     weir_loop_forget_thread();

@@ -53,6 +53,7 @@ static uint64_t now_ms(const weir_loop_t *loop)
 static weir_timer_list_t *add_list(weir_loop_t *loop)
 {
     size_t count = loop->timer_list_count + 1;
+
     loop->timer_lists = realloc(loop->timer_lists, count * sizeof(loop->timer_lists[0]));
     weir_timer_list_t *list = malloc(sizeof(*list));
     WEIR_MUST(loop->timer_lists != NULL && list != NULL);
@@ -61,10 +62,11 @@ static weir_timer_list_t *add_list(weir_loop_t *loop)
     return list;
 }
 
-/** Delays come from the configuration, so that lists are few. Those that a reload has emptied are used again. */
+/* Delays come from the configuration, so that lists are few. Those that a reload has emptied are used again. */
 static weir_timer_list_t *list_for(weir_loop_t *loop, uint32_t delay_ms)
 {
     weir_timer_list_t *empty = NULL;
+
     for (size_t i = 0; i < loop->timer_list_count; i++) {
         weir_timer_list_t *list = loop->timer_lists[i];
         if (list->delay_ms == delay_ms)
@@ -115,7 +117,7 @@ static void run_timers(weir_loop_t *loop)
     }
 }
 
-/** How long the loop may sleep; at most a second, so that no wake-up can be missed for long. */
+/* How long the loop may sleep; at most a second, so that no wake-up can be missed for long. */
 static int32_t sleep_ms(const weir_loop_t *loop)
 {
     if (!weir_list_is_empty(&loop->letters))
@@ -150,7 +152,7 @@ void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
         h2o_multithread_send_message(&loop->waker, loop->on_wish != NULL ? &loop->wake : NULL);
 }
 
-/** Moves all of `from`, which is emptied, behind the last of `to`. */
+/* Moves all of `from`, which is emptied, behind the last of `to`. */
 static void move_all(weir_list_t *to, weir_list_t *from)
 {
     while (!weir_list_is_empty(from)) {
@@ -170,16 +172,17 @@ static void take_mailbox(weir_loop_t *loop)
     pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
-/** Called only if an application turns the loop. Ours takes the mailbox in each turn, and a wake-up carries no message. */
+/* Called only if an application turns the loop. Ours takes the mailbox in each turn, and a wake-up carries no message. */
 static void on_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     weir_loop_t *loop = WEIR_AROUND(receiver, weir_loop_t, waker);
+
     h2o_linklist_unlink(&loop->wake.link);
     take_mailbox(loop);
     loop->on_wish(loop);
 }
 
-/** Letters post letters: a few rounds save a turn of the loop for each, but sockets must not starve. */
+/* Letters post letters: a few rounds save a turn of the loop for each, but sockets must not starve. */
 static void open_letters(weir_loop_t *loop)
 {
     for (int round = 0; round < LETTER_ROUNDS && !weir_list_is_empty(&loop->letters); round++) {
@@ -210,7 +213,7 @@ void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count)
 
 /* ---- life ---- */
 
-/** libh2o keeps memory for reuse per thread, and forgets it when the thread ends. */
+/* libh2o keeps memory for reuse per thread, and forgets it when the thread ends. */
 static void forget_h2o_memory(void)
 {
     struct chunk {
@@ -239,6 +242,7 @@ static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *que
                               const weir_loop_parts_t *parts)
 {
     weir_loop_t *loop = calloc(1, sizeof(*loop));
+
     WEIR_MUST(loop != NULL);
     loop->thread = pthread_self();
     loop->server = server;
@@ -268,6 +272,7 @@ static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *que
 weir_loop_t *weir_loop_create(struct weir_server *server, const weir_loop_parts_t *parts)
 {
     h2o_evloop_t *evloop = h2o_evloop_create();
+
     return create_on(evloop, h2o_multithread_create_queue(evloop), server, parts);
 }
 
@@ -275,6 +280,7 @@ weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server,
                                  void (*on_wish)(weir_loop_t *loop))
 {
     weir_loop_t *loop = create_on(h2o->loop, h2o->queue, server, parts);
+
     loop->on_wish = on_wish;
     current = loop;
     return loop;
@@ -293,6 +299,7 @@ void weir_loop_use(weir_loop_t *loop, struct weir_context *context)
 {
     struct weir_context *before = loop->context;
     size_t count = context->settings->head_limits.count + 1;
+
     loop->context = context;
     loop->settings = context->settings;
     if (count > loop->request_header_capacity) {
@@ -304,7 +311,7 @@ void weir_loop_use(weir_loop_t *loop, struct weir_context *context)
     weir_context_release(before);
 }
 
-/** Else libh2o serves stale files (libh2o notes 1.3). */
+/* Else libh2o serves stale files: clearing its cache of open files is left to the program around it. */
 static void clear_file_caches(weir_loop_t *loop)
 {
     for (weir_list_t *node = loop->contexts.next; node != &loop->contexts; node = node->next)
@@ -314,6 +321,7 @@ static void clear_file_caches(weir_loop_t *loop)
 void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 {
     int32_t wait_ms = sleep_ms(loop);
+
     current = loop;
     loop->turns++;
     /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
@@ -341,6 +349,7 @@ static _Atomic(weir_loop_t *) left_behind; /* so that they are not lost, only ke
 void weir_loop_leave(weir_loop_t **loop)
 {
     weir_loop_t *left = *loop;
+
     *loop = NULL;
     left->next_left = atomic_load(&left_behind);
     while (!atomic_compare_exchange_weak(&left_behind, &left->next_left, left))
@@ -370,6 +379,7 @@ void weir_loop_settle(weir_loop_t *loop)
 void weir_loop_destroy(weir_loop_t **loop)
 {
     weir_loop_t *gone = *loop;
+
     if (gone == NULL)
         return;
     *loop = NULL;
@@ -379,7 +389,7 @@ void weir_loop_destroy(weir_loop_t **loop)
     if (gone->on_wish == NULL)
         destroy_h2o(gone);
     pthread_mutex_destroy(&gone->mailbox_lock);
-    weir_spare_empty(&gone->http1_streams);
+    weir_spare_empty(&gone->front_http1_streams);
     gone->parts->close(gone);
     weir_block_give(gone->scratch);
     for (size_t i = 0; i < gone->timer_list_count; i++)

@@ -18,7 +18,7 @@
 
 enum {
     WEIR_READ_BYTES = 65536,    /* most bytes one read takes, and most held per direction      */
-    WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start (spec h.3) */
+    WEIR_COLLECT_BYTES = 65536, /* responses up to this length are collected before they start */
     WEIR_RANDOM_BYTES = 4096,
 };
 
@@ -75,7 +75,7 @@ struct weir_loop {
     } handshakes;
 
     weir_list_t connections; /* of clients; of every front */
-    weir_list_t starts;      /* connections on their way to a front: proxy_protocol.c's */
+    weir_list_t starts;      /* connections on their way to a front: door/start.c's */
     size_t connection_count;
     bool is_draining;
     bool is_cut; /* whatever is left is closed: the drain took too long */
@@ -84,12 +84,12 @@ struct weir_loop {
 
     const weir_loop_parts_t *parts;
     struct weir_back_pool *pool;
-    struct weir_http2_pool *back_http2; /* connections to backends */
+    struct back_http2_pool *back_http2; /* connections to backends */
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
 
-    struct weir_http2_shared *http2;
-    weir_spare_t http1_streams;
+    struct front_http2_shared *front_http2;
+    weir_spare_t front_http1_streams;
     char *scratch; /* a block (bytes.h), for one read at a time */
     char *head;    /* for one response head at a time           */
     size_t head_capacity;
@@ -107,8 +107,8 @@ enum { WEIR_RESPONSE_HEADERS = 1001 };
 weir_loop_t *weir_loop_create(struct weir_server *server, const weir_loop_parts_t *parts);
 
 /**
- * Makes a loop in an application's, which turns it: on_wish is called, on the loop's thread, whenever weir_loop_attend() is to be called
- * soon. On that thread.
+ * Makes a loop in an application's, which turns it: on_wish is called, on the loop's thread, whenever weir_loop_attend() is to
+ * be called soon. On that thread.
  */
 weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server, const weir_loop_parts_t *parts,
                                  void (*on_wish)(weir_loop_t *loop));
@@ -116,7 +116,10 @@ weir_loop_t *weir_loop_create_in(h2o_context_t *h2o, struct weir_server *server,
 /** Opens letters and runs timers. Returns in how many milliseconds it wants to be called again at the latest. */
 int32_t weir_loop_attend(weir_loop_t *loop);
 
-/** Makes `context`, which is held for it, the newest configuration; lets go of the one before. On the loop's thread, between events. */
+/**
+ * Makes `context`, which is held for it, the newest configuration; lets go of the one before. On the loop's thread, between
+ * events.
+ */
 void weir_loop_use(weir_loop_t *loop, struct weir_context *context);
 
 /** One turn: sockets (waiting for them at most `most_ms`), mailbox, letters, timers. */
@@ -131,18 +134,21 @@ void weir_loop_stop(weir_loop_t *loop);
 /** Reads the clock: everything until the next event happens at this instant. Called where an event comes in. */
 void weir_loop_tick(weir_loop_t *loop);
 
-/** Takes what is still under way to a loop that has stopped, once, and lets go of backends and names. Before its contexts are disposed of. */
+/**
+ * Takes what is still under way to a loop that has stopped, once, and lets go of backends and names. Before its contexts are
+ * disposed of.
+ */
 void weir_loop_settle(weir_loop_t *loop);
 
 /**
- * Frees a settled loop and nulls the pointer. No connection, exchange, timer or configuration may be left. On its thread, or on any
- * other once that has ended.
+ * Frees a settled loop and nulls the pointer. No connection, exchange, timer or configuration may be left. On its thread, or on
+ * any other once that has ended.
  */
 void weir_loop_destroy(weir_loop_t **loop);
 
 /**
- * In its place at the end of the process, while an exchange still waits for its router: the answer may come from a thread of the
- * router's at any time, and is posted here. The loop is never freed, and does not run again.
+ * In its place at the end of the process, while an exchange still waits for its router: the answer may come from a thread of
+ * the router's at any time, and is posted here. The loop is never freed, and does not run again.
  */
 void weir_loop_leave(weir_loop_t **loop);
 

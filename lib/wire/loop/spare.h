@@ -24,6 +24,7 @@ typedef struct weir_spare {
 static inline void *weir_spare_take(weir_spare_t *spare, size_t size)
 {
     void **taken = spare->first;
+
     if (taken == NULL) {
         taken = malloc(size);
         WEIR_MUST(taken != NULL);

@@ -2,11 +2,11 @@
 #ifndef WEIR_WIRE_FRONT_H
 #define WEIR_WIRE_FRONT_H
 /**
- * @file  The client's side of one exchange, inside lib/wire: what the pump may ask of any front.
+ * @file  The client's side of one exchange, inside lib/wire: what the relay may ask of any front.
  *
  * A front (HTTP/1, HTTP/2) makes an h2o_req_t and has room for a weir_front_t beside it. Responses
- * go out through h2o_start_response() and h2o_send(), so that libh2o's filters and loggers see them; what libh2o has no words for
- * (request bodies as they come, interim responses, tunnels) goes through front_ops.
+ * go out through h2o_start_response() and h2o_send(), so that libh2o's filters and loggers see them; what libh2o has no words
+ * for (request bodies as they come, interim responses, tunnels) goes through front_ops.
  *
  * LIFETIME Until the h2o request is disposed of; from then on x->front is NULL.
  * RULE     No call from the walk may dispose of the request on the walk's stack: fronts end requests from the loop.
@@ -23,19 +23,22 @@ typedef struct weir_body_sink {
     /** The body will not be completed: client_closed, client_timeout, client_bad_chunk. Once, then nothing more. */
     void (*on_fault)(struct weir_body_sink *sink, const weir_fault_t *fault);
     /**
-     * Optional. Moves at most `left_bytes` out of the readable `fd` without copying (splice). How many, WEIR_SOCK_END, _BLOCKED, _BROKEN, or
-     * WEIR_SINK_COPIES: read them and call on_data.
+     * Optional. Moves at most `left_bytes` out of the readable `fd` without copying (splice). How many, WEIR_SOCK_END,
+     * _BLOCKED, _BROKEN, or WEIR_SINK_COPIES: read them and call on_data.
      */
     ssize_t (*move)(struct weir_body_sink *sink, int fd, uint64_t left_bytes);
 } weir_body_sink_t;
 
 enum { WEIR_SINK_COPIES = -3 };
 
-/** What differs between fronts; those that cannot do something have NULL where it says so. Every function is called from the loop's thread with a request of that front. */
+/**
+ * What differs between fronts; those that cannot do something have NULL where it says so. Every function is called from the
+ * loop's thread with a request of that front.
+ */
 typedef struct weir_front_ops {
     /**
-     * Only for fronts of libh2o's own, which frame the response by themselves, write Date and Server, and take one piece at a time:
-     * sends what lives until they proceed. Then proceed is called; true if there is nothing more to be done.
+     * Only for fronts of libh2o's own, which frame the response by themselves, write Date and Server, and take one piece at a
+     * time: sends what lives until they proceed. Then proceed is called; true if there is nothing more to be done.
      */
     void (*foreign_send)(h2o_req_t *req, h2o_iovec_t piece, bool is_last);
     bool (*foreign_proceed)(h2o_req_t *req);
@@ -72,8 +75,8 @@ typedef struct weir_front_ops {
     const weir_fault_t *(*why_gone)(h2o_req_t *req);
 
     /**
-     * From now on the body is whatever the client sends, and the response is what it gets. Before the 101 is sent, whose headers are
-     * `answer`. A fault if they do not answer what the front has asked in the client's place.
+     * From now on the body is whatever the client sends, and the response is what it gets. Before the 101 is sent, whose
+     * headers are `answer`. A fault if they do not answer what the front has asked in the client's place.
      */
     const weir_fault_t *(*start_tunnel)(h2o_req_t *req, const weir_headers_t *answer);
     /** Ends the direction towards the client once all that was sent is out; the other goes on. Tunnels only. */
@@ -88,7 +91,7 @@ typedef struct weir_front_ops {
     void (*sink_await)(h2o_req_t *req);
 } weir_front_ops_t;
 
-struct weir_relay;
+struct relay;
 
 struct weir_front {
     h2o_generator_t generator; /* first: h2o hands it back */
@@ -103,20 +106,25 @@ struct weir_front {
     bool is_stopped;                  /* libh2o took the response over (an error document)        */
     weir_headers_t trailers;          /* behind a body we chunk; set before the last piece */
     char *held;                       /* not direct: bytes lent to libh2o's filters until they proceed */
-    struct weir_relay *relay;         /* moves the response, or NULL                      */
+    struct relay *relay;              /* moves the response, or NULL                      */
     void (*then)(weir_exchange_t *x); /* a reply waits for its delivery, or NULL  */
 };
 
 /** The request has been disposed of: its response has reached the client, or the client is gone. Called once by the front. */
 void weir_front_on_disposed(weir_front_t *front);
 
-/** Ends the exchange before the request, which stays libh2o's with what it was given: why_gone() says why. Harmless if it has ended. */
+/**
+ * Ends the exchange before the request, which stays libh2o's with what it was given: why_gone() says why. Harmless if it has
+ * ended.
+ */
 void weir_front_let_go(weir_front_t *front);
 
 /** Makes req's front serve `x` and sets x->front. */
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops);
 
-/** Tells libh2o a request's fields, but for those it has a place of their own for. `headers` must live as long as the request. */
+/**
+ * Tells libh2o a request's fields, but for those it has a place of their own for. `headers` must live as long as the request.
+ */
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers);
 
 /** Fills req->res from `head`; nothing is sent yet. Before the first send it may be done again. */
@@ -130,8 +138,8 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head);
 bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, bool is_last);
 
 /**
- * The value of the Transfer-Encoding field by which we tell libh2o's chunked filter to keep out and the front's final ostream to frame
- * the body itself; compared by address.
+ * The value of the Transfer-Encoding field by which we tell libh2o's chunked filter to keep out and the front's final ostream
+ * to frame the body itself; compared by address.
  */
 extern const char weir_front_framing_mark[];
 

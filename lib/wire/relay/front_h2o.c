@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * The client's side on any front: how the walk's words (front.h) become libh2o's.
  *
  *   prepare ─► send … send(is_last) ─► libh2o's filters ─► the front's final ostream ─► disposed: delivered or gone
@@ -19,10 +19,11 @@ const char weir_front_framing_mark[] = "chunked";
 
 /* ---- the request ---- */
 
-/** Its stock fronts leave out the same. */
+/* Its stock fronts leave out the same. */
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
 {
     char lower[64];
+
     h2o_vector_reserve(&req->pool, &req->headers, headers->count);
     for (size_t i = 0; i < headers->count; i++) {
         const weir_header_t *field = &headers->at[i];
@@ -45,7 +46,7 @@ void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
 
 /* ---- the head ---- */
 
-/** libh2o's word for what nearly every response has, without looking it up; else NULL. */
+/* libh2o's word for what nearly every response has, without looking it up; else NULL. */
 static const h2o_token_t *common_token(weir_header_id_t id)
 {
     switch ((int)id) {
@@ -65,12 +66,16 @@ static const h2o_token_t *common_token(weir_header_id_t id)
 static size_t bytes_of(const weir_headers_t *fields)
 {
     size_t bytes = 0;
+
     for (size_t i = 0; i < fields->count; i++)
         bytes += 2 * fields->at[i].name.len + fields->at[i].value.len;
     return bytes;
 }
 
-/** Makes the response's fields copies of these, in one piece of the request's pool: the names as sent, and in lower case for libh2o. */
+/*
+ * Makes the response's fields copies of these, in one piece of the request's pool: the names as sent, and in lower case for
+ * libh2o.
+ */
 static void copy_fields(h2o_req_t *req, const weir_headers_t *fields, bool is_canonical)
 {
     size_t capacity = fields->count + SPARE_FIELDS;
@@ -78,6 +83,7 @@ static void copy_fields(h2o_req_t *req, const weir_headers_t *fields, bool is_ca
         h2o_mem_alloc_pool(&req->pool, capacity * (sizeof(*entries) + sizeof(h2o_iovec_t)) + bytes_of(fields));
     h2o_iovec_t *names = (h2o_iovec_t *)(entries + capacity);
     char *at = (char *)(names + capacity);
+
     for (size_t i = 0; i < fields->count; i++) {
         const weir_header_t *field = &fields->at[i];
         weir_span_t name = field->name, value = field->value;
@@ -103,6 +109,7 @@ static void copy_fields(h2o_req_t *req, const weir_headers_t *fields, bool is_ca
 static void leave_out_what_libh2o_writes(h2o_res_t *res)
 {
     size_t count = 0;
+
     for (size_t i = 0; i < res->headers.size; i++) {
         const h2o_iovec_t *name = res->headers.entries[i].name;
         if (name != &H2O_TOKEN_DATE->buf && name != &H2O_TOKEN_SERVER->buf && name != &H2O_TOKEN_CONNECTION->buf)
@@ -116,6 +123,7 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
     h2o_req_t *req = front->req;
     weir_span_t reason = head->reason;
     const char *registered = weir_status_reason(head->status);
+
     req->res.status = head->status;
     bool is_registered = reason.len == 0 || h2o_memis(reason.base, reason.len, registered, strlen(registered));
     req->res.reason = is_registered ? registered : h2o_strdup(&req->pool, reason.base, reason.len).base;
@@ -146,12 +154,14 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
 static void set_env(h2o_req_t *req, weir_span_t name, weir_span_t value)
 {
     h2o_iovec_t *slot = h2o_req_getenv(req, name.base, name.len, 1);
+
     *slot = h2o_strdup(&req->pool, value.base, value.len);
 }
 
 static void set_env_ms(h2o_req_t *req, weir_span_t name, int64_t ms)
 {
     char digits[20];
+
     if (ms >= 0)
         set_env(req, name, weir_span_of_u64((uint64_t)ms, digits));
 }
@@ -160,6 +170,7 @@ static void tell_loggers(weir_front_t *front)
 {
     h2o_req_t *req = front->req;
     const weir_exchange_t *x = front->x;
+
     if (req->pathconf->loggers.size == 0)
         return;
     set_env_ms(req, WEIR_SPAN("weir.connect-time"), weir_request_connect_ms(&x->request));
@@ -180,10 +191,11 @@ static void start(weir_front_t *front)
     front->is_direct = front->ops->foreign_send == NULL && front->req->_ostr_top->next == NULL;
 }
 
-/** libh2o's filters may keep the pieces until they proceed: they get a copy that lives so long. */
+/* libh2o's filters may keep the pieces until they proceed: they get a copy that lives so long. */
 static h2o_iovec_t hold(weir_front_t *front, const h2o_iovec_t *pieces, size_t count)
 {
     size_t total = 0;
+
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
     free(front->held);
@@ -220,17 +232,18 @@ bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, boo
     return false;
 }
 
-/** libh2o wants more: only where its filters stand between. */
+/* libh2o wants more: only where its filters stand between. */
 static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 {
     weir_front_t *front = (weir_front_t *)(void *)generator;
+
     if (front->ops->foreign_proceed != NULL && front->ops->foreign_proceed(req))
         return;
     if (front->relay != NULL)
-        weir_relay_on_client_writable(front->relay);
+        relay_on_client_writable(front->relay);
 }
 
-/** libh2o does not want the rest: the request is being disposed of, or an error document takes its place. */
+/* libh2o does not want the rest: the request is being disposed of, or an error document takes its place. */
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     ((weir_front_t *)(void *)generator)->is_stopped = true;
@@ -238,7 +251,7 @@ static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 
 /* ---- the walk's words ---- */
 
-/** Nobody is there to be served: then() is owed all the same, from the loop. */
+/* Nobody is there to be served: then() is owed all the same, from the loop. */
 typedef struct late_then {
     weir_letter_t letter;
     weir_exchange_t *x;
@@ -248,12 +261,14 @@ typedef struct late_then {
 static void on_late_then(weir_letter_t *letter)
 {
     late_then_t *late = WEIR_AROUND(letter, late_then_t, letter);
+
     late->then(late->x);
 }
 
 static void call_late(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
 {
     late_then_t *late = weir_arena_zalloc(&x->arena, sizeof(*late));
+
     weir_list_init(&late->letter.link);
     late->letter.open = on_late_then;
     late->x = x;
@@ -264,6 +279,7 @@ static void call_late(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
 void weir_front_reply(weir_exchange_t *x, const weir_reply_head_t *head, weir_span_t body, void (*then)(weir_exchange_t *x))
 {
     weir_front_t *front = x->front;
+
     if (front == NULL) {
         call_late(x, then);
         return;
@@ -283,6 +299,7 @@ void weir_front_reply(weir_exchange_t *x, const weir_reply_head_t *head, weir_sp
 void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers)
 {
     weir_front_t *front = x->front;
+
     if (front == NULL || x->request.version < 11 || front->is_started)
         return;
     front->ops->interim(front->req, status, headers);
@@ -302,6 +319,7 @@ static void forget(weir_front_t *front)
 void weir_front_cut(weir_exchange_t *x)
 {
     weir_front_t *front = x->front;
+
     if (front == NULL)
         return;
     if (front->req->pathconf->loggers.size != 0)
@@ -318,6 +336,7 @@ bool weir_front_is_body_touched(const weir_exchange_t *x)
 void weir_front_finish(weir_exchange_t *x)
 {
     weir_front_t *front = x->front;
+
     if (front == NULL)
         return;
     if (!front->is_started) {
@@ -333,7 +352,7 @@ void weir_front_finish(weir_exchange_t *x)
     forget(front);
 }
 
-/* ---- the leash ---- */
+/* ---- the end of a request ---- */
 
 void weir_front_on_disposed(weir_front_t *front)
 {
@@ -345,10 +364,11 @@ void weir_front_on_disposed(weir_front_t *front)
 void weir_front_let_go(weir_front_t *front)
 {
     weir_exchange_t *x = front->x;
+
     if (x == NULL)
         return;
     void (*then)(weir_exchange_t *) = front->then;
-    struct weir_relay *relay = front->relay;
+    struct relay *relay = front->relay;
     const weir_fault_t *fault = front->ops->why_gone(front->req);
     if (fault == NULL && !front->is_complete && !front->is_stopped)
         fault = &weir_fault_client_closed;
@@ -360,7 +380,7 @@ void weir_front_let_go(weir_front_t *front)
     const weir_stage_t *stage = x->plan->stages[x->walk.at];
     bool is_owed = stage->number >= 75 || stage->cancel == NULL; /* these are not cancelled: they hear of the end */
     if (fault == NULL && relay != NULL)
-        weir_relay_on_delivered(relay);
+        relay_on_delivered(relay);
     else if (fault == NULL && then != NULL)
         then(x);
     else if (fault != NULL) {
@@ -373,6 +393,7 @@ void weir_front_let_go(weir_front_t *front)
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops)
 {
     weir_front_t *front = ops->attach(req);
+
     *front = (weir_front_t){.generator = {on_proceed, on_stop}, .req = req, .ops = ops, .x = x, .loop = x->loop};
     x->front = front;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** The relay: its start, its timers and its ends (the picture is in pump.h). */
+/* The relay: its start, its timers and its ends (the picture is in relay.h). */
 #include "lib/wire/relay/relay.h"
 
 #include "lib/base/must.h"
@@ -7,13 +7,14 @@
 
 static void on_end_letter(weir_letter_t *letter)
 {
-    weir_relay_t *relay = WEIR_AROUND(letter, weir_relay_t, end);
+    relay_t *relay = WEIR_AROUND(letter, relay_t, end);
+
     relay->back->ending = NULL;
     relay->events->on_end(relay->x, relay->fault);
 }
 
-/** Nothing more is read or written, on either side. */
-static void rest(weir_relay_t *relay)
+/* Nothing more is read or written, on either side. */
+static void rest(relay_t *relay)
 {
     relay->is_over = true;
     weir_back_t *back = relay->back;
@@ -29,14 +30,14 @@ static void rest(weir_relay_t *relay)
     weir_pipe_give(relay->x->loop->pipes, &relay->down.pipe);
 }
 
-/** Whether the connection stands exactly behind a message, both ways (spec i: reuse only then). */
-static bool is_clean(const weir_relay_t *relay)
+/* Whether the connection stands exactly behind a message, both ways: only then it may be used again. */
+static bool is_clean(const relay_t *relay)
 {
-    return relay->down.state == WEIR_RELAY_DONE && relay->down.is_persistent && !relay->down.has_surplus && relay->up.is_done &&
+    return relay->down.state == RELAY_DONE && relay->down.is_persistent && !relay->down.has_surplus && relay->up.is_done &&
            !relay->up.is_broken && weir_bytes_count(&relay->back->in) == 0;
 }
 
-void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault)
+void relay_fail(relay_t *relay, const weir_fault_t *fault)
 {
     if (relay->is_over)
         return;
@@ -46,7 +47,7 @@ void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault)
     weir_loop_post(relay->x->loop, &relay->end);
 }
 
-void weir_relay_on_delivered(weir_relay_t *relay)
+void relay_on_delivered(relay_t *relay)
 {
     if (relay->is_over)
         return;
@@ -65,7 +66,7 @@ void weir_relay_stop(weir_exchange_t *x)
     }
     if (x->back->relay == NULL)
         return;
-    weir_relay_t *relay = x->back->relay;
+    relay_t *relay = x->back->relay;
     rest(relay);
 }
 
@@ -73,35 +74,35 @@ void weir_relay_stop(weir_exchange_t *x)
 
 static void on_first_byte_due(weir_timer_t *timer)
 {
-    weir_relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_backend_timeout);
+    relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_backend_timeout);
 }
 
 static void on_backend_stalled(weir_timer_t *timer)
 {
-    weir_relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_backend_stalled);
+    relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_backend_stalled);
 }
 
 static void on_tunnel_idle(weir_timer_t *timer)
 {
-    weir_relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_tunnel_idle);
+    relay_fail(WEIR_AROUND(timer, weir_back_t, timer)->relay, &weir_fault_tunnel_idle);
 }
 
-void weir_relay_arm(weir_relay_t *relay)
+void relay_arm(relay_t *relay)
 {
     if (relay->is_over)
         return;
     weir_back_t *back = relay->back;
     const weir_plan_t *plan = relay->x->plan;
     bool is_taking = weir_bytes_count(&back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
-    if (relay->down.state == WEIR_RELAY_TUNNEL)
+    if (relay->down.state == RELAY_TUNNEL)
         weir_timer_set(back->loop, &back->timer, plan->tunnel_timeout_ms, on_tunnel_idle);
-    else if (relay->down.state == WEIR_RELAY_DONE || relay->down.is_client_blocked)
+    else if (relay->down.state == RELAY_DONE || relay->down.is_client_blocked)
         weir_timer_cancel(&back->timer);
     else if (!is_taking)
         weir_timer_set(back->loop, &back->timer, plan->idle_timeout_ms, on_backend_stalled);
-    else if (relay->down.state == WEIR_RELAY_HEAD && !relay->up.is_done && !relay->up.is_broken)
+    else if (relay->down.state == RELAY_HEAD && !relay->up.is_done && !relay->up.is_broken)
         weir_timer_cancel(&back->timer); /* the client's turn: its front has a timer */
-    else if (relay->down.state == WEIR_RELAY_HEAD && !back->has_answered)
+    else if (relay->down.state == RELAY_HEAD && !back->has_answered)
         weir_timer_set(back->loop, &back->timer, plan->first_byte_timeout_ms, on_first_byte_due);
     else
         weir_timer_set(back->loop, &back->timer, plan->idle_timeout_ms, on_first_byte_due);
@@ -113,8 +114,9 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
                       const weir_relay_events_t *events)
 {
     weir_back_t *back = x->back;
+
     WEIR_MUST(back != NULL && back->relay == NULL);
-    weir_relay_t *relay = weir_arena_zalloc(&x->arena, sizeof(*relay));
+    relay_t *relay = weir_arena_zalloc(&x->arena, sizeof(*relay));
     relay->x = x;
     relay->back = back;
     relay->events = events;
@@ -127,13 +129,14 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
         x->front->relay = relay;
     back->ops->start(relay, head);
     if (relay->up.is_broken) /* else whoever wrote has done it */
-        weir_relay_arm(relay);
+        relay_arm(relay);
 }
 
 void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
 {
-    weir_relay_t *relay = x->back->relay;
+    relay_t *relay = x->back->relay;
     weir_front_t *front = x->front;
+
     if (front == NULL)
         return;
     weir_reply_head_t known = *head;
@@ -146,25 +149,26 @@ void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
     relay->down.framing = head->framing;
     relay->down.left_bytes = head->framing.length_bytes;
     bool is_short = head->framing.kind == WEIR_FRAMING_LENGTH && head->framing.length_bytes <= WEIR_COLLECT_BYTES;
-    relay->down.state = is_short ? WEIR_RELAY_COLLECT : WEIR_RELAY_BODY;
+    relay->down.state = is_short ? RELAY_COLLECT : RELAY_BODY;
     if (head->framing.kind != WEIR_FRAMING_NONE)
         return; /* the head leaves with the first bytes of the body, or by itself if there are none yet */
-    relay->down.state = WEIR_RELAY_DONE;
+    relay->down.state = RELAY_DONE;
     (void)weir_front_send(front, NULL, 0, true);
 }
 
 void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head)
 {
-    weir_relay_t *relay = x->back->relay;
+    relay_t *relay = x->back->relay;
     weir_front_t *front = x->front;
+
     if (front == NULL)
         return;
     const weir_fault_t *fault = front->ops->start_tunnel(front->req, head->headers);
     if (fault != NULL) {
-        weir_relay_fail(relay, fault);
+        relay_fail(relay, fault);
         return;
     }
-    relay->down.state = WEIR_RELAY_TUNNEL;
+    relay->down.state = RELAY_TUNNEL;
     relay->up.framing = (weir_framing_t){WEIR_FRAMING_UNTIL_CLOSE, 0};
     relay->up.has_last = relay->up.is_done = false;
     weir_front_prepare(front, head);
@@ -172,20 +176,21 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head)
     front->ops->body_open(front->req, &relay->up.sink);
 }
 
-void weir_relay_on_client_writable(weir_relay_t *relay)
+void relay_on_client_writable(relay_t *relay)
 {
-    if (relay->is_over || relay->down.state == WEIR_RELAY_DONE)
+    if (relay->is_over || relay->down.state == RELAY_DONE)
         return;
     relay->down.is_client_blocked = false;
     relay->back->ops->on_client_writable(relay);
 }
 
-void weir_relay_check_tunnel(weir_relay_t *relay)
+void relay_check_tunnel(relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
-    if (relay->down.state != WEIR_RELAY_TUNNEL || !relay->down.has_ended || !relay->up.is_done || front == NULL)
+
+    if (relay->down.state != RELAY_TUNNEL || !relay->down.has_ended || !relay->up.is_done || front == NULL)
         return;
-    relay->down.state = WEIR_RELAY_DONE;
+    relay->down.state = RELAY_DONE;
     relay->down.is_persistent = false;
     weir_timer_cancel(&relay->back->timer);
     (void)weir_front_send(front, NULL, 0, true);
@@ -193,24 +198,25 @@ void weir_relay_check_tunnel(weir_relay_t *relay)
 
 /* ---- what both protocols do with the client's body ---- */
 
-bool weir_relay_count_up(weir_relay_t *relay, size_t bytes, bool is_last)
+bool relay_count_up(relay_t *relay, size_t bytes, bool is_last)
 {
     relay->up.taken_bytes += bytes;
     relay->x->journal.client_received_bytes += bytes;
     relay->up.has_last = is_last;
-    if (relay->down.state == WEIR_RELAY_TUNNEL || relay->up.taken_bytes <= relay->x->plan->max_body_bytes)
+    if (relay->down.state == RELAY_TUNNEL || relay->up.taken_bytes <= relay->x->plan->max_body_bytes)
         return true;
-    weir_relay_fail(relay, &weir_fault_body_too_large);
+    relay_fail(relay, &weir_fault_body_too_large);
     return false;
 }
 
-void weir_relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
+void relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
 {
-    weir_relay_t *relay = WEIR_AROUND(sink, weir_relay_t, up.sink);
+    relay_t *relay = WEIR_AROUND(sink, relay_t, up.sink);
+
     if (!relay->x->has_responded) {
-        weir_relay_fail(relay, fault);
+        relay_fail(relay, fault);
         return;
     }
     relay->up.is_broken = true;
-    weir_relay_arm(relay);
+    relay_arm(relay);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEIR_WIRE_PUMP_H
-#define WEIR_WIRE_PUMP_H
+#ifndef WEIR_WIRE_RELAY_H
+#define WEIR_WIRE_RELAY_H
 /**
  * @file  The relay: where a front and a backend connection meet. Two directions, each with bounded bytes.
  *
- *   client ──body──► up   (pump_up.c):   sink of the front ──► back->out ──► backend
- *   client ◄─reply── down (pump_down.c): HEAD ─► COLLECT or BODY ─► DONE ─► delivered
+ *   client ──body──► up:   sink of the front ──► back->out ──► backend          (back_http1_up.c, back_http2_relay.c)
+ *   client ◄─reply── down: HEAD ─► COLLECT or BODY ─► DONE ─► delivered          (back_http1_down.c, back_http2_relay.c)
  *
  * A 101 turns both into a tunnel: bytes as they come, each direction ending by itself.
  * Timers (on back->timer): first byte, idle, backend not taking; the client's own slowness is timed by its front.
@@ -16,15 +16,15 @@
 #include "lib/wire/relay/front.h"
 #include "lib/wire/sock/splice.h"
 
-typedef enum weir_relay_state {
-    WEIR_RELAY_HEAD,    /* no final head yet                           */
-    WEIR_RELAY_COLLECT, /* the head waits for its short body           */
-    WEIR_RELAY_BODY,    /* the head is out or about to be              */
-    WEIR_RELAY_TUNNEL,
-    WEIR_RELAY_DONE, /* the backend has said all                    */
-} weir_relay_state_t;
+typedef enum relay_state {
+    RELAY_HEAD,    /* no final head yet                           */
+    RELAY_COLLECT, /* the head waits for its short body           */
+    RELAY_BODY,    /* the head is out or about to be              */
+    RELAY_TUNNEL,
+    RELAY_DONE, /* the backend has said all                    */
+} relay_state_t;
 
-typedef struct weir_relay {
+typedef struct relay {
     weir_exchange_t *x;
     weir_back_t *back;
     const weir_relay_events_t *events;
@@ -44,7 +44,7 @@ typedef struct weir_relay {
         bool is_broken; /* the backend takes no more                  */
     } up;
     struct {
-        weir_relay_state_t state;
+        relay_state_t state;
         weir_response_reader_t reader;
         weir_framing_t framing;
         uint64_t left_bytes; /* of a LENGTH */
@@ -55,25 +55,28 @@ typedef struct weir_relay {
         bool has_ended;         /* of a tunnel, and of an HTTP/2 stream: nothing more will come */
         bool has_surplus;       /* bytes behind the message's end     */
     } down;
-} weir_relay_t;
+} relay_t;
 
 /** The client can take more. */
-void weir_relay_on_client_writable(weir_relay_t *relay);
+void relay_on_client_writable(relay_t *relay);
 
 /** The client has all of it. */
-void weir_relay_on_delivered(weir_relay_t *relay);
+void relay_on_delivered(relay_t *relay);
 
-/* ---- between the files of the pump ---- */
+/* ---- for both protocols of backends ---- */
 
 /** Ends the relay with a fault: everything stops, on_end runs from the loop. */
-void weir_relay_fail(weir_relay_t *relay, const weir_fault_t *fault);
+void relay_fail(relay_t *relay, const weir_fault_t *fault);
 /** Sets the timer for what is being waited for now. */
-void weir_relay_arm(weir_relay_t *relay);
-/** So many bytes of the client's have come, and perhaps the last. False if its body is longer than it may be: the relay has failed. */
-bool weir_relay_count_up(weir_relay_t *relay, size_t bytes, bool is_last);
+void relay_arm(relay_t *relay);
+/**
+ * So many bytes of the client's have come, and perhaps the last. False if its body is longer than it may be: the relay has
+ * failed.
+ */
+bool relay_count_up(relay_t *relay, size_t bytes, bool is_last);
 /** The client's body will not be completed. A response that has begun may still be worth having. */
-void weir_relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault);
+void relay_on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault);
 /** A tunnel whose directions have both ended is over. */
-void weir_relay_check_tunnel(weir_relay_t *relay);
+void relay_check_tunnel(relay_t *relay);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** What a configuration brings to the threads: contexts, and listeners that come, stay and go. */
+/* What a configuration brings to the threads: contexts, and listeners that come, stay and go. */
 #include "lib/wire/server/crew.h"
 
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 static void on_done(weir_letter_t *letter)
 {
     round_t *round = WEIR_AROUND(letter, round_t, letter);
+
     round->crew->rounds--;
     round->done(round);
 }
@@ -23,6 +24,7 @@ static void on_visit(weir_letter_t *letter)
 {
     round_t *round = WEIR_AROUND(letter, round_t, letter);
     unsigned index = round->is_backwards ? round->left - 1 : round->crew->count - round->left;
+
     round->visit(round, &round->crew->workers[index]);
     round->left--;
     post_next(round);
@@ -32,6 +34,7 @@ static void post_next(round_t *round)
 {
     crew_t *crew = round->crew;
     unsigned next = round->is_backwards ? round->left - 1 : crew->count - round->left;
+
     round->letter.open = round->left > 0 ? on_visit : on_done;
     weir_loop_post(crew->workers[round->left > 0 ? next : 0].loop, &round->letter);
 }
@@ -57,7 +60,7 @@ const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, co
     return NULL;
 }
 
-/** The sockets that stay get their new rights last, when nothing else can fail; if one cannot, all are as before. */
+/* The sockets that stay get their new rights last, when nothing else can fail; if one cannot, all are as before. */
 static bool set_rights(const weir_server_settings_t *settings, const weir_server_settings_t *before)
 {
     for (size_t i = 0; i < settings->listen_count; i++) {
@@ -77,6 +80,7 @@ static bool bind_all(generation_t *generation, const weir_server_settings_t *bef
 {
     const weir_server_settings_t *settings = generation->super.settings;
     unsigned count = generation->crew->count;
+
     for (size_t i = 0; i < settings->listen_count * count; i++)
         generation->fds[i] = -1;
     for (size_t i = 0; i < settings->listen_count; i++)
@@ -90,6 +94,7 @@ static void close_unused(generation_t *generation)
 {
     const weir_server_settings_t *settings = generation->super.settings;
     unsigned count = generation->crew->count;
+
     for (size_t i = 0; i < settings->listen_count; i++) {
         if (generation->fds[i * count + count - 1] != -1) /* no worker took it: nobody has ever listened there */
             weir_listener_remove_path(&settings->listens[i]);
@@ -104,6 +109,7 @@ static void close_unused(generation_t *generation)
 generation_t *generation_create(crew_t *crew, const weir_server_settings_t *settings, const weir_server_settings_t *before)
 {
     generation_t *generation = calloc(1, sizeof(*generation));
+
     WEIR_MUST(generation != NULL);
     generation->crew = crew;
     weir_list_init(&generation->link);
@@ -119,6 +125,7 @@ generation_t *generation_create(crew_t *crew, const weir_server_settings_t *sett
 void generation_destroy(generation_t **generation)
 {
     generation_t *gone = *generation;
+
     *generation = NULL;
     close_unused(gone);
     weir_generation_finish(&gone->super);
@@ -126,7 +133,7 @@ void generation_destroy(generation_t **generation)
     free(gone);
 }
 
-/** The new configuration has taken its address away: idle connections end, the others with what is under way. */
+/* The new configuration has taken its address away: idle connections end, the others with what is under way. */
 static void end_listener(weir_listener_t *listener)
 {
     listener->ending = weir_context_hold(listener->loop->context);
@@ -136,10 +143,11 @@ static void end_listener(weir_listener_t *listener)
     weir_listener_release(listener);
 }
 
-/** Before the worker's loop uses it: what goes stays with the one before. */
+/* Before the worker's loop uses it: what goes stays with the one before. */
 static void keep_or_end_listeners(worker_t *worker, const weir_server_settings_t *settings)
 {
     weir_list_t *node = worker->listeners.next;
+
     while (node != &worker->listeners) {
         weir_listener_t *listener = WEIR_AROUND(node, weir_listener_t, link);
         const weir_listen_t *listen = crew_find_listen(settings, listener->listen);
@@ -154,6 +162,7 @@ static void keep_or_end_listeners(worker_t *worker, const weir_server_settings_t
 void generation_begin(generation_t *generation, worker_t *worker)
 {
     const weir_server_settings_t *settings = generation->super.settings;
+
     keep_or_end_listeners(worker, settings);
     weir_loop_use(worker->loop, generation->super.contexts[worker->index]);
     for (size_t i = 0; i < settings->listen_count; i++) {

@@ -84,7 +84,7 @@ void crew_cut(crew_t *crew);
 /** For the globalconf of every generation. */
 extern const h2o_protocol_callbacks_t crew_protocol_callbacks;
 /** Ends the loops if there is nothing more to be waited for. */
-void crew_may_end(crew_t *crew);
+void crew_end_if_idle(crew_t *crew);
 
 /* ---- crew.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * An application turns the loop; what we need of it is asked for:
  *
  *   a letter or a timer ─► on_wish ─► libh2o's zero timeout ─► weir_loop_attend() ─► a timer of the kernel's until the next
@@ -18,7 +18,7 @@
 #include "lib/wire/server/parts.h"
 #include "lib/wire/tls/tls.h"
 
-/** One context of an application's. */
+/* One context of an application's. */
 typedef struct embedded {
     weir_list_t link; /* in `all`, of this thread */
     weir_context_t context;
@@ -31,7 +31,7 @@ typedef struct embedded {
     weir_list_t doors; /* of door_t's listeners */
 } embedded_t;
 
-/** A way in: what our fronts know of a listener of the application's. */
+/* A way in: what our fronts know of a listener of the application's. */
 typedef struct door {
     weir_listener_t listener; /* first: it frees itself */
     weir_listen_t listen;
@@ -69,6 +69,7 @@ static void on_wish(weir_loop_t *loop)
 static void turn(embedded_t *embedded)
 {
     int32_t rest_ms = weir_loop_attend(embedded->context.loop);
+
     if (rest_ms == 0) {
         on_wish(embedded->context.loop);
         return;
@@ -100,7 +101,7 @@ static void open_timer(embedded_t *embedded)
 
 /* ---- life ---- */
 
-/** Once no connection holds it any more. */
+/* Once no connection holds it any more. */
 static void free_door(door_t *door)
 {
     WEIR_MUST(door->listener.holders == 1);
@@ -109,10 +110,11 @@ static void free_door(door_t *door)
     weir_listener_release(&door->listener);
 }
 
-/** The limits and timers of an application's connections are its globalconf's, where that has a word for them. */
+/* The limits and timers of an application's connections are its globalconf's, where that has a word for them. */
 static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *settings)
 {
     embedded_t *embedded = calloc(1, sizeof(*embedded));
+
     WEIR_MUST(embedded != NULL);
     embedded->context.h2o = h2o;
     embedded->settings = *settings;
@@ -133,6 +135,7 @@ static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *sett
 static void destroy(embedded_t *embedded)
 {
     weir_loop_t *loop = embedded->context.loop;
+
     WEIR_MUST(loop->connection_count == 0); /* weir_drain() says so */
     weir_list_remove(&embedded->link);
     weir_loop_settle(loop);
@@ -149,6 +152,7 @@ static void destroy(embedded_t *embedded)
 weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settings_t *settings)
 {
     embedded_t *embedded = find(h2o);
+
     if (embedded == NULL)
         embedded = create(h2o, settings);
     embedded->handlers++;
@@ -158,6 +162,7 @@ weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settin
 void weir_embedded_leave(h2o_context_t *h2o)
 {
     embedded_t *embedded = find(h2o);
+
     WEIR_MUST(embedded != NULL); /* it is on the thread that has made it */
     if (--embedded->handlers == 0)
         destroy(embedded);
@@ -165,10 +170,11 @@ void weir_embedded_leave(h2o_context_t *h2o)
 
 /* ---- connections ---- */
 
-/** An application may make a context of TLS for each renewal of its certificates: doors to those before are not kept. */
+/* An application may make a context of TLS for each renewal of its certificates: doors to those before are not kept. */
 static void free_unused_doors(embedded_t *embedded)
 {
     weir_list_t *node = embedded->doors.next;
+
     while (node != &embedded->doors) {
         door_t *door = WEIR_AROUND(node, door_t, listener.link);
         node = node->next;
@@ -196,7 +202,7 @@ static door_t *open_door(embedded_t *embedded, const h2o_accept_ctx_t *how, uint
     return door;
 }
 
-/** Stands for that of the application's listeners which accepts on `port` as `how` says. */
+/* Stands for that of the application's listeners which accepts on `port` as `how` says. */
 static weir_listener_t *door_for(embedded_t *embedded, const h2o_accept_ctx_t *how, uint16_t port)
 {
     for (weir_list_t *node = embedded->doors.next; node != &embedded->doors; node = node->next) {
@@ -208,10 +214,11 @@ static weir_listener_t *door_for(embedded_t *embedded, const h2o_accept_ctx_t *h
     return &open_door(embedded, how, port)->listener;
 }
 
-/** Our descriptor out of libh2o's socket, or -1: what libh2o has read, or TLS of its own, would stay behind. */
+/* Our descriptor out of libh2o's socket, or -1: what libh2o has read, or TLS of its own, would stay behind. */
 static int take_descriptor(h2o_socket_t *sock)
 {
     h2o_socket_export_t out;
+
     if (sock->ssl != NULL || sock->input->size > 0 || h2o_socket_export(sock, &out) != 0)
         return -1;
     h2o_buffer_dispose(&out.input);
@@ -224,6 +231,7 @@ bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
     /* Sessions that libh2o asks memcached for: its callbacks look for a socket of libh2o's inside the SSL */
     bool is_possible = embedded != NULL && how->libmemcached_receiver == NULL;
     int fd = is_possible ? take_descriptor(from) : -1;
+
     if (fd == -1)
         return false;
     weir_address_t here = {.any.sa_family = AF_UNIX}, there = {.any.sa_family = AF_UNIX};
@@ -239,6 +247,7 @@ bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
 size_t weir_embedded_drain(h2o_context_t *h2o)
 {
     embedded_t *embedded = find(h2o);
+
     if (embedded == NULL)
         return 0;
     weir_loop_t *loop = embedded->context.loop;
@@ -258,6 +267,7 @@ typedef struct embedded_handler {
 static void on_context_init(h2o_handler_t *super, h2o_context_t *h2o)
 {
     const embedded_handler_t *self = (const embedded_handler_t *)(const void *)super;
+
     h2o_context_set_handler_context(h2o, super, weir_embedded_enter(h2o, self->settings));
 }
 
@@ -269,12 +279,14 @@ static void on_context_dispose(h2o_handler_t *super, h2o_context_t *h2o)
 static void on_dispose(h2o_handler_t *super)
 {
     const embedded_handler_t *self = (const embedded_handler_t *)(const void *)super;
+
     self->on_dispose(self->settings);
 }
 
 static int on_embedded_req(h2o_handler_t *super, h2o_req_t *req)
 {
     weir_context_t *context = h2o_context_get_handler_context(req->conn->ctx, super);
+
     weir_loop_tick(context->loop); /* whatever brought it here, it was no event of ours */
     return weir_handler_begin((const weir_handler_t *)(const void *)super, req, context);
 }
@@ -283,6 +295,7 @@ void weir_embedded_register(h2o_pathconf_t *path, const weir_plan_t *plan, const
                             void (*when_disposed)(const weir_server_settings_t *settings))
 {
     embedded_handler_t *self = (embedded_handler_t *)(void *)h2o_create_handler(path, sizeof(*self));
+
     self->handler.super.on_req = on_embedded_req;
     self->handler.super.on_context_init = on_context_init;
     self->handler.super.on_context_dispose = on_context_dispose;

@@ -9,15 +9,16 @@
 #include "lib/wire/loop/generation.h"
 
 /**
- * Registers the handler that turns each request on `path` into an exchange walking `plan`: its contexts are told, requests may come by
- * libh2o's own fronts too, and plan and settings live until when_disposed is called with the globalconf's end.
+ * Registers the handler that turns each request on `path` into an exchange walking `plan`: its contexts are told, requests may
+ * come by libh2o's own fronts too, and plan and settings live until when_disposed is called with the globalconf's end.
  */
 void weir_embedded_register(h2o_pathconf_t *path, const weir_plan_t *plan, const weir_server_settings_t *settings,
                             void (*when_disposed)(const weir_server_settings_t *settings));
 
 /**
- * For on_context_init of one of our handlers: the context of ours for libh2o's, made if this is the first of them. What fronts need before a
- * path is known is what `settings` of this first one say; header_timeout_ms 0: the globalconf's http1.req_timeout.
+ * For on_context_init of one of our handlers: the context of ours for libh2o's, made if this is the first of them. What fronts
+ * need before a path is known is what `settings` of this first one say; header_timeout_ms 0: the globalconf's
+ * http1.req_timeout.
  */
 weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settings_t *settings);
 
@@ -25,8 +26,8 @@ weir_context_t *weir_embedded_enter(h2o_context_t *h2o, const weir_server_settin
 void weir_embedded_leave(h2o_context_t *h2o);
 
 /**
- * Gives a connection just accepted to our fronts, behind the PROXY header and the TLS that `how` asks for. False if that is not possible
- * (see weir_accept()); then nothing is taken.
+ * Gives a connection just accepted to our fronts, behind the PROXY header and the TLS that `how` asks for. False if that is not
+ * possible (see weir_accept()); then nothing is taken.
  */
 bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *sock);
 

@@ -10,28 +10,28 @@
 static void open_parts(weir_loop_t *loop)
 {
     loop->pool = weir_back_pool_create(loop);
-    loop->back_http2 = weir_http2_pool_create(loop);
+    loop->back_http2 = back_http2_pool_create(loop);
     loop->resolver = weir_resolver_create(loop);
     loop->pipes = weir_pipes_create();
-    loop->http2 = http2_shared_create(loop);
+    loop->front_http2 = front_http2_shared_create(loop);
 }
 
 static void use_settings(weir_loop_t *loop)
 {
-    http2_shared_use(loop->http2, loop->settings);
+    front_http2_shared_use(loop->front_http2, loop->settings);
 }
 
 static void settle_parts(weir_loop_t *loop)
 {
     weir_back_pool_destroy(&loop->pool);
-    weir_http2_pool_destroy(&loop->back_http2);
+    back_http2_pool_destroy(&loop->back_http2);
     weir_resolver_destroy(&loop->resolver);
     weir_pipes_destroy(&loop->pipes);
 }
 
 static void close_parts(weir_loop_t *loop)
 {
-    http2_shared_destroy(&loop->http2);
+    front_http2_shared_destroy(&loop->front_http2);
 }
 
 const weir_loop_parts_t weir_loop_parts = {open_parts, use_settings, settle_parts, close_parts};

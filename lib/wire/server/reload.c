@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * Another configuration while requests run.
  *
  *   HUP ─► keeper: load, bind ─► a round: contexts ─► a round: every loop uses it ─► READY
@@ -28,6 +28,7 @@ static void on_discard(weir_job_t *job)
     generation_t *generation = WEIR_AROUND(job, generation_t, job);
     const weir_server_settings_t *settings = generation->super.settings;
     crew_t *crew = generation->crew;
+
     generation_destroy(&generation);
     crew->hooks->discard(settings);
 }
@@ -35,6 +36,7 @@ static void on_discard(weir_job_t *job)
 static void discard(generation_t *generation)
 {
     crew_t *crew = generation->crew;
+
     crew->hooks->retire(generation->super.settings);
     weir_keeper_post(&crew->keeper, &generation->job, on_discard);
 }
@@ -48,20 +50,23 @@ static void on_disposed(round_t *round)
 {
     generation_t *generation = generation_of(round);
     crew_t *crew = round->crew;
+
     weir_list_remove(&generation->link);
     discard(generation);
-    crew_may_end(crew);
+    crew_end_if_idle(crew);
 }
 
 static void on_settled(weir_timer_t *timer)
 {
     generation_t *generation = WEIR_AROUND(timer, generation_t, settling);
+
     round_start(&generation->round, generation->crew, true, dispose_context, on_disposed);
 }
 
 static void on_unused(weir_letter_t *letter)
 {
     generation_t *generation = WEIR_AROUND(letter, generation_t, super.unused);
+
     weir_timer_set(generation->crew->workers[0].loop, &generation->settling, SETTLE_MS, on_settled);
 }
 
@@ -73,7 +78,7 @@ void reload_watch(generation_t *generation)
 
 /* ---- the way in ---- */
 
-/** Whatever came of it: what has been put off meanwhile comes now. */
+/* Whatever came of it: what has been put off meanwhile comes now. */
 static void end_reload(crew_t *crew, const weir_server_settings_t *settings)
 {
     crew->reload.is_busy = false;
@@ -84,7 +89,7 @@ static void end_reload(crew_t *crew, const weir_server_settings_t *settings)
         crew_cut(crew);
     if (crew->reload.is_again && !crew->is_draining)
         reload_begin(crew);
-    crew_may_end(crew);
+    crew_end_if_idle(crew);
 }
 
 static void remove_paths(const weir_server_settings_t *before, const weir_server_settings_t *now)
@@ -98,6 +103,7 @@ static void on_begun(round_t *round)
 {
     crew_t *crew = round->crew;
     generation_t *before = crew->newest;
+
     crew->newest = generation_of(round);
     remove_paths(before->super.settings, crew->newest->super.settings);
     end_reload(crew, crew->newest->super.settings);
@@ -122,6 +128,7 @@ static void on_built(weir_letter_t *letter)
 {
     crew_t *crew = WEIR_AROUND(letter, crew_t, reload.built);
     generation_t *fresh = crew->reload.fresh;
+
     crew->reload.fresh = NULL;
     crew->reload.is_building = false;
     if (fresh == NULL) {
@@ -138,11 +145,12 @@ static void on_built(weir_letter_t *letter)
     round_start(&fresh->round, crew, false, create_context, on_contexts);
 }
 
-/** On the keeper's thread. */
+/* On the keeper's thread. */
 static void on_build(weir_job_t *job)
 {
     crew_t *crew = WEIR_AROUND(job, crew_t, reload.build);
     const weir_server_settings_t *settings = crew->hooks->load(crew->hooks->arg);
+
     if (settings != NULL)
         crew->reload.fresh = generation_create(crew, settings, crew->newest->super.settings);
     if (settings != NULL && crew->reload.fresh == NULL) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/**
+/*
  * The running proxy: one loop a thread, signals on the first.
  *
- *   bind ─► on_bound ─► loops run (HUP: reload.c) ─TERM─► drain: listeners close, idle connections close, requests finish ─► stop
+ *   bind ─► on_bound ─► loops run (HUP: reload.c) ─TERM─► drain: listeners and idle connections close, requests finish ─► stop
  *                                           └─ deadline, second TERM, INT: what is left is cut ─► stop
  */
 #include "lib/wire/server/server.h"
@@ -41,6 +41,7 @@ static void on_check(weir_timer_t *timer)
 {
     worker_t *worker = WEIR_AROUND(timer, worker_t, check);
     bool gives_up = worker->checks_left > 0 && --worker->checks_left == 0;
+
     if (is_empty(worker) || gives_up)
         weir_loop_post(worker->crew->workers[0].loop, &worker->emptied);
     else
@@ -50,8 +51,9 @@ static void on_check(weir_timer_t *timer)
 static void on_emptied(weir_letter_t *letter)
 {
     crew_t *crew = WEIR_AROUND(letter, worker_t, emptied)->crew;
+
     crew->emptied++;
-    crew_may_end(crew);
+    crew_end_if_idle(crew);
 }
 
 static void on_stop(weir_letter_t *letter)
@@ -59,7 +61,7 @@ static void on_stop(weir_letter_t *letter)
     weir_loop_stop(WEIR_AROUND(letter, worker_t, stop)->loop);
 }
 
-void crew_may_end(crew_t *crew)
+void crew_end_if_idle(crew_t *crew)
 {
     if (crew->is_ending || crew->emptied < crew->count || crew->rounds > 0 || crew->reload.is_building)
         return;
@@ -72,6 +74,7 @@ void crew_may_end(crew_t *crew)
 static void on_drain(weir_letter_t *letter)
 {
     worker_t *worker = WEIR_AROUND(letter, worker_t, drain);
+
     worker->loop->is_draining = true;
     for (weir_list_t *node = worker->listeners.next; node != &worker->listeners; node = node->next)
         weir_listener_stop(WEIR_AROUND(node, weir_listener_t, link));
@@ -83,6 +86,7 @@ static void on_drain(weir_letter_t *letter)
 static void on_cut(weir_letter_t *letter)
 {
     worker_t *worker = WEIR_AROUND(letter, worker_t, cut);
+
     if (worker->loop->connection_count > 0)
         atomic_store(&worker->crew->server.has_cut, true);
     worker->loop->is_cut = true;
@@ -108,6 +112,7 @@ void crew_cut(crew_t *crew)
 static void on_deadline(weir_timer_t *timer)
 {
     crew_t *crew = WEIR_AROUND(timer, crew_t, deadline);
+
     weir_log("the drain deadline has passed: cutting what is left");
     crew_cut(crew);
 }
@@ -133,6 +138,7 @@ void crew_drain(crew_t *crew)
 static void take_signal(crew_t *crew, uint32_t number)
 {
     bool is_now = crew->is_draining || crew->reload.must_drain || number == SIGINT;
+
     switch (number) {
     case SIGTERM:
     case SIGINT:
@@ -154,6 +160,7 @@ static void on_signal(weir_sock_t *sock)
 {
     crew_t *crew = WEIR_AROUND(sock, crew_t, signals);
     struct signalfd_siginfo info;
+
     while (read(sock->fd, &info, sizeof(info)) == sizeof(info))
         take_signal(crew, info.ssi_signo);
 }
@@ -166,6 +173,7 @@ static void on_signal_writable(weir_sock_t *sock)
 static sigset_t our_signals(void)
 {
     sigset_t set;
+
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
@@ -177,12 +185,14 @@ static sigset_t our_signals(void)
 void weir_server_block_signals(void)
 {
     sigset_t set = our_signals();
+
     WEIR_MUST(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0); /* threads inherit it */
 }
 
 static int open_signals(void)
 {
     sigset_t set = our_signals();
+
     weir_server_block_signals();
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     WEIR_MUST(fd != -1);
@@ -194,6 +204,7 @@ static int open_signals(void)
 static int foreach_request(h2o_context_t *context, int (*callback)(h2o_req_t *req, void *arg), void *arg)
 {
     weir_loop_t *loop = weir_loop_of(context);
+
     for (weir_list_t *node = loop->connections.next; node != &loop->connections; node = node->next) {
         weir_client_t *client = WEIR_AROUND(node, weir_client_t, link);
         int result = client->ops->foreach_request(client, callback, arg);
@@ -215,6 +226,7 @@ const h2o_protocol_callbacks_t crew_protocol_callbacks = {request_shutdown, fore
 static void init_worker(crew_t *crew, unsigned index)
 {
     worker_t *worker = &crew->workers[index];
+
     worker->crew = crew;
     worker->index = index;
     worker->drain.open = on_drain;
@@ -239,6 +251,7 @@ static void *run_worker(void *arg)
 {
     worker_t *worker = arg;
     crew_t *crew = worker->crew;
+
     start_worker(worker);
     pthread_mutex_lock(&crew->lock);
     worker->is_ready = true;
@@ -250,7 +263,7 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
-/** The main thread's own loop comes first, then one after the other: contexts are made in order, and ended in reverse. */
+/* The main thread's own loop comes first, then one after the other: contexts are made in order, and ended in reverse. */
 static void start_crew(crew_t *crew)
 {
     for (unsigned i = 0; i < crew->count; i++)
@@ -281,7 +294,7 @@ static void remove_unix_paths(const weir_server_settings_t *settings)
         weir_listener_remove_path(&settings->listens[i]);
 }
 
-/** No loop runs any more, and no thread but this one and the keeper's. */
+/* No loop runs any more, and no thread but this one and the keeper's. */
 static void end_crew(crew_t *crew)
 {
     weir_timer_cancel(&crew->deadline);
@@ -335,7 +348,7 @@ static void discard_all(crew_t *crew)
     }
 }
 
-/** False, and the settings are discarded, if the proxy cannot start. */
+/* False, and the settings are discarded, if the proxy cannot start. */
 static bool start(crew_t *crew, const weir_server_settings_t *settings)
 {
     crew->newest = generation_create(crew, settings, NULL);
@@ -354,6 +367,7 @@ static bool start(crew_t *crew, const weir_server_settings_t *settings)
 int weir_server_run(const weir_server_settings_t *settings, const weir_server_hooks_t *hooks)
 {
     crew_t crew = {.hooks = hooks, .count = settings->threads};
+
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.is_ready, NULL);
     weir_keeper_init(&crew.keeper);

@@ -10,7 +10,10 @@
 
 /** What the server asks of those who made the settings. Each on the main thread, unless it says otherwise. */
 typedef struct weir_server_hooks {
-    /** Runs once when every listener is bound and before the first accept (drop privileges, pid file, READY). False: give up, exit 1. */
+    /**
+     * Runs once when every listener is bound and before the first accept (drop privileges, pid file, READY). False: give up,
+     * exit 1.
+     */
     bool (*on_bound)(void *arg);
     /** Runs once when draining starts. */
     void (*on_drain)(void *arg);
@@ -18,11 +21,17 @@ typedef struct weir_server_hooks {
     void (*on_reopen)(void *arg);
     /** Runs on HUP, before load. */
     void (*on_reloading)(void *arg);
-    /** Makes settings anew; NULL if that is impossible, which has been said. Runs on a thread that serves nobody. NULL: no reloads. */
+    /**
+     * Makes settings anew; NULL if that is impossible, which has been said. Runs on a thread that serves nobody. NULL: no
+     * reloads.
+     */
     const weir_server_settings_t *(*load)(void *arg);
     /** Every loop uses `settings`; NULL: all is as it was. */
     void (*on_reloaded)(void *arg, const weir_server_settings_t *settings);
-    /** No request uses them any more: disposes of what lies in libh2o's hands. Of settings that came to nothing: on load's thread. */
+    /**
+     * No request uses them any more: disposes of what lies in libh2o's hands. Of settings that came to nothing: on load's
+     * thread.
+     */
     void (*retire)(const weir_server_settings_t *settings);
     /** Frees all of it. Last call with these settings; runs on a thread that serves nobody, or when no loop runs any more. */
     void (*discard)(const weir_server_settings_t *settings);
@@ -30,14 +39,14 @@ typedef struct weir_server_hooks {
 } weir_server_hooks_t;
 
 /**
- * Blocks the signals that weir_server_run() will take, in this thread and those it starts from now on. To be called before modules
- * are loaded: a signal that reaches a thread of theirs would end the process instead of draining it.
+ * Blocks the signals that weir_server_run() will take, in this thread and those it starts from now on. To be called before
+ * modules are loaded: a signal that reaches a thread of theirs would end the process instead of draining it.
  */
 void weir_server_block_signals(void);
 
 /**
- * Binds, serves, drains. `settings` and whatever hooks->load makes are retired and discarded before it returns. Returns the exit
- * status: 0 clean, 1 a listener could not be bound (said on standard error as "where: what"), 3 the drain deadline passed
+ * Binds, serves, drains. `settings` and whatever hooks->load makes are retired and discarded before it returns. Returns the
+ * exit status: 0 clean, 1 a listener could not be bound (said on standard error as "where: what"), 3 the drain deadline passed
  * or a second signal came and connections were cut.
  */
 int weir_server_run(const weir_server_settings_t *settings, const weir_server_hooks_t *hooks);

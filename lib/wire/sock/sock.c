@@ -68,6 +68,7 @@ void weir_sock_close(weir_sock_t *sock)
 static void on_read(h2o_socket_t *h2o, const char *err)
 {
     weir_sock_t *sock = h2o->data;
+
     weir_loop_tick(sock->loop);
     if (sock->tls != NULL)
         weir_sock_tls_on_readable(sock);
@@ -107,6 +108,7 @@ void weir_sock_mute(weir_sock_t *sock, bool is_muted)
 static void on_write(h2o_socket_t *h2o, const char *err)
 {
     weir_sock_t *sock = h2o->data;
+
     sock->is_awaiting = false;
     weir_loop_tick(sock->loop);
     sock->on_writable(sock); /* an error shows in the next write */
@@ -182,12 +184,14 @@ ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int 
 bool weir_sock_has_unread(const weir_sock_t *sock)
 {
     int bytes = 0;
+
     return ioctl(sock->fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 size_t weir_sock_undelivered(const weir_sock_t *sock)
 {
     int bytes = 0;
+
     return ioctl(sock->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
@@ -213,5 +217,6 @@ void weir_sock_shutdown(weir_sock_t *sock)
 bool weir_sock_is_gone(const weir_sock_t *sock)
 {
     struct pollfd probe = {.fd = sock->fd};
+
     return poll(&probe, 1, 0) == 1 && (probe.revents & (POLLHUP | POLLERR)) != 0;
 }

@@ -4,7 +4,7 @@
 /**
  * @file  A stream socket on libh2o's loop: libh2o tells when, we read and write ourselves, a bounded number of bytes at a time.
  *
- * (libh2o's own reads are unbounded: notes 3.4. Its writes report only through the loop: ours report at once.)
+ * (libh2o's own reads are unbounded. Its writes report only through the loop: ours report at once.)
  * OWNER    Embedded in a connection; zeroed, it is closed.
  * THREAD   The loop's.
  */
@@ -73,24 +73,30 @@ ssize_t weir_sock_read(weir_sock_t *sock, char *buffer, size_t capacity);
 ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 
 /**
- * Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. What it does not take is tried again
- * before anything else: with TLS the beginning of it may be out already.
+ * Writes what the kernel takes of `count` pieces: how many bytes, or WEIR_SOCK_BLOCKED or _BROKEN. What it does not take is
+ * tried again before anything else: with TLS the beginning of it may be out already.
  */
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
 
 /**
- * The same for the last bytes before a close that follows within this turn of the loop: the kernel holds them back for it, so that
- * the end of the stream travels in their packet and not in one of its own. (With TLS: as weir_sock_write().)
+ * The same for the last bytes before a close that follows within this turn of the loop: the kernel holds them back for it, so
+ * that the end of the stream travels in their packet and not in one of its own. (With TLS: as weir_sock_write().)
  */
 ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count);
 
-/** Whether bytes have come that nobody has read: closing over them would make it a reset, which destroys what the peer has not read. */
+/**
+ * Whether bytes have come that nobody has read: closing over them would make it a reset, which destroys what the peer has not
+ * read.
+ */
 bool weir_sock_has_unread(const weir_sock_t *sock);
 
 /** How many of the bytes written the peer's kernel has not acknowledged: a reset would destroy them. */
 size_t weir_sock_undelivered(const weir_sock_t *sock);
 
-/** Makes the close to come a reset, or with TLS one without close_notify: for responses whose end only the close tells, and which have none. */
+/**
+ * Makes the close to come a reset, or with TLS one without close_notify: for responses whose end only the close tells, and
+ * which have none.
+ */
 void weir_sock_will_reset(weir_sock_t *sock);
 
 /** Ends our direction; the peer's goes on. */

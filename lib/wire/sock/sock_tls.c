@@ -44,6 +44,7 @@ static bool is_due(const weir_sock_tls_t *tls)
 static void on_again(weir_letter_t *letter)
 {
     weir_sock_tls_t *tls = WEIR_AROUND(letter, weir_sock_tls_t, again);
+
     tls->is_posted = false;
     if (!is_due(tls))
         return;
@@ -54,6 +55,7 @@ static void on_again(weir_letter_t *letter)
 void weir_sock_tls_announce(weir_sock_t *sock)
 {
     weir_sock_tls_t *tls = sock->tls;
+
     if (tls->is_posted || !is_due(tls))
         return;
     tls->is_posted = true;
@@ -106,6 +108,7 @@ void weir_sock_tls_move(weir_sock_t *to, weir_sock_t *from)
 void weir_sock_tls_free(weir_sock_t *sock)
 {
     weir_sock_tls_t *tls = sock->tls;
+
     sock->tls = NULL;
     weir_list_remove(&tls->again.link);
     weir_timer_cancel(&tls->clog);
@@ -113,7 +116,7 @@ void weir_sock_tls_free(weir_sock_t *sock)
     free(tls);
 }
 
-/** What OpenSSL's refusal means. Its queue of errors is the thread's: each call starts with an empty one. */
+/* What OpenSSL's refusal means. Its queue of errors is the thread's: each call starts with an empty one. */
 static ssize_t why(weir_sock_tls_t *tls, int result)
 {
     switch (SSL_get_error(tls->ssl, result)) {
@@ -131,6 +134,7 @@ static ssize_t why(weir_sock_tls_t *tls, int result)
 weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock)
 {
     weir_sock_tls_t *tls = sock->tls;
+
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     tls->is_hungry = result != 1;
@@ -150,10 +154,11 @@ static void on_clog_due(weir_timer_t *timer)
     weir_sock_mute(WEIR_AROUND(timer, weir_sock_tls_t, clog)->sock, false);
 }
 
-/** What follows a read that got nothing. */
+/* What follows a read that got nothing. */
 static ssize_t stop_reading(weir_sock_tls_t *tls, int result)
 {
     ssize_t end = why(tls, result);
+
     if (end != WEIR_SOCK_BLOCKED) {
         tls->end = end;
         return end;
@@ -166,11 +171,12 @@ static ssize_t stop_reading(weir_sock_tls_t *tls, int result)
     return end;
 }
 
-/** A record at a time, as long as there is room and another one is likely to be there. */
+/* A record at a time, as long as there is room and another one is likely to be there. */
 ssize_t weir_sock_tls_read(weir_sock_t *sock, char *buffer, size_t capacity)
 {
     weir_sock_tls_t *tls = sock->tls;
     size_t total = 0, got = 0;
+
     if (tls->end <= 0)
         return tls->end;
     ERR_clear_error();
@@ -192,6 +198,7 @@ ssize_t weir_sock_tls_peek(weir_sock_t *sock, char *buffer, size_t capacity)
 {
     weir_sock_tls_t *tls = sock->tls;
     size_t got;
+
     if (tls->end <= 0)
         return tls->end;
     ERR_clear_error();
@@ -201,7 +208,7 @@ ssize_t weir_sock_tls_peek(weir_sock_t *sock, char *buffer, size_t capacity)
 
 /* ---- writing ---- */
 
-/** Where in a list of pieces a write stands. */
+/* Where in a list of pieces a write stands. */
 typedef struct cursor {
     const struct iovec *at;
     int left;      /* pieces, the present one included */
@@ -218,12 +225,13 @@ static void advance(cursor_t *cursor, size_t count)
     }
 }
 
-/** The bytes of the next record: as they lie there if one piece has enough of them, else collected in `room`. */
+/* The bytes of the next record: as they lie there if one piece has enough of them, else collected in `room`. */
 static weir_span_t next_record(const cursor_t *from, char room[RECORD_BYTES])
 {
     cursor_t cursor = *from;
     const char *base = (const char *)cursor.at->iov_base + cursor.offset;
     size_t len = cursor.at->iov_len - cursor.offset, collected = 0;
+
     if (len >= RECORD_BYTES || cursor.left == 1)
         return (weir_span_t){base, len < RECORD_BYTES ? len : RECORD_BYTES};
     while (cursor.left > 0 && collected < RECORD_BYTES) {
@@ -243,6 +251,7 @@ ssize_t weir_sock_tls_write(weir_sock_t *sock, const struct iovec *pieces, int c
     char room[RECORD_BYTES];
     cursor_t cursor = {pieces, count, 0};
     size_t total = 0, taken;
+
     if (tls->is_broken)
         return WEIR_SOCK_BROKEN;
     ERR_clear_error();
@@ -269,6 +278,7 @@ void weir_sock_tls_end(weir_sock_t *sock)
 {
     weir_sock_tls_t *tls = sock->tls;
     bool is_said = (SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN) != 0;
+
     if (is_said || tls->is_cut || tls->is_broken || !SSL_is_init_finished(tls->ssl))
         return;
     ERR_clear_error();

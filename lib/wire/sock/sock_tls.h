@@ -9,7 +9,8 @@
  * What differs from a plain socket:
  * - Bytes may wait inside OpenSSL while the kernel has none: a socket that is watched is announced as readable by letter then.
  * - WEIR_SOCK_END is the peer's close_notify. An end without one is WEIR_SOCK_BROKEN: somebody may have cut the bytes short.
- * - After WEIR_SOCK_BLOCKED a write has to be tried again with the same bytes, and at least as many of them: a record may be half out.
+ * - After WEIR_SOCK_BLOCKED a write has to be tried again with the same bytes, and at least as many of them: a record may be
+ *   half out.
  * - weir_sock_shutdown() and weir_sock_close() say close_notify, if the kernel has room for it at that moment; they never wait.
  *   weir_sock_will_reset() makes the close go without it, which tells the peer that what it got is not all.
  *
@@ -33,7 +34,8 @@ void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl);
 
 /**
  * Goes as far as it can. BLOCKED: call it again when the socket is readable, or writable, which is
- * awaited already if it is wanted. FAILED: nothing but closing is left; why is in OpenSSL's queue of errors until the next call of any socket.
+ * awaited already if it is wanted. FAILED: nothing but closing is left; why is in OpenSSL's queue of errors until the next call
+ * of any socket.
  */
 weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock);
 

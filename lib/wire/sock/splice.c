@@ -17,6 +17,7 @@ struct weir_pipes {
 struct weir_pipes *weir_pipes_create(void)
 {
     struct weir_pipes *pipes = calloc(1, sizeof(*pipes));
+
     WEIR_MUST(pipes != NULL);
     weir_list_init(&pipes->idle);
     return pipes;
@@ -32,6 +33,7 @@ static void close_pipe(weir_pipe_t *pipe)
 void weir_pipes_destroy(struct weir_pipes **pipes)
 {
     struct weir_pipes *gone = *pipes;
+
     if (gone == NULL)
         return;
     *pipes = NULL;
@@ -66,6 +68,7 @@ weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes)
 void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving)
 {
     weir_pipe_t *pipe = *giving;
+
     if (pipe == NULL)
         return;
     *giving = NULL;
@@ -80,6 +83,7 @@ void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving)
 static ssize_t move(int from, int to, size_t most_bytes)
 {
     ssize_t moved;
+
     do {
         moved = splice(from, NULL, to, NULL, most_bytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
     } while (moved == -1 && errno == EINTR);
@@ -91,15 +95,17 @@ static ssize_t move(int from, int to, size_t most_bytes)
 ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes)
 {
     ssize_t moved = move(fd, pipe->in, most_bytes);
+
     if (moved > 0)
         pipe->held_bytes += (size_t)moved;
     return moved;
 }
 
-/** Without SPLICE_F_MORE: it would keep back the end of what there is until more comes, which may be long. */
+/* Without SPLICE_F_MORE: it would keep back the end of what there is until more comes, which may be long. */
 ssize_t weir_pipe_drain(weir_pipe_t *pipe, int fd)
 {
     ssize_t moved = move(pipe->out, fd, pipe->held_bytes);
+
     if (moved > 0)
         pipe->held_bytes -= (size_t)moved;
     return moved;

@@ -37,7 +37,10 @@ weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes);
 /** Takes `*giving` back and nulls it; one that still holds bytes is closed. Harmless on NULL. */
 void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving);
 
-/** Moves at most `most_bytes` from the socket `fd` into the pipe: how many, or WEIR_SOCK_END, _BLOCKED (also: the pipe is full), _BROKEN. */
+/**
+ * Moves at most `most_bytes` from the socket `fd` into the pipe: how many, or WEIR_SOCK_END, _BLOCKED (also: the pipe is full),
+ * _BROKEN.
+ */
 ssize_t weir_pipe_fill(weir_pipe_t *pipe, int fd, size_t most_bytes);
 
 /** Moves what the socket `fd` takes out of the pipe: how many, or WEIR_SOCK_BLOCKED or _BROKEN. */

@@ -36,6 +36,7 @@ static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
     const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     char clean[WEIR_TLS_NAME_BYTES + 1], any[WEIR_TLS_NAME_BYTES + 1];
     weir_span_t name = {clean, 0};
+
     if (asked == NULL || !weir_tls_name_clean((weir_span_t){asked, strlen(asked)}, clean, &name.len))
         return NULL;
     const weir_tls_name_t *entry = weir_tls_names_find(&tls->names, name);
@@ -48,12 +49,13 @@ static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
     return tls->directory != NULL ? weir_tls_directory_find(tls->directory, name) : NULL;
 }
 
-/** The name is known, nothing has been shown yet. */
+/* The name is known, nothing has been shown yet. */
 static int on_certificate_wanted(SSL *ssl, void *arg)
 {
     weir_tls_t *tls = arg;
     bool is_only = tls->files.count == 1 && tls->directory == NULL;
     weir_tls_cert_t *cert = is_only ? NULL : find(tls, ssl);
+
     if (cert == NULL) { /* the context has the fallback already */
         if (tls->fallback != NULL)
             weir_tls_cert_staple(tls->fallback, ssl);
@@ -65,11 +67,12 @@ static int on_certificate_wanted(SSL *ssl, void *arg)
     return is_used;
 }
 
-/** Without a certificate for strangers a stranger is told what is wrong (RFC 6066 §3). */
+/* Without a certificate for strangers a stranger is told what is wrong (RFC 6066 §3). */
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
     weir_tls_t *tls = arg;
     weir_tls_cert_t *cert = tls->fallback == NULL ? find(tls, ssl) : NULL;
+
     if (tls->fallback != NULL || cert != NULL) {
         weir_tls_cert_release(&cert);
         return SSL_TLSEXT_ERR_NOACK;
@@ -78,10 +81,11 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/** on_certificate_wanted() has put it there, if there is any. */
+/* on_certificate_wanted() has put it there, if there is any. */
 static int on_status_wanted(SSL *ssl, void *arg)
 {
     const unsigned char *answer;
+
     return SSL_get_tlsext_status_ocsp_resp(ssl, &answer) > 0 ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
@@ -92,15 +96,17 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     int result = weir_tls_tickets_use(tls->tickets, name, iv, cipher, mac, is_encrypting == 1);
     /* RFC 8446 §C.4: clients use a ticket once, and want another for the next time */
     bool must_renew = result == 1 && is_encrypting == 0 && SSL_version(ssl) == TLS1_3_VERSION;
+
     return must_renew ? 2 : result;
 }
 
-/** Ours in our order: what we would rather speak comes first. Nothing in common ends the handshake (RFC 7301 §3.2). */
+/* Ours in our order: what we would rather speak comes first. Nothing in common ends the handshake (RFC 7301 §3.2). */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *theirs, unsigned len,
                    void *arg)
 {
     static const unsigned char ours[] = "\x02h2\x08http/1.1\x08http/1.0";
     unsigned char *chosen;
+
     if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, theirs, len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = chosen;
@@ -122,9 +128,9 @@ static bool set_dh(SSL_CTX *context, const char *path, char problem[static WEIR_
     return weir_tls_explain(problem, path, "is no PEM file of Diffie-Hellman parameters");
 }
 
-/**
- * Sessions are bound to whom they were verified for: a ticket of an address that asks for no certificate must not open one that does, with
- * keys of tickets that all addresses share.
+/*
+ * Sessions are bound to whom they were verified for: a ticket of an address that asks for no certificate must not open one that
+ * does, with keys of tickets that all addresses share.
  */
 static bool bind_sessions(SSL_CTX *context, const weir_tls_settings_t *settings)
 {
@@ -132,6 +138,7 @@ static bool bind_sessions(SSL_CTX *context, const weir_tls_settings_t *settings)
     unsigned len = 0;
     EVP_MD_CTX *sum = EVP_MD_CTX_new();
     const unsigned char verify = (unsigned char)settings->verify;
+
     WEIR_MUST(sum != NULL && EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(sum, &verify, 1) == 1);
     BIO *file = settings->client_ca_file != NULL ? BIO_new_file(settings->client_ca_file, "r") : NULL;
     char block[4096];
@@ -163,6 +170,7 @@ static bool set_verify(SSL_CTX *context, const weir_tls_settings_t *settings, ch
 static bool set_versions(SSL_CTX *context, const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     int least = settings->least_version != 0 ? settings->least_version : TLS1_2_VERSION;
+
     if (settings->most_version != 0 && settings->most_version < least) {
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "minimum-version is above maximum-version");
         return false;
@@ -185,7 +193,7 @@ static bool set_ciphers(SSL_CTX *context, const weir_tls_settings_t *settings, c
     return true;
 }
 
-/** The rest is the same for all. */
+/* The rest is the same for all. */
 static void set_habits(SSL_CTX *context, const weir_tls_settings_t *settings)
 {
     weir_sock_tls_prepare(context);
@@ -209,6 +217,7 @@ static bool set_directory(weir_tls_t *tls, const char *path, char problem[static
 weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     weir_tls_t *tls = calloc(1, sizeof(*tls));
+
     WEIR_MUST(tls != NULL);
     atomic_init(&tls->holders, 1);
     ERR_clear_error();
@@ -229,6 +238,7 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
 weir_tls_t *weir_tls_of_application(SSL_CTX *context)
 {
     weir_tls_t *tls = calloc(1, sizeof(*tls));
+
     WEIR_MUST(tls != NULL && SSL_CTX_up_ref(context) == 1);
     atomic_init(&tls->holders, 1);
     tls->context = context;
@@ -241,6 +251,7 @@ static weir_tls_cert_t *load(weir_tls_t *tls, const char *certificate_file, cons
 {
     weir_span_t path = {certificate_file, strlen(certificate_file)};
     const weir_tls_name_t *known = weir_tls_names_find(&tls->files, path);
+
     if (known != NULL)
         return known->cert;
     weir_tls_cert_t *cert = weir_tls_cert_load(certificate_file, key_file, problem);
@@ -255,6 +266,7 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
     weir_tls_cert_t *cert = load(tls, certificate_file, key_file, problem);
     char clean[WEIR_TLS_NAME_BYTES + 1];
     weir_span_t key = {clean, 0};
+
     if (cert == NULL)
         return false;
     if (tls->fallback == NULL && !weir_tls_cert_use_as_default(cert, tls->context))
@@ -301,6 +313,7 @@ weir_tls_t *weir_tls_hold(weir_tls_t *tls)
 void weir_tls_release(weir_tls_t **slot)
 {
     weir_tls_t *tls = *slot;
+
     *slot = NULL;
     if (tls == NULL || atomic_fetch_sub(&tls->holders, 1) != 1)
         return;
@@ -315,6 +328,7 @@ void weir_tls_release(weir_tls_t **slot)
 SSL *weir_tls_accept(weir_tls_t *tls)
 {
     SSL *ssl = SSL_new(tls->context);
+
     WEIR_MUST(ssl != NULL);
     SSL_set_accept_state(ssl);
     if (tls->is_application_s)

@@ -2,12 +2,14 @@
 #ifndef WEIR_WIRE_TLS_H
 #define WEIR_WIRE_TLS_H
 /**
- * @file  What an address that speaks TLS is made of: versions, ciphers, who must show a certificate, and our certificates by name.
+ * @file  What an address that speaks TLS is made of: versions, ciphers, who must show a certificate, and our certificates by
+ * name.
  *
- * One SSL_CTX an address; certificates are put into a connection when the name that the client asks for is known, so that a hundred thousand
- * names cost no more contexts than one. Compression, renegotiation and early data are off.
+ * One SSL_CTX an address; certificates are put into a connection when the name that the client asks for is known, so that a
+ * hundred thousand names cost no more contexts than one. Compression, renegotiation and early data are off.
  *
- * OWNER    Shared, by count: the configuration holds it, and so does each handshake under way. A new configuration brings a new one.
+ * OWNER    Shared, by count: the configuration holds it, and so does each handshake under way. A new configuration brings a new
+ *          one.
  * THREAD   Made and filled on one thread; frozen then, and used by all.
  */
 #include <openssl/ssl.h>
@@ -46,13 +48,17 @@ weir_tls_t *weir_tls_create(const weir_tls_settings_t *settings, char problem[st
 weir_tls_t *weir_tls_of_application(SSL_CTX *context);
 
 /**
- * Adds a certificate (a PEM file, its chain behind it) and its key for `name`: a host, "*.domain", or NULL for none but as the default. The
- * first certificate added serves whoever asks for no name or an unknown one. The same file is loaded once. False: see `problem`.
+ * Adds a certificate (a PEM file, its chain behind it) and its key for `name`: a host, "*.domain", or NULL for none but as the
+ * default. The first certificate added serves whoever asks for no name or an unknown one. The same file is loaded once. False:
+ * see `problem`.
  */
 bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_file, const char *key_file,
                   char problem[static WEIR_TLS_PROBLEM_BYTES]);
 
-/** Once all certificates are there, and before the first connection: with which tickets sessions are resumed (held from now on); NULL: they are not. */
+/**
+ * Once all certificates are there, and before the first connection: with which tickets sessions are resumed (held from now on);
+ * NULL: they are not.
+ */
 void weir_tls_set_tickets(weir_tls_t *tls, weir_tls_tickets_t *tickets);
 
 /** Begins OCSP stapling for its certificates, if its settings want it: when they are going to be used. See tls_ocsp.h. */

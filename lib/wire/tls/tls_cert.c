@@ -26,7 +26,7 @@ struct weir_tls_cert {
     time_t staple_until; /* 0: for ever */
 };
 
-/** OpenSSL would ask whoever sits at the terminal. */
+/* OpenSSL would ask whoever sits at the terminal. */
 static int no_passphrase(char *buffer, int size, int is_writing, void *arg)
 {
     return -1;
@@ -35,6 +35,7 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *arg)
 static BIO *open_file(const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     BIO *file = BIO_new_file(path, "r");
+
     if (file != NULL)
         return file;
     int error = errno;
@@ -43,11 +44,12 @@ static BIO *open_file(const char *path, char problem[static WEIR_TLS_PROBLEM_BYT
     return NULL;
 }
 
-/** The leaf, and what follows it: intermediate certificates in their order. */
+/* The leaf, and what follows it: intermediate certificates in their order. */
 static bool read_certificates(weir_tls_cert_t *cert, const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     BIO *file = open_file(path, problem);
     X509 *next;
+
     if (file == NULL)
         return false;
     cert->leaf = PEM_read_bio_X509_AUX(file, NULL, no_passphrase, NULL);
@@ -67,6 +69,7 @@ static bool read_certificates(weir_tls_cert_t *cert, const char *path, char prob
 static bool read_key(weir_tls_cert_t *cert, const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     BIO *file = open_file(path, problem);
+
     if (file == NULL)
         return false;
     cert->key = PEM_read_bio_PrivateKey(file, NULL, no_passphrase, NULL);
@@ -82,6 +85,7 @@ weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *ke
                                     char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     weir_tls_cert_t *cert = calloc(1, sizeof(*cert));
+
     WEIR_MUST(cert != NULL);
     atomic_init(&cert->holders, 1);
     cert->file = strdup(certificate_file);
@@ -101,6 +105,7 @@ weir_tls_cert_t *weir_tls_cert_hold(weir_tls_cert_t *cert)
 void weir_tls_cert_release(weir_tls_cert_t **slot)
 {
     weir_tls_cert_t *cert = *slot;
+
     *slot = NULL;
     if (cert == NULL || atomic_fetch_sub(&cert->holders, 1) != 1)
         return;
@@ -152,6 +157,7 @@ bool weir_tls_cert_is_last(const weir_tls_cert_t *cert)
 void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t until)
 {
     unsigned char *copy = NULL;
+
     if (answer.len > 0) {
         copy = malloc(answer.len);
         WEIR_MUST(copy != NULL);

@@ -28,6 +28,7 @@ struct weir_tls_directory {
 weir_tls_directory_t *weir_tls_directory_open(const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
     if (fd == -1) {
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s cannot be opened: %s", path, strerror(errno));
         return NULL;
@@ -43,6 +44,7 @@ weir_tls_directory_t *weir_tls_directory_open(const char *path, char problem[sta
 void weir_tls_directory_close(weir_tls_directory_t **slot)
 {
     weir_tls_directory_t *directory = *slot;
+
     *slot = NULL;
     if (directory == NULL)
         return;
@@ -54,23 +56,25 @@ void weir_tls_directory_close(weir_tls_directory_t **slot)
 
 /* ---- files ---- */
 
-/** False if there is no such file. Names are clean: no slash, no dot at the beginning, no two dots in a row. */
+/* False if there is no such file. Names are clean: no slash, no dot at the beginning, no two dots in a row. */
 static bool find_file(const weir_tls_directory_t *directory, weir_span_t name, const char *end, char path[PATH_BYTES],
                       uint64_t *out_changed_at_ns)
 {
     struct stat there;
     int len = snprintf(path, PATH_BYTES, "%s/%.*s%s", directory->path, (int)name.len, name.base, end);
+
     if (len >= PATH_BYTES || stat(path, &there) != 0 || !S_ISREG(there.st_mode))
         return false;
     *out_changed_at_ns = (uint64_t)there.st_mtim.tv_sec * 1000000000 + (uint64_t)there.st_mtim.tv_nsec;
     return true;
 }
 
-/** Changes with any of the three. */
+/* Changes with any of the three. */
 static uint64_t version_of(const weir_tls_directory_t *directory, weir_span_t name, uint64_t certificate_ns, uint64_t key_ns)
 {
     char path[PATH_BYTES];
     uint64_t answer_ns = 0;
+
     (void)find_file(directory, name, ".ocsp", path, &answer_ns);
     return certificate_ns ^ key_ns << 1 ^ answer_ns << 2;
 }
@@ -78,15 +82,17 @@ static uint64_t version_of(const weir_tls_directory_t *directory, weir_span_t na
 static void complain(weir_tls_directory_t *directory, const char *what, const char *problem)
 {
     uint64_t now_us = weir_clock_monotonic_us(), last_us = atomic_load(&directory->said_at_us);
+
     if (now_us - last_us >= COMPLAINT_US && atomic_compare_exchange_strong(&directory->said_at_us, &last_us, now_us))
         weir_log("%s cannot be used: %s", what, problem);
 }
 
-/** NULL if there is no pair for this very name, or none that can be used. */
+/* NULL if there is no pair for this very name, or none that can be used. */
 static weir_tls_cert_t *load(weir_tls_directory_t *directory, weir_span_t name, uint64_t *out_version)
 {
     char certificate[PATH_BYTES], key[PATH_BYTES], problem[WEIR_TLS_PROBLEM_BYTES];
     uint64_t certificate_ns, key_ns;
+
     if (!find_file(directory, name, ".crt", certificate, &certificate_ns))
         return NULL;
     if (!find_file(directory, name, ".key", key, &key_ns)) {
@@ -101,11 +107,12 @@ static weir_tls_cert_t *load(weir_tls_directory_t *directory, weir_span_t name, 
     return cert;
 }
 
-/** Has `cert` show the answer that lies beside it, or else what `before` shows, which may be NULL. */
+/* Has `cert` show the answer that lies beside it, or else what `before` shows, which may be NULL. */
 static void staple(weir_tls_directory_t *directory, weir_span_t name, weir_tls_cert_t *cert, weir_tls_cert_t *before)
 {
     char path[PATH_BYTES], text[WEIR_TLS_PROBLEM_BYTES];
     uint64_t changed_at_ns;
+
     if (!find_file(directory, name, ".ocsp", path, &changed_at_ns))
         return;
     const char *problem = weir_tls_ocsp_show_file(cert, path);
@@ -121,6 +128,7 @@ static bool is_same(const weir_tls_directory_t *directory, weir_span_t name, uin
 {
     char path[PATH_BYTES];
     uint64_t certificate_ns, key_ns;
+
     return find_file(directory, name, ".crt", path, &certificate_ns) && find_file(directory, name, ".key", path, &key_ns) &&
            version_of(directory, name, certificate_ns, key_ns) == version;
 }
@@ -131,6 +139,7 @@ static weir_tls_cert_t *find_kept(weir_tls_directory_t *directory, weir_span_t n
                                   uint64_t *out_version)
 {
     weir_tls_cert_t *cert = NULL;
+
     pthread_mutex_lock(&directory->lock);
     weir_tls_name_t *entry = weir_tls_names_find(&directory->kept, name);
     if (entry != NULL) {
@@ -145,7 +154,7 @@ static weir_tls_cert_t *find_kept(weir_tls_directory_t *directory, weir_span_t n
     return cert;
 }
 
-/** In place of what was there under this name; `cert` NULL removes only. */
+/* In place of what was there under this name; `cert` NULL removes only. */
 static void keep(weir_tls_directory_t *directory, weir_span_t name, weir_tls_cert_t *cert, uint64_t version, uint64_t now_us)
 {
     pthread_mutex_lock(&directory->lock);
@@ -163,13 +172,17 @@ static void keep(weir_tls_directory_t *directory, weir_span_t name, weir_tls_cer
     pthread_mutex_unlock(&directory->lock);
 }
 
-/** The certificate of this very name. A pair that has become unusable does not replace one that is in use; one that is gone does. */
+/*
+ * The certificate of this very name. A pair that has become unusable does not replace one that is in use; one that is gone
+ * does.
+ */
 static weir_tls_cert_t *find_exactly(weir_tls_directory_t *directory, weir_span_t name)
 {
     char path[PATH_BYTES];
     uint64_t now_us = weir_clock_monotonic_us(), version, changed_at_ns;
     bool must_check = false;
     weir_tls_cert_t *cert = find_kept(directory, name, now_us, &must_check, &version);
+
     if (cert != NULL && (!must_check || is_same(directory, name, version)))
         return cert;
     weir_tls_cert_t *loaded = load(directory, name, &version);
@@ -187,6 +200,7 @@ weir_tls_cert_t *weir_tls_directory_find(weir_tls_directory_t *directory, weir_s
     char any[WEIR_TLS_NAME_BYTES + 1];
     weir_tls_cert_t *cert = find_exactly(directory, name);
     weir_span_t wildcard = weir_tls_name_wildcard(name, any);
+
     if (cert != NULL || wildcard.len == 0)
         return cert;
     cert = find_exactly(directory, wildcard);

@@ -2,14 +2,17 @@
 #ifndef WEIR_WIRE_TLS_DIRECTORY_H
 #define WEIR_WIRE_TLS_DIRECTORY_H
 /**
- * @file  A directory of certificates, NAME.crt and NAME.key for each name: opened when a client asks for the name, and kept for a while.
+ * @file  A directory of certificates, NAME.crt and NAME.key for each name: opened when a client asks for the name, and kept for
+ * a while.
  *
- * For "a.shop.example" it looks for a.shop.example.crt, then for *.shop.example.crt and _.shop.example.crt. How many files there are
- * does not matter. The WEIR_TLS_DIRECTORY_KEPT certificates used last are kept; whether the files of one have changed is looked at
- * again after 10 seconds. A pair that cannot be used is as good as none, and said in the log at most once a second.
+ * For "a.shop.example" it looks for a.shop.example.crt, then for *.shop.example.crt and _.shop.example.crt. How many files
+ * there are does not matter. The WEIR_TLS_DIRECTORY_KEPT certificates used last are kept; whether the files of one have changed
+ * is looked at again after 10 seconds. A pair that cannot be used is as good as none, and said in the log at most once a
+ * second.
  *
- * NAME.ocsp, if it is there, holds what the authority says of the certificate, and is shown with it. No responder is asked: there may
- * be too many names. One that cannot be used is said in the log; what the one before it said is shown as long as that is true.
+ * NAME.ocsp, if it is there, holds what the authority says of the certificate, and is shown with it. No responder is asked:
+ * there may be too many names. One that cannot be used is said in the log; what the one before it said is shown as long as that
+ * is true.
  *
  * OWNER    A weir_tls_t.
  * THREAD   Any. A handshake waits for the disk only for the files of the name it asks for; no lock is held meanwhile.

@@ -36,6 +36,7 @@ bool weir_tls_name_clean(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES +
 weir_span_t weir_tls_name_wildcard(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1])
 {
     const char *dot = memchr(name.base, '.', name.len);
+
     if (dot == NULL || dot == name.base)
         return (weir_span_t){NULL, 0};
     size_t rest = name.len - (size_t)(dot - name.base);
@@ -47,6 +48,7 @@ weir_span_t weir_tls_name_wildcard(weir_span_t name, char out[static WEIR_TLS_NA
 static uint64_t hash_of(weir_span_t name)
 {
     uint64_t hash = 14695981039346656037u; /* FNV-1a: names come from clients, but only those that exist are entered */
+
     for (size_t i = 0; i < name.len; i++)
         hash = (hash ^ (unsigned char)name.base[i]) * 1099511628211u;
     return hash ^ hash >> 32;
@@ -66,6 +68,7 @@ weir_tls_name_t *weir_tls_names_find(const weir_tls_names_t *names, weir_span_t 
 static void put(weir_tls_names_t *names, weir_tls_name_t *entry)
 {
     weir_tls_name_t **bucket = &names->buckets[entry->hash & (names->bucket_count - 1)];
+
     entry->next = *bucket;
     *bucket = entry;
 }
@@ -101,6 +104,7 @@ weir_tls_name_t *weir_tls_names_add(weir_tls_names_t *names, weir_span_t name, w
 void weir_tls_names_remove(weir_tls_names_t *names, weir_tls_name_t *entry)
 {
     weir_tls_name_t **at = &names->buckets[entry->hash & (names->bucket_count - 1)];
+
     while (*at != entry)
         at = &(*at)->next;
     *at = entry->next;

@@ -2,7 +2,8 @@
 #ifndef WEIR_WIRE_TLS_NAMES_H
 #define WEIR_WIRE_TLS_NAMES_H
 /**
- * @file  Certificates by name: a hash of host names in lower case. How long a search takes does not depend on how many there are.
+ * @file  Certificates by name: a hash of host names in lower case. How long a search takes does not depend on how many there
+ * are.
  *
  * OWNER    Whoever embeds it; it holds its certificates. Zeroed, it is empty.
  * THREAD   One at a time; a table that is not changed may be searched by all.
@@ -30,8 +31,8 @@ typedef struct weir_tls_names {
 } weir_tls_names_t;
 
 /**
- * Writes `name` in lower case. False if it is not fit to be a host's name, and so not fit to be a file's: anything but letters, digits, '-',
- * '_' and single dots between them, or too long. "*." and "_." may stand at the beginning.
+ * Writes `name` in lower case. False if it is not fit to be a host's name, and so not fit to be a file's: anything but letters,
+ * digits, '-', '_' and single dots between them, or too long. "*." and "_." may stand at the beginning.
  */
 bool weir_tls_name_clean(weir_span_t name, char out[static WEIR_TLS_NAME_BYTES + 1], size_t *out_len);
 

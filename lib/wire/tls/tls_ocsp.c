@@ -38,7 +38,7 @@ static bool is_running, must_stop;
 
 /* ---- one answer ---- */
 
-/** Everything that one question needs; zeroed, and freed as a whole. */
+/* Everything that one question needs; zeroed, and freed as a whole. */
 typedef struct question {
     X509 *leaf, *issuer; /* borrowed */
     char *host, *port, *path;
@@ -73,6 +73,7 @@ static bool fail(question_t *q, const char *problem)
 static bool parse_address(question_t *q, const char *url)
 {
     int is_https = 0;
+
     if (OSSL_HTTP_parse_url(url, &is_https, NULL, &q->host, &q->port, NULL, &q->path, NULL, NULL) != 1 || is_https)
         return fail(q, "the responder's address is no http:// address");
     return true;
@@ -92,11 +93,12 @@ static bool ask(question_t *q)
     return q->answer != NULL || fail(q, "the responder does not answer");
 }
 
-/** In one piece, as it will be shown. */
+/* In one piece, as it will be shown. */
 static weir_span_t bytes_of(const question_t *q)
 {
     char *base;
     long len = BIO_get_mem_data(q->answer, &base);
+
     return (weir_span_t){base, len > 0 ? (size_t)len : 0};
 }
 
@@ -116,10 +118,11 @@ static bool verify(question_t *q)
 static time_t time_of(const ASN1_GENERALIZEDTIME *when)
 {
     struct tm parts;
+
     return when != NULL && ASN1_TIME_to_tm(when, &parts) == 1 ? timegm(&parts) : 0;
 }
 
-/** Whether it is about our certificate, by whichever digest. */
+/* Whether it is about our certificate, by whichever digest. */
 static bool is_about(const question_t *q, const OCSP_SINGLERESP *single)
 {
     ASN1_OBJECT *digest;
@@ -127,6 +130,7 @@ static bool is_about(const question_t *q, const OCSP_SINGLERESP *single)
     const EVP_MD *known = OCSP_id_get0_info(NULL, &digest, NULL, NULL, theirs) == 1 ? EVP_get_digestbyobj(digest) : NULL;
     OCSP_CERTID *ours = known != NULL ? OCSP_cert_to_id(known, q->leaf, q->issuer) : NULL;
     bool is_equal = ours != NULL && OCSP_id_cmp(ours, theirs) == 0;
+
     OCSP_CERTID_free(ours);
     return is_equal;
 }
@@ -135,6 +139,7 @@ static bool judge(question_t *q)
 {
     int count = OCSP_resp_count(q->basic), at = 0, reason;
     ASN1_GENERALIZEDTIME *revoked_at, *from, *until;
+
     while (at < count && !is_about(q, OCSP_resp_get0(q->basic, at)))
         at++;
     if (at == count)
@@ -153,6 +158,7 @@ static bool read_answer(question_t *q)
 {
     weir_span_t bytes = bytes_of(q);
     const unsigned char *at = (const unsigned char *)bytes.base;
+
     q->response = d2i_OCSP_RESPONSE(NULL, &at, (long)bytes.len);
     if (q->response == NULL)
         return fail(q, "the answer cannot be read");
@@ -162,7 +168,7 @@ static bool read_answer(question_t *q)
     return (q->basic != NULL || fail(q, "the answer cannot be read")) && verify(q) && judge(q);
 }
 
-/** NULL if there is none. */
+/* NULL if there is none. */
 static char *responder_of(X509 *leaf)
 {
     STACK_OF(OPENSSL_STRING) *urls = X509_get1_ocsp(leaf);
@@ -171,11 +177,12 @@ static char *responder_of(X509 *leaf)
     return url;
 }
 
-/** Asks, and puts the answer into the certificate. A sentence on failure. */
+/* Asks, and puts the answer into the certificate. A sentence on failure. */
 static const char *refresh(weir_tls_cert_t *cert, time_t *out_until)
 {
     question_t q = {.leaf = weir_tls_cert_leaf(cert), .issuer = weir_tls_cert_issuer(cert)};
     char *url = responder_of(q.leaf);
+
     ERR_clear_error();
     bool is_good = parse_address(&q, url) && ask(&q) && read_answer(&q);
     if (is_good)
@@ -194,6 +201,7 @@ static bool read_file(question_t *q, const char *path)
     char block[4096];
     int count;
     BIO *file = BIO_new_file(path, "r");
+
     if (file == NULL)
         return fail(q, "it cannot be opened");
     q->answer = BIO_new(BIO_s_mem());
@@ -207,6 +215,7 @@ static bool read_file(question_t *q, const char *path)
 const char *weir_tls_ocsp_show_file(weir_tls_cert_t *cert, const char *path)
 {
     question_t q = {.leaf = weir_tls_cert_leaf(cert), .issuer = weir_tls_cert_issuer(cert)};
+
     if (q.issuer == NULL)
         return "the certificate's issuer is not behind it in its file";
     bool is_good = read_file(&q, path) && read_answer(&q);
@@ -219,10 +228,11 @@ const char *weir_tls_ocsp_show_file(weir_tls_cert_t *cert, const char *path)
 
 /* ---- the thread ---- */
 
-/** Under the lock. */
+/* Under the lock. */
 static void on_refreshed(watched_t *watched, const char *problem, time_t until)
 {
     time_t now = time(NULL);
+
     watched->next_at = now + watched->interval_s;
     if (problem == NULL) {
         watched->has_answer = true;
@@ -247,10 +257,11 @@ static void forget(watched_t *watched)
     free(watched);
 }
 
-/** Under the lock: the next whose time has come; those that only we hold are forgotten on the way. */
+/* Under the lock: the next whose time has come; those that only we hold are forgotten on the way. */
 static watched_t *next_due(time_t now, time_t *out_soonest)
 {
     watched_t *due = NULL;
+
     *out_soonest = now + LOOK_S;
     for (weir_list_t *node = all.next, *next; node != &all; node = next) {
         watched_t *watched = WEIR_AROUND(node, watched_t, link);
@@ -265,7 +276,7 @@ static watched_t *next_due(time_t now, time_t *out_soonest)
     return due;
 }
 
-/** The lock is not held while a responder is asked; only this thread removes what is watched. */
+/* The lock is not held while a responder is asked; only this thread removes what is watched. */
 static void *run(void *arg)
 {
     pthread_mutex_lock(&lock);
@@ -286,10 +297,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-/** A new configuration brings its certificates anew: what is known of them is still true. Under the lock. */
+/* A new configuration brings its certificates anew: what is known of them is still true. Under the lock. */
 static void inherit(watched_t *watched)
 {
     X509 *leaf = weir_tls_cert_leaf(watched->cert);
+
     for (weir_list_t *node = all.next; node != &all; node = node->next) {
         watched_t *other = WEIR_AROUND(node, watched_t, link);
         if (!other->has_answer || X509_cmp(weir_tls_cert_leaf(other->cert), leaf) != 0)
@@ -306,6 +318,7 @@ void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t ma
 {
     char *url = responder_of(weir_tls_cert_leaf(cert));
     bool can_ask = url != NULL && weir_tls_cert_issuer(cert) != NULL;
+
     free(url);
     if (!can_ask)
         return;

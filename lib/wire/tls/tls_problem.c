@@ -8,6 +8,7 @@
 bool weir_tls_explain(char problem[static WEIR_TLS_PROBLEM_BYTES], const char *what, const char *about)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
+
     if (reason != NULL)
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s %s: %s", what, about, reason);
     else

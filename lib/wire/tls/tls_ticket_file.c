@@ -54,6 +54,7 @@ static bool read_hex(weir_span_t text, uint8_t *out, size_t bytes)
 static bool read_seconds(weir_span_t text, uint64_t *out)
 {
     uint64_t number = 0;
+
     for (size_t i = 0; i < text.len; i++) {
         if (text.base[i] < '0' || text.base[i] > '9' || i == 19)
             return false;
@@ -63,11 +64,12 @@ static bool read_seconds(weir_span_t text, uint64_t *out)
     return text.len > 0;
 }
 
-/** Returns a sentence on failure. */
+/* Returns a sentence on failure. */
 static const char *read_field(reader_t *reader, weir_span_t name, weir_span_t value)
 {
     weir_ticket_key_t *key = &reader->keys[reader->count - 1];
     uint8_t both[WEIR_TICKET_CIPHER_BYTES + WEIR_TICKET_HASH_BYTES];
+
     if (is(name, "name")) {
         reader->seen |= NAME;
         return read_hex(value, key->name, sizeof(key->name)) ? NULL : "a name has 32 hexadecimal digits";
@@ -106,6 +108,7 @@ static const char *end_key(const reader_t *reader)
 static const char *read_line(reader_t *reader, weir_span_t line)
 {
     bool begins = line.len > 0 && line.base[0] == '-' && !is(line, "---");
+
     line = trim(line);
     if (line.len == 0 || line.base[0] == '#' || is(line, "---"))
         return NULL;
@@ -133,6 +136,7 @@ size_t weir_ticket_file_read(weir_span_t text, weir_ticket_key_t keys[static WEI
                              const char **out_problem)
 {
     reader_t reader = {.keys = keys};
+
     *out_problem = NULL;
     *out_line = 0;
     while (text.len > 0 && *out_problem == NULL) {

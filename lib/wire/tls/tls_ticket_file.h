@@ -25,7 +25,8 @@ typedef struct weir_ticket_key {
 } weir_ticket_key_t;
 
 /**
- * Reads at most WEIR_TICKET_KEYS_MAX keys. How many, at least 1; or 0 and what is wrong with which line (from 1; 0: with the whole) of it.
+ * Reads at most WEIR_TICKET_KEYS_MAX keys. How many, at least 1; or 0 and what is wrong with which line (from 1; 0: with the
+ * whole) of it.
  */
 size_t weir_ticket_file_read(weir_span_t text, weir_ticket_key_t keys[static WEIR_TICKET_KEYS_MAX], size_t *out_line,
                              const char **out_problem);

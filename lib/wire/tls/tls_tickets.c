@@ -43,7 +43,7 @@ static uint64_t now_s(void)
 
 /* ---- our own keys ---- */
 
-/** Under the lock. Drops what opens no ticket any more, and puts a new one in front. */
+/* Under the lock. Drops what opens no ticket any more, and puts a new one in front. */
 static void make_key(weir_tls_tickets_t *tickets, uint64_t now)
 {
     while (tickets->count > 0 && tickets->keys[tickets->count - 1].not_after_s < now)
@@ -65,12 +65,14 @@ static void make_key(weir_tls_tickets_t *tickets, uint64_t now)
 static int newest_first(const void *a, const void *b)
 {
     const weir_ticket_key_t *one = a, *other = b;
+
     return (one->not_before_s < other->not_before_s) - (one->not_before_s > other->not_before_s);
 }
 
 static bool slurp(const char *path, char *text, size_t *out_len, struct stat *out_stat, char problem[WEIR_TLS_PROBLEM_BYTES])
 {
     FILE *file = fopen(path, "re");
+
     if (file == NULL || fstat(fileno(file), out_stat) != 0) {
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s cannot be read: %s", path, strerror(errno));
         if (file != NULL)
@@ -82,7 +84,7 @@ static bool slurp(const char *path, char *text, size_t *out_len, struct stat *ou
     return true;
 }
 
-/** Replaces the keys by the file's, or leaves them as they are. */
+/* Replaces the keys by the file's, or leaves them as they are. */
 static bool read_file(weir_tls_tickets_t *tickets, char problem[WEIR_TLS_PROBLEM_BYTES])
 {
     weir_ticket_key_t *keys = calloc(WEIR_TICKET_KEYS_MAX, sizeof(*keys));
@@ -90,6 +92,7 @@ static bool read_file(weir_tls_tickets_t *tickets, char problem[WEIR_TLS_PROBLEM
     size_t len = 0, line, count = 0;
     struct stat there;
     const char *sentence;
+
     WEIR_MUST(keys != NULL && text != NULL);
     bool is_read = slurp(tickets->file, text, &len, &there, problem);
     if (is_read)
@@ -115,6 +118,7 @@ static bool has_changed(const weir_tls_tickets_t *tickets)
 {
     struct stat there;
     const struct stat *was = &tickets->read_from;
+
     if (stat(tickets->file, &there) != 0)
         return false; /* being replaced, perhaps */
     return there.st_mtim.tv_sec != was->st_mtim.tv_sec || there.st_mtim.tv_nsec != was->st_mtim.tv_nsec ||
@@ -126,6 +130,7 @@ static bool has_changed(const weir_tls_tickets_t *tickets)
 static void renew(weir_tls_tickets_t *tickets, uint64_t now)
 {
     char problem[WEIR_TLS_PROBLEM_BYTES];
+
     if (now < atomic_load(&tickets->look))
         return; /* somebody was quicker */
     atomic_store(&tickets->look, now + 1);
@@ -139,7 +144,7 @@ static void renew(weir_tls_tickets_t *tickets, uint64_t now)
     }
 }
 
-/** One thread does it; the others go on with what there is. */
+/* One thread does it; the others go on with what there is. */
 static void look_after(weir_tls_tickets_t *tickets, uint64_t now)
 {
     if (now < atomic_load(&tickets->look) || pthread_mutex_trylock(&tickets->looking) != 0)
@@ -177,15 +182,17 @@ static bool set_hash(EVP_MAC_CTX *mac, const weir_ticket_key_t *key)
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hash, sizeof(key->hash)),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+
     return EVP_MAC_CTX_set_params(mac, parameters) == 1;
 }
 
-/** 1, or 2 if its client is to get a new one. */
+/* 1, or 2 if its client is to get a new one. */
 static int decrypt(const weir_tls_tickets_t *tickets, const unsigned char *name, const unsigned char *iv,
                    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     uint64_t now = now_s();
     const weir_ticket_key_t *key = named(tickets, name, now);
+
     if (key == NULL || !set_hash(mac, key))
         return 0;
     if (EVP_DecryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) != 1)
@@ -197,6 +204,7 @@ static int encrypt(const weir_tls_tickets_t *tickets, unsigned char *name, unsig
                    EVP_MAC_CTX *mac)
 {
     const weir_ticket_key_t *key = newest(tickets, now_s());
+
     if (key == NULL || !set_hash(mac, key))
         return 0;
     memcpy(name, key->name, WEIR_TICKET_NAME_BYTES);
@@ -225,6 +233,7 @@ uint32_t weir_tls_tickets_lifetime_s(const weir_tls_tickets_t *tickets)
 static weir_tls_tickets_t *create(const char *file, uint32_t lifetime_s)
 {
     weir_tls_tickets_t *tickets = calloc(1, sizeof(*tickets));
+
     WEIR_MUST(tickets != NULL);
     atomic_init(&tickets->holders, 1);
     atomic_init(&tickets->look, 0);
@@ -268,6 +277,7 @@ weir_tls_tickets_t *weir_tls_tickets_hold(weir_tls_tickets_t *tickets)
 void weir_tls_tickets_release(weir_tls_tickets_t **slot)
 {
     weir_tls_tickets_t *tickets = *slot;
+
     *slot = NULL;
     if (tickets == NULL || atomic_fetch_sub(&tickets->holders, 1) != 1)
         return;
