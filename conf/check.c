@@ -71,7 +71,7 @@ static void print_plan(const conf_path_t *path)
 {
     const weir_plan_t *plan = path->plan;
 
-    printf("    router  %s (%s), ABI %d\n", plan->router->name, weir_module_origin(path->module), WEIR_ROUTER_ABI);
+    printf("    router  %s (%s), ABI %d\n", plan->binding.router->name, weir_module_origin(path->module), WEIR_ROUTER_ABI);
     printf("    stages ");
     for (size_t i = 0; i < plan->stage_count; i++)
         printf(" %02u %s%s", plan->stages[i]->number, plan->stages[i]->name, i + 1 < plan->stage_count ? "," : "");

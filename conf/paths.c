@@ -79,8 +79,7 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
     path->module = open_router(conf, values);
     if (path->module == NULL)
         return -1;
-    plan->router = weir_module_router(path->module);
-    plan->shared = weir_module_shared(path->module);
+    plan->binding = (weir_binding_t){weir_module_router(path->module), weir_module_shared(path->module)};
     plan->stages = conf_stages_open(conf, values[CONF_stages].node, &plan->stage_count, &path->extra_stages);
     if (plan->stages == NULL)
         return -1;

@@ -10,12 +10,10 @@
  * Two ways in lead to a path:
  *
  *   h2o_accept()    libh2o's own fronts. The body is buffered whole before a router sees the request, 100-continue is answered
- *                   by the front, no trailers, no interim responses, and the limits and timers of the front are libh2o's. There
- *                   is
- *                   no switch of protocols: a request that asks for one goes on as an ordinary request, without Upgrade (RFC
- *                   9110
- *                   §7.8 lets a server ignore it), and a 101 that a backend sends all the same is a 502. So WebSockets fail
- *                   there.
+ *                   by the front, no trailers, no interim responses, and the limits and timers of the front are libh2o's.
+ *                   There is no switch of protocols: a request that asks for one goes on as an ordinary request, without
+ *                   Upgrade (RFC 9110 §7.8 lets a server ignore it), and a 101 that a backend sends all the same is a 502. So
+ *                   WebSockets fail there.
  *   weir_accept()   Weir's fronts for HTTP/1 and HTTP/2, in plain and with TLS: everything streams, with Weir's limits;
  *                   upgrades are tunnels, WebSockets over HTTP/2 too.
  *

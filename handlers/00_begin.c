@@ -62,8 +62,8 @@ static void cancel(weir_exchange_t *x, void *memory)
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     x->request.id = request_id(x);
-    if (x->plan->router->state_size != 0)
-        x->state = weir_arena_zalloc(&x->arena, x->plan->router->state_size);
+    if (x->binding->router->state_size != 0)
+        x->state = weir_arena_zalloc(&x->arena, x->binding->router->state_size);
     ask_init(x, on_init);
     return weir_wait(x);
 }

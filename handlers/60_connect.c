@@ -14,7 +14,6 @@
 #include "router/ask.h"
 
 enum {
-    NUMBER_CHECKOUT = 50,
     CONNECTS_MOST = 1000, /* a router that never gives up must not keep a request for ever */
 };
 
@@ -28,7 +27,7 @@ static void on_checked_in(weir_exchange_t *x, const ask_answer_t *answer)
         weir_refuse(x, &weir_fault_too_many_attempts);
         return;
     }
-    weir_back(x, NUMBER_CHECKOUT);
+    weir_back(x, WEIR_STAGE_CHECKOUT);
 }
 
 static void on_connect(weir_exchange_t *x, const weir_fault_t *fault)

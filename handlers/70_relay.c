@@ -19,7 +19,6 @@
 #include "router/ask.h"
 
 enum {
-    NUMBER_CONNECT = 60,
     INTERIM_MOST = 64,
     STATUS_CONTINUE = 100,
     STATUS_SWITCHING = 101,
@@ -54,7 +53,7 @@ static void on_continue(weir_exchange_t *x, memory_t *memory)
 
 static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 {
-    memory_t *memory = x->walk.memory[x->walk.at];
+    memory_t *memory = weir_stage_memory(x);
     weir_headers_t headers;
 
     if (++memory->interims > INTERIM_MOST) {
@@ -82,7 +81,7 @@ static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 /* Who will read the response's headers when they are gone from the wire's buffer. */
 static bool is_asked_afterwards(const weir_exchange_t *x)
 {
-    return x->plan->router->terminate != NULL || x->plan->router->log != NULL;
+    return x->binding->router->terminate != NULL || x->binding->router->log != NULL;
 }
 
 /* Vegur: Connection first, no additional headers. */
@@ -173,7 +172,7 @@ static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
     }
     if (may_send_again(x, fault)) {
         x->wants_fresh = true;
-        weir_back(x, NUMBER_CONNECT);
+        weir_back(x, WEIR_STAGE_CONNECT);
         return;
     }
     if (!x->has_responded) {

@@ -11,16 +11,11 @@
 #include "lib/base/log.h"
 #include "lib/base/span.h"
 #include "lib/http/forwarded.h"
-#include "lib/http/logfmt.h"
+#include "lib/http/access_line.h"
 #include "lib/walk/exchange.h"
 #include "router/ask.h"
 
 enum { LINE_BYTES = 24576 }; /* the longest target, X-Forwarded-For and host of the default limits fit */
-
-static weir_span_t text(const char *string)
-{
-    return (weir_span_t){string, strlen(string)};
-}
 
 /* Heroku: what the client did to itself is a warning. */
 static const char *level(const weir_fault_t *fault)
@@ -46,57 +41,37 @@ static weir_span_t forwarded_for(weir_exchange_t *x)
     return scratch.at[0].value;
 }
 
-static void write_ms(weir_logfmt_t *line, const char *key, int64_t ms)
-{
-    if (ms < 0)
-        weir_logfmt_text(line, key, (weir_span_t){NULL, 0});
-    else
-        weir_logfmt_number(line, key, (uint64_t)ms, "ms");
-}
-
-static void write_request(weir_logfmt_t *line, weir_exchange_t *x)
+static weir_access_line_t line_of(weir_exchange_t *x)
 {
     const weir_request_t *request = &x->request;
 
-    weir_logfmt_text(line, "method", request->method);
-    weir_logfmt_quoted(line, "path", request->target);
-    weir_logfmt_text(line, "host", request->host);
-    weir_logfmt_text(line, "request_id", request->id);
-    weir_logfmt_quoted(line, "fwd", forwarded_for(x));
-}
-
-static void write_outcome(weir_logfmt_t *line, const weir_exchange_t *x)
-{
-    const weir_request_t *request = &x->request;
-
-    weir_logfmt_text(line, "dyno", x->target.label);
-    write_ms(line, "connect", weir_request_connect_ms(request));
-    write_ms(line, "service", weir_request_service_ms(request));
-    if (x->journal.status == 0)
-        weir_logfmt_text(line, "status", (weir_span_t){NULL, 0});
-    else
-        weir_logfmt_number(line, "status", x->journal.status, "");
-    weir_logfmt_number(line, "bytes", x->journal.client_sent_bytes, "");
-    weir_logfmt_text(line, "protocol", request->scheme);
-    if (request->version == 20)
-        weir_logfmt_text(line, "version", WEIR_SPAN("HTTP/2"));
+    return (weir_access_line_t){
+        .level = level(x->fault),
+        .fault = x->fault,
+        .method = request->method,
+        .path = request->target,
+        .host = request->host,
+        .request_id = request->id,
+        .fwd = forwarded_for(x),
+        .dyno = x->target.label,
+        .connect_ms = weir_request_connect_ms(request),
+        .service_ms = weir_request_service_ms(request),
+        .status = x->journal.status,
+        .bytes = x->journal.client_sent_bytes,
+        .protocol = request->scheme,
+        .is_http2 = request->version == 20,
+    };
 }
 
 static void write_log(weir_exchange_t *x)
 {
-    const weir_fault_t *fault = x->fault;
+    const weir_access_line_t what = line_of(x);
     char buffer[LINE_BYTES];
     weir_logfmt_t line;
 
     weir_logfmt_begin(&line, buffer, sizeof(buffer));
-    weir_logfmt_text(&line, "at", text(level(fault)));
-    if (fault != NULL) {
-        weir_logfmt_text(&line, "code", text(fault->name));
-        weir_logfmt_quoted(&line, "desc", text(fault->sentence != NULL ? fault->sentence : fault->name));
-    }
-    write_request(&line, x);
-    write_outcome(&line, x);
-    ask_log(x, fault, &line);
+    weir_access_line_write(&line, &what);
+    ask_log(x, x->fault, &line);
     weir_access_log_write(x->plan->access_log, weir_logfmt_end(&line));
 }
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The router's side of a question. Everything here may run on any thread; only the first answer counts. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "lib/base/must.h"
 #include "lib/http/hop.h"
 #include "router/question.h"
 
@@ -33,7 +31,7 @@ bool ask_claim(ask_question_t *q)
 {
     if (!atomic_exchange_explicit(&q->is_claimed, true, memory_order_acq_rel))
         return true;
-    weir_log("router %s answered a question a second time, which is ignored", q->x->plan->router->name);
+    weir_log("router %s answered a question a second time, which is ignored", q->x->binding->router->name);
     return false;
 }
 
@@ -48,15 +46,9 @@ weir_answer_t ask_publish(ask_question_t *q)
 
 void *ask_alloc(ask_question_t *q, size_t size)
 {
-    ask_foreign_t *memory;
-
     if (q->home == ask_thread())
         return weir_arena_alloc(&q->x->arena, size);
-    memory = malloc(sizeof(*memory) + size);
-    WEIR_MUST(memory != NULL);
-    memory->next = q->foreign;
-    q->foreign = memory;
-    return memory->bytes;
+    return weir_arena_alloc_apart(&q->apart, size);
 }
 
 weir_span_t ask_copy(ask_question_t *q, weir_span_t bytes)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "router/ask.h"
 
-#include <stdlib.h>
-
 #include "lib/base/must.h"
 #include "router/question.h"
 
@@ -19,34 +17,6 @@ static ask_question_t *question_make(weir_exchange_t *x, ask_kind_t kind, ask_th
     q->last_field = &q->fields;
     weir_list_init(&q->letter.link);
     return x->question = q;
-}
-
-static void bring_home(ask_question_t *q, weir_span_t *span)
-{
-    if (span->len != 0)
-        *span = weir_arena_copy(&q->x->arena, *span);
-}
-
-/* What a foreign thread brought moves into the arena. */
-static void adopt_foreign(ask_question_t *q)
-{
-    if (q->foreign == NULL)
-        return;
-    bring_home(q, &q->answer.redirect);
-    bring_home(q, &q->answer.target.name);
-    bring_home(q, &q->answer.target.label);
-    bring_home(q, &q->answer.target.path);
-    bring_home(q, &q->answer.target.tls_name);
-    bring_home(q, &q->answer.page_body);
-    for (size_t i = 0; i < q->page_headers.count; i++) {
-        bring_home(q, &q->page_headers.at[i].name);
-        bring_home(q, &q->page_headers.at[i].value);
-    }
-    while (q->foreign != NULL) {
-        ask_foreign_t *memory = q->foreign;
-        q->foreign = memory->next;
-        free(memory);
-    }
 }
 
 /* The headers that were set on the question, for its answer. */
@@ -101,7 +71,7 @@ static void settle(ask_question_t *q)
         collect_headers(q);
         x->is_router_done = true; /* Vegur: also if nobody waits for the answer any more */
     }
-    adopt_foreign(q);
+    weir_arena_adopt(&x->arena, &q->apart);
     x->question = NULL;
     x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
     if (then == NULL) {
@@ -156,7 +126,7 @@ static void returned(ask_question_t *q, weir_answer_t proof)
 void ask_init(weir_exchange_t *x, ask_then_t *then)
 {
     static const ask_answer_t done;
-    const weir_router_t *router = x->plan->router;
+    const weir_router_t *router = x->binding->router;
     ask_question_t *q;
 
     if (router->init == NULL) {
@@ -164,34 +134,34 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
         return;
     }
     q = question_make(x, ASK_INIT, then);
-    returned(q, router->init(x->state, &x->request, x->plan->shared, (weir_q_init_t *)(void *)q));
+    returned(q, router->init(x->state, &x->request, x->binding->shared, (weir_q_init_t *)(void *)q));
 }
 
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_LOOKUP, then);
 
-    returned(q, x->plan->router->lookup_domain_name(x->state, &x->request, domain, (weir_q_lookup_t *)(void *)q));
+    returned(q, x->binding->router->lookup_domain_name(x->state, &x->request, domain, (weir_q_lookup_t *)(void *)q));
 }
 
 void ask_checkout(weir_exchange_t *x, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_CHECKOUT, then);
 
-    returned(q, x->plan->router->checkout_service(x->state, &x->request, x->group, (weir_q_checkout_t *)(void *)q));
+    returned(q, x->binding->router->checkout_service(x->state, &x->request, x->group, (weir_q_checkout_t *)(void *)q));
 }
 
 void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_BACKEND, then);
 
-    returned(q, x->plan->router->service_backend(x->state, &x->request, service, (weir_q_backend_t *)(void *)q));
+    returned(q, x->binding->router->service_backend(x->state, &x->request, service, (weir_q_backend_t *)(void *)q));
 }
 
 void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fault, ask_then_t *then)
 {
     static const ask_answer_t done;
-    const weir_router_t *router = x->plan->router;
+    const weir_router_t *router = x->binding->router;
     weir_service_t *service = x->has_service ? x->service : NULL;
     ask_question_t *q;
 
@@ -210,7 +180,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
 
 void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
 {
-    const weir_router_t *router = x->plan->router;
+    const weir_router_t *router = x->binding->router;
     ask_answer_t answer;
     weir_headers_t headers;
     ask_question_t *q;
@@ -227,7 +197,7 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
 
 bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 {
-    const weir_router_t *router = x->plan->router;
+    const weir_router_t *router = x->binding->router;
 
     return router->feature != NULL && router->feature(x->state, &x->request, feature);
 }
@@ -235,8 +205,8 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
 {
     WEIR_MUST(x->question == NULL);
-    if (x->plan->router->terminate != NULL && !x->is_router_done)
-        x->plan->router->terminate(x->state, &x->request, fault);
+    if (x->binding->router->terminate != NULL && !x->is_router_done)
+        x->binding->router->terminate(x->state, &x->request, fault);
 }
 
 void ask_abandon(weir_exchange_t *x)

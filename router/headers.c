@@ -40,6 +40,6 @@ void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 {
     weir_header_sink_t sink = {headers, &x->arena};
 
-    if (x->plan->router->additional_headers != NULL)
-        x->plan->router->additional_headers(x->state, &x->request, way, &sink);
+    if (x->binding->router->additional_headers != NULL)
+        x->binding->router->additional_headers(x->state, &x->request, way, &sink);
 }

@@ -28,6 +28,6 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
 {
     weir_log_sink_t sink = {line, 0};
 
-    if (x->plan->router->log != NULL && !x->is_router_done)
-        x->plan->router->log(x->state, &x->request, fault, &sink);
+    if (x->binding->router->log != NULL && !x->is_router_done)
+        x->binding->router->log(x->state, &x->request, fault, &sink);
 }

@@ -7,8 +7,8 @@
  *   CALLING ──callback returned──► WAITING ──answer: a letter──► ANSWERED ──opened──► settled
  *      └───────────answer──────────────────────────────────────► ANSWERED ──callback returned──► settled
  *
- * MEMORY   The exchange's arena. Whoever answers from another thread must not touch that arena: what he passes in
- *          waits in copies of its own until the question is settled.
+ * MEMORY   The exchange's arena. Whoever answers from another thread must not touch that arena: what he passes in lies in
+ *          blocks apart, which the arena adopts when the question is settled.
  */
 #include <stdatomic.h>
 
@@ -18,12 +18,6 @@ enum { ASK_SEAL = 0x3b5d };
 
 typedef enum ask_state { ASK_CALLING, ASK_WAITING, ASK_ANSWERED } ask_state_t;
 typedef enum ask_kind { ASK_INIT, ASK_LOOKUP, ASK_CHECKOUT, ASK_BACKEND, ASK_CHECKIN, ASK_PAGE } ask_kind_t;
-
-/** Memory of a foreign thread's answer. */
-typedef struct ask_foreign {
-    struct ask_foreign *next;
-    max_align_t bytes[];
-} ask_foreign_t;
 
 typedef struct ask_field {
     struct ask_field *next;
@@ -36,9 +30,9 @@ typedef struct ask_question {
     ask_kind_t kind;
     bool has_body; /* of a page: the router has set one          */
     _Atomic ask_state_t state;
-    atomic_bool is_claimed; /* somebody has answered */
-    const void *home;       /* the loop's thread     */
-    ask_foreign_t *foreign;
+    atomic_bool is_claimed;            /* somebody has answered */
+    const void *home;                  /* the loop's thread     */
+    weir_arena_block_t *apart;         /* what another thread has passed in */
     ask_field_t *fields, **last_field; /* of a page, in the order they were added */
 
     weir_phase_t phase;        /* of a check-in            */
@@ -59,7 +53,7 @@ bool ask_claim(ask_question_t *q);
 /** The answer is complete: wakes whoever waits for it. The question must not be touched afterwards. */
 weir_answer_t ask_publish(ask_question_t *q);
 
-/** Memory that lives until the question is settled, from any thread. */
+/** Memory that lives as long as the exchange, from any thread. */
 void *ask_alloc(ask_question_t *q, size_t size);
 
 /** A copy in such memory, with a NUL behind it. */

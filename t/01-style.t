@@ -75,7 +75,7 @@ sub is_declaration {
     my ($line) = @_;
     return $line =~ /^[ ]{4}(?!(?:return|goto|else|case|if|while|for|do|switch|break|continue|default)\b)
         (?:(?:static|const|struct|enum|union|unsigned|volatile|_Atomic|__thread)\s+)*
-        [A-Za-z_]\w*(?:\s+const)?(?:\s+\**|\s*\*+\s*)(?:const\s+)?(?:\(\*\s*)?[A-Za-z_]\w*\)?\s*(?:\[[^\]]*\]|\([^;=]*\))?\s*[=;,:]/x;
+        [A-Za-z_]\w*(?:\s+const)?(?:\s+\**|\s*\*+\s*)(?:const\s+)?(?:\(\*\s*)?[A-Za-z_]\w*\)?\s*(?:(?:\[[^\]]*\])+|\([^;=]*\))?\s*[=;,:]/x;
 }
 
 # The number of the first line behind a function's declarations, or undef if it begins with something else.

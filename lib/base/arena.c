@@ -72,22 +72,49 @@ void weir_arena_finish(weir_arena_t *arena)
     weir_arena_init(arena);
 }
 
-/* Goes behind the newest block, whose rest stays in use. */
-static void *alloc_big(weir_arena_t *arena, size_t size)
+static weir_arena_block_t *new_big_block(size_t size)
 {
     weir_arena_block_t *block;
 
     WEIR_MUST(size <= SIZE_MAX - sizeof(*block));
     block = new_block(sizeof(*block) + size);
     block->is_recyclable = false;
-    if (arena->blocks == NULL) {
-        block->next = NULL;
-        arena->blocks = block;
-    } else {
-        block->next = arena->blocks->next;
-        arena->blocks->next = block;
-    }
+    return block;
+}
+
+/* Goes behind the newest block, whose rest stays in use. */
+static void insert(weir_arena_t *arena, weir_arena_block_t *block)
+{
+    weir_arena_block_t **at = arena->blocks == NULL ? &arena->blocks : &arena->blocks->next;
+
+    block->next = *at;
+    *at = block;
+}
+
+static void *alloc_big(weir_arena_t *arena, size_t size)
+{
+    weir_arena_block_t *block = new_big_block(size);
+
+    insert(arena, block);
     return block + 1;
+}
+
+void *weir_arena_alloc_apart(weir_arena_block_t **list, size_t size)
+{
+    weir_arena_block_t *block = new_big_block(size);
+
+    block->next = *list;
+    *list = block;
+    return block + 1;
+}
+
+void weir_arena_adopt(weir_arena_t *arena, weir_arena_block_t **list)
+{
+    while (*list != NULL) {
+        weir_arena_block_t *block = *list;
+        *list = block->next;
+        insert(arena, block);
+    }
 }
 
 void *weir_arena_alloc_slowly(weir_arena_t *arena, size_t size)

@@ -49,6 +49,15 @@ weir_span_t weir_arena_copy(weir_arena_t *arena, weir_span_t bytes);
 /** A formatted string, NUL-terminated; the length does not count the NUL. */
 weir_span_t weir_arena_format(weir_arena_t *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/**
+ * `size` bytes that belong to no arena yet, from any thread: they are put in front of *list (NULL: empty), which is one
+ * thread's at a time. They live until the arena that adopts the list is finished.
+ */
+void *weir_arena_alloc_apart(weir_arena_block_t **list, size_t size);
+
+/** Takes over what is in *list, and empties it. The bytes stay where they are. */
+void weir_arena_adopt(weir_arena_t *arena, weir_arena_block_t **list);
+
 /** Frees the blocks this thread keeps for reuse. For clean exits under leak checkers. */
 void weir_arena_forget_blocks(void);
 

@@ -8,6 +8,16 @@
 
 #include "weir_types.h"
 
+/** Whether nothing in it would end a line, and so begin another one of somebody else's choice. */
+static inline bool weir_is_one_line(weir_span_t value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.base[i] == '\r' || value.base[i] == '\n' || value.base[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
 /** The lower-case form of an ASCII letter; any other byte as it is. */
 static inline char weir_lower(char c)
 {

@@ -136,21 +136,12 @@ void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade)
     headers->count = kept;
 }
 
-static bool is_one_line(weir_span_t value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.base[i] == '\r' || value.base[i] == '\n' || value.base[i] == '\0')
-            return false;
-    }
-    return true;
-}
-
 /* Framing and connection are the proxy's own; a wrong word there lets one message pass for two. */
 bool weir_hop_may_set(weir_span_t name, weir_span_t value)
 {
     weir_header_id_t id = weir_header_id(name);
 
-    return weir_is_token(name) && is_one_line(value) && id != WEIR_HEADER_CONNECTION && id != WEIR_HEADER_CONTENT_LENGTH &&
+    return weir_is_token(name) && weir_is_one_line(value) && id != WEIR_HEADER_CONNECTION && id != WEIR_HEADER_CONTENT_LENGTH &&
            id != WEIR_HEADER_TRANSFER_ENCODING && id != WEIR_HEADER_KEEP_ALIVE && id != WEIR_HEADER_PROXY_CONNECTION &&
            id != WEIR_HEADER_TE && id != WEIR_HEADER_TRAILER && id != WEIR_HEADER_UPGRADE && id != WEIR_HEADER_EXPECT;
 }
@@ -174,4 +165,18 @@ void weir_hop_strip_response(weir_headers_t *headers, bool keep_upgrade)
             headers->at[kept++] = field;
     }
     headers->count = kept;
+}
+
+bool weir_hop_is_persistent(const weir_headers_t *headers, uint8_t minor)
+{
+    bool has_keep_alive = false;
+
+    for (size_t i = 0; i < headers->count; i++) {
+        if (headers->at[i].id != WEIR_HEADER_CONNECTION)
+            continue;
+        if (weir_token_list_has(headers->at[i].value, WEIR_SPAN("close")))
+            return false;
+        has_keep_alive = has_keep_alive || weir_token_list_has(headers->at[i].value, WEIR_SPAN("keep-alive"));
+    }
+    return minor == 1 || has_keep_alive;
 }

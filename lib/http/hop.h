@@ -30,4 +30,10 @@ void weir_hop_strip_response(weir_headers_t *headers, bool keep_upgrade);
  */
 bool weir_hop_may_set(weir_span_t name, weir_span_t value);
 
+/**
+ * Whether the connection goes on behind a message with these fields, by its version and what Connection says; close wins over
+ * keep-alive in whatever order they come (RFC 9112 §9.3).
+ */
+bool weir_hop_is_persistent(const weir_headers_t *headers, uint8_t minor);
+
 #endif

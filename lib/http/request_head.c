@@ -10,6 +10,7 @@
 #include "lib/base/span.h"
 #include "lib/http/head_scan.h"
 #include "lib/http/host.h"
+#include "lib/http/hop.h"
 #include "lib/http/token_list.h"
 
 enum { METHOD_BYTES = 127, EMPTY_LINES = 5 };
@@ -307,21 +308,6 @@ static weir_head_progress_t read_lines(scan_t *scan)
     return read_fields(scan);
 }
 
-/* RFC 9112 §9.3, close winning over keep-alive in whatever order they come. */
-static bool is_persistent(const weir_headers_t *headers, uint8_t minor)
-{
-    bool has_keep_alive = false;
-
-    for (size_t i = 0; i < headers->count; i++) {
-        if (headers->at[i].id != WEIR_HEADER_CONNECTION)
-            continue;
-        if (weir_token_list_has(headers->at[i].value, WEIR_SPAN("close")))
-            return false;
-        has_keep_alive = has_keep_alive || weir_token_list_has(headers->at[i].value, WEIR_SPAN("keep-alive"));
-    }
-    return minor == 1 || has_keep_alive;
-}
-
 /* What can be said only when all fields are there. */
 static const weir_fault_t *finish_head(weir_request_head_t *head)
 {
@@ -341,7 +327,7 @@ static const weir_fault_t *finish_head(weir_request_head_t *head)
     if (host == NULL && head->minor == 1)
         return &weir_fault_missing_host;
     head->authority = host == NULL ? (weir_span_t){NULL, 0} : host->value;
-    head->is_persistent = is_persistent(&head->headers, head->minor);
+    head->is_persistent = weir_hop_is_persistent(&head->headers, head->minor);
     return weir_framing_of_request(&head->headers, head->minor, &head->framing);
 }
 

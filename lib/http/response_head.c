@@ -8,7 +8,7 @@
 
 #include "lib/base/span.h"
 #include "lib/http/head_scan.h"
-#include "lib/http/token_list.h"
+#include "lib/http/hop.h"
 
 typedef struct scan {
     const char *start; /* of the head             */
@@ -200,21 +200,6 @@ static weir_head_progress_t read_lines(scan_t *scan)
     return read_fields(scan);
 }
 
-/* RFC 9112 §9.3, close winning over keep-alive in whatever order they come. */
-static bool is_persistent(const weir_headers_t *headers, uint8_t minor)
-{
-    bool has_keep_alive = false;
-
-    for (size_t i = 0; i < headers->count; i++) {
-        if (headers->at[i].id != WEIR_HEADER_CONNECTION)
-            continue;
-        if (weir_token_list_has(headers->at[i].value, WEIR_SPAN("close")))
-            return false;
-        has_keep_alive = has_keep_alive || weir_token_list_has(headers->at[i].value, WEIR_SPAN("keep-alive"));
-    }
-    return minor == 1 || has_keep_alive;
-}
-
 weir_head_progress_t weir_response_head_read(weir_response_reader_t *reader, weir_span_t bytes,
                                              const weir_response_limits_t *limits, weir_header_t *headers,
                                              weir_response_head_t *out_head, size_t *out_consumed_bytes,
@@ -243,7 +228,7 @@ weir_head_progress_t weir_response_head_read(weir_response_reader_t *reader, wei
     }
     if (progress == WEIR_HEAD_COMPLETE) {
         out_head->headers.count = reader->lines - 1;
-        out_head->is_persistent = is_persistent(&out_head->headers, out_head->minor);
+        out_head->is_persistent = weir_hop_is_persistent(&out_head->headers, out_head->minor);
         *out_consumed_bytes = (size_t)(scan.at - scan.start);
     }
     return progress;

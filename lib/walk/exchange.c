@@ -9,8 +9,6 @@
 #include "lib/walk/destroy.h"
 #include "lib/walk/pipeline.h"
 
-enum { NUMBER_BEGIN = 0, NUMBER_END = 90 };
-
 /*
  * One page of the books per thread, written by that thread only: no two threads ever share a cache line on the way of a
  * request. A page outlives its thread, or the sums would shrink.
@@ -50,6 +48,7 @@ weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop
     x = weir_arena_zalloc(&arena, sizeof(*x));
     x->arena = arena;
     x->plan = plan;
+    x->binding = &plan->binding;
     x->loop = loop;
     x->request.host_port = -1;
     weir_list_init(&x->walk.resume.link);
@@ -98,8 +97,8 @@ void weir_exchange_destroy(weir_exchange_t *x)
     WEIR_MUST(x->question == NULL && x->on_idle == NULL);
     WEIR_MUST(!x->has_service && x->journal.picks == x->journal.checkins);
     WEIR_MUST(x->walk.depth == 0 && !x->walk.is_posted);
-    WEIR_MUST_SANE(x->walk.passed_begin == has_stage(x->plan, NUMBER_BEGIN));
-    WEIR_MUST_SANE(x->walk.passed_end == has_stage(x->plan, NUMBER_END));
+    WEIR_MUST_SANE(x->walk.passed_begin == has_stage(x->plan, WEIR_STAGE_BEGIN));
+    WEIR_MUST_SANE(x->walk.passed_end == has_stage(x->plan, WEIR_STAGE_END));
 
     add(&my_page->picks, x->journal.picks);
     add(&my_page->checkins, x->journal.checkins);

@@ -100,6 +100,7 @@ typedef struct weir_walk {
 struct weir_exchange {
     weir_request_t request;
     const weir_plan_t *plan;
+    const weir_binding_t *binding; /* the router that answers for it */
     weir_loop_t *loop;
     struct weir_context *context; /* the configuration that the plan belongs to, held until the end; set by lib/wire */
     weir_arena_t arena;

@@ -11,7 +11,7 @@
 #include "lib/walk/destroy.h"
 #include "lib/walk/front.h"
 
-enum { SEAL = 0x77a1, NUMBER_BEGIN = 0, NUMBER_END = 90 };
+enum { SEAL = 0x77a1 };
 
 static const weir_stage_t *current(const weir_exchange_t *x)
 {
@@ -57,8 +57,8 @@ static void enter_current(weir_exchange_t *x)
     WEIR_MUST(walk->depth < sizeof(walk->entered));
     walk->entered[walk->depth++] = (uint8_t)walk->at;
 #ifdef WEIR_CHECK_INVARIANTS
-    walk->passed_begin += stage->number == NUMBER_BEGIN;
-    walk->passed_end += stage->number == NUMBER_END;
+    walk->passed_begin += stage->number == WEIR_STAGE_BEGIN;
+    walk->passed_end += stage->number == WEIR_STAGE_END;
 #endif
     begin_turn(walk);
     x->reply_headers.count = 0; /* another stage's, which then did not reply */
@@ -145,6 +145,16 @@ static weir_verdict_t decide(weir_exchange_t *x, weir_decision_t decision)
     return (weir_verdict_t){SEAL};
 }
 
+bool weir_pipeline_hears_end(const weir_exchange_t *x)
+{
+    return current(x)->number >= WEIR_STAGE_REFUSE || current(x)->cancel == NULL;
+}
+
+void *weir_stage_memory(const weir_exchange_t *x)
+{
+    return x->walk.memory[x->walk.at];
+}
+
 void weir_pipeline_abandon(weir_exchange_t *x)
 {
     const weir_stage_t *stage;
@@ -152,11 +162,9 @@ void weir_pipeline_abandon(weir_exchange_t *x)
     WEIR_MUST(!x->walk.is_running);
     if (!x->walk.is_waiting || x->walk.decision != WEIR_UNDECIDED)
         return; /* not started, or a verdict is on its way: follow() sees that the client is gone */
-    stage = current(x);
-    if (stage->number >= WEIR_STAGE_REFUSE)
-        return;
-    if (stage->cancel == NULL)
+    if (weir_pipeline_hears_end(x))
         return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
+    stage = current(x);
     if (x->walk.is_replying)
         x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
     else

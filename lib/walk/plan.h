@@ -8,17 +8,16 @@
  */
 #include "lib/http/request_head.h"
 #include "lib/http/response_head.h"
+#include "lib/walk/binding.h"
 #include "weir_stage.h"
 
-struct weir_router;
 typedef struct weir_access_log weir_access_log_t; /* lib/base/log.h */
 
 /** Which wishes to switch protocols are passed on; a request with another one goes on as if it had none. */
 typedef enum weir_upgrades { WEIR_UPGRADES_ALL = 0, WEIR_UPGRADES_WEBSOCKET = 1, WEIR_UPGRADES_NONE = 2 } weir_upgrades_t;
 
 typedef struct weir_plan {
-    const struct weir_router *router; /* of this proxy's size: members it lacks are NULL, see router/module.h */
-    weir_shared_t *shared;
+    weir_binding_t binding;
     const weir_stage_t *const *stages; /* by ascending number, NULL at the end */
     size_t stage_count;
     weir_span_t mount; /* the path of the configuration it stands at: "/", "/api" */

@@ -146,19 +146,9 @@ weir_exchange_t *weir_request_exchange(const weir_request_t *request)
     return WEIR_AROUND(request, weir_exchange_t, request);
 }
 
-/* What would end the line, and so begin another header of somebody else's choice. */
-static bool is_one_line(weir_span_t value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.base[i] == '\r' || value.base[i] == '\n' || value.base[i] == '\0')
-            return false;
-    }
-    return true;
-}
-
 void weir_request_header_put(weir_exchange_t *x, weir_span_t name, weir_span_t value)
 {
-    if (!weir_is_token(name) || !is_one_line(value))
+    if (!weir_is_token(name) || !weir_is_one_line(value))
         return;
     weir_headers_put(&x->request.headers, &x->arena, weir_arena_copy(&x->arena, name), weir_arena_copy(&x->arena, value));
 }

@@ -27,6 +27,21 @@ WEIR_API weir_verdict_t weir_done(weir_exchange_t *x);
 /** One of the above, later. */
 WEIR_API weir_verdict_t weir_wait(weir_exchange_t *x);
 
+/** The built-in stages, for weir_back() and for numbers of one's own between them. From REFUSE on there are no others. */
+enum {
+    WEIR_STAGE_BEGIN = 0,
+    WEIR_STAGE_VALIDATE = 10,
+    WEIR_STAGE_LOOKUP = 20,
+    WEIR_STAGE_CONTINUE = 30,
+    WEIR_STAGE_UPGRADE = 40,
+    WEIR_STAGE_CHECKOUT = 50,
+    WEIR_STAGE_CONNECT = 60,
+    WEIR_STAGE_RELAY = 70,
+    WEIR_STAGE_REFUSE = 75,
+    WEIR_STAGE_CHECKIN = 80,
+    WEIR_STAGE_END = 90,
+};
+
 typedef struct weir_stage {
     uint8_t number;     /* the stage's address in file names, tests, logs and docs */
     const char *name;   /* static                                                  */
@@ -59,6 +74,9 @@ WEIR_API void weir_reply_header(weir_exchange_t *x, weir_span_t name, weir_span_
  * before and has not run by then is dropped: whatever `arg` holds is leave's to release.
  */
 WEIR_API void weir_exchange_post(weir_exchange_t *x, void (*run)(weir_exchange_t *x, void *arg), void *arg);
+
+/** The memory_size bytes of the stage that is at work now: for what it has called later, where only the exchange is known. */
+WEIR_API void *weir_stage_memory(const weir_exchange_t *x);
 
 /** Why the exchange is ending, for leave; NULL: well, or not yet. */
 WEIR_API const weir_fault_t *weir_exchange_fault(const weir_exchange_t *x);

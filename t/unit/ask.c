@@ -227,7 +227,7 @@ static const weir_router_t smallest = {WEIR_ROUTER("smallest"), .lookup_domain_n
 static void the_smallest_router(void **state)
 {
     world_open(NULL);
-    w.plan.router = &smallest;
+    w.plan.binding.router = &smallest;
     host = "127.0.0.1";
     port = 9;
     world_request(GET);
@@ -239,7 +239,7 @@ static void the_smallest_router(void **state)
 static void assert_target(weir_target_kind_t kind, int family, const char *label)
 {
     world_open(NULL);
-    w.plan.router = &smallest;
+    w.plan.binding.router = &smallest;
     w.loop.connects[0].how = FAKE_CONNECT_HELD;
     w.loop.connect_count = 1;
     w.x = fake_exchange(&w.loop, &w.plan, &w.front, GET);
@@ -306,7 +306,7 @@ static void assert_asks_for(weir_span_t target, const char *line)
     port = 8081;
     asked_target = target;
     world_open(NULL);
-    w.plan.router = &targeting;
+    w.plan.binding.router = &targeting;
     world_request("GET /own?q HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-B: 1\r\n\r\n");
     assert_memory_equal(w.loop.backend_head, line, strlen(line));
     assert_non_null(strstr(w.loop.backend_head, "\r\nX-A: 1\r\n"));
@@ -357,7 +357,7 @@ static void assert_broken(const char *a_host, uint16_t a_port, const char *a_pat
     picks_left = 1;
     connect_fault = NULL;
     world_open(NULL);
-    w.plan.router = &once;
+    w.plan.binding.router = &once;
     world_request(GET);
     assert_ptr_equal(connect_fault, &weir_fault_backend_bad_address);
     assert_int_equal(w.front.status, 404);

@@ -155,7 +155,7 @@ static void fills_the_plan(void **state)
     conf_t *conf = load("listen: 8080\nweir.header-case: canonical\nweir.proxy-status: on\nlimit-request-body: 1000\n" HOSTS);
     const weir_plan_t *plan = conf->paths->plan;
 
-    assert_string_equal(plan->router->name, "stub");
+    assert_string_equal(plan->binding.router->name, "stub");
     assert_int_equal(plan->stage_count, 11);
     assert_null(plan->stages[11]);
     assert_true(plan->has_canonical_case);
@@ -297,16 +297,6 @@ static void keeps_its_table_sane(void **state)
     assert_int_equal(conf_directive_named("none"), CONF_DIRECTIVES);
 }
 
-static void measures_distances(void **state)
-{
-    assert_int_equal(conf_distance("", ""), 0);
-    assert_int_equal(conf_distance("listen", "listen"), 0);
-    assert_int_equal(conf_distance("lisen", "listen"), 1);
-    assert_int_equal(conf_distance("lisetn", "listen"), 1);
-    assert_int_equal(conf_distance("abc", ""), 3);
-    assert_int_equal(conf_distance("kitten", "sitting"), 3);
-}
-
 static char *printed_by(int argc, char **argv, int expected_status)
 {
     capture_t capture;
@@ -427,7 +417,6 @@ int main(void)
         cmocka_unit_test(listens_on_text),
         cmocka_unit_test(knows_whom_to_trust),
         cmocka_unit_test(keeps_its_table_sane),
-        cmocka_unit_test(measures_distances),
         cmocka_unit_test(prints_what_a_file_comes_to),
         cmocka_unit_test(understands_its_arguments),
         cmocka_unit_test(documents_are_up_to_date),

@@ -221,15 +221,15 @@ void fake_client_gone(weir_front_t *front, const weir_fault_t *fault)
     weir_exchange_t *x = front->x;
 
     void (*then)(weir_exchange_t *) = front->then;
-    bool is_closing;
+    bool hears_end;
 
     if (x == NULL)
         return;
     part(front);
     front->is_gone = true;
-    is_closing = x->plan->stages[x->walk.at]->number >= WEIR_STAGE_REFUSE || x->plan->stages[x->walk.at]->cancel == NULL;
+    hears_end = weir_pipeline_hears_end(x);
     weir_exchange_client_gone(x, fault);
-    if (then != NULL && is_closing)
+    if (then != NULL && hears_end)
         then(x);
 }
 
@@ -545,8 +545,7 @@ void weir_relay_stop(weir_exchange_t *x)
 weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const weir_stage_t *const *stages)
 {
     weir_plan_t plan = {
-        .router = router,
-        .shared = shared,
+        .binding = {router, shared},
         .stages = stages != NULL ? stages : weir_stages,
         .connect_timeout_ms = 5000,
         .first_byte_timeout_ms = 30000,

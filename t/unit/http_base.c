@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/nearest.h"
 #include "lib/base/clock.h"
 #include "lib/base/list.h"
 #include "lib/base/must.h"
@@ -68,6 +69,49 @@ static void arena_takes_every_size(void **state)
         weir_arena_finish(&arena);
     }
     weir_arena_forget_blocks();
+}
+
+static void arena_adopts(void **state)
+{
+    weir_arena_block_t *apart = NULL;
+    weir_arena_t arena;
+    char *first, *second, *own;
+
+    first = weir_arena_alloc_apart(&apart, 5);
+    memcpy(first, "first", 5);
+    second = weir_arena_alloc_apart(&apart, 100000);
+    memset(second, 's', 100000);
+    weir_arena_init(&arena);
+    own = weir_arena_alloc(&arena, 16);
+    weir_arena_adopt(&arena, &apart);
+    assert_null(apart);
+    weir_arena_adopt(&arena, &apart); /* nothing */
+    assert_memory_equal(first, "first", 5);
+    assert_int_equal(second[99999], 's');
+    assert_ptr_equal(weir_arena_alloc(&arena, 16), own + 16); /* the newest block's rest stays in use */
+    weir_arena_finish(&arena);
+
+    (void)weir_arena_alloc_apart(&apart, 1); /* by an arena that has none of its own yet */
+    weir_arena_adopt(&arena, &apart);
+    weir_arena_finish(&arena);
+    weir_arena_forget_blocks();
+}
+
+static void measures_distances(void **state)
+{
+    static const char *const words[] = {"listen", "hosts", "weir.router", NULL};
+
+    assert_int_equal(weir_distance("", ""), 0);
+    assert_int_equal(weir_distance("listen", "listen"), 0);
+    assert_int_equal(weir_distance("lisen", "listen"), 1);
+    assert_int_equal(weir_distance("lisetn", "listen"), 1);
+    assert_int_equal(weir_distance("abc", ""), 3);
+    assert_int_equal(weir_distance("kitten", "sitting"), 3);
+    assert_string_equal(weir_nearest("lisetn", words), "listen");
+    assert_string_equal(weir_nearest("hots", words), "hosts");
+    assert_null(weir_nearest("hats", words)); /* two letters of a short word */
+    assert_string_equal(weir_nearest("weir.rooter", words), "weir.router");
+    assert_null(weir_nearest("something", words));
 }
 
 static void arena_copies_and_formats(void **state)
@@ -255,6 +299,8 @@ int main(void)
         cmocka_unit_test(arena_aligns_and_keeps),
         cmocka_unit_test(arena_takes_every_size),
         cmocka_unit_test(arena_copies_and_formats),
+        cmocka_unit_test(arena_adopts),
+        cmocka_unit_test(measures_distances),
         cmocka_unit_test(compares_spans),
         cmocka_unit_test(works_on_every_byte),
         cmocka_unit_test(appends_every_length),

@@ -173,7 +173,7 @@ static void headers_are_kept_only_if_somebody_asks(void **state)
         router.terminate = NULL;
         router.log = NULL;
         router.additional_headers = looks ? look : NULL;
-        w.plan.router = &router;
+        w.plan.binding.router = &router;
         seen_count = 0;
         world_request(GET);
         fake_respond(w.x, OK_HEAD);

@@ -26,8 +26,8 @@ static void open_table(const char *text)
     world_open(NULL);
     if (!open_module("table", text))
         fail_msg("%s", fake_complaint);
-    w.plan.router = weir_module_router(module);
-    w.plan.shared = weir_module_shared(module);
+    w.plan.binding.router = weir_module_router(module);
+    w.plan.binding.shared = weir_module_shared(module);
 }
 
 static void close_table(void)
@@ -312,8 +312,8 @@ static void the_stub_goes_in_order(void **state)
 {
     world_open(NULL);
     assert_true(open_module("stub", "{module: stub, backends: [a:1, b:2, c:3]}"));
-    w.plan.router = weir_module_router(module);
-    w.plan.shared = weir_module_shared(module);
+    w.plan.binding.router = weir_module_router(module);
+    w.plan.binding.shared = weir_module_shared(module);
     w.loop.connects[0].fault = w.loop.connects[1].fault = &weir_fault_backend_refused;
     w.loop.connect_count = 2;
     world_request(GET);
@@ -326,8 +326,8 @@ static void the_stub_gives_up(void **state)
 {
     world_open(NULL);
     assert_true(open_module("stub", "{backends: [a:1]}"));
-    w.plan.router = weir_module_router(module);
-    w.plan.shared = weir_module_shared(module);
+    w.plan.binding.router = weir_module_router(module);
+    w.plan.binding.shared = weir_module_shared(module);
     w.loop.connects[0].fault = &weir_fault_backend_connect_timeout;
     w.loop.connect_count = 1;
     world_request(GET);
@@ -336,8 +336,8 @@ static void the_stub_gives_up(void **state)
 
     world_open(NULL);
     assert_true(open_module("stub", "{}"));
-    w.plan.router = weir_module_router(module);
-    w.plan.shared = weir_module_shared(module);
+    w.plan.binding.router = weir_module_router(module);
+    w.plan.binding.shared = weir_module_shared(module);
     world_request(GET);
     assert_contains(w.front.body, "no_backend: ");
     close_table();

@@ -4,10 +4,7 @@
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/back/back_http1.h"
 
-enum {
-    PIECES = 32, /* chunks passed on at once */
-    TURNS = 4,   /* moves through a pipe before the others have their turn */
-};
+enum { TURNS = 4 }; /* moves through a pipe before the others have their turn */
 
 static void resume_reading(relay_t *relay);
 
@@ -30,7 +27,7 @@ static size_t take_chunks(relay_t *relay, weir_span_t *bytes, h2o_iovec_t *piece
     size_t count = 0;
     weir_span_t data;
 
-    while (count < PIECES) {
+    while (count < WEIR_BODY_PIECES) {
         switch (weir_chunk_decode(&relay->down.decoder, &relay->x->arena, bytes, &data)) {
         case WEIR_CHUNK_DATA:
             pieces[count++] = h2o_iovec_init(data.base, data.len);
@@ -61,7 +58,7 @@ static size_t take_all(weir_span_t *bytes, h2o_iovec_t *pieces)
 static void pass_body(relay_t *relay, weir_span_t *bytes)
 {
     while (bytes->len > 0 && !relay->down.is_client_blocked && !relay->is_over) {
-        h2o_iovec_t pieces[PIECES];
+        h2o_iovec_t pieces[WEIR_BODY_PIECES];
         bool is_last = false;
         size_t count;
         if (relay->down.state == RELAY_TUNNEL || relay->down.framing.kind == WEIR_FRAMING_UNTIL_CLOSE)
@@ -179,8 +176,8 @@ static void on_end(relay_t *relay, bool is_reset)
         relay->down.has_ended = true;
         if (is_reset)
             relay->up.is_done = relay->up.is_broken = true;
-        else if (relay->x->front != NULL)
-            relay->x->front->ops->half_close(relay->x->front->req);
+        else
+            relay_half_close(relay);
         relay_check_tunnel(relay);
         return;
     case RELAY_BODY:

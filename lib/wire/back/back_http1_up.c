@@ -4,16 +4,11 @@
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/back/back_http1.h"
 
-enum { PIECES = 40 };
+enum { PIECES = WEIR_BODY_PIECES + 4 }; /* the head, a chunk's size, the end of it, the last chunk */
 
 static relay_t *relay_of(weir_body_sink_t *sink)
 {
     return WEIR_AROUND(sink, relay_t, up.sink);
-}
-
-static weir_front_t *front_of(const relay_t *relay)
-{
-    return relay->x->front;
 }
 
 /*
@@ -24,8 +19,7 @@ static void break_up(relay_t *relay)
 {
     relay->up.is_broken = true;
     weir_bytes_free(&relay->back->out);
-    if (front_of(relay) != NULL)
-        front_of(relay)->ops->body_close(front_of(relay)->req);
+    relay_close_body(relay);
     if (relay->down.state == RELAY_TUNNEL) {
         relay->up.is_done = true;
         relay_check_tunnel(relay);
@@ -91,8 +85,8 @@ static void after_write(relay_t *relay)
         relay_arm(relay);
         return;
     }
-    if (front_of(relay) != NULL && !relay->up.has_last)
-        front_of(relay)->ops->body_pause(front_of(relay)->req);
+    if (!relay->up.has_last)
+        relay_pause_body(relay);
     weir_sock_await_writable(&back_http1_of(relay->back)->sock);
     relay_arm(relay);
 }
@@ -105,6 +99,7 @@ typedef struct outgoing {
 
 static void add(outgoing_t *out, const char *base, size_t len)
 {
+    WEIR_MUST(out->count < PIECES);
     out->pieces[out->count++] = (struct iovec){(void *)(uintptr_t)base, len};
 }
 
@@ -115,18 +110,15 @@ static void add_head(relay_t *relay, outgoing_t *out)
     relay->up.head = (weir_span_t){0};
 }
 
-static void add_last_chunk(const relay_t *relay, outgoing_t *out)
+static void add_last_chunk(relay_t *relay, outgoing_t *out)
 {
-    weir_headers_t trailers = {0};
-    weir_front_t *front = front_of(relay);
-
-    if (front != NULL)
-        front->ops->trailers(front->req, &relay->x->arena, &trailers);
+    weir_headers_t trailers = relay_trailers(relay);
     weir_span_t last = weir_chunk_last(&relay->x->arena, &trailers);
+
     add(out, last.base, last.len);
 }
 
-static void add_body(const relay_t *relay, outgoing_t *out, const weir_span_t *pieces, size_t count, size_t total, bool is_last)
+static void add_body(relay_t *relay, outgoing_t *out, const weir_span_t *pieces, size_t count, size_t total, bool is_last)
 {
     bool is_chunked = relay->up.framing.kind == WEIR_FRAMING_CHUNKED;
 
@@ -187,25 +179,22 @@ static ssize_t move_body(weir_body_sink_t *sink, int fd, uint64_t left_bytes)
 }
 
 /* False if the backend is still slow or has broken. */
-static bool flush(relay_t *relay)
+static bool flush_queue(relay_t *relay)
 {
-    weir_back_t *back = relay->back;
+    size_t bytes = 0;
+    ssize_t left = weir_sock_write_queue(&back_http1_of(relay->back)->sock, &relay->back->out, &bytes);
 
-    while (!relay->up.is_broken && weir_bytes_count(&back->out) > 0) {
-        weir_span_t rest = weir_bytes_span(&back->out);
-        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
-        ssize_t written = weir_sock_write(&back_http1_of(back)->sock, &piece, 1);
-        if (written == WEIR_SOCK_BLOCKED)
-            return false;
-        if (written == WEIR_SOCK_BROKEN) {
-            break_up(relay);
-            return false;
-        }
-        count_sent(relay, (size_t)written);
-        weir_bytes_consume(&back->out, (size_t)written);
-    }
-    while (!relay->up.is_broken && relay->up.pipe != NULL && relay->up.pipe->held_bytes > 0) {
-        ssize_t drained = weir_pipe_drain(relay->up.pipe, back_http1_of(back)->sock.fd);
+    if (bytes > 0)
+        count_sent(relay, bytes);
+    if (left == WEIR_SOCK_BROKEN)
+        break_up(relay);
+    return left == 0;
+}
+
+static bool flush_pipe(relay_t *relay)
+{
+    while (relay->up.pipe != NULL && relay->up.pipe->held_bytes > 0) {
+        ssize_t drained = weir_pipe_drain(relay->up.pipe, back_http1_of(relay->back)->sock.fd);
         if (drained == WEIR_SOCK_BLOCKED)
             return false;
         if (drained <= 0) {
@@ -214,7 +203,12 @@ static bool flush(relay_t *relay)
         }
         relay->x->journal.backend_sent_bytes += (uint64_t)drained;
     }
-    return !relay->up.is_broken;
+    return true;
+}
+
+static bool flush(relay_t *relay)
+{
+    return !relay->up.is_broken && flush_queue(relay) && flush_pipe(relay);
 }
 
 static void on_writable(weir_sock_t *sock)
@@ -225,8 +219,8 @@ static void on_writable(weir_sock_t *sock)
         return;
     bool is_empty = flush(relay);
     after_write(relay);
-    if (is_empty && !relay->is_over && !relay->up.has_last && front_of(relay) != NULL)
-        front_of(relay)->ops->body_resume(front_of(relay)->req);
+    if (is_empty && !relay->is_over && !relay->up.has_last)
+        relay_resume_body(relay);
 }
 
 void back_http1_start(relay_t *relay, const weir_backend_head_t *head)
@@ -239,12 +233,11 @@ void back_http1_start(relay_t *relay, const weir_backend_head_t *head)
     relay->up.head = head->text;
     relay->up.head_left_bytes = head->text.len;
     relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = relay_on_body_fault, .move = move_body};
-    weir_front_t *front = front_of(relay);
-    if (relay->up.framing.kind == WEIR_FRAMING_NONE || front == NULL) {
+    if (relay->up.framing.kind == WEIR_FRAMING_NONE || relay->x->front == NULL) {
         on_data(&relay->up.sink, NULL, 0, true);
         return;
     }
-    front->ops->body_open(front->req, &relay->up.sink); /* what has arrived leaves together with the head */
+    relay_open_body(relay); /* what has arrived leaves together with the head */
     if (relay->up.head.len == 0 || relay->is_over)
         return;
     outgoing_t out;

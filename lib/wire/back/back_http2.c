@@ -210,16 +210,13 @@ static bool write_out(back_http2_t *http2)
         fill_out(http2);
         if (weir_bytes_count(&http2->out) == 0)
             return true;
-        weir_span_t rest = weir_bytes_span(&http2->out);
-        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
-        ssize_t written = weir_sock_write(&http2->sock, &piece, 1);
-        if (written == WEIR_SOCK_BROKEN)
+        ssize_t left = weir_sock_write_queue(&http2->sock, &http2->out, NULL);
+        if (left == WEIR_SOCK_BROKEN)
             return false;
-        if (written == WEIR_SOCK_BLOCKED) {
+        if (left == WEIR_SOCK_BLOCKED) {
             weir_sock_await_writable(&http2->sock);
             return true;
         }
-        weir_bytes_consume(&http2->out, (size_t)written);
     }
 }
 

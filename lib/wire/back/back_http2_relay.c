@@ -118,8 +118,8 @@ void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fau
     }
     if (relay->down.state == RELAY_DONE || relay->down.has_ended) {
         relay->up.is_broken = true; /* an early answer: the rest of the client's body is not wanted */
-        if (relay->x->front != NULL && !relay->up.is_done)
-            relay->x->front->ops->body_close(relay->x->front->req);
+        if (!relay->up.is_done)
+            relay_close_body(relay);
         return;
     }
     relay_fail(relay, fault);
@@ -179,16 +179,16 @@ static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     if (stream->id != 0)
         (void)nghttp2_session_resume_data(stream->http2->session, stream->id);
     back_http2_post_flush(stream->http2);
-    if (!is_last && weir_bytes_count(&stream->back.out) > PAUSE_BYTES && relay->x->front != NULL)
-        relay->x->front->ops->body_pause(relay->x->front->req);
+    if (!is_last && weir_bytes_count(&stream->back.out) > PAUSE_BYTES)
+        relay_pause_body(relay);
 }
 
 void back_http2_stream_resume(back_http2_stream_t *stream)
 {
     relay_t *relay = stream->back.relay;
 
-    if (relay != NULL && !relay->up.has_last && relay->x->front != NULL)
-        relay->x->front->ops->body_resume(relay->x->front->req);
+    if (relay != NULL && !relay->up.has_last)
+        relay_resume_body(relay);
 }
 
 /* Names are lower-case in HTTP/2. */
@@ -204,13 +204,10 @@ static nghttp2_nv nv_of(weir_arena_t *arena, const weir_header_t *field)
 /* Whether trailers end the stream. */
 static bool submit_trailers(back_http2_stream_t *stream, relay_t *relay)
 {
-    weir_headers_t trailers = {0};
-    weir_front_t *front = relay->x->front;
+    weir_headers_t trailers = relay_trailers(relay);
     nghttp2_nv fields[MOST_TRAILERS];
     size_t count = 0;
 
-    if (front != NULL)
-        front->ops->trailers(front->req, &relay->x->arena, &trailers);
     for (; count < trailers.count && count < MOST_TRAILERS; count++)
         fields[count] = nv_of(&relay->x->arena, &trailers.at[count]);
     return count > 0 && nghttp2_submit_trailer(stream->http2->session, stream->id, fields, count) == 0;
@@ -273,8 +270,7 @@ static int32_t submit(back_http2_stream_t *stream, const weir_headers_t *fields,
 static void start(relay_t *relay, const weir_backend_head_t *head)
 {
     back_http2_stream_t *stream = stream_of(relay->back);
-    weir_front_t *front = relay->x->front;
-    bool has_body = relay->up.framing.kind != WEIR_FRAMING_NONE && front != NULL;
+    bool has_body = relay->up.framing.kind != WEIR_FRAMING_NONE && relay->x->front != NULL;
 
     relay->up.sink = (weir_body_sink_t){.on_data = on_body, .on_fault = relay_on_body_fault};
     stream->is_connect = head->is_connect;
@@ -291,7 +287,7 @@ static void start(relay_t *relay, const weir_backend_head_t *head)
     if (stream->is_connect)
         relay->up.is_done = true; /* until the tunnel is there */
     else if (has_body)
-        front->ops->body_open(front->req, &relay->up.sink);
+        relay_open_body(relay);
     else
         relay->up.has_last = true;
     check_up(relay);
@@ -342,7 +338,7 @@ static void pass_waiting(back_http2_stream_t *stream)
     weir_bytes_free(&waiting);
     if (!is_tunnel || !relay->down.has_ended || relay->x->front == NULL)
         return;
-    relay->x->front->ops->half_close(relay->x->front->req);
+    relay_half_close(relay);
     relay_check_tunnel(relay);
 }
 

@@ -27,6 +27,7 @@ typedef struct weir_client_ops {
     void (*close)(weir_client_t *client);
     /** Calls `callback` for each request in hand until one call returns other than 0, and returns that. */
     int (*foreach_request)(weir_client_t *client, int (*callback)(h2o_req_t *req, void *arg), void *arg);
+    bool is_http2;
 } weir_client_ops_t;
 
 /** First member of every front's connection. */

@@ -70,7 +70,7 @@ static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req
     return stream != NULL ? callback(&stream->req, arg) : 0;
 }
 
-static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
+static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request, false};
 
 void front_http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2)
 {

@@ -4,8 +4,6 @@
 
 #include "lib/base/must.h"
 
-enum { PIECES = 32 }; /* chunks handed over at once */
-
 static void finish_body(front_http1_stream_t *stream)
 {
     stream->body.is_done = true;
@@ -50,10 +48,10 @@ static void feed_length(front_http1_stream_t *stream, weir_span_t *bytes)
 /* Several small chunks are handed over together, so that they leave together. */
 static void feed_chunked(front_http1_stream_t *stream, weir_span_t *bytes)
 {
-    weir_span_t pieces[PIECES];
+    weir_span_t pieces[WEIR_BODY_PIECES];
     size_t count = 0;
 
-    while (count < PIECES) {
+    while (count < WEIR_BODY_PIECES) {
         switch (weir_chunk_decode(&stream->body.decoder, &stream->body.trailers, bytes, &pieces[count])) {
         case WEIR_CHUNK_DATA:
             count++;

@@ -48,18 +48,12 @@ void front_http1_write(front_http1_conn_t *conn, struct iovec *pieces, int count
 
 bool front_http1_flush(front_http1_conn_t *conn)
 {
-    while (weir_bytes_count(&conn->out) > 0 && !conn->must_cut) {
-        weir_span_t rest = weir_bytes_span(&conn->out);
-        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
-        ssize_t written = weir_sock_write(&conn->client.sock, &piece, 1);
-        if (written == WEIR_SOCK_BLOCKED)
-            return false;
-        if (written == WEIR_SOCK_BROKEN)
-            break_off(conn);
-        else
-            weir_bytes_consume(&conn->out, (size_t)written);
-    }
-    return !conn->must_cut;
+    if (conn->must_cut)
+        return false;
+    ssize_t left = weir_sock_write_queue(&conn->client.sock, &conn->out, NULL);
+    if (left == WEIR_SOCK_BROKEN)
+        break_off(conn);
+    return left == 0;
 }
 
 /* ---- the head ---- */

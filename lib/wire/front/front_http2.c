@@ -277,24 +277,19 @@ static bool write_once(front_http2_conn_t *conn)
 {
     weir_sock_t *sock = &conn->client.sock;
 
-    while (weir_bytes_count(&conn->out) > 0 && !conn->must_close) {
-        weir_span_t rest = weir_bytes_span(&conn->out);
-        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
-        ssize_t written = weir_sock_write(sock, &piece, 1);
-        if (written == WEIR_SOCK_BLOCKED) {
-            weir_sock_await_writable(sock);
-            weir_timer_set(conn->client.loop, &conn->write_timer, conn->client.loop->settings->idle_timeout_ms, on_write_timer);
-            return false;
-        }
-        if (written == WEIR_SOCK_BROKEN) {
-            conn->must_close = true;
-            front_http2_post_turn(conn);
-            return false;
-        }
-        weir_bytes_consume(&conn->out, (size_t)written);
+    switch (conn->must_close ? 0 : weir_sock_write_queue(sock, &conn->out, NULL)) {
+    case WEIR_SOCK_BLOCKED:
+        weir_sock_await_writable(sock);
+        weir_timer_set(conn->client.loop, &conn->write_timer, conn->client.loop->settings->idle_timeout_ms, on_write_timer);
+        return false;
+    case WEIR_SOCK_BROKEN:
+        conn->must_close = true;
+        front_http2_post_turn(conn);
+        return false;
+    default:
+        weir_timer_cancel(&conn->write_timer);
+        return true;
     }
-    weir_timer_cancel(&conn->write_timer);
-    return true;
 }
 
 void front_http2_write(front_http2_conn_t *conn)
@@ -484,7 +479,7 @@ static int foreach_request(weir_client_t *client, int (*callback)(h2o_req_t *req
     return 0;
 }
 
-static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request};
+static const weir_client_ops_t client_ops = {on_drain, on_close, foreach_request, true};
 
 void front_http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes)
 {

@@ -34,7 +34,6 @@ enum {
     FRONT_HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
     FRONT_HTTP2_UNREAD_MOST = 32,
     FRONT_HTTP2_FRAME_HEAD_BYTES = 9,
-    FRONT_HTTP2_PIECES = 32, /* DATA frames handed over at once              */
 };
 
 typedef enum front_http2_state { FRONT_HTTP2_OPEN, FRONT_HTTP2_ENDING, FRONT_HTTP2_LINGER } front_http2_state_t;
@@ -177,7 +176,7 @@ struct front_http2_shared {
     size_t field_capacity;
     struct { /* body bytes of one stream that lie in the loop's scratch */
         front_http2_stream_t *stream;
-        weir_span_t pieces[FRONT_HTTP2_PIECES];
+        weir_span_t pieces[WEIR_BODY_PIECES];
         size_t count, bytes;
     } gathered;
 };

@@ -98,7 +98,7 @@ static void gather(front_http2_stream_t *stream, weir_span_t bytes)
 {
     struct front_http2_shared *shared = stream->conn->client.loop->front_http2;
 
-    if (shared->gathered.stream != stream || shared->gathered.count == FRONT_HTTP2_PIECES) {
+    if (shared->gathered.stream != stream || shared->gathered.count == WEIR_BODY_PIECES) {
         front_http2_body_hand_over(stream->conn, false);
         if (!is_flowing(stream)) { /* by what it was handed */
             front_http2_body_data(stream, bytes);

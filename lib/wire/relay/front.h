@@ -16,9 +16,14 @@
 #include "lib/walk/front.h"
 #include "lib/wire/sock/sock.h"
 
+enum { WEIR_BODY_PIECES = 32 }; /* most pieces of a body that are handed over at once, in either direction */
+
 /** Takes the bytes of a request's body as they come. */
 typedef struct weir_body_sink {
-    /** The pieces are borrowed for the call and must be taken whole; is_last comes once, perhaps with no pieces. */
+    /**
+     * At most WEIR_BODY_PIECES, which are borrowed for the call and must be taken whole; is_last comes once, perhaps with no
+     * pieces.
+     */
     void (*on_data)(struct weir_body_sink *sink, const weir_span_t *pieces, size_t count, bool is_last);
     /** The body will not be completed: client_closed, client_timeout, client_bad_chunk. Once, then nothing more. */
     void (*on_fault)(struct weir_body_sink *sink, const weir_fault_t *fault);

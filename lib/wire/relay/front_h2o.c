@@ -11,6 +11,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/status.h"
+#include "lib/walk/pipeline.h"
 #include "lib/wire/relay/relay.h"
 
 enum { SPARE_FIELDS = 4 }; /* that we and libh2o's filters may add without its list growing */
@@ -377,8 +378,7 @@ void weir_front_let_go(weir_front_t *front)
     x->front = NULL;
     front->x = NULL;
     front->relay = NULL;
-    const weir_stage_t *stage = x->plan->stages[x->walk.at];
-    bool is_owed = stage->number >= 75 || stage->cancel == NULL; /* these are not cancelled: they hear of the end */
+    bool is_owed = weir_pipeline_hears_end(x);
     if (fault == NULL && relay != NULL)
         relay_on_delivered(relay);
     else if (fault == NULL && then != NULL)

@@ -24,7 +24,7 @@ static void rest(relay_t *relay)
     weir_front_t *front = relay->x->front;
     if (front != NULL && front->relay == relay) {
         front->relay = NULL;
-        front->ops->body_close(front->req);
+        relay_close_body(relay);
     }
     weir_pipe_give(relay->x->loop->pipes, &relay->up.pipe);
     weir_pipe_give(relay->x->loop->pipes, &relay->down.pipe);
@@ -173,7 +173,7 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head)
     relay->up.has_last = relay->up.is_done = false;
     weir_front_prepare(front, head);
     relay->down.is_client_blocked = !weir_front_send(front, NULL, 0, false);
-    front->ops->body_open(front->req, &relay->up.sink);
+    relay_open_body(relay);
 }
 
 void relay_on_client_writable(relay_t *relay)

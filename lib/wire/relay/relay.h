@@ -65,6 +65,62 @@ void relay_on_delivered(relay_t *relay);
 
 /* ---- for both protocols of backends ---- */
 
+/* The client's side, as the relay talks to it; harmless once the client is gone. */
+
+/** Hands out the body to relay->up.sink, beginning with what has arrived. */
+static inline void relay_open_body(relay_t *relay)
+{
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->body_open(front->req, &relay->up.sink);
+}
+
+static inline void relay_pause_body(relay_t *relay)
+{
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->body_pause(front->req);
+}
+
+static inline void relay_resume_body(relay_t *relay)
+{
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->body_resume(front->req);
+}
+
+/** No more of it is wanted. */
+static inline void relay_close_body(relay_t *relay)
+{
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->body_close(front->req);
+}
+
+/** The trailer fields behind a body that is complete; none if the client is gone. */
+static inline weir_headers_t relay_trailers(relay_t *relay)
+{
+    weir_headers_t trailers = {0};
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->trailers(front->req, &relay->x->arena, &trailers);
+    return trailers;
+}
+
+/** Of a tunnel: the backend's direction has ended. */
+static inline void relay_half_close(relay_t *relay)
+{
+    weir_front_t *front = relay->x->front;
+
+    if (front != NULL)
+        front->ops->half_close(front->req);
+}
+
 /** Ends the relay with a fault: everything stops, on_end runs from the loop. */
 void relay_fail(relay_t *relay, const weir_fault_t *fault);
 /** Sets the timer for what is being waited for now. */

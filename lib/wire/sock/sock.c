@@ -167,6 +167,25 @@ ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count
     return errno == EAGAIN ? WEIR_SOCK_BLOCKED : WEIR_SOCK_BROKEN;
 }
 
+ssize_t weir_sock_write_queue(weir_sock_t *sock, weir_bytes_t *queue, size_t *out_bytes)
+{
+    size_t total = 0;
+    ssize_t written = 0;
+
+    while (written >= 0 && weir_bytes_count(queue) > 0) {
+        weir_span_t rest = weir_bytes_span(queue);
+        const struct iovec piece = {(void *)(uintptr_t)rest.base, rest.len};
+        written = weir_sock_write(sock, &piece, 1);
+        if (written > 0) {
+            total += (size_t)written;
+            weir_bytes_consume(queue, (size_t)written);
+        }
+    }
+    if (out_bytes != NULL)
+        *out_bytes = total;
+    return written < 0 ? written : 0;
+}
+
 ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count)
 {
     if (sock->tls != NULL)

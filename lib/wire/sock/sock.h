@@ -10,6 +10,7 @@
  */
 #include <sys/uio.h>
 
+#include "lib/wire/loop/bytes.h"
 #include "lib/wire/loop/loop.h"
 
 typedef struct weir_sock {
@@ -79,8 +80,14 @@ ssize_t weir_sock_peek(weir_sock_t *sock, char *buffer, size_t capacity);
 ssize_t weir_sock_write(weir_sock_t *sock, const struct iovec *pieces, int count);
 
 /**
- * The same for the last bytes before a close that follows within this turn of the loop: the kernel holds them back for it, so
- * that the end of the stream travels in their packet and not in one of its own. (With TLS: as weir_sock_write().)
+ * Writes what is in `queue` as far as the kernel takes it, and drops that from the queue. 0: the queue is empty; else
+ * WEIR_SOCK_BLOCKED or _BROKEN. *out_bytes, if not NULL: how many were taken.
+ */
+ssize_t weir_sock_write_queue(weir_sock_t *sock, weir_bytes_t *queue, size_t *out_bytes);
+
+/**
+ * As weir_sock_write(), for the last bytes before a close that follows within this turn of the loop: the kernel holds them back
+ * for it, so that the end of the stream travels in their packet and not in one of its own. (With TLS: as weir_sock_write().)
  */
 ssize_t weir_sock_write_last(weir_sock_t *sock, const struct iovec *pieces, int count);
 

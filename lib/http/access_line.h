@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_HTTP_ACCESS_LINE_H
+#define WEIR_HTTP_ACCESS_LINE_H
+/**
+ * @file  The line about one request in the access log: which fields it has, and in what order. Pure.
+ */
+#include "lib/base/fault.h"
+#include "lib/http/logfmt.h"
+
+/** What it tells. Empty spans, negative durations and a status of 0 leave their field empty. */
+typedef struct weir_access_line {
+    const char *level;         /* at=                                  */
+    const weir_fault_t *fault; /* code= and desc=; NULL: neither       */
+    weir_span_t method, path, host, request_id;
+    weir_span_t fwd;  /* the client's way to us, as X-Forwarded-For tells it */
+    weir_span_t dyno; /* the service                               */
+    int64_t connect_ms, service_ms;
+    uint16_t status;
+    uint64_t bytes; /* of the response's body                    */
+    weir_span_t protocol;
+    bool is_http2;
+} weir_access_line_t;
+
+/** Writes its fields into `line`, which has begun. More may follow. */
+void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what);
+
+#endif
