@@ -40,11 +40,17 @@ subtest 'client and backend are the only two ends there are' => sub {
 };
 
 subtest 'no file is longer than 600 lines, no public header longer than 260' => sub {
-    for my $file (files(qr/\.[ch]$/, @rooms)) {
+    for my $file (files(qr/\.[ch]$/, @rooms, 't')) {
         my $lines = () = read_file($file) =~ /\n/g;
         my $most = $file =~ m{/weir[^/]*\.h$} ? 260 : 600;
         ok($lines <= $most, "$file: $lines lines");
     }
+};
+
+subtest 'the number of a test file is its address' => sub {
+    my %with;
+    m{^t/(\d\d)-} and push @{ $with{$1} }, $_ for files(qr/\.t$/, 't');
+    is_deeply([ map { @{ $with{$_} } > 1 ? "@{ $with{$_} }" : () } sort keys %with ], [], 'no number stands twice');
 };
 
 subtest 'no tabs, no trailing blanks, a newline at the end' => sub {

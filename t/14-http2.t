@@ -2,16 +2,16 @@
 # HTTP/2 with clients: how it begins, what a head may say, and what the backend gets of it.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 my $echo  = echo_backend();
 my $proxy = proxy(backends => [$echo], listen => [ { host => '::1', port => free_port() } ]);
 my $PREFACE  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 my $SETTINGS = "\0\0\0\4\0\0\0\0\0";
 
-sub client { return Weir::Http2->connect($proxy->port, @_) }
+sub client { return Weir::Http2Client->connect($proxy->port, @_) }
 
 # The request head that the backend got for this one, as the echo tells it.
 sub backend_head {
@@ -149,7 +149,7 @@ subtest 'a malformed request is a stream error (RFC 9113 §8.1.1), and nothing r
         my ($name, $request) = @$_;
         my $h2 = client();
         my $r = $h2->response($h2->request(%$request));
-        my $is_reset = ($r->{reset} // -1) == $Weir::Http2::CODE{PROTOCOL_ERROR};
+        my $is_reset = ($r->{reset} // -1) == $Weir::Http2Client::CODE{PROTOCOL_ERROR};
         ok($is_reset || ($r->{status} == 400), "$name: reset, or 400") or diag explain $r;
         is($h2->get('/after')->{status}, 200, "$name: the connection lives on");
     }
@@ -174,7 +174,7 @@ subtest 'many streams at once, answered as they are ready' => sub {
         });
     });
     my $own = proxy(backends => [$slow]);
-    my $h2  = Weir::Http2->connect($own->port);
+    my $h2  = Weir::Http2Client->connect($own->port);
     my @slow  = map { $h2->request(path => '/slow') } 1 .. 5;
     my @quick = map { $h2->request(path => '/quick') } 1 .. 20;
     $h2->wait(end => $_) for @quick;
@@ -232,7 +232,7 @@ subtest "libh2o's own handlers" => sub {
             '/away'   => { redirect   => { url => 'http://b.test/', status => 301 } },
             '/status' => { status     => 'ON' },
         });
-    my $h2 = Weir::Http2->connect($own->port);
+    my $h2 = Weir::Http2Client->connect($own->port);
     my $r  = $h2->get('/files/short.txt');
     is($r->{body}, 'short', 'a file');
     is($r->{headers}{'x-from'}, 'h2o', 'header.add');

@@ -2,9 +2,9 @@
 # HTTP/2 with clients: bodies both ways, trailers, interim responses, and streams that end early.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 my $CR = "\r\n";
 
@@ -77,7 +77,7 @@ sub Weir::Backend::Connection::discard_body { return $_[0]->read_request_body($_
 
 my $proxy = proxy(backends => [$backend], global => { 'weir.idle-timeout' => ms(1500) });
 
-sub client { return Weir::Http2->connect($proxy->port, @_) }
+sub client { return Weir::Http2Client->connect($proxy->port, @_) }
 
 subtest 'a body of known length' => sub {
     my $h2 = client();
@@ -108,11 +108,11 @@ subtest 'odd bodies' => sub {
     like((grep { m{^POST /echo/n } } $backend->heads)[0], qr/\r\nContent-Length: 0\r\n/, 'which the backend is told');
     $id = $h2->request(method => 'POST', path => '/echo/p', is_open => 1);
     $h2->frame(DATA => 8, $id, pack('C', 10) . 'padded' . "\0" x 10);
-    $h2->frame(DATA => $Weir::Http2::END_STREAM, $id, ' body');
+    $h2->frame(DATA => $Weir::Http2Client::END_STREAM, $id, ' body');
     is($h2->response($id)->{body}, 'padded body', 'padding is not part of it');
     $id = $h2->request(method => 'POST', path => '/echo/b', is_open => 1);
     $h2->frame(DATA => 0, $id, $_) for split //, 'byte by byte';
-    $h2->frame(DATA => $Weir::Http2::END_STREAM, $id, '');
+    $h2->frame(DATA => $Weir::Http2Client::END_STREAM, $id, '');
     is($h2->response($id)->{body}, 'byte by byte', 'tiny frames');
 };
 
@@ -193,7 +193,7 @@ subtest 'a final response during the upload' => sub {
     $id = $h2->request(method => 'POST', path => '/early/2', is_open => 1, headers => [ [ 'content-length', '4' ] ]);
     $h2->frame(DATA => 0, $id, 'all!');
     is($h2->response($id)->{status}, 413, 'all of the body, but not its end');
-    $h2->frame(DATA => $Weir::Http2::END_STREAM, $id, '');
+    $h2->frame(DATA => $Weir::Http2Client::END_STREAM, $id, '');
     $h2->wait(reset => $id, 2);
     is($h2->stream($id)->{reset}, undef, 'a client that ends it in time is not reset');
     my @ids = map { $h2->request(method => 'POST', path => "/early/m$_", is_open => 1) } 1 .. 40;
@@ -248,7 +248,7 @@ subtest 'back pressure: a backend that does not read stops the client' => sub {
     my $deaf = backend(sub { my $c = shift; $c->read_head; select undef, undef, undef, 5 * Weir::Client::slow() },
         receive_buffer => 4096);
     my $own = proxy(backends => [$deaf]);
-    my $h2  = Weir::Http2->connect($own->port);
+    my $h2  = Weir::Http2Client->connect($own->port);
     my $id  = $h2->request(method => 'POST', path => '/up', is_open => 1);
     my $sent = $h2->tell('upload', $id, 50_000_000, JSON::PP::true(), 1);
     cmp_ok($sent, '>=', 262144, "the stream's window is taken");

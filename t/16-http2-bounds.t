@@ -2,22 +2,22 @@
 # HTTP/2 with clients: what a client may not do too often, or too much of. Each ends its connection; the others feel nothing.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 my $backend = fast_backend('ok');
 my $proxy   = proxy(backends => [$backend], global => { 'weir.idle-timeout' => ms(1500) });
 
 # One that does nothing wrong, from the first test to the last.
-my $neighbour = Weir::Http2->connect($proxy->port);
+my $neighbour = Weir::Http2Client->connect($proxy->port);
 
-sub client { return Weir::Http2->connect($proxy->port, @_) }
+sub client { return Weir::Http2Client->connect($proxy->port, @_) }
 
 sub frame {
     my ($type, $flags, $id, $payload) = @_;
     $payload //= '';
-    return substr(pack('N', length $payload), 1) . pack('CCN', $Weir::Http2::TYPE{$type} // $type, $flags, $id) . $payload;
+    return substr(pack('N', length $payload), 1) . pack('CCN', $Weir::Http2Client::TYPE{$type} // $type, $flags, $id) . $payload;
 }
 
 # Does `$attack`, and expects a GOAWAY with this code, this reason in the log, and memory and the neighbour untouched.
@@ -86,7 +86,7 @@ ends('flood of WINDOW_UPDATE of a stream', 'ENHANCE_YOUR_CALM', 'http2_too_many_
 subtest 'a client that downloads much may say much' => sub {
     my $big = backend(sub { $_[0]->serve(sub { simple_response('x' x 4_000_000) }) });
     my $own = proxy(backends => [$big]);
-    my $h2  = Weir::Http2->connect($own->port);
+    my $h2  = Weir::Http2Client->connect($own->port);
     is($h2->get('/')->{body_bytes}, 4_000_000, "4 MB with two updates for each DATA frame, $_") for 1 .. 4;
     $h2->frame(PING => 0, 0, 'pingpong') for 1 .. 100;
     ok($h2->wait(pongs => 100), 'and a hundred PINGs are answered');
@@ -128,7 +128,7 @@ subtest 'a large head is a 431, and the next request is understood' => sub {
 
 subtest 'more streams than are allowed' => sub {
     my $own = proxy(backends => [ '127.0.0.1:' . stuck_port() ]);
-    my $h2  = Weir::Http2->connect($own->port);
+    my $h2  = Weir::Http2Client->connect($own->port);
     $h2->wait(settings => 1);
     $h2->frame(PING => 0, 0, 'pingpong');
     $h2->wait(pongs => 1);    # by now it knows that we know
@@ -151,7 +151,7 @@ ends('SETTINGS_ENABLE_PUSH of 2', 'PROTOCOL_ERROR', 'http2_protocol_error', sub 
 ends('a PING of seven bytes', 'FRAME_SIZE_ERROR', 'http2_protocol_error', sub { $_[0]->frame(PING => 0, 0, 'sevenby'); 0 });
 subtest 'more DATA than the stream has room for' => sub {
     my $own    = proxy(backends => ['127.0.0.1:' . stuck_port()], path => { 'weir.connect-timeout' => ms(3000) });
-    my $h2     = Weir::Http2->connect($own->port);
+    my $h2     = Weir::Http2Client->connect($own->port);
     my $id     = $h2->request(method => 'POST', is_open => 1);
     $h2->frame(DATA => 0, $id, 'x' x 16384) for 1 .. 17;
     is($h2->name_of($h2->response($id)->{reset} // ($h2->connection->{goaways}[0] // {})->{code}), 'FLOW_CONTROL_ERROR', 'FLOW_CONTROL_ERROR');
@@ -162,7 +162,7 @@ subtest 'more DATA than the stream has room for' => sub {
 subtest 'a client that never reads' => sub {
     my $big = backend(sub { $_[0]->serve(sub { simple_response('x' x 3_000_000) }) });
     my $own = proxy(backends => [$big], global => { 'weir.idle-timeout' => ms(1000) });
-    my $h2  = Weir::Http2->connect($own->port, receive_buffer => 4096, settings => { 4 => 0x7fffffff });
+    my $h2  = Weir::Http2Client->connect($own->port, receive_buffer => 4096, settings => { 4 => 0x7fffffff });
     $h2->wait(settings => 1);
     my $before = $own->memory_kb('VmHWM');
     $h2->frame(WINDOW_UPDATE => 0, 0, pack 'N', 0x7fff0000 - 65535);

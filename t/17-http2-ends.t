@@ -2,9 +2,9 @@
 # HTTP/2 with clients: how connections end. Draining, the client's own GOAWAY, timers, limits of requests.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 # Answers /wait when the test says so, everything else at once.
 my $gate = temp_path('gate');
@@ -22,7 +22,7 @@ my $backend = backend(sub {
 subtest 'SIGTERM: requests in hand are finished, none is lost' => sub {
     unlink $gate;
     my $proxy = proxy(backends => [$backend], global => { 'drain-timeout' => ms(10000) });
-    my ($busy, $idle) = map { Weir::Http2->connect($proxy->port) } 1 .. 2;
+    my ($busy, $idle) = map { Weir::Http2Client->connect($proxy->port) } 1 .. 2;
     is($idle->get('/')->{status}, 200, 'one connection is idle');
     my @ids = map { $busy->request(path => "/wait/$_") } 1 .. 3;
     $busy->frame(PING => 0, 0, 'pingpong');
@@ -47,7 +47,7 @@ subtest 'SIGTERM: requests in hand are finished, none is lost' => sub {
 subtest 'SIGTERM: the answer to a PING tells that the client knows' => sub {
     unlink $gate;
     my $proxy = proxy(backends => [$backend]);
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     my $id = $h2->request(path => '/wait');
     $h2->frame(PING => 0, 0, 'pingpong');
     $h2->wait(pongs => 1);
@@ -61,7 +61,7 @@ subtest 'SIGTERM: the answer to a PING tells that the client knows' => sub {
 
 subtest 'SIGTERM: a connection that is still at its preface' => sub {
     my $proxy = proxy(backends => [$backend]);
-    my $h2 = Weir::Http2->connect($proxy->port, preface => 0, answers => 0);
+    my $h2 = Weir::Http2Client->connect($proxy->port, preface => 0, answers => 0);
     my $busy = $proxy->connect;
     $busy->write("GET / HTTP/1.1\r\n");
     $h2->tell('raw', unpack 'H*', 'PRI * HTTP/2.0');
@@ -81,7 +81,7 @@ subtest 'SIGTERM: a connection that is still at its preface' => sub {
 subtest 'the drain deadline cuts what is left' => sub {
     unlink $gate;
     my $proxy = proxy(backends => [$backend], global => { 'drain-timeout' => ms(300) }, exit => 3);
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     my $id = $h2->request(path => '/wait');
     $h2->frame(PING => 0, 0, 'pingpong');
     $h2->wait(pongs => 1);
@@ -94,23 +94,23 @@ subtest 'the drain deadline cuts what is left' => sub {
 my $proxy = proxy(backends => [$backend], global => { 'weir.header-timeout' => ms(700), 'weir.idle-timeout' => ms(5000) });
 
 subtest 'idle connections' => sub {
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     is($h2->get('/')->{status}, 200, 'a request');
     is($h2->goaway, 'NO_ERROR', 'then nothing: GOAWAY');
     ok($h2->is_closed, 'and the end');
-    $h2 = Weir::Http2->connect($proxy->port, preface => 0);
+    $h2 = Weir::Http2Client->connect($proxy->port, preface => 0);
     ok($h2->is_closed, 'a client that never says anything');
-    $h2 = Weir::Http2->connect($proxy->port, preface => 0, answers => 0);
+    $h2 = Weir::Http2Client->connect($proxy->port, preface => 0, answers => 0);
     $h2->tell('raw', unpack 'H*', "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     ok($h2->is_closed, 'a client that says no more than the preface');
-    $h2 = Weir::Http2->connect($proxy->port);
+    $h2 = Weir::Http2Client->connect($proxy->port);
     $h2->frame(PING => 0, 0, 'pingpong'), $h2->tell('pump', 0.1) for 1 .. 20;
     is($h2->goaway, 'NO_ERROR', 'a client that says nothing but PING');
     is(scalar(grep { ($_->{code} // '') =~ /^http2/ } $proxy->_log_now), 0, 'none of this is an error');
 };
 
 subtest 'a head that does not end' => sub {
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     $h2->wait(settings => 1);
     $h2->tell('flush', 1);    # our acknowledgement may not stand in the middle of a head
     $h2->frame(HEADERS => 1, 1, "\x82\x86");
@@ -120,7 +120,7 @@ subtest 'a head that does not end' => sub {
 
 subtest 'a request that takes long keeps its connection' => sub {
     unlink $gate;
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     my $id = $h2->request(path => '/wait/long');
     select undef, undef, undef, 2 * ms(700) / 1000;    # twice the time that an idle connection has
     write_file($gate, '');
@@ -129,7 +129,7 @@ subtest 'a request that takes long keeps its connection' => sub {
 
 subtest "the client's own GOAWAY" => sub {
     unlink $gate;
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     my $id = $h2->request(path => '/wait/goaway');
     $h2->frame(GOAWAY => 0, 0, pack 'NN', 0, 0);
     write_file($gate, '');
@@ -139,7 +139,7 @@ subtest "the client's own GOAWAY" => sub {
 
 subtest 'a limit of requests per connection' => sub {
     my $own = proxy(backends => [$backend], path => { 'weir.max-requests-per-connection' => 5 });
-    my $h2  = Weir::Http2->connect($own->port);
+    my $h2  = Weir::Http2Client->connect($own->port);
     my @ids = map { $h2->request(path => "/$_") } 1 .. 5;
     is($h2->response($_)->{body}, 'done', "stream $_") for @ids;
     is($h2->goaway, 'NO_ERROR', 'then GOAWAY');
@@ -150,7 +150,7 @@ subtest 'a limit of requests per connection' => sub {
 subtest 'http2-idle-timeout and http2-max-concurrent-requests-per-connection, as h2o has them' => sub {
     my $own = proxy(backends => [$backend],
         global => { 'http2-idle-timeout' => 1, 'http2-max-concurrent-requests-per-connection' => 17 });
-    my $h2 = Weir::Http2->connect($own->port);
+    my $h2 = Weir::Http2Client->connect($own->port);
     is($h2->get('/')->{status}, 200, 'a request');
     is($h2->connection->{settings}{3}, 17, 'the client is told how many streams');
     is($h2->goaway, 'NO_ERROR', 'after a second it is idle');
@@ -158,16 +158,16 @@ subtest 'http2-idle-timeout and http2-max-concurrent-requests-per-connection, as
 
 subtest 'odd ends' => sub {
     unlink $gate;
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     $h2->request(path => "/wait/odd$_") for 1 .. 3;
     $h2->frame(PING => 0, 0, 'pingpong');
     $h2->wait(pongs => 1);
     $h2->tell('shutdown');
     is($proxy->log_where(path => '/wait/odd1')->{code}, 'client_closed', 'half a connection is none');
-    $h2 = Weir::Http2->connect($proxy->port);
+    $h2 = Weir::Http2Client->connect($proxy->port);
     $h2->frame(HEADERS => 0, 1, "\x82");
     $h2->tell('reset');
-    $h2 = Weir::Http2->connect($proxy->port);
+    $h2 = Weir::Http2Client->connect($proxy->port);
     my $id = $h2->request(method => 'POST', path => '/odd', is_open => 1);
     $h2->tell('raw', '0000ff');
     $h2->tell('close');

@@ -2,10 +2,10 @@
 # WebSockets over HTTP/2 (RFC 8441): an extended CONNECT becomes an HTTP/1.1 upgrade to the backend.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 use Digest::SHA qw(sha1_base64);
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 my $CR = "\r\n";
 
@@ -88,7 +88,7 @@ sub websocket {
     return $h2->request(pseudo => $CONNECT, path => $path, headers => [ [ 'sec-websocket-version', '13' ] ], is_open => 1);
 }
 
-sub client { return Weir::Http2->connect($proxy->port) }
+sub client { return Weir::Http2Client->connect($proxy->port) }
 
 subtest "Python's h2" => sub {
     my $run = run_command('/usr/bin/python3', root_dir() . '/t/tools/http2_websocket.py', $proxy->port, '/echo/py', 40);

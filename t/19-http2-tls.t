@@ -2,10 +2,10 @@
 # HTTP/2 over TLS: ALPN, real clients, and what changes when bytes are encrypted.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 use Weir::TLS;
 
-plan skip_all => "python3-h2 is not installed" unless Weir::Http2::is_possible();
+plan skip_all => "python3-h2 is not installed" unless Weir::Http2Client::is_possible();
 
 my $bytes = is_sanitized() ? 32_000_000 : 1 << 30;
 my $backend = backend(sub {
@@ -41,7 +41,7 @@ my $proxy = proxy(
     global   => { 'access-log' => { path => $log, format => '%H %s %U %{ssl.protocol-version}x' } });
 my $url = "https://127.0.0.1:$port";
 
-sub client { return Weir::Http2->connect($port, tls => 1, @_) }
+sub client { return Weir::Http2Client->connect($port, tls => 1, @_) }
 
 subtest 'ALPN' => sub {
     is(tls_client($port, alpn => [ 'http/1.1', 'h2' ])->alpn, 'h2', 'h2, if it is offered');
@@ -104,7 +104,7 @@ subtest 'a WebSocket' => sub {
     });
     my $own = proxy(backends => [$socket],
         listen => [ { host => '127.0.0.1', port => $own_port, ssl => { 'certificate-file' => $cert->{cert}, 'key-file' => $cert->{key} } } ]);
-    my $h2 = Weir::Http2->connect($own_port, tls => 1);
+    my $h2 = Weir::Http2Client->connect($own_port, tls => 1);
     my $id = $h2->request(pseudo => { ':method' => 'CONNECT', ':protocol' => 'websocket', ':scheme' => 'https' }, is_open => 1);
     ok($h2->wait(bytes => [ $id, 5 ]), 'opens');
     $h2->data($id, "there and back\n");

@@ -2,12 +2,12 @@
 # HTTP/2 towards backends: what the backend gets, what the client gets, and how requests share connections.
 use lib 't/lib';
 use Weir::Test;
-use Weir::H2;
-use Weir::Http2;
+use Weir::Http2Backend;
+use Weir::Http2Client;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
-my $backend = Weir::H2->start;
+my $backend = Weir::Http2Backend->start;
 
 # A proxy before `$at`, with more of the app's settings and of the path's.
 sub before {
@@ -27,7 +27,7 @@ sub fields {
 subtest 'the request as the backend gets it' => sub {
     my $r = $proxy->ask("GET /echo?a=b HTTP/1.1\r\nHost: Shop.Example:81\r\nX-Mixed-CASE: Value\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\n"
             . "Keep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers, gzip\r\nHTTP2-Settings: x\r\nCookie: a=b\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n");
-    my $told = Weir::H2->told($r);
+    my $told = Weir::Http2Backend->told($r);
     my $field = fields($told);
     my @first = map { $_->[0] } @{ $told->{headers} }[ 0 .. 3 ];
     is("@first", ':method :scheme :authority :path', 'pseudo-headers come first');
@@ -54,8 +54,8 @@ subtest 'what names a client does not go into the table that all of them share (
 };
 
 subtest 'te is not made up' => sub {
-    is(fields(Weir::H2->told($proxy->get('/echo')))->{te}, undef, 'without TE');
-    is(fields(Weir::H2->told($proxy->get('/echo', "TE: gzip\r\n")))->{te}, undef, 'with another coding');
+    is(fields(Weir::Http2Backend->told($proxy->get('/echo')))->{te}, undef, 'without TE');
+    is(fields(Weir::Http2Backend->told($proxy->get('/echo', "TE: gzip\r\n")))->{te}, undef, 'with another coding');
 };
 
 subtest 'OPTIONS *' => sub {
@@ -68,7 +68,7 @@ subtest 'headers of the router, and a header-case that HTTP/2 does not know' => 
     my $own = before($backend, { headers => { 'to-backend' => { 'X-Added' => 'b', 'Host' => 'other.test' }, 'to-client' => { 'X-Told' => 'c' } } },
         { 'weir.header-case' => 'canonical' });
     my $r = $own->get('/echo', "x-lower: 1\r\n");
-    my $field = fields(Weir::H2->told($r));
+    my $field = fields(Weir::Http2Backend->told($r));
     is($field->{'x-added'}[0], 'b', 'to the backend');
     is($field->{':authority'}[0], 'other.test', 'a Host of the router becomes :authority');
     is($field->{'x-lower'}[0], '1', 'in lower case all the same');
@@ -132,17 +132,17 @@ subtest 'trailers of the response' => sub {
 # ── request bodies ──
 
 subtest 'request bodies' => sub {
-    my $told = Weir::H2->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
+    my $told = Weir::Http2Backend->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"));
     is($told->{length}, 5, 'a length');
     is(fields($told)->{'content-length'}[0], '5', 'is told');
-    $told = Weir::H2->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
+    $told = Weir::Http2Backend->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
                 . "3\r\nhel\r\n2\r\nlo\r\n0\r\nX-Sum: 9\r\nContent-Length: 1\r\n\r\n"));
     is($told->{length}, 5, 'chunks');
     is(fields($told)->{'content-length'}, undef, 'have no length');
     is_deeply($told->{trailers}, [ [ 'x-sum', '9' ] ], 'trailers arrive, in lower case, without those that frame');
-    $told = Weir::H2->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"));
+    $told = Weir::Http2Backend->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"));
     is($told->{length}, 0, 'no chunk at all');
-    is(fields(Weir::H2->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\n\r\n")))->{'content-length'}[0], '0', 'POST without a body');
+    is(fields(Weir::Http2Backend->told($proxy->ask("POST /echo HTTP/1.1\r\nHost: a\r\n\r\n")))->{'content-length'}[0], '0', 'POST without a body');
     my $body = join '', map { chr(($_ * 7) % 256) } 1 .. 300_000;
     is($proxy->ask("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n$body")->body, $body, '300,000 bytes there and back');
 };
@@ -183,7 +183,7 @@ subtest 'a body that breaks off: the stream is reset, not ended' => sub {
 # ── clients that leave ──
 
 subtest 'a client that leaves: RST_STREAM(CANCEL), and the others do not feel it' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     my $stays = $own->connect;
     $stays->write("GET /slow?" . ms(400) . " HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -212,7 +212,7 @@ sub at_once {
 }
 
 subtest 'requests share one connection' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     my $begin = time;
     is(join(' ', map { $_->body } at_once($own, 20, '/slow?' . ms(500))), join(' ', (0) x 20), 'twenty at once, also the very first');
@@ -223,7 +223,7 @@ subtest 'requests share one connection' => sub {
 };
 
 subtest 'two threads, two connections; two apps of one address, one' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = proxy(apps => { map { $_ => { domains => [$_], backends => [ $own_backend->address ], protocol => 'h2c' } } qw(one two) });
     $own->ask("GET /fine HTTP/1.1\r\nHost: $_\r\n\r\n") for qw(one two one);
     is($own_backend->connections, 1, 'the apps share it');
@@ -238,7 +238,7 @@ subtest 'one address, two protocols' => sub {
 };
 
 subtest 'SETTINGS_MAX_CONCURRENT_STREAMS: more connections, then a queue' => sub {
-    my $one = Weir::H2->start(greeting => 'streams1');
+    my $one = Weir::Http2Backend->start(greeting => 'streams1');
     my $own = before($one);
     my @responses = at_once($own, 12, '/slow?' . ms(150));
     my @answers = map { $_->body } @responses;
@@ -251,7 +251,7 @@ subtest 'SETTINGS_MAX_CONCURRENT_STREAMS: more connections, then a queue' => sub
 };
 
 subtest 'a queue that is too slow: backend_busy' => sub {
-    my $one = Weir::H2->start(greeting => 'streams1');
+    my $one = Weir::Http2Backend->start(greeting => 'streams1');
     my $own = before($one, {}, { 'weir.connect-timeout' => ms(1000) });
     my @answers = at_once($own, 6, '/slow?' . ms(3000));
     is(scalar(grep { $_->status == 200 } @answers), 4, 'four are served');
@@ -261,7 +261,7 @@ subtest 'a queue that is too slow: backend_busy' => sub {
 my %mode = (none => [ 3, 'each connection carries one request' ], default => [ 1, 'one carries all' ], new => [ 3, 'each request opens one' ]);
 for my $mode (sort keys %mode) {
     subtest "keepalive: $mode" => sub {
-        my $own_backend = Weir::H2->start;
+        my $own_backend = Weir::Http2Backend->start;
         my $own = before($own_backend, { keepalive => $mode });
         is(join(' ', map { $own->get('/fine')->body } 1 .. 3), 'fine fine fine', 'answered');
         is($own_backend->connections, $mode{$mode}[0], $mode{$mode}[1]);
@@ -271,7 +271,7 @@ for my $mode (sort keys %mode) {
 }
 
 subtest 'keepalive: new leaves no more than four behind' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend, { keepalive => 'new' });
     $own->get('/fine') for 1 .. 10;
     ok($own_backend->wait_event(qr/^done $_$/), "the connection $_ is gone") for 0 .. 5;
@@ -279,7 +279,7 @@ subtest 'keepalive: new leaves no more than four behind' => sub {
 };
 
 subtest 'idle connections are closed after weir.idle-timeout, with GOAWAY' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(1200) });
     for (1 .. 5) {
         $own->get('/fine');
@@ -294,7 +294,7 @@ subtest 'idle connections are closed after weir.idle-timeout, with GOAWAY' => su
 # ── what is sent again ──
 
 subtest 'GOAWAY: requests that are under way finish, new ones take another connection' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     is($own->get('/goaway-mid')->body, 'behind', 'in the middle of a response');
     is($own->get('/goaway-after')->body, '1', 'the next request came by another connection');
@@ -307,7 +307,7 @@ for my $case ([ 'GET', '', '' ], [ 'POST', '', '' ], [ 'PATCH', '', '' ]) {
     my ($method, $headers, $body) = @$case;
     for my $path (qw(/refused-once /uncounted-once)) {
         subtest "$method $path: sent again on a fresh connection, since it was not acted upon" => sub {
-            my $own_backend = Weir::H2->start;
+            my $own_backend = Weir::Http2Backend->start;
             my $own = before($own_backend);
             my $r = $own->ask("$method $path HTTP/1.1\r\nHost: a\r\n$headers\r\n$body");
             is($r->status . ' ' . $r->body, '200 1', 'the second connection has answered');
@@ -317,7 +317,7 @@ for my $case ([ 'GET', '', '' ], [ 'POST', '', '' ], [ 'PATCH', '', '' ]) {
 }
 
 subtest 'refused once more: told' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     is($own->get('/rst-7')->status, 503, 'a page');
     is($own->log_where(path => '/rst-7')->{code}, 'backend_stream_refused', 'code=');
@@ -325,7 +325,7 @@ subtest 'refused once more: told' => sub {
 };
 
 subtest 'a request whose body has been used is not sent again' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     my $r = $own->ask("POST /refused-once HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     is($r->status, 503, 'a page');
@@ -335,7 +335,7 @@ subtest 'a request whose body has been used is not sent again' => sub {
 subtest 'a used connection that ends without a word: as on HTTP/1' => sub {
     for my $case ([ 'GET', 200 ], [ 'POST', 503 ]) {
         my ($method, $status) = @$case;
-        my $own_backend = Weir::H2->start;
+        my $own_backend = Weir::Http2Backend->start;
         my $own = before($own_backend);
         $own->get('/fine');
         my $r = $own->ask("$method /drop-used HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -344,7 +344,7 @@ subtest 'a used connection that ends without a word: as on HTTP/1' => sub {
 };
 
 subtest 'a fresh connection that ends without a word: not sent again' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     is($own->get('/close')->status, 503, 'a page');
     is($own_backend->connections, 1, 'one connection');
@@ -368,7 +368,7 @@ sub web_socket {
 }
 
 subtest 'a backend that offers extended CONNECT (RFC 8441) opens WebSockets' => sub {
-    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own_backend = Weir::Http2Backend->start(greeting => 'connect');
     my $own = before($own_backend);
     my ($client, $head) = web_socket($own, '/ws-echo');
     like($head, qr{^HTTP/1\.1 101 }, 'protocols are switched');
@@ -389,7 +389,7 @@ subtest 'a backend that offers extended CONNECT (RFC 8441) opens WebSockets' => 
 };
 
 subtest 'WebSockets that end in other ways' => sub {
-    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own_backend = Weir::Http2Backend->start(greeting => 'connect');
     my $own = before($own_backend);
     my ($client, $head) = web_socket($own, '/ws-no');
     like($head, qr{^HTTP/1\.1 403 }, 'a refusal is passed on');
@@ -409,9 +409,9 @@ subtest 'WebSockets that end in other ways' => sub {
 };
 
 subtest 'HTTP/2 on both sides: trailers, and a WebSocket' => sub {
-    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own_backend = Weir::Http2Backend->start(greeting => 'connect');
     my $own = before($own_backend);
-    my $h2 = Weir::Http2->connect($own->port);
+    my $h2 = Weir::Http2Client->connect($own->port);
     my $r = $h2->response($h2->request(path => '/trailers'));
     my %trailer = map { @$_ } @{ $r->{trailers} // [] };
     is("$r->{status} $r->{body} $trailer{'x-sum'}", '200 fine 42', 'trailers');
@@ -427,7 +427,7 @@ subtest 'HTTP/2 on both sides: trailers, and a WebSocket' => sub {
 };
 
 subtest 'a WebSocket that is silent ends after weir.idle-timeout' => sub {
-    my $own_backend = Weir::H2->start(greeting => 'connect');
+    my $own_backend = Weir::Http2Backend->start(greeting => 'connect');
     my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(300) });
     my ($client) = web_socket($own, '/ws-echo');
     ok(defined $client->read_eof, 'closed');
@@ -455,7 +455,7 @@ YAML
 };
 
 subtest 'no connection is left behind by a drain' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     my $client = $own->connect;
     $client->write("GET /slow?" . ms(300) . " HTTP/1.1\r\nHost: a\r\n\r\n");

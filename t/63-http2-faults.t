@@ -3,9 +3,9 @@
 # request is fine.
 use lib 't/lib';
 use Weir::Test;
-use Weir::H2;
+use Weir::Http2Backend;
 
-my $backend = Weir::H2->start;
+my $backend = Weir::Http2Backend->start;
 my $proxy = proxy(
     backends => [ $backend->address ],
     app      => { protocol => 'h2c' },
@@ -128,7 +128,7 @@ my %greeting = (
 );
 for my $greeting (sort keys %greeting) {
     my ($status, $code) = @{ $greeting{$greeting} };
-    my $bad = Weir::H2->start(greeting => $greeting);
+    my $bad = Weir::Http2Backend->start(greeting => $greeting);
     my $own = proxy(
         apps => { alone => { domains => ['a'], backends => [ $bad->address ], protocol => 'h2c' },
                   both  => { domains => ['both'], backends => [ $bad->address, $backend->address ], protocol => 'h2c' } },
@@ -143,7 +143,7 @@ for my $greeting (sort keys %greeting) {
 }
 
 subtest 'a window that is never opened: backend_stalled' => sub {
-    my $stingy = Weir::H2->start(greeting => 'window0');
+    my $stingy = Weir::Http2Backend->start(greeting => 'window0');
     my $own = proxy(backends => [ $stingy->address ], app => { protocol => 'h2c' }, path => { 'weir.idle-timeout' => ms(400) });
     my $r = $own->ask("POST /fine HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     is($r->status, 503, 'a page');
@@ -153,7 +153,7 @@ subtest 'a window that is never opened: backend_stalled' => sub {
 };
 
 subtest 'a PING that is never answered: backend_ping_timeout, and a new connection' => sub {
-    my $deaf = Weir::H2->start(greeting => 'deaf');
+    my $deaf = Weir::Http2Backend->start(greeting => 'deaf');
     my $own = proxy(backends => [ $deaf->address ], app => { protocol => 'h2c' },
         path => { 'weir.backend-ping' => ms(600) });
     my $r = $own->get('/silence');
@@ -164,7 +164,7 @@ subtest 'a PING that is never answered: backend_ping_timeout, and a new connecti
 };
 
 subtest 'a PING that is answered keeps the connection' => sub {
-    my $good = Weir::H2->start;
+    my $good = Weir::Http2Backend->start;
     my $own = proxy(backends => [ $good->address ], app => { protocol => 'h2c' },
         path => { 'weir.backend-ping' => ms(500), 'weir.first-byte-timeout' => ms(20_000), 'weir.idle-timeout' => ms(20_000) });
     is($own->get('/slow?' . ms(4000))->body, '0', 'a slow answer arrives');

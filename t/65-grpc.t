@@ -2,10 +2,10 @@
 # gRPC through the proxy: a client and a server that are not ours (python3-grpcio), every kind of call, and what a client sees of errors.
 use lib 't/lib';
 use Weir::Test;
-use Weir::H2;
+use Weir::Http2Backend;
 use JSON::PP ();
 
-my $server = Weir::H2->start(script => 'grpc_server.py');
+my $server = Weir::Http2Backend->start(script => 'grpc_server.py');
 my $proxy  = proxy(
     apps => { main => { domains => ['*'], backends => [ $server->address ], protocol => 'h2c' } },
     path => { 'weir.first-byte-timeout' => ms(20_000), 'weir.idle-timeout' => ms(20_000) },
@@ -14,7 +14,7 @@ my $proxy  = proxy(
 # Makes calls by one channel; what each came to, as hashes.
 sub calls {
     my ($port, @calls) = @_;
-    my $run = run_command({ seconds => 60 }, Weir::H2::python(), '-B', root_dir() . '/t/tools/grpc_client.py', $port, @calls);
+    my $run = run_command({ seconds => 60 }, Weir::Http2Backend::python(), '-B', root_dir() . '/t/tools/grpc_client.py', $port, @calls);
     my @told = map { JSON::PP::decode_json($_) } grep { /^\{/ } split /\n/, $run->{out};
     diag($run->{err}) if @told != @calls;
     return @told;
@@ -72,7 +72,7 @@ subtest 'errors of the proxy are gRPC statuses' => sub {
     like($refused->{details}, qr/^backend_refused: /, 'by its reason');
     is($down->log_where(path => '/weir.Test/Unary')->{code}, 'backend_refused', 'the log says so, too');
 
-    my $bad = Weir::H2->start(greeting => 'http1');
+    my $bad = Weir::Http2Backend->start(greeting => 'http1');
     my $wrong = proxy(backends => [ $bad->address ], app => { protocol => 'h2c' });
     my ($told) = calls($wrong->port, 'unary');
     is($told->{code}, 'UNAVAILABLE', 'a backend of another protocol');

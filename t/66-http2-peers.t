@@ -2,7 +2,7 @@
 # HTTP/2 servers that are not ours as backends: nghttpd, Node's http2, Python's h2; and long bodies both ways.
 use lib 't/lib';
 use Weir::Test;
-use Weir::H2;
+use Weir::Http2Backend;
 
 sub serve { my ($port, @command) = @_; command_server($port, @command); return "127.0.0.1:$port" }
 
@@ -68,7 +68,7 @@ subtest 'the same, many at once' => sub {
     is(scalar(grep { $clients[$_]->read_response->body eq $bodies[$_] } 0 .. 29), 30, 'each has its own bytes');
 };
 
-my $h2 = Weir::H2->start;
+my $h2 = Weir::Http2Backend->start;
 subtest 'a client that reads slowly holds its own stream, and no other' => sub {
     my $own = before($h2->address);
     my $slow = $own->connect(receive_buffer => 4096);

@@ -3,7 +3,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::TLS;
-use Weir::H2;
+use Weir::Http2Backend;
 
 sub serve { my ($port, @command) = @_; command_server($port, @command); return "https://127.0.0.1:$port" }
 

@@ -2,10 +2,10 @@
 # HTTP/2 where one side waits: for a window, for a socket, for a stream that another has left.
 use lib 't/lib';
 use Weir::Test;
-use Weir::H2;
-use Weir::Http2;
+use Weir::Http2Backend;
+use Weir::Http2Client;
 
-plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
+plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
 
 # A proxy before an HTTP/2 backend.
 sub before {
@@ -29,12 +29,12 @@ subtest 'a body that turned out empty was sent: no second time' => sub {
     $proxy->get('/');
     is($proxy->ask("POST /h1 HTTP/1.1\r\n$empty")->status, 503, 'HTTP/1: a page');
     is(scalar(grep { m{^POST /h1} } $backend->heads), 1, 'one request');
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     $h2->get('/');
     is($h2->response($h2->request(method => 'POST', path => '/h2', body => ''))->{status}, 503, 'HTTP/2: a page');
     is(scalar(grep { m{^POST /h2} } $backend->heads), 1, 'one request');
 
-    my $other = Weir::H2->start;
+    my $other = Weir::Http2Backend->start;
     my $own = before($other);
     $own->get('/fine');
     is($own->ask("POST /drop-used HTTP/1.1\r\n$empty")->status, 503, 'an HTTP/2 backend: a page');
@@ -59,7 +59,7 @@ subtest 'an end that finds no window has a timer' => sub {
     my $proxy = proxy(backends => [$ends_late], path => { 'weir.idle-timeout' => ms(1000) });
     my $stalled = sub {
         unlink $gate;
-        my $h2 = Weir::Http2->connect($proxy->port, settings => { 4 => 0 });
+        my $h2 = Weir::Http2Client->connect($proxy->port, settings => { 4 => 0 });
         my $id = $h2->request(path => "/stalled/$_[0]");
         ok($h2->wait(headers => $id), "$_[0]: the head has come");
         write_file($gate, '');
@@ -109,14 +109,14 @@ subtest 'what streams that are gone held of the window goes to the others' => su
         rest  => { domains => ['*'],          backends => [ $echo->address ] },
     );
     my $proxy = proxy(apps => \%apps, path => { 'weir.connect-timeout' => ms(60_000) });
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     my @ids = fill_window($h2, JSON::PP::false());
     $h2->reset_stream($_) for @ids;
     upload($h2);
     $h2->close;
 
     $proxy = proxy(apps => \%apps, path => { 'weir.connect-timeout' => ms(1500) });
-    $h2 = Weir::Http2->connect($proxy->port);
+    $h2 = Weir::Http2Client->connect($proxy->port);
     @ids = fill_window($h2, JSON::PP::true());
     is($h2->response($_)->{status}, 503, "stream $_ is refused") for @ids;
     upload($h2);
@@ -133,7 +133,7 @@ subtest 'a client resets a tunnel whose other direction has ended' => sub {
         $c->wait_close(60);
     });
     my $proxy = proxy(backends => [$own_backend]);
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     for my $code (qw(NO_ERROR CANCEL)) {
         my $id = $h2->request(pseudo => { ':method' => 'CONNECT', ':protocol' => 'websocket' }, path => "/$code",
             headers => [ [ 'sec-websocket-version', '13' ] ], is_open => 1);
@@ -146,7 +146,7 @@ subtest 'a client resets a tunnel whose other direction has ended' => sub {
 # ── backends ──
 
 subtest 'clients leave while their requests wait for a backend that does not read' => sub {
-    my $blocked = Weir::H2->start(greeting => 'blocked');
+    my $blocked = Weir::Http2Backend->start(greeting => 'blocked');
     my $own = before($blocked);
     my $first = $own->connect;
     $first->write("POST /fine HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
@@ -155,7 +155,7 @@ subtest 'clients leave while their requests wait for a backend that does not rea
 
     my $h1 = $own->connect;
     $h1->write("GET /fine?h1 HTTP/1.1\r\nHost: a\r\n\r\n");
-    my $h2 = Weir::Http2->connect($own->port);
+    my $h2 = Weir::Http2Client->connect($own->port);
     my $id = $h2->request(path => '/fine?h2');
     $h2->frame(PING => 0, 0, 'pingpong');
     ok($h2->wait(pongs => 1), 'two heads wait behind the body');
@@ -171,7 +171,7 @@ subtest 'clients leave while their requests wait for a backend that does not rea
 };
 
 subtest 'an early answer to a body whose end waits for a window' => sub {
-    my $own_backend = Weir::H2->start(greeting => 'window0');
+    my $own_backend = Weir::Http2Backend->start(greeting => 'window0');
     my $own = before($own_backend);
     my $r = $own->ask("POST /early-quiet HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     is($r->status . ' ' . $r->body, '413 enough', 'the client has its answer');
@@ -181,14 +181,14 @@ subtest 'an early answer to a body whose end waits for a window' => sub {
 # ── large heads ──
 
 subtest 'the largest request head that may be allowed gets to an HTTP/2 backend' => sub {
-    my $own_backend = Weir::H2->start;
+    my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend, global => { 'weir.max-head' => 16_777_216, 'weir.max-header-value' => 1_048_576 });
     for my $case ([ 2, 40_000 ], [ 16, 1_048_000 ]) {
         my ($count, $bytes) = @$case;
         my $long = join '', map { "X-$_: " . '~' x $bytes . "\r\n" } 1 .. $count;
         my $r = $own->get('/field-lengths', $long . 'X-Rest: ' . '~' x 8_800 . "\r\n");
         is($r->status, 200, $count * $bytes . ' bytes') or next;
-        is(scalar(grep { $_->[0] =~ /^x-\d+$/ && $_->[1] == $bytes } @{ Weir::H2->told($r) }), $count, 'every field is whole');
+        is(scalar(grep { $_->[0] =~ /^x-\d+$/ && $_->[1] == $bytes } @{ Weir::Http2Backend->told($r) }), $count, 'every field is whole');
     }
 };
 
@@ -200,7 +200,7 @@ subtest 'the head of a response may be as large as its limits say' => sub {
         });
     });
     my $proxy = proxy(backends => [$own_backend], path => { 'weir.backend-buffer' => 50_000_000 });
-    my $h2 = Weir::Http2->connect($proxy->port);
+    my $h2 = Weir::Http2Client->connect($proxy->port);
     for my $count (3, 40) {
         my $id = $h2->request(path => "/$count");
         ok($h2->wait(bytes => [ $id, 2 ]), 'the whole response comes');

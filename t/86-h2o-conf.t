@@ -2,7 +2,7 @@
 # Configurations written for h2o 2.2's server: they start unchanged, or say with file and line what cannot be done.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 use Weir::TLS;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
@@ -306,8 +306,8 @@ subtest 'proxy.preserve-host' => sub {
 };
 
 subtest 'over HTTP/2' => sub {
-    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
-    my $h2 = Weir::Http2->connect($reverse->port);
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
+    my $h2 = Weir::Http2Client->connect($reverse->port);
     my $r = $h2->get('/a/1?q', pseudo => { ':authority' => 'me.test:81' }, headers => [ [ 'x-list', 'c' ], [ 'x-send-location', "$url/x/2" ] ]);
     my $seen = Weir::Response->new($r->{body}, '', '', 1, '');
     is(line_of($seen), 'GET /x/1?q', 'the path behind the URL');
@@ -417,8 +417,8 @@ YAML
     unlike($seen->body, qr/^Upgrade:/mi, 'without Upgrade');
     is($proxy->ask($upgrade->('/off', 'websocket'))->status, 200, 'OFF: an ordinary request');
     SKIP: {
-        skip 'python3-h2 is not installed', 3 unless Weir::Http2::is_possible();
-        my $h2 = Weir::Http2->connect($proxy->port);
+        skip 'python3-h2 is not installed', 3 unless Weir::Http2Client::is_possible();
+        my $h2 = Weir::Http2Client->connect($proxy->port);
         my $r = $h2->get('/off', method => 'CONNECT', pseudo => { ':protocol' => 'websocket' }, headers => [ [ 'sec-websocket-version', '13' ] ]);
         is($r->{status}, 501, 'OFF: over HTTP/2 there is none');
         is($proxy->log_where(status => 501)->{code}, 'upgrade_refused', 'with its reason');

@@ -2,7 +2,7 @@
 # Weir inside a program of somebody else's: examples/embed.c, by libh2o's own front and by Weir's.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 use Weir::TLS;
 use IO::Socket::IP;
 use Time::HiRes qw(time);
@@ -223,8 +223,8 @@ subtest 'what is rarely asked' => sub {
     is(ask($memcached, $lax)->status, 503, 'sessions in memcached: refused, and h2o_accept() may have it');
     is(ask($without, $get)->status, 404, 'a globalconf without a router: the same');
     SKIP: {
-        skip 'no python3-h2', 3 unless Weir::Http2::is_possible();
-        my $stuck = Weir::Http2->connect($memcached, updates_windows => 0, settings => { 4 => 0 });
+        skip 'no python3-h2', 3 unless Weir::Http2Client::is_possible();
+        my $stuck = Weir::Http2Client->connect($memcached, updates_windows => 0, settings => { 4 => 0 });
         my $id = $stuck->request(path => '/stuck');
         ok($stuck->wait(headers => $id), 'libh2o\'s HTTP/2, and a client that opens no window');
         ok((wait_for { read_file($said) =~ m{^at=.* path="/stuck"}m }), 'the exchange ends in time');

@@ -6,7 +6,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX ();
 use Time::HiRes qw(time);
-use Weir::Http2;
+use Weir::Http2Client;
 use Weir::TLS;
 
 my ($one, $two) = map { ok_backend($_) } qw(one two);
@@ -236,12 +236,12 @@ subtest 'what only root may read' => sub {
 };
 
 subtest 'HTTP/2' => sub {
-    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
     unlink $gate;
     my $port = free_port();
     my @more = (listen => [ { host => '127.0.0.1', port => $port } ]);
     my $proxy = proxy(backends => [$slow], @more);
-    my ($stays, $goes) = map { Weir::Http2->connect($_) } $proxy->port, $port;
+    my ($stays, $goes) = map { Weir::Http2Client->connect($_) } $proxy->port, $port;
     my ($first, $last) = map { my $id = $_->request(path => '/gate'); waiting(); $id } $stays, $goes;
     ok($proxy->reload(backends => [$one]), 'reloaded, one listener less');
     is($stays->response($stays->request(path => '/'))->{body}, 'one', 'the next stream takes the new configuration');

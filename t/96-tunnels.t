@@ -3,7 +3,7 @@
 # nobody else notices. Where a few files are missing the last tunnels share their clients' connections, by HTTP/2.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Http2;
+use Weir::Http2Client;
 use IPC::Open2 qw(open2);
 use List::Util qw(min);
 use Socket;
@@ -19,7 +19,7 @@ sub file_limit { return `sh -c 'ulimit -n $_[0] 2>/dev/null && ulimit -n'` =~ /^
 
 my $files_most = file_limit(2 * $most + $spare) || file_limit('$(ulimit -Hn)');
 my $missing = 2 * $most - ($files_most - $spare);
-my $shared  = $missing > 0 && $missing < 300 && Weir::Http2::is_possible() ? $missing + 4 : 0;    # and their few connections
+my $shared  = $missing > 0 && $missing < 300 && Weir::Http2Client::is_possible() ? $missing + 4 : 0;    # and their few connections
 my $tunnels = $shared ? $most - $shared : int(($files_most - $spare) / 2);
 $tunnels = $most if $tunnels > $most;
 plan skip_all => "only $files_most files for one process" if $tunnels < min(1000, $most);
@@ -92,7 +92,7 @@ subtest "$shared more by HTTP/2" => sub {
     my %connect = (':method' => 'CONNECT', ':protocol' => 'websocket', ':authority' => 'tunnel');
     my $good = 0;
     for (my $left = $shared; $left > 0; $left -= 100) {
-        my $h2 = Weir::Http2->connect($proxy->port);
+        my $h2 = Weir::Http2Client->connect($proxy->port);
         my @ids = map { $h2->request(pseudo => \%connect, is_open => 1) } 1 .. min(100, $left);
         $good += grep { $h2->wait(headers => $_) && $h2->stream($_)->{status} == 200 } @ids;
         push @http2, [ $h2, @ids ];

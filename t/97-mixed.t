@@ -14,7 +14,7 @@ my $seed     = $ENV{WEIR_SEED} // 1;
 my $seconds  = int(140 * Weir::Client::slow());
 
 my $tool = temp_path('mixed');
-system($ENV{CC} // 'cc', '-O2', '-g', '-Wall', '-o', $tool, root_dir() . '/t/tools/mixed.c') == 0 or die 'cannot compile t/tools/mixed.c';
+system($ENV{CC} // 'cc', '-O2', '-g', '-Wall', '-o', $tool, glob root_dir() . '/t/tools/mixed*.c') == 0 or die 'cannot compile t/tools/mixed*.c';
 my $ledger = temp_path('ledger');
 my $pid = open2(my $from, my $to, $tool, $seed, $requests, 64, $seconds, $ledger);
 my ($port, $stale, $dead) = map { "127.0.0.1:$_" } (readline($from) =~ /^ports (\d+) (\d+) (\d+)/) or die 'no ports';

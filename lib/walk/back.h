@@ -2,7 +2,7 @@
 #ifndef WEIR_WALK_BACK_H
 #define WEIR_WALK_BACK_H
 /**
- * @file  What a stage may ask of the backend's side. Implemented by lib/wire and by t/unit/fake_wire.c.
+ * @file  What a stage may ask of the backend's side. Implemented by lib/wire and by t/unit/fake_*.c.
  *
  *   60 connect: weir_back_connect() … on success x->back is set
  *   70 relay:   weir_relay_start() … weir_relay_respond() … on_end

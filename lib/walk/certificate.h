@@ -3,7 +3,7 @@
 #define WEIR_WALK_CERTIFICATE_H
 /**
  * @file  The certificate that a client has shown, and what is read in it when somebody asks. Implemented by lib/wire and
- * t/unit/fake_wire.c.
+ * t/unit/fake_*.c.
  *
  * OWNER    Shared, by count: the client's connection holds it, and each of its exchanges. What was read lives as long.
  * THREAD   Any.

@@ -2,7 +2,7 @@
 #ifndef WEIR_WALK_FRONT_H
 #define WEIR_WALK_FRONT_H
 /**
- * @file  What a stage may ask of the client's side. Implemented by lib/wire and by t/unit/fake_wire.c.
+ * @file  What a stage may ask of the client's side. Implemented by lib/wire and by t/unit/fake_*.c.
  *
  * Every call is harmless when the client is gone (x->front is NULL); callbacks then still run, from the loop, but for those of
  * a stage that was cancelled.

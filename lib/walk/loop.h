@@ -4,7 +4,7 @@
 /**
  * @file  What the walk asks of its event loop: time, timers, letters and dice.
  *
- * lib/wire implements it on libh2o's loop; t/unit/fake_wire.c implements it with a clock that moves when told.
+ * lib/wire implements it on libh2o's loop; t/unit/fake_*.c implements it with a clock that moves when told.
  * THREAD   One loop, one thread. Only weir_loop_post() may be called from another.
  */
 #include "lib/base/list.h"

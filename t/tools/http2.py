@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""An HTTP/2 client made of frames, for Weir::Http2: a JSON command a line on standard input, a JSON answer a line on standard output.
+"""An HTTP/2 client made of frames, for Weir::Http2Client: a JSON command a line on standard input, a JSON answer a line on standard output.
 
 Frames are written as told, whether or not the protocol allows them. Left to itself it acknowledges SETTINGS and PING and opens its
 windows as bytes come; `set` switches that off.

@@ -85,6 +85,10 @@ weir_exchange_t *fake_exchange(weir_loop_t *loop, const weir_plan_t *plan, weir_
 void fake_deliver(weir_front_t *front);
 void fake_client_gone(weir_front_t *front, const weir_fault_t *fault);
 
+/* For fake_back.c: the front and its exchange know nothing of each other any more; a response head goes out. */
+void fake_part(weir_front_t *front);
+void fake_write_head(weir_front_t *front, const weir_reply_head_t *head);
+
 /* ---- the backend's side ---- */
 
 struct weir_back {

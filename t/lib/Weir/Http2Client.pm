@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-package Weir::Http2;
+package Weir::Http2Client;
 
 # An HTTP/2 client of a test: t/tools/http2.py at the other end of two pipes. What is sent need not be allowed.
 use strict;

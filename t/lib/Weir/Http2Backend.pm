@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-package Weir::H2;
+package Weir::Http2Backend;
 
 # Backends that speak HTTP/2: t/tools/h2_backend.py, one process each, which answers as the request's path says and writes down
 # what the test may wait for.

@@ -4,7 +4,7 @@ use lib 't/lib';
 use Weir::Test;
 use Socket qw(AF_INET inet_pton);
 use Time::Local qw(timegm);
-use Weir::Http2;
+use Weir::Http2Client;
 use Weir::TLS;
 
 my $server = certificate('a.test');
@@ -88,10 +88,10 @@ subtest 'none' => sub {
 };
 
 subtest 'HTTP/2' => sub {
-    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2::is_possible();
-    my $h2 = Weir::Http2->connect($must, tls => 1, cert => $rich);
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
+    my $h2 = Weir::Http2Client->connect($must, tls => 1, cert => $rich);
     is_deeply(facts(told($h2->get('/')->{body}), expected($rich)), expected($rich), 'the first stream') for 1 .. 2;
-    $h2 = Weir::Http2->connect($may, tls => 1);
+    $h2 = Weir::Http2Client->connect($may, tls => 1);
     is_deeply(facts(told($h2->get('/')->{body}), $nothing), $nothing, 'none');
 };
 

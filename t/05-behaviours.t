@@ -81,7 +81,7 @@ subtest 'this test can fail' => sub {
 };
 
 subtest 'every reason of ours is provoked' => sub {
-    my $tests = join '', map { $source{$_} } grep { !/^0/ } keys %source;
+    my $tests = join '', map { $source{$_} } grep { !/^0[0-5]/ } keys %source;
     for my $fault (read_file('lib/base/fault.def') =~ /^FAULT\((\w+),/mg) {
         ok($tests =~ /\b$fault\b/, $fault);
     }

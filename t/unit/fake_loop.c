@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The fake world: time, letters, dice, and what there is only one of. */
+#include "fake_wire.h"
+
+void fake_loop_init(weir_loop_t *loop)
+{
+    memset(loop, 0, sizeof(*loop));
+    loop->now_us = 1000000;
+    loop->wall_us = 1700000000000000;
+    weir_list_init(&loop->timers);
+    weir_list_init(&loop->letters);
+    pthread_mutex_init(&loop->lock, NULL);
+}
+
+void fake_loop_finish(weir_loop_t *loop)
+{
+    WEIR_MUST(weir_list_is_empty(&loop->letters));
+    WEIR_MUST(weir_list_is_empty(&loop->timers));
+    WEIR_MUST(loop->backs == 0);
+    WEIR_MUST(weir_exchange_count() == 0);
+    pthread_mutex_destroy(&loop->lock);
+    weir_arena_forget_blocks();
+}
+
+void fake_note(weir_loop_t *loop, const char *format, ...)
+{
+    va_list arguments;
+
+    if (loop->is_quiet)
+        return;
+    va_start(arguments, format);
+    loop->length += (size_t)vsnprintf(loop->text + loop->length, sizeof(loop->text) - loop->length, format, arguments);
+    va_end(arguments);
+    WEIR_MUST(loop->length < sizeof(loop->text));
+}
+
+bool fake_run_one(weir_loop_t *loop)
+{
+    weir_letter_t *letter = NULL;
+
+    pthread_mutex_lock(&loop->lock);
+    if (!weir_list_is_empty(&loop->letters)) {
+        letter = WEIR_AROUND(loop->letters.next, weir_letter_t, link);
+        weir_list_remove(&letter->link);
+    }
+    pthread_mutex_unlock(&loop->lock);
+    if (letter == NULL)
+        return false;
+    letter->open(letter);
+    return true;
+}
+
+void fake_run(weir_loop_t *loop)
+{
+    while (fake_run_one(loop))
+        continue;
+}
+
+static weir_timer_t *first_due(weir_loop_t *loop, uint64_t end_ms)
+{
+    weir_timer_t *first = NULL;
+
+    for (weir_list_t *node = loop->timers.next; node != &loop->timers; node = node->next) {
+        weir_timer_t *timer = WEIR_AROUND(node, weir_timer_t, link);
+        if (timer->due_at_ms <= end_ms && (first == NULL || timer->due_at_ms < first->due_at_ms))
+            first = timer;
+    }
+    return first;
+}
+
+void fake_advance(weir_loop_t *loop, uint32_t ms)
+{
+    uint64_t end_us = loop->now_us + (uint64_t)ms * 1000;
+    weir_timer_t *timer;
+
+    fake_run(loop);
+    while ((timer = first_due(loop, end_us / 1000)) != NULL) {
+        uint64_t due_us = timer->due_at_ms * 1000;
+        if (due_us > loop->now_us) {
+            loop->wall_us += due_us - loop->now_us;
+            loop->now_us = due_us;
+        }
+        weir_list_remove(&timer->link);
+        timer->on_due(timer);
+        fake_run(loop);
+    }
+    loop->wall_us += end_us - loop->now_us;
+    loop->now_us = end_us;
+}
+
+uint64_t weir_loop_now_us(const weir_loop_t *loop)
+{
+    return loop->now_us;
+}
+
+uint64_t weir_loop_wall_us(const weir_loop_t *loop)
+{
+    return loop->wall_us;
+}
+
+void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = loop->dice++;
+}
+
+void weir_timer_set(weir_loop_t *loop, weir_timer_t *timer, uint32_t delay_ms, void (*on_due)(weir_timer_t *timer))
+{
+    weir_timer_cancel(timer);
+    timer->due_at_ms = loop->now_us / 1000 + delay_ms;
+    timer->on_due = on_due;
+    weir_list_append(&loop->timers, &timer->link);
+}
+
+void weir_timer_cancel(weir_timer_t *timer)
+{
+    if (weir_timer_is_set(timer))
+        weir_list_remove(&timer->link);
+}
+
+bool weir_timer_is_set(const weir_timer_t *timer)
+{
+    return timer->link.next != NULL && timer->link.next != &timer->link;
+}
+
+void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
+{
+    pthread_mutex_lock(&loop->lock);
+    weir_list_append(&loop->letters, &letter->link);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+/* ---- certificates: nobody has one ---- */
+
+const weir_certificate_facts_t *weir_certificate_facts(weir_certificate_t *certificate)
+{
+    WEIR_MUST(certificate == NULL);
+    return NULL;
+}
+
+void weir_certificate_release(weir_certificate_t **slot)
+{
+    WEIR_MUST(*slot == NULL);
+}
+
+/* ---- configurations: there is only one, and it stays ---- */
+
+void weir_context_release(struct weir_context *context)
+{
+    WEIR_MUST(context == NULL);
+}

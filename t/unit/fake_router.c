@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* The fake world: a plan, and a router that answers as a script says. */
+#include "fake_wire.h"
+
+#include "handlers/stages.h"
+
+weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const weir_stage_t *const *stages)
+{
+    weir_plan_t plan = {
+        .binding = {router, shared},
+        .stages = stages != NULL ? stages : weir_stages,
+        .connect_timeout_ms = 5000,
+        .first_byte_timeout_ms = 30000,
+        .idle_timeout_ms = 55000,
+        .tunnel_timeout_ms = 55000,
+        .backend_idle_timeout_ms = 55000,
+        .header_timeout_ms = 60000,
+        .router_timeout_ms = 5000,
+        .backend_ping_ms = 15000,
+        .request_id_header = WEIR_SPAN("X-Request-Id"),
+        .start_time_header = WEIR_SPAN("X-Request-Start"),
+        .connect_time_header = WEIR_SPAN("Connect-Time"),
+        .route_time_header = WEIR_SPAN("Total-Route-Time"),
+        .via = WEIR_SPAN("1.1 weir"),
+        .request_id_max_bytes = 200,
+        .head_limits = {8192, 1000, 8192, 1000, 1 << 20},
+        .response_limits = {8192, 524288, 8192, 1000, 1 << 20},
+        .backend_buffer_bytes = 1 << 20,
+        .max_body_bytes = UINT64_MAX,
+    };
+
+    while (plan.stages[plan.stage_count] != NULL)
+        plan.stage_count++;
+    return plan;
+}
+
+struct weir_state {
+    weir_shared_t *script;
+    unsigned picks;
+};
+
+static struct weir_service services[2] = {{"127.0.0.1", 8081}, {"127.0.0.1", 8082}};
+
+const weir_fault_t fake_exhausted = {"exhausted", 503, WEIR_BLAME_ROUTER, NULL};
+const weir_fault_t fake_fault = {"fake_fault", 404, WEIR_BLAME_CLIENT, "It was scripted."};
+
+static void answer_page(weir_shared_t *script, weir_q_page_t *q)
+{
+    weir_page_status(q, script->page_status);
+    weir_page_header(q, WEIR_SPAN("X-Page"), WEIR_SPAN("yes"));
+    if (script->page_body != NULL)
+        weir_page_body(q, (weir_span_t){script->page_body, strlen(script->page_body)});
+    (void)weir_page_send(q);
+}
+
+static void answer_backend(weir_shared_t *script, weir_q_backend_t *q)
+{
+    weir_backend_keepalive(q, script->keepalive);
+    weir_backend_protocol(q, script->protocol);
+    if (script->name != NULL)
+        weir_backend_name(q, (weir_span_t){script->name, strlen(script->name)});
+    if (script->target != NULL)
+        weir_backend_target(q, (weir_span_t){script->target, strlen(script->target)});
+    if (script->unix_path != NULL)
+        (void)weir_backend_at_path(q, script->unix_path);
+    else
+        (void)weir_backend_at(q, "127.0.0.1", 8081);
+}
+
+static void answer_checkout(weir_shared_t *script, weir_q_checkout_t *q)
+{
+    if (script->refuses[FAKE_CHECKOUT]) {
+        (void)weir_checkout_refuse(q, script->fault[FAKE_CHECKOUT]);
+        return;
+    }
+    script->picks++;
+    (void)weir_checkout_pick(q, script->has_no_service ? NULL : &services[script->picks % 2]);
+}
+
+static void answer_lookup(weir_shared_t *script, weir_q_lookup_t *q)
+{
+    if (script->refuses[FAKE_LOOKUP])
+        (void)weir_lookup_refuse(q, script->fault[FAKE_LOOKUP]);
+    else if (script->redirect != NULL)
+        (void)weir_lookup_redirect(q, (weir_span_t){script->redirect, strlen(script->redirect)});
+    else
+        (void)weir_lookup_found(q, NULL);
+}
+
+static void answer_init(weir_shared_t *script, weir_q_init_t *q)
+{
+    weir_init_header(q, WEIR_SPAN("X-Init"), WEIR_SPAN("yes"));
+    weir_init_header(q, WEIR_SPAN("Connection"), WEIR_SPAN("close"));
+    if (script->refuses[FAKE_INIT]) {
+        (void)weir_init_refuse(q, script->fault[FAKE_INIT]);
+    } else if (script->init_status != 0) {
+        script->has_answered_all = script->init_status >= 200 && script->init_status <= 599;
+        (void)weir_init_respond(q, script->init_status, WEIR_SPAN("from init"));
+    } else {
+        (void)weir_init_done(q);
+    }
+}
+
+static void answer(weir_shared_t *script, fake_kind_t kind, void *q)
+{
+    script->is_answering = true;
+    switch (kind) {
+    case FAKE_INIT:
+        answer_init(script, q);
+        break;
+    case FAKE_LOOKUP:
+        answer_lookup(script, q);
+        break;
+    case FAKE_CHECKOUT:
+        answer_checkout(script, q);
+        break;
+    case FAKE_BACKEND:
+        answer_backend(script, q);
+        break;
+    case FAKE_CHECKIN:
+        (void)weir_checkin_done(q);
+        break;
+    case FAKE_PAGE:
+        answer_page(script, q);
+        break;
+    case FAKE_KINDS:
+        break;
+    }
+    script->is_answering = false;
+}
+
+bool fake_answer(weir_shared_t *script)
+{
+    void *question = script->question;
+
+    if (question == NULL)
+        return false;
+    script->question = NULL;
+    answer(script, script->kind, question);
+    return true;
+}
+
+static weir_answer_t ask(weir_shared_t *script, fake_kind_t kind, void *q)
+{
+    weir_answer_t nothing = {0};
+    unsigned picks;
+
+    WEIR_MUST(!script->is_answering);    /* invariant 4 */
+    WEIR_MUST(script->question == NULL); /* invariant 3 */
+    WEIR_MUST(!script->has_answered_all && script->logs == 0);
+    script->asked[kind]++;
+    if (script->before != NULL)
+        script->before(script, kind);
+    if (script->how[kind] == FAKE_FORGET)
+        return nothing;
+    if (script->how[kind] == FAKE_LATER) {
+        script->question = q;
+        script->kind = kind;
+        return weir_later_(q);
+    }
+    answer(script, kind, q);
+    if (script->how[kind] == FAKE_TWICE) {
+        picks = script->picks;
+        answer(script, kind, q);
+        script->picks = picks; /* the second did not count */
+    }
+    return weir_later_(q);
+}
+
+static weir_answer_t on_init(weir_state_t *state, const weir_request_t *request, weir_shared_t *script, weir_q_init_t *q)
+{
+    WEIR_MUST(state->script == NULL); /* zeroed */
+    state->script = script;
+    return ask(script, FAKE_INIT, q);
+}
+
+static weir_answer_t on_lookup(weir_state_t *state, const weir_request_t *request, weir_span_t domain, weir_q_lookup_t *q)
+{
+    return ask(state->script, FAKE_LOOKUP, q);
+}
+
+static weir_answer_t on_checkout(weir_state_t *state, const weir_request_t *request, weir_group_t *group, weir_q_checkout_t *q)
+{
+    weir_shared_t *script = state->script;
+
+    if (script->services_max != 0 && state->picks++ == script->services_max) {
+        script->asked[FAKE_CHECKOUT]++;
+        return weir_checkout_refuse(q, &fake_exhausted);
+    }
+    return ask(script, FAKE_CHECKOUT, q);
+}
+
+static weir_answer_t on_backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service,
+                                weir_q_backend_t *q)
+{
+    return ask(state->script, FAKE_BACKEND, q);
+}
+
+static weir_answer_t on_checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service,
+                                weir_q_checkin_t *q)
+{
+    weir_shared_t *script = state->script;
+
+    if (service == NULL && !script->has_no_service)
+        script->empty_checkins++;
+    else
+        script->checkins++;
+    script->phase = weir_checkin_phase(q);
+    script->last_checkins += script->phase != WEIR_CONNECTING;
+    script->checkin_fault = weir_checkin_fault(q);
+    return ask(script, FAKE_CHECKIN, q);
+}
+
+static weir_answer_t on_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
+{
+    return ask(state->script, FAKE_PAGE, q);
+}
+
+static bool on_feature(weir_state_t *state, const weir_request_t *request, weir_feature_t feature)
+{
+    return feature == WEIR_DEEP_CONTINUE ? state->script->has_deep_continue : state->script->has_peer_port;
+}
+
+static void on_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
+{
+    if (way == WEIR_TO_BACKEND)
+        weir_header_put(sink, WEIR_SPAN("X-To-Backend"), WEIR_SPAN("b"));
+    else
+        weir_header_put(sink, WEIR_SPAN("X-To-Client"), WEIR_SPAN("c"));
+    if (state->script->adds_headers)
+        weir_header_add(sink, WEIR_SPAN("Set-Cookie"), WEIR_SPAN("r"));
+    weir_header_add(sink, WEIR_SPAN("Host"), WEIR_SPAN("two"));
+    weir_header_add(sink, WEIR_SPAN("Transfer-Encoding"), WEIR_SPAN("chunked"));
+    weir_header_add(sink, WEIR_SPAN("X-Added"), WEIR_SPAN("a\r\nb: c"));
+    weir_header_put(sink, WEIR_SPAN("Content-Length"), WEIR_SPAN("7"));
+    weir_header_put(sink, WEIR_SPAN("X-Split"), WEIR_SPAN("a\r\nb: c"));
+    weir_header_put(sink, WEIR_SPAN("no token"), WEIR_SPAN("a"));
+}
+
+static void on_terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
+{
+    WEIR_MUST(state->script->question == NULL); /* terminate waits for every answer */
+    WEIR_MUST(!state->script->has_answered_all && state->script->logs == 1);
+    WEIR_MUST(fault == weir_request_fault(request));
+    state->script->terminates++;
+    state->script->last_fault = fault;
+    state->script->outcome = weir_request_outcome(request);
+}
+
+static void on_log(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_log_sink_t *sink)
+{
+    WEIR_MUST(!state->script->has_answered_all && state->script->terminates == 0);
+    WEIR_MUST(++state->script->logs == 1);
+    if (!state->script->has_log_fields)
+        return;
+    weir_log_field(sink, WEIR_SPAN("shop"), WEIR_SPAN("a \"b\""));
+    weir_log_field(sink, WEIR_SPAN("no token"), WEIR_SPAN("x"));
+    for (int i = 0; i < 20; i++)
+        weir_log_field(sink, WEIR_SPAN("n"), WEIR_SPAN("1"));
+}
+
+const weir_router_t fake_router = {
+    WEIR_ROUTER("fake"),
+    .state_size = sizeof(weir_state_t),
+    .init = on_init,
+    .lookup_domain_name = on_lookup,
+    .checkout_service = on_checkout,
+    .service_backend = on_backend,
+    .checkin_service = on_checkin,
+    .error_page = on_page,
+    .feature = on_feature,
+    .additional_headers = on_headers,
+    .terminate = on_terminate,
+    .log = on_log,
+};
