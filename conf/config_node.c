@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "conf/complain.h"
 #include "conf/yaml.h"
@@ -78,6 +79,19 @@ WEIR_API const weir_config_t *weir_config_key(const weir_config_t *node, size_t 
 WEIR_API const weir_config_t *weir_config_get(const weir_config_t *node, const char *name)
 {
     return node != NULL ? conf_config_of(conf_yaml_get(yoml_of(node), name)) : NULL;
+}
+
+WEIR_API const char *weir_config_directory(void)
+{
+    static __thread char directory[4096];
+    const char *file = place_of_nothing != NULL ? place_of_nothing->filename : NULL;
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
+
+    if (slash == NULL || (size_t)(slash - file) >= sizeof(directory))
+        return ".";
+    memcpy(directory, file, (size_t)(slash - file));
+    directory[slash - file] = '\0';
+    return slash == file ? "/" : directory;
 }
 
 WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...)

@@ -67,7 +67,7 @@ static bool load(conf_t *conf, const weir_router_t *router, weir_shared_t *share
     if (conf->paths->plan == NULL)
         return conf_complain_at(conf->file, 0, "neither a router nor weir.router is given");
     conf->global = conf->paths->level; /* the path's directives are all there are */
-    if (!conf_settings_fill(conf))
+    if (!conf_settings_fill(conf) || !conf_modules_start(conf))
         return false;
     if (conf->global->values[CONF_header_timeout].where == NULL) /* the globalconf's, when it has its last word */
         conf->settings.header_timeout_ms = conf->paths->plan->header_timeout_ms = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* weir.router and weir.stages: what is loaded from elsewhere. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "conf/complain.h"
@@ -7,7 +8,6 @@
 #include "conf/paths.h"
 #include "conf/yaml.h"
 #include "handlers/stages.h"
-#include "lib/walk/exchange.h"
 
 /* ---- weir.router ---- */
 
@@ -23,8 +23,16 @@ static void remember_module(conf_t *conf, const yoml_t *node, weir_module_t *mod
 {
     conf_module_t *known = weir_arena_alloc(&conf->arena, sizeof(*known));
 
-    *known = (conf_module_t){.next = conf->modules, .node = node, .module = module};
+    *known = (conf_module_t){.next = conf->modules, .node = node, .module = module, .where = conf_where(&conf->arena, node)};
     conf->modules = known;
+}
+
+void conf_module_name(conf_t *conf, const weir_module_t *module, const char *host, const char *path)
+{
+    for (conf_module_t *known = conf->modules; known != NULL; known = known->next) {
+        if (known->module == module && known->name == NULL)
+            known->name = weir_arena_format(&conf->arena, "%s %s", host, path).base;
+    }
 }
 
 static const yoml_t *name_of_module(const yoml_t *node)
@@ -77,33 +85,61 @@ weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node)
 
 /* ---- weir.stages ---- */
 
-static const weir_stage_t *open_stage(conf_t *conf, const yoml_t *node)
+/* What the mapping of a stage says, or the name alone. */
+static const yoml_t *name_of_stage(const yoml_t *node)
 {
-    conf_object_t *object;
-    const weir_stage_t *stage;
-    weir_object_t *loaded;
+    const yoml_t *name = node->type == YOML_TYPE_MAPPING ? conf_yaml_get(node, "module") : node;
+
+    if (name != NULL && name->type == YOML_TYPE_SCALAR && name->data.scalar[0] != '\0')
+        return name;
+    conf_complain(name != NULL ? name : node,
+                  "weir.stages: must be the path of a .so file, a mapping with `module: PATH`, or a list of them");
+    return NULL;
+}
+
+static weir_stage_module_t *find_stage(const conf_t *conf, const yoml_t *node)
+{
+    for (const conf_stage_t *known = conf->stages; known != NULL; known = known->next)
+        if (known->node == node)
+            return known->module;
+    return NULL;
+}
+
+static bool configure_stage(weir_stage_module_t *module, const yoml_t *node)
+{
+    bool is_fine;
+
+    conf_config_set_place(node);
+    is_fine = weir_stage_module_configure(module, node->type == YOML_TYPE_MAPPING ? conf_config_of(node) : NULL);
+    conf_config_set_place(NULL);
+    return is_fine;
+}
+
+static weir_stage_module_t *open_stage(conf_t *conf, const yoml_t *node)
+{
+    weir_stage_module_t *module = find_stage(conf, node);
+    const yoml_t *name;
+    conf_stage_t *loaded;
     char error[512];
 
-    if (node->type != YOML_TYPE_SCALAR) {
-        conf_complain(node, "weir.stages: must be the path of a .so file, or a list of them");
+    if (module != NULL)
+        return module;
+    name = name_of_stage(node);
+    if (name == NULL)
+        return NULL;
+    module = weir_stage_module_open(conf_beside(conf, name->data.scalar), error, sizeof(error));
+    if (module == NULL) {
+        conf_complain(name, "weir.stages: %s", error);
         return NULL;
     }
-    loaded = weir_object_open(conf_beside(conf, node->data.scalar), error, sizeof(error));
-    if (loaded == NULL) {
-        conf_complain(node, "weir.stages: %s", error);
-        return NULL;
-    }
-    object = weir_arena_alloc(&conf->arena, sizeof(*object));
-    *object = (conf_object_t){.next = conf->objects, .object = loaded};
-    conf->objects = object;
-    stage = weir_object_symbol(loaded, "weir_stage");
-    if (stage == NULL)
-        conf_complain(node, "weir.stages: %s exports no `const weir_stage_t weir_stage`", node->data.scalar);
-    return stage;
+    loaded = weir_arena_alloc(&conf->arena, sizeof(*loaded));
+    *loaded = (conf_stage_t){.next = conf->stages, .node = node, .module = module};
+    conf->stages = loaded;
+    return configure_stage(module, node) ? module : NULL;
 }
 
 /* Opens what `node` names into `extra` (room for WEIR_STAGES_MAX). False after a complaint. */
-static bool open_extra_stages(conf_t *conf, const yoml_t *node, const weir_stage_t **extra, size_t *out_count)
+static bool open_extra_stages(conf_t *conf, const yoml_t *node, weir_extra_stage_t *extra, size_t *out_count)
 {
     const bool is_list = node->type == YOML_TYPE_SEQUENCE;
     const size_t count = is_list ? node->data.sequence.size : 1;
@@ -111,29 +147,40 @@ static bool open_extra_stages(conf_t *conf, const yoml_t *node, const weir_stage
     if (count > WEIR_STAGES_MAX)
         return conf_complain(node, "weir.stages: too many, at most %d with the built-in ones", WEIR_STAGES_MAX) == 0;
     for (size_t i = 0; i < count; i++) {
-        extra[i] = open_stage(conf, is_list ? node->data.sequence.elements[i] : node);
-        if (extra[i] == NULL)
+        weir_stage_module_t *module = open_stage(conf, is_list ? node->data.sequence.elements[i] : node);
+        if (module == NULL)
             return false;
+        extra[i] = (weir_extra_stage_t){weir_stage_module_stage(module), weir_stage_module_shared(module)};
     }
     *out_count = count;
     return true;
 }
 
-const weir_stage_t *const *conf_stages_open(conf_t *conf, const yoml_t *node, size_t *out_count, size_t *out_extra)
+bool conf_stages_open(conf_t *conf, const yoml_t *node, weir_plan_t *plan, size_t *out_extra)
 {
-    const weir_stage_t **merged = weir_arena_zalloc(&conf->arena, (WEIR_STAGES_MAX + 1) * sizeof(merged[0]));
-    const weir_stage_t *extra[WEIR_STAGES_MAX];
+    weir_stage_list_t *list = weir_arena_alloc(&conf->arena, sizeof(*list));
+    weir_extra_stage_t extra[WEIR_STAGES_MAX];
     char error[256] = "";
 
     *out_extra = 0;
     if (node != NULL && !open_extra_stages(conf, node, extra, out_extra))
-        return NULL;
-    *out_count = weir_stages_merge(extra, *out_extra, merged, error, sizeof(error));
-    if (*out_count > 0)
-        return merged;
-    if (node != NULL)
-        conf_complain(node, "weir.stages: %s", error);
-    else
-        conf_complain_at(conf->file, 0, "weir.stages: %s", error);
-    return NULL;
+        return false;
+    if (!weir_stages_merge(extra, *out_extra, list, error, sizeof(error)))
+        return conf_complain(node, "weir.stages: %s", error) == 0;
+    weir_stages_fill(plan, list);
+    return true;
+}
+
+/* ---- starting ---- */
+
+bool conf_modules_start(conf_t *conf)
+{
+    static _Atomic uint64_t generations; /* that were ever to be used */
+    const uint64_t generation = atomic_fetch_add(&generations, 1) + 1;
+
+    for (conf_module_t *known = conf->modules; known != NULL; known = known->next) {
+        if (known->name != NULL && !weir_module_start(known->module, known->name, known->where, generation))
+            return false;
+    }
+    return true;
 }

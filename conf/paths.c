@@ -80,8 +80,8 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
     if (path->module == NULL)
         return -1;
     plan->binding = (weir_binding_t){weir_module_router(path->module), weir_module_shared(path->module)};
-    plan->stages = conf_stages_open(conf, values[CONF_stages].node, &plan->stage_count, &path->extra_stages);
-    if (plan->stages == NULL)
+    conf_module_name(conf, path->module, path->host, path->path);
+    if (!conf_stages_open(conf, values[CONF_stages].node, plan, &path->extra_stages))
         return -1;
     path->plan = plan;
     conf_head_limits_widen(&conf->head_limits, &plan->head_limits);

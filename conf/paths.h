@@ -12,8 +12,17 @@ int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *path
 /** The module that `node` (weir.router) asks for, configured; the same node gives the same module. NULL after a complaint. */
 weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node);
 
-/** The built-in stages and those that `node` (weir.stages, or NULL) names, NULL at the end; NULL after a complaint. */
-const weir_stage_t *const *conf_stages_open(conf_t *conf, const yoml_t *node, size_t *out_count, size_t *out_extra);
+/** Says where a module stands that was opened; the first path counts. */
+void conf_module_name(conf_t *conf, const weir_module_t *module, const char *host, const char *path);
+
+/** Starts what the modules of a configuration serve with, when it will be used. False if one refused; it has said why. */
+bool conf_modules_start(conf_t *conf);
+
+/**
+ * Makes the stages of `plan` the built-in ones and those that `node` (weir.stages, or NULL) names; *out_extra is how many these
+ * are. The same node gives the same stage. False after a complaint.
+ */
+bool conf_stages_open(conf_t *conf, const yoml_t *node, weir_plan_t *plan, size_t *out_extra);
 
 /** The plan that the values of conf->level come to, without router and stages. NULL after a complaint. */
 weir_plan_t *conf_plan_create(conf_t *conf);

@@ -100,6 +100,7 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->idle_timeout_ms = u32_of(&values[CONF_idle_timeout]);
     plan->header_timeout_ms = u32_of(&values[CONF_header_timeout]);
     plan->router_timeout_ms = u32_of(&values[CONF_router_timeout]);
+    plan->stage_timeout_ms = u32_of(&values[CONF_stage_timeout]);
     plan->tunnel_timeout_ms = plan->backend_idle_timeout_ms = plan->idle_timeout_ms;
     plan->backend_ping_ms = u32_of(&values[CONF_backend_ping]);
     plan->head_limits = conf_head_limits(conf->level);

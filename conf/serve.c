@@ -29,6 +29,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/steward.h"
 #include "lib/wire/tls/tls_ocsp.h"
 #include "weir.h"
 
@@ -127,7 +128,7 @@ static bool on_bound(void *arg)
     conf_t *conf = service->newest;
 
     redirect_errors(service, conf);
-    if (!write_pid(conf) || !drop_privileges(conf))
+    if (!write_pid(conf) || !drop_privileges(conf) || !conf_modules_start(conf))
         return false;
     weir_access_log_start();
     conf_notify("READY=1");
@@ -183,7 +184,7 @@ static const weir_server_settings_t *on_load(void *arg)
     const service_t *service = arg;
     conf_t *conf = conf_load(service->file, false);
 
-    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(conf)))
+    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(conf) || !conf_modules_start(conf)))
         conf_destroy(&conf);
     if (conf == NULL)
         return NULL;
@@ -290,6 +291,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_listen_begin(conf);
     status = weir_server_run(&conf->settings, &hooks);
     weir_tls_ocsp_stop();
+    weir_steward_stop();
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
     if (service.fixed[CONF_pid_file] != NULL && status != EXIT_START_UP)
@@ -310,36 +312,6 @@ int conf_verb_run(const char *file)
     if (conf == NULL)
         return EXIT_START_UP;
     status = conf_serve(&conf, file);
-    weir_arena_forget_blocks();
-    return status;
-}
-
-/* ---- weir_serve(): one router, everything else by default ---- */
-
-static bool prepare(conf_t *conf, const char *listen, const weir_router_t *router, weir_shared_t *shared)
-{
-    yoml_t *document = conf_yaml_parse(WEIR_SPAN("hosts: {default: {paths: {/: {}}}}"), conf->file);
-    const char *problem = conf_listen_on_text(conf, listen);
-    char error[256];
-
-    conf->given = problem == NULL ? weir_module_of(router, shared, error, sizeof(error)) : NULL;
-    if (conf->given == NULL) {
-        conf_yaml_release(&document);
-        return conf_complain_at(conf->file, 0, "%s: %s", listen, problem != NULL ? problem : error);
-    }
-    return conf_apply(conf, &document);
-}
-
-WEIR_API int weir_serve(const char *listen, const weir_router_t *router, weir_shared_t *shared)
-{
-    conf_t *conf;
-    int status = EXIT_START_UP;
-
-    weir_server_block_signals();
-    conf = conf_create("weir_serve", false);
-    if (prepare(conf, listen, router, shared))
-        status = conf_serve(&conf, NULL);
-    conf_destroy(&conf);
     weir_arena_forget_blocks();
     return status;
 }

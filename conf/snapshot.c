@@ -116,8 +116,8 @@ void conf_destroy(conf_t **conf_slot)
     for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
         weir_module_close(&known->module);
     weir_module_close(&conf->given);
-    for (conf_object_t *loaded = conf->objects; loaded != NULL; loaded = loaded->next)
-        weir_object_close(&loaded->object);
+    for (conf_stage_t *loaded = conf->stages; loaded != NULL; loaded = loaded->next)
+        weir_stage_module_close(&loaded->module);
     for (const conf_log_t *opened = conf->logs; opened != NULL; opened = opened->next)
         weir_access_log_close(opened->log);
     if (conf->error_fd != -1)

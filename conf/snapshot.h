@@ -14,7 +14,7 @@
 #include "lib/walk/plan.h"
 #include "lib/wire/server/server.h"
 #include "router/module.h"
-#include "router/object.h"
+#include "router/stage_module.h"
 
 /** One proxy.header.* in force. */
 typedef struct conf_change {
@@ -62,13 +62,15 @@ typedef struct conf_module {
     struct conf_module *next;
     const yoml_t *node; /* which asked for it; only compared */
     weir_module_t *module;
+    const char *name, *where; /* "HOST PATH" of the first path that uses it; "file:line" */
 } conf_module_t;
 
-/** A shared object that weir.stages loaded. */
-typedef struct conf_object {
-    struct conf_object *next;
-    weir_object_t *object;
-} conf_object_t;
+/** A stage that weir.stages loaded. */
+typedef struct conf_stage {
+    struct conf_stage *next;
+    const yoml_t *node; /* which asked for it; only compared */
+    weir_stage_module_t *module;
+} conf_stage_t;
 
 /** YAML that was made here; a module may have been asked for by it. */
 typedef struct conf_made {
@@ -104,7 +106,7 @@ typedef struct conf {
     conf_resumption_t resumption;
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
-    conf_object_t *objects;
+    conf_stage_t *stages;
     conf_made_t *made;
     struct conf_note *notes, **notes_end; /* h2o's directives, in the order of the file */
     conf_inner_url_t *inner_urls;

@@ -31,6 +31,9 @@ yoml_t *conf_yaml_parse(weir_span_t text, const char *name);
 /** Gives one reference up and nulls the pointer; harmless on NULL. */
 void conf_yaml_release(yoml_t **node);
 
+/** A mapping of the entries of two, which share their nodes; no key may stand in both. */
+yoml_t *conf_yaml_join(yoml_t *first, yoml_t *second);
+
 /** The value of `name` in a mapping, or NULL. */
 yoml_t *conf_yaml_get(const yoml_t *node, const char *name);
 

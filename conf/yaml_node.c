@@ -97,6 +97,15 @@ void conf_yaml_release(yoml_t **node)
     free(last);
 }
 
+yoml_t *conf_yaml_join(yoml_t *first, yoml_t *second)
+{
+    conf_place_t place = {second->filename, second->line, second->column};
+    conf_entries_t entries = {0};
+
+    WEIR_MUST(conf_entries_merge(&entries, first) && conf_entries_merge(&entries, second));
+    return conf_node_map(place, &entries);
+}
+
 yoml_t *conf_yaml_get(const yoml_t *node, const char *name)
 {
     if (node == NULL || node->type != YOML_TYPE_MAPPING)

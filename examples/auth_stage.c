@@ -37,4 +37,6 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     return weir_next(x);
 }
 
-const weir_stage_t weir_stage = {.number = 25, .name = "auth", .enter = enter};
+const int weir_stage_abi = WEIR_STAGE_ABI;
+
+const weir_stage_t weir_stage = {WEIR_STAGE("auth", 25), .enter = enter};

@@ -88,6 +88,8 @@ static void additional_headers(weir_state_t *s, const weir_request_t *r, weir_wa
     weir_header_put(sink, WEIR_SPAN("X-Service-Ms"), number(text, sizeof(text), weir_request_service_ms(r)));
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {
     WEIR_ROUTER("header"), /* size, name */
     .state_size = sizeof(weir_state_t),

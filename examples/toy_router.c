@@ -37,6 +37,8 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
     return weir_backend_at(q, service->ip, service->port);
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {
     WEIR_ROUTER("toy"), /* size, name */
     .state_size = sizeof(weir_state_t),

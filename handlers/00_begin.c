@@ -12,6 +12,7 @@
 #include "lib/http/request_id.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 static weir_span_t new_id(weir_exchange_t *x)
@@ -36,7 +37,7 @@ static weir_span_t request_id(weir_exchange_t *x)
 
 static void on_sent(weir_exchange_t *x)
 {
-    weir_done(x);
+    weir_walk_done(x);
 }
 
 static void on_init(weir_exchange_t *x, const ask_answer_t *answer)
@@ -44,14 +45,14 @@ static void on_init(weir_exchange_t *x, const ask_answer_t *answer)
     weir_reply_head_t head = {.status = answer->page_status, .headers = answer->page_headers, .content_length = UINT64_MAX};
 
     if (answer->fault != NULL) {
-        weir_refuse(x, answer->fault);
+        weir_walk_refuse(x, answer->fault);
         return;
     }
     if (answer->page_status != 0) {
         weir_front_reply(x, &head, answer->page_body, on_sent);
         return;
     }
-    weir_next(x);
+    weir_walk_next(x);
 }
 
 static void cancel(weir_exchange_t *x, void *memory)
@@ -65,7 +66,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     if (x->binding->router->state_size != 0)
         x->state = weir_arena_zalloc(&x->arena, x->binding->router->state_size);
     ask_init(x, on_init);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_begin = {.number = 0, .name = "begin", .enter = enter, .cancel = cancel};
+const weir_stage_t weir_stage_begin = {WEIR_STAGE("begin", 0), .enter = enter, .cancel = cancel};

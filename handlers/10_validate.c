@@ -15,6 +15,7 @@
 #include "lib/http/host.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/pipeline.h"
 
 enum {
     METHOD_BYTES = 127,
@@ -99,7 +100,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
         fault = check_host(&x->request);
     if (fault == NULL)
         fault = check_body(&x->request, x->plan->max_body_bytes);
-    return fault == NULL ? weir_next(x) : weir_refuse(x, fault);
+    return fault == NULL ? weir_walk_next(x) : weir_walk_refuse(x, fault);
 }
 
-const weir_stage_t weir_stage_validate = {.number = 10, .name = "validate", .enter = enter};
+const weir_stage_t weir_stage_validate = {WEIR_STAGE("validate", 10), .enter = enter};

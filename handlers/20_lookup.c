@@ -13,6 +13,7 @@
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 enum { STATUS_MOVED = 301 };
@@ -34,7 +35,7 @@ static weir_span_t location(weir_exchange_t *x, weir_span_t domain)
 
 static void on_sent(weir_exchange_t *x)
 {
-    weir_done(x);
+    weir_walk_done(x);
 }
 
 static void redirect(weir_exchange_t *x, weir_span_t domain)
@@ -49,7 +50,7 @@ static void redirect(weir_exchange_t *x, weir_span_t domain)
 static void on_lookup(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
-        weir_refuse(x, answer->fault);
+        weir_walk_refuse(x, answer->fault);
         return;
     }
     if (answer->redirect.base != NULL) {
@@ -58,7 +59,7 @@ static void on_lookup(weir_exchange_t *x, const ask_answer_t *answer)
     }
     x->group = answer->group;
     x->has_group = true;
-    weir_next(x);
+    weir_walk_next(x);
 }
 
 static void cancel(weir_exchange_t *x, void *memory)
@@ -69,7 +70,7 @@ static void cancel(weir_exchange_t *x, void *memory)
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     ask_lookup(x, x->request.host, on_lookup);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_lookup = {.number = 20, .name = "lookup", .enter = enter, .cancel = cancel};
+const weir_stage_t weir_stage_lookup = {WEIR_STAGE("lookup", 20), .enter = enter, .cancel = cancel};

@@ -10,6 +10,7 @@
 #include "handlers/stages.h"
 #include "lib/http/expect.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/pipeline.h"
 
 static bool is_heard(const weir_exchange_t *x)
 {
@@ -20,7 +21,7 @@ static bool is_heard(const weir_exchange_t *x)
         return true;
     case WEIR_UPGRADES_WEBSOCKET:
         upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);
-        return upgrade != NULL && weir_span_equal_nocase(upgrade->value, WEIR_SPAN("websocket"));
+        return upgrade != NULL && weir_equal_nocase(upgrade->value, WEIR_SPAN("websocket"));
     case WEIR_UPGRADES_NONE:
         break;
     }
@@ -34,11 +35,11 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     /* RFC 9113 §8.6: HTTP/2 knows neither header. Its front puts them there for an extended CONNECT (RFC 8441). */
     fault = weir_upgrade_read(&x->request.headers, &x->wants_upgrade);
     if (fault != NULL)
-        return weir_refuse(x, fault);
+        return weir_walk_refuse(x, fault);
     if (!x->wants_upgrade || is_heard(x))
-        return weir_next(x);
+        return weir_walk_next(x);
     x->wants_upgrade = false; /* RFC 9110 §7.8: as if it had not asked */
-    return x->request.version == 20 ? weir_refuse(x, &weir_fault_upgrade_refused) : weir_next(x);
+    return x->request.version == 20 ? weir_walk_refuse(x, &weir_fault_upgrade_refused) : weir_walk_next(x);
 }
 
-const weir_stage_t weir_stage_upgrade = {.number = 40, .name = "upgrade", .enter = enter};
+const weir_stage_t weir_stage_upgrade = {WEIR_STAGE("upgrade", 40), .enter = enter};

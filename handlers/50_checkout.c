@@ -2,43 +2,56 @@
 /*
  * 50 checkout: which service takes this request, and where it lives.
  *
- *   reads     x->group                           (set by 20)
- *   writes    x->service, x->target              (used by 60, 70, 80)
+ *   reads     x->group                           (set by 20), x->owes_continue (set by 30)
+ *   writes    x->service, x->attempt, x->target  (used by 60, 70, 80), x->has_continued
  *   asks      checkout_service, then service_backend
  *   verdicts  next to 60; refuse with the router's fault, or router_timeout
- *   again     60 sends us back after a failed connect; the router sees a fresh checkout. A user's stage may send us
- *             back with a service still in hand: that one is checked in first
+ *   again     60 sends us back after a failed connect, 70 if the router wants a retry; the router sees a fresh checkout. A
+ *             user's stage may send us back with a service still in hand: that one is checked in first
  */
 #include "handlers/stages.h"
-#include "lib/walk/exchange.h"
+#include "lib/walk/attempt.h"
+#include "lib/walk/front.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
+
+enum { STATUS_CONTINUE = 100 };
+
+/* RFC 9110 §10.1.1: the client may send its body, for there is somebody to take it. */
+static void send_continue(weir_exchange_t *x)
+{
+    if (!x->owes_continue)
+        return;
+    x->owes_continue = false;
+    x->has_continued = true;
+    weir_front_interim(x, STATUS_CONTINUE, NULL);
+}
 
 static void on_backend(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
-        weir_refuse(x, answer->fault);
+        weir_walk_refuse(x, answer->fault);
         return;
     }
     x->target = answer->target;
-    weir_next(x);
+    send_continue(x);
+    weir_walk_next(x);
 }
 
 static void on_checkout(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
-        weir_refuse(x, answer->fault);
+        weir_walk_refuse(x, answer->fault);
         return;
     }
-    x->service = answer->service; /* from here on one checkin_service is owed: 60's or 80's */
-    x->has_service = true;
-    x->was_connected = false;
+    weir_attempt_begin(x, answer->service); /* from here on one checkin_service is owed: 60's, 70's or 80's */
     ask_backend(x, x->service, on_backend);
 }
 
 static void on_returned(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
-        weir_refuse(x, answer->fault);
+        weir_walk_refuse(x, answer->fault);
         return;
     }
     ask_checkout(x, on_checkout);
@@ -55,7 +68,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
         ask_checkin(x, WEIR_CHECKOUT, NULL, on_returned);
     else
         ask_checkout(x, on_checkout);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_checkout = {.number = 50, .name = "checkout", .enter = enter, .cancel = cancel};
+const weir_stage_t weir_stage_checkout = {WEIR_STAGE("checkout", 50), .enter = enter, .cancel = cancel};

@@ -3,12 +3,16 @@
  * 70 relay: the request to the backend, the response to the client.
  *
  *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
- *   writes    x->has_continued, x->wants_continue, x->wants_fresh, x->is_cut, x->is_relayed, x->fault, journal
- *   asks      feature peer_port, additional_headers (both ways)
- *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once, when a pooled
- *             connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent again
+ *   writes    x->has_continued, x->wants_continue, x->has_passed_interim, x->wants_fresh, x->attempt, x->is_cut, x->is_relayed,
+ *             x->fault, journal
+ *   asks      feature peer_port, additional_headers (both ways), answered, retry_request, and then checkin_service
+ *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once for each pick, when a
+ *   pooled
+ *             connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent again; back
+ *             to 50 when the router wants it to be sent again, and it can be
  */
 #include "handlers/backend_head.h"
+#include "handlers/grpc.h"
 #include "handlers/stages.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
@@ -16,25 +20,63 @@
 #include "lib/http/token_list.h"
 #include "lib/walk/back.h"
 #include "lib/walk/response.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 enum {
     INTERIM_MOST = 64,
+    CONNECTS_MOST = 1000, /* as 60 has it */
     STATUS_CONTINUE = 100,
     STATUS_SWITCHING = 101,
     STATUS_NOT_MODIFIED = 304,
+    STATUS_ERROR = 400,
 };
 
 typedef struct memory {
+    weir_exchange_t *x;
     unsigned interims;  /* of the backend */
     bool has_continued; /* the backend has sent a 100 */
+    weir_timer_t try_timer;
 } memory_t;
+
+/* ---- once more, with another service ---- */
+
+static void on_returned(weir_exchange_t *x, const ask_answer_t *answer)
+{
+    if (answer->fault != NULL)
+        weir_walk_refuse(x, answer->fault);
+    else if (x->journal.connects >= CONNECTS_MOST)
+        weir_walk_refuse(x, &weir_fault_too_many_attempts);
+    else
+        weir_walk_back(x, WEIR_STAGE_CHECKOUT);
+}
+
+/*
+ * Whether the router wants another attempt; then the service goes back, and the walk to 50. fault NULL: the backend's own
+ * error.
+ */
+static bool retry(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    if (fault != NULL && fault->blame == WEIR_BLAME_CLIENT)
+        return false; /* no other service would do better */
+    if (!ask_retry(x, fault))
+        return false;
+    weir_relay_stop(x);
+    ask_checkin(x, WEIR_CONNECTED, fault, on_returned);
+    return true;
+}
 
 static void fail(weir_exchange_t *x, const weir_fault_t *fault)
 {
+    memory_t *memory = weir_stage_memory(x);
+
+    weir_timer_cancel(&memory->try_timer);
     weir_relay_stop(x);
-    weir_refuse(x, fault);
+    if (!retry(x, fault))
+        weir_walk_refuse(x, fault);
 }
+
+/* ---- interim responses ---- */
 
 /* Vegur: the backend's first 100 is passed on, also after one of our own; a second one is an error. */
 static void on_continue(weir_exchange_t *x, memory_t *memory)
@@ -56,6 +98,7 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
     memory_t *memory = weir_stage_memory(x);
     weir_headers_t headers;
 
+    x->attempt.has_interim = true;
     if (++memory->interims > INTERIM_MOST) {
         fail(x, &weir_fault_backend_too_many_interim);
         return;
@@ -69,8 +112,11 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
     headers = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&headers, false);
     weir_headers_recase(x, &headers);
+    x->has_passed_interim = true;
     weir_front_interim(x, head->status, &headers);
 }
+
+/* ---- the final one ---- */
 
 static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 {
@@ -84,7 +130,19 @@ static bool is_asked_afterwards(const weir_exchange_t *x)
     return x->binding->router->terminate != NULL || x->binding->router->log != NULL;
 }
 
-/* Vegur: Connection first, no additional headers. */
+/* The head is there: this attempt is no longer under its own clock, and the router hears of it. */
+static void note_head(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    memory_t *memory = weir_stage_memory(x);
+
+    weir_timer_cancel(&memory->try_timer);
+    x->attempt.status = head->status;
+    x->attempt.grpc_status = weir_grpc_status_of(&head->headers);
+    weir_response_lend(x, &head->headers);
+    ask_answered(x);
+}
+
+/* Vegur: Connection first. */
 static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
 {
     weir_headers_t headers = {NULL, 0, 0}, rest;
@@ -95,11 +153,12 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
         fail(x, &weir_fault_backend_unsolicited_upgrade);
         return;
     }
-    weir_response_lend(x, &head->headers);
-    weir_response_take_back(x, is_asked_afterwards(x));
+    note_head(x, head);
     rest = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&rest, true);
     append_via(x, &rest);
+    ask_headers(x, WEIR_TO_CLIENT, &rest);
+    weir_response_take_back(x, is_asked_afterwards(x));
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Connection"), WEIR_SPAN("Upgrade"));
     for (size_t i = 0; i < rest.count; i++)
         weir_headers_add(&headers, &x->arena, rest.at[i].name, rest.at[i].value);
@@ -121,12 +180,16 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
         fail(x, fault);
         return;
     }
+    note_head(x, head);
+    if (head->status >= STATUS_ERROR && retry(x, NULL)) {
+        weir_response_take_back(x, false);
+        return;
+    }
     headers = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&headers, false);
     if (x->plan->hides_server)
         weir_headers_remove(&headers, WEIR_HEADER_SERVER);
     append_via(x, &headers);
-    weir_response_lend(x, &head->headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
     weir_response_take_back(x, is_asked_afterwards(x));
     weir_headers_recase(x, &headers);
@@ -151,8 +214,9 @@ static void on_response(weir_exchange_t *x, const weir_response_head_t *head)
 static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
 {
     bool has_body = x->request.framing.kind != WEIR_FRAMING_NONE;
+    bool is_touched = weir_front_is_body_touched(x);
 
-    if (x->wants_fresh || x->has_responded || weir_front_is_body_touched(x))
+    if (x->wants_fresh || x->has_responded || (is_touched && !weir_relay_holds_body(x)))
         return false;
     if (weir_back_is_untouched(x))
         return true; /* RFC 9113 §8.7: whatever the method */
@@ -160,33 +224,57 @@ static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
         return false; /* a backend that is silent is not dead */
     if (!weir_back_is_stale(x))
         return false;
-    return has_body || weir_method_is_idempotent(x->request.method);
+    return (has_body && !is_touched) || weir_method_is_idempotent(x->request.method);
 }
 
 static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
 {
+    memory_t *memory = weir_stage_memory(x);
+
+    weir_timer_cancel(&memory->try_timer);
     if (fault == NULL) {
         x->is_relayed = true;
-        weir_done(x);
+        weir_walk_done(x);
         return;
     }
     if (may_send_again(x, fault)) {
         x->wants_fresh = true;
-        weir_back(x, WEIR_STAGE_CONNECT);
+        weir_walk_back(x, WEIR_STAGE_CONNECT);
         return;
     }
+    if (!x->has_responded && retry(x, fault))
+        return;
     if (!x->has_responded) {
-        weir_refuse(x, fault);
+        weir_walk_refuse(x, fault);
         return;
     }
     x->is_cut = true;
     x->fault = fault;
     weir_front_cut(x);
-    weir_done(x);
+    weir_walk_done(x);
+}
+
+static void on_try_due(weir_timer_t *timer)
+{
+    fail(WEIR_AROUND(timer, memory_t, try_timer)->x, &weir_fault_backend_timeout);
+}
+
+/* From the pick on: connecting has taken its part of the time. */
+static void set_try_timer(weir_exchange_t *x, memory_t *memory)
+{
+    const uint64_t limit_us = (uint64_t)x->target.try_timeout_ms * 1000;
+    const uint64_t spent_us = weir_loop_now_us(x->loop) - x->attempt.picked_at_us;
+
+    if (limit_us == 0)
+        return;
+    weir_timer_set(x->loop, &memory->try_timer, spent_us < limit_us ? (uint32_t)((limit_us - spent_us) / 1000) : 1, on_try_due);
 }
 
 static void cancel(weir_exchange_t *x, void *memory)
 {
+    memory_t *relay = memory;
+
+    weir_timer_cancel(&relay->try_timer);
     weir_relay_stop(x);
     ask_abandon(x);
 }
@@ -210,16 +298,23 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     static const weir_relay_events_t events = {on_response, on_end};
 
     weir_journal_t *journal = &x->journal;
+    memory_t *relay = memory;
     weir_backend_head_t head;
 
     if (x->target.protocol != WEIR_HTTP1 && !settle_upgrade(x))
-        return weir_refuse(x, &weir_fault_backend_cannot_upgrade);
+        return weir_walk_refuse(x, &weir_fault_backend_cannot_upgrade);
     head = weir_backend_head(x);
+    *relay = (memory_t){.x = x};
+    set_try_timer(x, relay);
     journal->relay_at_us = weir_loop_now_us(x->loop);
     journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
     weir_relay_start(x, &head, x->request.framing, &events);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
 const weir_stage_t weir_stage_relay = {
-    .number = 70, .name = "relay", .memory_size = sizeof(memory_t), .enter = enter, .cancel = cancel};
+    WEIR_STAGE("relay", 70),
+    .memory_size = sizeof(memory_t),
+    .enter = enter,
+    .cancel = cancel,
+};

@@ -2,7 +2,7 @@
 /*
  * 75 refuse: the page for a request that was refused before a byte of a response was sent.
  *
- *   reads     x->fault                           (set by weir_refuse())
+ *   reads     x->fault, x->refusal_headers       (set by weir_refuse())
  *   writes    the response
  *   asks      error_page
  *   verdicts  next
@@ -14,13 +14,14 @@
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 enum { STATUS_OK = 200 };
 
 static void on_sent(weir_exchange_t *x)
 {
-    weir_next(x);
+    weir_walk_next(x);
 }
 
 static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
@@ -32,6 +33,8 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
         const weir_header_t *field = &answer->page_headers->at[i];
         weir_headers_add(&headers, &x->arena, field->name, field->value);
     }
+    for (size_t i = 0; i < x->refusal_headers.count; i++)
+        weir_headers_add(&headers, &x->arena, x->refusal_headers.at[i].name, x->refusal_headers.at[i].value);
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
     head.content_length = UINT64_MAX;
@@ -47,9 +50,9 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     if (x->fault == NULL || x->front == NULL || x->has_responded)
-        return weir_next(x);
+        return weir_walk_next(x);
     ask_page(x, x->fault, on_page);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_refuse = {.number = 75, .name = "refuse", .enter = enter};
+const weir_stage_t weir_stage_refuse = {WEIR_STAGE("refuse", 75), .enter = enter};

@@ -9,6 +9,7 @@
  */
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 enum { STATUS_HALTED = 204 };
@@ -22,7 +23,7 @@ static weir_phase_t phase(const weir_exchange_t *x)
 
 static void on_checked_in(weir_exchange_t *x, const ask_answer_t *answer)
 {
-    weir_next(x); /* also after a timeout: 90 waits for the router */
+    weir_walk_next(x); /* also after a timeout: 90 waits for the router */
 }
 
 static void on_idle(weir_exchange_t *x)
@@ -37,7 +38,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     if (x->front != NULL && !x->has_responded)
         x->journal.status = STATUS_HALTED; /* nobody has answered: weir_front_finish() will */
     ask_when_idle(x, on_idle);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_checkin = {.number = 80, .name = "checkin", .enter = enter};
+const weir_stage_t weir_stage_checkin = {WEIR_STAGE("checkin", 80), .enter = enter};

@@ -13,6 +13,7 @@
 #include "lib/http/forwarded.h"
 #include "lib/http/access_line.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
 enum { LINE_BYTES = 24576 }; /* the longest target, X-Forwarded-For and host of the default limits fit */
@@ -82,7 +83,7 @@ static void on_idle(weir_exchange_t *x)
     else
         ask_log(x, x->fault, NULL);
     ask_terminate(x, x->fault);
-    weir_next(x);
+    weir_walk_next(x);
 }
 
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
@@ -90,7 +91,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     if (x->journal.end_at_us == 0)
         x->journal.end_at_us = weir_loop_now_us(x->loop);
     ask_when_idle(x, on_idle);
-    return weir_wait(x);
+    return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_end = {.number = 90, .name = "end", .enter = enter};
+const weir_stage_t weir_stage_end = {WEIR_STAGE("end", 90), .enter = enter};

@@ -13,7 +13,7 @@ bool weir_grpc_is_call(const weir_request_t *request)
     const weir_header_t *field = weir_headers_find_name(&request->headers, WEIR_SPAN("Content-Type"));
     weir_span_t start = {field == NULL ? NULL : field->value.base, sizeof(type) - 1};
 
-    if (field == NULL || field->value.len < start.len || !weir_span_equal_nocase(start, WEIR_SPAN("application/grpc")))
+    if (field == NULL || field->value.len < start.len || !weir_equal_nocase(start, WEIR_SPAN("application/grpc")))
         return false;
     return field->value.len == start.len || strchr("+; ", field->value.base[start.len]) != NULL;
 }
@@ -68,7 +68,7 @@ weir_headers_t weir_grpc_headers(weir_exchange_t *x, const weir_headers_t *page,
     for (size_t i = 0; i < page->count; i++) {
         const weir_header_t *field = &page->at[i];
         weir_span_t start = {field->name.base, sizeof("content-") - 1};
-        if (field->name.len < start.len || !weir_span_equal_nocase(start, WEIR_SPAN("content-")))
+        if (field->name.len < start.len || !weir_equal_nocase(start, WEIR_SPAN("content-")))
             weir_headers_add(&headers, &x->arena, field->name, field->value);
     }
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Content-Type"), WEIR_SPAN("application/grpc"));
@@ -77,4 +77,14 @@ weir_headers_t weir_grpc_headers(weir_exchange_t *x, const weir_headers_t *page,
     weir_headers_put(&headers, &x->arena, WEIR_SPAN("grpc-status"), code_of(status));
     weir_headers_put(&headers, &x->arena, WEIR_SPAN("grpc-message"), message_of(x, fault));
     return headers;
+}
+
+int16_t weir_grpc_status_of(const weir_headers_t *headers)
+{
+    const weir_header_t *field = weir_headers_find_name(headers, WEIR_SPAN("grpc-status"));
+    uint64_t status;
+
+    if (field == NULL || !weir_span_to_u63(field->value, &status) || status > INT16_MAX)
+        return -1;
+    return (int16_t)status;
 }

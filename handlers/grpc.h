@@ -19,4 +19,7 @@ bool weir_grpc_is_call(const weir_request_t *request);
  */
 weir_headers_t weir_grpc_headers(weir_exchange_t *x, const weir_headers_t *page, uint16_t status, const weir_fault_t *fault);
 
+/** The grpc-status among the fields of a response's head: gRPC's trailers-only, when nothing follows it. -1: there is none. */
+int16_t weir_grpc_status_of(const weir_headers_t *headers);
+
 #endif

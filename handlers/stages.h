@@ -4,7 +4,7 @@
 /**
  * @file  The built-in stages, by number; the files beside this one.
  */
-#include "weir_stage.h"
+#include "lib/walk/exchange.h"
 
 extern const weir_stage_t weir_stage_begin;    /* 00 */
 extern const weir_stage_t weir_stage_validate; /* 10 */
@@ -21,12 +21,27 @@ extern const weir_stage_t weir_stage_end;      /* 90 */
 /** All of them by ascending number, NULL at the end. */
 extern const weir_stage_t *const weir_stages[];
 
+/** A stage of the user's, and what its configure has made. */
+typedef struct weir_extra_stage {
+    const weir_stage_t *stage;
+    weir_stage_shared_t *shared;
+} weir_extra_stage_t;
+
+/** What the stages of a plan come to. */
+typedef struct weir_stage_list {
+    const weir_stage_t *at[WEIR_STAGES_MAX + 1];  /* by ascending number, NULL at the end */
+    weir_stage_shared_t *shared[WEIR_STAGES_MAX]; /* of each                              */
+    size_t count;
+    uint32_t built_in; /* a bit for each of them */
+} weir_stage_list_t;
+
 /**
- * Merges the built-in stages with `extra` (count of them, any order) into `out` (room for WEIR_STAGES_MAX + 1, NULL at the
- * end). Returns the number of stages, or 0 with a sentence in `error`: a number taken twice, above 74 but not ours, no enter,
- * too many.
+ * Merges the built-in stages with `extra` (count of them, any order). False with a sentence in `error`: a number taken twice,
+ * above 74 but not ours, no enter, too many.
  */
-size_t weir_stages_merge(const weir_stage_t *const *extra, size_t count, const weir_stage_t **out, char *error,
-                         size_t error_size);
+bool weir_stages_merge(const weir_extra_stage_t *extra, size_t count, weir_stage_list_t *out, char *error, size_t error_size);
+
+/** Makes them those of `plan`. The list must outlive it. */
+void weir_stages_fill(weir_plan_t *plan, const weir_stage_list_t *list);
 
 #endif

@@ -2,22 +2,24 @@
 #include "router/ask.h"
 
 #include "lib/base/must.h"
+#include "lib/base/thread.h"
+#include "lib/walk/at_work.h"
+#include "lib/walk/attempt.h"
+#include "router/describe.h"
 #include "router/question.h"
 
-static ask_question_t *question_make(weir_exchange_t *x, ask_kind_t kind, ask_then_t *then)
+static const weir_router_t *router_of(const weir_exchange_t *x)
 {
-    ask_question_t *q;
-
-    WEIR_MUST(x->question == NULL); /* ORDER: one request has at most one open question */
-    q = weir_arena_zalloc(&x->arena, sizeof(*q));
-    q->x = x;
-    q->kind = kind;
-    q->then = then;
-    q->home = ask_thread();
-    q->last_field = &q->fields;
-    weir_list_init(&q->letter.link);
-    return x->question = q;
+    return x->binding->router;
 }
+
+/* Around each call of a router's. */
+static weir_at_work_t begin_call(const weir_exchange_t *x, const char *callback)
+{
+    return weir_at_work_on(x, "router", router_of(x)->name, callback);
+}
+
+/* ---- settling ---- */
 
 /* The headers that were set on the question, for its answer. */
 static void collect_headers(ask_question_t *q)
@@ -49,9 +51,7 @@ static void settle_late(weir_exchange_t *x, const ask_question_t *q)
 
     if (q->kind == ASK_CHECKOUT && q->answer.fault == NULL) {
         WEIR_MUST(!x->has_service);
-        x->service = q->answer.service;
-        x->has_service = true;
-        x->was_connected = false;
+        weir_attempt_begin(x, q->answer.service);
     }
     if (on_idle == NULL)
         return;
@@ -73,13 +73,14 @@ static void settle(ask_question_t *q)
     }
     weir_arena_adopt(&x->arena, &q->apart);
     x->question = NULL;
+    if (q->kind == ASK_LOOKUP && then != NULL && q->answer.fault == NULL)
+        x->app = q->answer.app.base != NULL ? q->answer.app : ask_name_of_group(x, q->answer.group);
     x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
-    if (then == NULL) {
+    if (then == NULL)
         settle_late(x, q);
-        return;
-    }
-    q->then = NULL;
-    then(x, &q->answer);
+    else
+        then(x, &q->answer);
+    ask_question_free(q); /* x may be gone */
 }
 
 static void on_answered(weir_letter_t *letter)
@@ -87,46 +88,108 @@ static void on_answered(weir_letter_t *letter)
     settle(WEIR_AROUND(letter, ask_question_t, letter));
 }
 
-/* The question stays open and keeps its memory; only the client stops waiting. */
+/* ---- nobody waits any more ---- */
+
+/*
+ * Takes the question from those who waited, and tells the router so, unless its answer is there already. What it answers in
+ * that call is settled at once, so that another question may follow.
+ */
+static void give_up(ask_question_t *q, weir_gone_t why)
+{
+    weir_exchange_t *x = q->x;
+    const weir_router_t *router = router_of(x);
+    weir_at_work_t before;
+
+    q->then = NULL;
+    weir_timer_cancel(&q->timer);
+    if (router->abandoned == NULL || atomic_load_explicit(&q->state, memory_order_acquire) == ASK_ANSWERED)
+        return;
+    q->is_abandoning = true;
+    before = begin_call(x, "abandoned");
+    router->abandoned(x->state, &x->request, why);
+    weir_at_work_back(before);
+    q->is_abandoning = false;
+    if (q->is_answered_here)
+        settle(q);
+}
+
+/* The question stays open and keeps its slot; only the client stops waiting. */
 static void on_due(weir_timer_t *timer)
 {
     ask_question_t *q = WEIR_AROUND(timer, ask_question_t, timer);
+    weir_exchange_t *x = q->x;
     ask_then_t *then = q->then;
-    ask_answer_t answer = {.fault = &weir_fault_router_timeout};
+    const ask_kind_t kind = q->kind;
+    const weir_fault_t *about = q->about;
+    ask_answer_t answer = {.fault = q->overdue};
     weir_headers_t headers;
 
     if (then == NULL || atomic_load_explicit(&q->state, memory_order_acquire) == ASK_ANSWERED)
         return; /* the letter is on its way */
-    q->then = NULL;
-    if (q->kind == ASK_PAGE)
-        ask_default_page(q->x, q->about, &headers, &answer);
-    then(q->x, &answer);
+    if (answer.fault == &weir_fault_router_timeout)
+        ask_complain(x, ask_name(kind), "did not answer in time");
+    give_up(q, WEIR_GONE_DEADLINE);
+    if (kind == ASK_PAGE)
+        ask_default_page(x, about, &headers, &answer);
+    then(x, &answer);
+}
+
+void ask_abandon(weir_exchange_t *x)
+{
+    if (x->question == NULL || x->question->then == NULL)
+        return;
+    give_up(x->question, x->fault == &weir_fault_shutting_down ? WEIR_GONE_SHUTDOWN : WEIR_GONE_CLIENT);
+}
+
+void ask_when_idle(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
+{
+    if (x->question == NULL) {
+        then(x);
+        return;
+    }
+    x->on_idle = then;
+}
+
+/* ---- asking ---- */
+
+static ask_question_t *question_make(weir_exchange_t *x, ask_kind_t kind, ask_then_t *then)
+{
+    WEIR_MUST(x->question == NULL); /* ORDER: one request has at most one open question */
+    return x->question = ask_question_create(x, kind, then);
 }
 
 /* The callback has returned. If it answered, the answer settles here, on our stack, else from the loop. */
 static void returned(ask_question_t *q, weir_answer_t proof)
 {
     ask_state_t calling = ASK_CALLING;
-    uint32_t timeout_ms = q->x->plan->router_timeout_ms;
+    uint32_t wait_ms;
 
     q->letter.open = on_answered;
-    if (proof.seal_ != ASK_SEAL && !atomic_exchange(&q->is_claimed, true)) {
+    if (proof.seal_ != ASK_SEAL && ask_revoke(q)) {
+        ask_complain(q->x, ask_name(q->kind), "returned without an answer");
         q->answer.fault = &weir_fault_router_bad_answer; /* neither answered nor promised: no answer will come */
         atomic_store(&q->state, ASK_ANSWERED);
+    }
+    wait_ms = q->wait_ms; /* read before another thread can settle it: it is this thread that has written it */
+    if (wait_ms == 0) {
+        wait_ms = q->x->plan->router_timeout_ms;
+        q->overdue = &weir_fault_router_timeout;
     }
     if (!atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel,
                                                  memory_order_acquire)) {
         settle(q);
         return;
     }
-    if (timeout_ms != 0)
-        weir_timer_set(q->x->loop, &q->timer, timeout_ms, on_due);
+    if (wait_ms != 0)
+        weir_timer_set(q->x->loop, &q->timer, wait_ms, on_due);
 }
 
 void ask_init(weir_exchange_t *x, ask_then_t *then)
 {
     static const ask_answer_t done;
-    const weir_router_t *router = x->binding->router;
+    const weir_router_t *router = router_of(x);
+    weir_at_work_t before;
+    weir_answer_t proof;
     ask_question_t *q;
 
     if (router->init == NULL) {
@@ -134,38 +197,58 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
         return;
     }
     q = question_make(x, ASK_INIT, then);
-    returned(q, router->init(x->state, &x->request, x->binding->shared, (weir_q_init_t *)(void *)q));
+    before = begin_call(x, ask_name(ASK_INIT));
+    proof = router->init(x->state, &x->request, x->binding->shared, ask_handle(q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
 
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_LOOKUP, then);
+    const weir_at_work_t before = begin_call(x, ask_name(ASK_LOOKUP));
+    const weir_answer_t proof = router_of(x)->lookup_domain_name(x->state, &x->request, domain, ask_handle(q));
 
-    returned(q, x->binding->router->lookup_domain_name(x->state, &x->request, domain, (weir_q_lookup_t *)(void *)q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
 
 void ask_checkout(weir_exchange_t *x, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_CHECKOUT, then);
+    const weir_at_work_t before = begin_call(x, ask_name(ASK_CHECKOUT));
+    const weir_answer_t proof = router_of(x)->checkout_service(x->state, &x->request, x->group, ask_handle(q));
 
-    returned(q, x->binding->router->checkout_service(x->state, &x->request, x->group, (weir_q_checkout_t *)(void *)q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
 
 void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_BACKEND, then);
+    weir_at_work_t before;
+    weir_answer_t proof;
 
-    returned(q, x->binding->router->service_backend(x->state, &x->request, service, (weir_q_backend_t *)(void *)q));
+    q->answer.target.label = ask_name_of_service(x, service); /* unless weir_backend_name() says something else */
+    before = begin_call(x, ask_name(ASK_BACKEND));
+    proof = router_of(x)->service_backend(x->state, &x->request, service, ask_handle(q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
 
 void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fault, ask_then_t *then)
 {
     static const ask_answer_t done;
-    const weir_router_t *router = x->binding->router;
-    weir_service_t *service = x->has_service ? x->service : NULL;
+    const weir_router_t *router = router_of(x);
+    const bool has_service = x->has_service;
+    weir_service_t *service = has_service ? x->service : NULL;
+    weir_at_work_t before;
+    weir_answer_t proof;
     ask_question_t *q;
 
-    x->journal.checkins += x->has_service;
+    if (has_service && x->target.label.len == 0)
+        x->target.label = ask_name_of_service(x, service); /* its backend was never named */
+    x->journal.checkins += has_service;
     x->has_service = false;
     x->service = NULL;
     if (router->checkin_service == NULL || x->is_router_done) {
@@ -175,12 +258,20 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
     q = question_make(x, ASK_CHECKIN, then);
     q->phase = phase;
     q->about = fault;
-    returned(q, router->checkin_service(x->state, &x->request, service, (weir_q_checkin_t *)(void *)q));
+    q->has_attempt = has_service;
+    if (has_service)
+        q->attempt = weir_attempt_of(x);
+    before = begin_call(x, ask_name(ASK_CHECKIN));
+    proof = router->checkin_service(x->state, &x->request, service, ask_handle(q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
 
 void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
 {
-    const weir_router_t *router = x->binding->router;
+    const weir_router_t *router = router_of(x);
+    weir_at_work_t before;
+    weir_answer_t proof;
     ask_answer_t answer;
     weir_headers_t headers;
     ask_question_t *q;
@@ -192,36 +283,69 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
     }
     q = question_make(x, ASK_PAGE, then);
     q->about = fault;
-    returned(q, router->error_page(x->state, &x->request, fault, (weir_q_page_t *)(void *)q));
+    before = begin_call(x, ask_name(ASK_PAGE));
+    proof = router->error_page(x->state, &x->request, fault, ask_handle(q));
+    weir_at_work_back(before);
+    returned(q, proof);
 }
+
+/* ---- answered on the spot ---- */
 
 bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 {
-    const weir_router_t *router = x->binding->router;
+    const weir_router_t *router = router_of(x);
+    weir_at_work_t before;
+    bool is_wanted;
 
-    return router->feature != NULL && router->feature(x->state, &x->request, feature);
+    if (router->feature == NULL)
+        return false;
+    before = begin_call(x, "feature");
+    is_wanted = router->feature(x->state, &x->request, feature);
+    weir_at_work_back(before);
+    return is_wanted;
+}
+
+void ask_answered(weir_exchange_t *x)
+{
+    const weir_router_t *router = router_of(x);
+    weir_attempt_t attempt;
+    weir_at_work_t before;
+
+    if (router->answered == NULL || !x->has_service)
+        return;
+    attempt = weir_attempt_of(x);
+    before = begin_call(x, "answered");
+    router->answered(x->state, &x->request, x->service, &attempt);
+    weir_at_work_back(before);
+}
+
+bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    const weir_router_t *router = router_of(x);
+    weir_attempt_t attempt;
+    weir_at_work_t before;
+    bool is_wanted;
+
+    if (router->retry_request == NULL || !x->has_service)
+        return false;
+    attempt = weir_attempt_of(x);
+    if (!attempt.may_repeat)
+        return false;
+    before = begin_call(x, "retry_request");
+    is_wanted = router->retry_request(x->state, &x->request, x->service, fault, &attempt);
+    weir_at_work_back(before);
+    return is_wanted;
 }
 
 void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
 {
+    const weir_router_t *router = router_of(x);
+    weir_at_work_t before;
+
     WEIR_MUST(x->question == NULL);
-    if (x->binding->router->terminate != NULL && !x->is_router_done)
-        x->binding->router->terminate(x->state, &x->request, fault);
-}
-
-void ask_abandon(weir_exchange_t *x)
-{
-    if (x->question == NULL)
+    if (router->terminate == NULL || x->is_router_done)
         return;
-    x->question->then = NULL;
-    weir_timer_cancel(&x->question->timer);
-}
-
-void ask_when_idle(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
-{
-    if (x->question == NULL) {
-        then(x);
-        return;
-    }
-    x->on_idle = then;
+    before = begin_call(x, "terminate");
+    router->terminate(x->state, &x->request, fault);
+    weir_at_work_back(before);
 }

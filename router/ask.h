@@ -6,9 +6,10 @@
  *
  * Each ask_… opens one question about `x` (there must be none open) and calls then() once with the answer: on the spot,
  * after the callback has returned, if the router answered inside it; else from the loop. The answer is borrowed for the call.
- * A question open longer than plan->router_timeout_ms is answered with weir_fault_router_timeout in the router's place and
- * abandoned: when the router answers at last, a picked service becomes x->service, to be checked in by 80, and the rest is
- * dropped. If the client goes, ask_abandon() does the same without an answer.
+ * A question open longer than plan->router_timeout_ms, or than its router has asked for, is answered in the router's place
+ * (weir_fault_router_timeout, or the fault that the router has named), and abandoned: the router is told, and when it answers
+ * at last, a picked service becomes x->service, to be checked in by 80, and the rest is dropped. If the client goes,
+ * ask_abandon() does the same without an answer.
  */
 #include "lib/http/logfmt.h"
 #include "lib/walk/exchange.h"
@@ -18,6 +19,7 @@ typedef struct ask_answer {
     const weir_fault_t *fault; /* NULL: well                           */
     weir_group_t *group;       /* of lookup                            */
     weir_span_t redirect;      /* of lookup: base is NULL if none; in the arena */
+    weir_span_t app;           /* of lookup: how the router calls it, or base NULL */
     weir_service_t *service;   /* of checkout                          */
     weir_target_t target;      /* of backend                           */
     uint16_t page_status;      /* of page; of init: 0 unless the router has answered the request itself */
@@ -40,6 +42,13 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then);
 
 /** Answered on the spot. */
 bool ask_feature(weir_exchange_t *x, weir_feature_t feature);
+/** The final head of the backend is there, or its 101. */
+void ask_answered(weir_exchange_t *x);
+/**
+ * Whether the attempt that has failed (or, fault NULL, has brought an error) is to be followed by another; false if it must
+ * not.
+ */
+bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault);
 /** Collects the router's headers in this direction into `headers`, replacing by name. */
 void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers);
 /** Lets the router add fields to the access line; NULL: there is none, the fields are dropped. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the headers of additional_headers go. */
 #include "lib/http/hop.h"
+#include "lib/walk/at_work.h"
 #include "router/question.h"
 
 struct weir_header_sink {
@@ -36,10 +37,20 @@ weir_span_t weir_header_get(const weir_header_sink_t *sink, weir_span_t name)
     return field != NULL ? field->value : (weir_span_t){NULL, 0};
 }
 
+bool weir_header_is_settable(weir_span_t name, weir_span_t value)
+{
+    return weir_hop_may_set(name, value);
+}
+
 void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 {
+    const weir_router_t *router = x->binding->router;
     weir_header_sink_t sink = {headers, &x->arena};
+    weir_at_work_t before;
 
-    if (x->binding->router->additional_headers != NULL)
-        x->binding->router->additional_headers(x->state, &x->request, way, &sink);
+    if (router->additional_headers == NULL)
+        return;
+    before = weir_at_work_on(x, "router", router->name, "additional_headers");
+    router->additional_headers(x->state, &x->request, way, &sink);
+    weir_at_work_back(before);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/http/token_list.h"
+#include "lib/walk/at_work.h"
 #include "router/ask.h"
 
 enum { FIELDS_MOST = 16 };
@@ -26,8 +27,13 @@ void weir_log_field(weir_log_sink_t *sink, weir_span_t name, weir_span_t value)
 
 void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
 {
+    const weir_router_t *router = x->binding->router;
     weir_log_sink_t sink = {line, 0};
+    weir_at_work_t before;
 
-    if (x->binding->router->log != NULL && !x->is_router_done)
-        x->binding->router->log(x->state, &x->request, fault, &sink);
+    if (router->log == NULL || x->is_router_done)
+        return;
+    before = weir_at_work_on(x, "router", router->name, "log");
+    router->log(x->state, &x->request, fault, &sink);
+    weir_at_work_back(before);
 }

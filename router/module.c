@@ -6,18 +6,20 @@
 #include <string.h>
 
 #include "lib/base/must.h"
-#include "router/object.h"
+#include "router/border.h"
+#include "router/instance.h"
 
-/* The smallest router that can work ends behind the callbacks that are required; the largest we would look into is
- * far beyond any that will be written. */
-enum { SIZE_MIN = offsetof(weir_router_t, checkin_service), SIZE_MAX_UNDERSTOOD = 4096 };
+enum { SIZE_MIN = offsetof(weir_router_t, checkin_service) }; /* the smallest that can work ends behind what is required */
 
 struct weir_module {
     weir_router_t router; /* complete */
     weir_shared_t *shared;
     weir_router_configure_t *configure;
+    weir_router_start_t *start;
+    weir_router_stop_t *stop;
     weir_router_release_t *release;
-    bool is_configured;
+    bool is_configured, is_started;
+    weir_instance_t instance;
     weir_object_t *object; /* NULL: built in */
     char *origin;
 };
@@ -39,32 +41,12 @@ static const struct {
     {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release},
 };
 
-/* Whether the members that a newer router has and this proxy does not know are all NULL. */
-static bool has_only_known_members(const weir_router_t *router)
-{
-    const char *bytes = (const char *)router;
-
-    for (size_t i = sizeof(*router); i < router->size; i++) {
-        if (bytes[i] != 0)
-            return false;
-    }
-    return true;
-}
+static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
 
 static bool copy_router(const weir_router_t *router, const char *origin, weir_router_t *out, char *error, size_t error_size)
 {
-    if (router->size < SIZE_MIN || router->size > SIZE_MAX_UNDERSTOOD) {
-        snprintf(error, error_size, "%s: the router's size %zu is not understood (use WEIR_ROUTER())", origin, router->size);
+    if (!border_copy(&border, origin, router, SIZE_MIN, out, sizeof(*out), error, error_size))
         return false;
-    }
-    if (!has_only_known_members(router)) {
-        snprintf(error, error_size, "%s: the router is newer than this proxy (ABI %d) and needs what it does not know", origin,
-                 WEIR_ROUTER_ABI);
-        return false;
-    }
-    memset(out, 0, sizeof(*out));
-    memcpy(out, router, router->size < sizeof(*out) ? router->size : sizeof(*out));
-    out->size = sizeof(*out);
     if (out->name == NULL)
         out->name = "unnamed";
     if (out->lookup_domain_name == NULL || out->checkout_service == NULL || out->service_backend == NULL) {
@@ -111,14 +93,6 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
     return NULL;
 }
 
-/* ISO C knows no way from an object pointer to a function; POSIX wants this one to work. */
-static void find_function(const weir_object_t *object, const char *name, void *out_function)
-{
-    void *symbol = weir_object_symbol(object, name);
-
-    memcpy(out_function, &symbol, sizeof(symbol));
-}
-
 static weir_module_t *open_path(const char *path, char *error, size_t error_size)
 {
     weir_object_t *object = weir_object_open(path, error, error_size);
@@ -132,12 +106,16 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
         snprintf(error, error_size, "%s: exports no symbol weir_router (const weir_router_t)", path);
         goto close_object;
     }
+    if (!border_is_of_our_time(&border, object, path, error, error_size))
+        goto close_object;
     module = module_make(router, path, error, error_size);
     if (module == NULL)
         goto close_object;
     module->object = object;
-    find_function(object, "weir_router_configure", &module->configure);
-    find_function(object, "weir_router_release", &module->release);
+    weir_object_function(object, "weir_router_configure", &module->configure);
+    weir_object_function(object, "weir_router_start", &module->start);
+    weir_object_function(object, "weir_router_stop", &module->stop);
+    weir_object_function(object, "weir_router_release", &module->release);
     return module;
 
 close_object:
@@ -171,6 +149,15 @@ bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
     return module->is_configured;
 }
 
+bool weir_module_start(weir_module_t *module, const char *name, const char *where, uint64_t generation)
+{
+    weir_instance_begin(&module->instance, module->router.name, name, where, generation);
+    module->is_started = module->start == NULL || module->start(module->shared, &module->instance);
+    if (!module->is_started)
+        weir_instance_log(&module->instance, "could not be started");
+    return module->is_started;
+}
+
 const weir_router_t *weir_module_router(const weir_module_t *module)
 {
     return &module->router;
@@ -193,8 +180,13 @@ void weir_module_close(weir_module_t **module)
     if (closing == NULL)
         return;
     *module = NULL;
+    if (closing->instance.name != NULL)
+        weir_instance_still(&closing->instance);
+    if (closing->is_started && closing->stop != NULL)
+        closing->stop(closing->shared);
     if (closing->is_configured && closing->release != NULL)
         closing->release(closing->shared);
+    weir_instance_end(&closing->instance);
     weir_object_close(&closing->object);
     free(closing->origin);
     free(closing);

@@ -6,7 +6,7 @@
  *
  * THREAD   One that serves no request; before the module's first request and after its last.
  */
-#include "weir_router.h"
+#include "weir_host.h"
 
 typedef struct weir_module weir_module_t;
 
@@ -23,13 +23,19 @@ weir_module_t *weir_module_of(const weir_router_t *router, weir_shared_t *shared
 /** Hands the module its configuration. False if it refused; it has said why. */
 bool weir_module_configure(weir_module_t *module, const weir_config_t *config);
 
+/**
+ * Starts what serves with it: once, after weir_module_configure(), when the configuration will be used. name: "HOST PATH";
+ * where: "file:line"; both are copied. False if it refused; it has said why.
+ */
+bool weir_module_start(weir_module_t *module, const char *name, const char *where, uint64_t generation);
+
 /** The router, complete: size is this proxy's, members beyond the module's own are NULL. Lives as long as the module. */
 const weir_router_t *weir_module_router(const weir_module_t *module);
 weir_shared_t *weir_module_shared(const weir_module_t *module);
 /** "built-in" or the path it was loaded from; lives as long as the module. */
 const char *weir_module_origin(const weir_module_t *module);
 
-/** Releases what configure made and closes the object; nulls the pointer; harmless on NULL. */
+/** Stops what start has started, releases what configure made and closes the object; nulls the pointer; harmless on NULL. */
 void weir_module_close(weir_module_t **module);
 
 #endif

@@ -128,6 +128,21 @@ void *weir_object_symbol(const weir_object_t *object, const char *name)
     return dlsym(object->handle, name);
 }
 
+/* ISO C knows no way from an object pointer to a function; POSIX wants this one to work. */
+void weir_object_function(const weir_object_t *object, const char *name, void *out_function)
+{
+    void *symbol = weir_object_symbol(object, name);
+
+    memcpy(out_function, &symbol, sizeof(symbol));
+}
+
+static bool keeps_all;
+
+void weir_object_keep_all(void)
+{
+    keeps_all = true;
+}
+
 void weir_object_close(weir_object_t **object)
 {
     weir_object_t *gone = *object;
@@ -135,6 +150,10 @@ void weir_object_close(weir_object_t **object)
     if (gone == NULL)
         return;
     *object = NULL;
+    if (keeps_all) {
+        free(gone);
+        return;
+    }
     dlclose(gone->handle);
     /* What cannot be unloaded keeps its copy: under the same number dlopen() would find it in place of another */
     if (gone->copy != -1 && !is_loaded(gone->copy))

@@ -22,6 +22,15 @@ weir_object_t *weir_object_open(const char *path, char *error, size_t error_size
 /** What the symbol `name` stands for, or NULL. */
 void *weir_object_symbol(const weir_object_t *object, const char *name);
 
+/** The same for a function: *out_function, a pointer to a pointer to one, is NULL if there is none. */
+void weir_object_function(const weir_object_t *object, const char *name, void *out_function);
+
+/**
+ * From now on objects stay loaded when they are closed: at the end of a process, so that what reports about leaks knows their
+ * names.
+ */
+void weir_object_keep_all(void);
+
 /** Unloads it (its destructors run) and nulls the pointer; harmless on NULL. No code of it may be running. */
 void weir_object_close(weir_object_t **object);
 

@@ -7,12 +7,17 @@
  *   CALLING ──callback returned──► WAITING ──answer: a letter──► ANSWERED ──opened──► settled
  *      └───────────answer──────────────────────────────────────► ANSWERED ──callback returned──► settled
  *
- * MEMORY   The exchange's arena. Whoever answers from another thread must not touch that arena: what he passes in lies in
- *          blocks apart, which the arena adopts when the question is settled.
+ * HANDLES  What a router holds is no pointer but a number: a slot and its generation. A question that is over gives its slot to
+ *          another one, of the next generation, so that an answer that comes too late is told from one that is awaited. Slots
+ *          are
+ *          never freed: whatever a router does with an old question, it touches no memory but a slot's.
+ * MEMORY   What is passed in lies in the exchange's arena; from another thread, in blocks apart, which the arena adopts when
+ *          the question is settled.
  */
 #include <stdatomic.h>
 
 #include "router/ask.h"
+#include "router/target.h"
 
 enum { ASK_SEAL = 0x3b5d };
 
@@ -25,18 +30,27 @@ typedef struct ask_field {
 } ask_field_t;
 
 typedef struct ask_question {
+    _Atomic uint64_t key; /* question.c's: the handle as long as the question may be answered */
+    struct ask_question *next_free;
+    uint32_t slot;
+
     weir_exchange_t *x;
     ask_then_t *then; /* NULL: nobody waits for the answer any more */
     ask_kind_t kind;
-    bool has_body; /* of a page: the router has set one          */
+    bool has_body;         /* of a page: the router has set one          */
+    bool is_abandoning;    /* the router is being told that nobody waits */
+    bool is_answered_here; /* and has answered in that call              */
     _Atomic ask_state_t state;
-    atomic_bool is_claimed;            /* somebody has answered */
-    const void *home;                  /* the loop's thread     */
+    const void *home;                  /* the loop's thread                                    */
     weir_arena_block_t *apart;         /* what another thread has passed in */
     ask_field_t *fields, **last_field; /* of a page, in the order they were added */
 
     weir_phase_t phase;        /* of a check-in            */
     const weir_fault_t *about; /* of a check-in or a page  */
+    bool has_attempt;
+    weir_attempt_t attempt;      /* of a check-in with a service */
+    uint32_t wait_ms;            /* of weir_later_until(); 0: the router timeout */
+    const weir_fault_t *overdue; /* what the client gets then */
 
     ask_answer_t answer;
     weir_headers_t page_headers;
@@ -44,11 +58,25 @@ typedef struct ask_question {
     weir_letter_t letter;
 } ask_question_t;
 
-/** An address that differs between threads. */
-const void *ask_thread(void);
+/** A fresh one about `x`, zeroed but for what is said in the arguments. On the loop's thread. */
+ask_question_t *ask_question_create(weir_exchange_t *x, ask_kind_t kind, ask_then_t *then);
 
-/** Whether this call is the question's answer; otherwise says on the log that there has been one. */
-bool ask_claim(ask_question_t *q);
+/** Gives its slot back. On the thread that made it. */
+void ask_question_free(ask_question_t *q);
+
+/** What a router holds in place of it. */
+void *ask_handle(const ask_question_t *q);
+
+/** The question behind a handle as long as it has not been answered, else NULL. Any thread. */
+ask_question_t *ask_open(const void *handle);
+
+/**
+ * The same, and answers it: whoever gets it is the only one. NULL: there has been an answer, which has been said. Any thread.
+ */
+ask_question_t *ask_claim(const void *handle);
+
+/** Takes it out of its router's hands without an answer of its. False if there has been one. */
+bool ask_revoke(ask_question_t *q);
 
 /** The answer is complete: wakes whoever waits for it. The question must not be touched afterwards. */
 weir_answer_t ask_publish(ask_question_t *q);
@@ -59,12 +87,11 @@ void *ask_alloc(ask_question_t *q, size_t size);
 /** A copy in such memory, with a NUL behind it. */
 weir_span_t ask_copy(ask_question_t *q, weir_span_t bytes);
 
-/** Reads an address or a name into the answer's target, whose keepalive and label may be set already. */
-void ask_target_host(ask_question_t *q, const char *text, uint16_t port);
-void ask_target_path(ask_question_t *q, const char *path);
+/** "checkout_service", for logs. */
+const char *ask_name(ask_kind_t kind);
 
-/** Whether every character may stand in a host (with may_have_port: host:port). Says nothing about labels. */
-bool ask_is_host_text(weir_span_t text, bool may_have_port);
+/** Says on standard error what the router did wrong with this question; at most ten lines a second. */
+void ask_complain(const weir_exchange_t *x, const char *callback, const char *mistake);
 
 /** The page for `fault` in nobody's words but ours. */
 void ask_default_page(weir_exchange_t *x, const weir_fault_t *fault, weir_headers_t *headers, ask_answer_t *out);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a service lives. Runs once on each request, hence no formatted printing. */
+/* Runs once on each request, hence no formatted printing. */
+#include "router/target.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "lib/base/span.h"
-#include "router/question.h"
 
 enum { NAME_BYTES = 253, LABEL_BYTES = 63 };
 
@@ -13,7 +14,7 @@ static bool is_host_char(char c)
     return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'z') || c == '-' || c == '.' || c == '_';
 }
 
-bool ask_is_host_text(weir_span_t text, bool may_have_port)
+bool target_is_host_text(weir_span_t text, bool may_have_port)
 {
     bool is_literal = text.len != 0 && text.base[0] == '[';
 
@@ -32,7 +33,7 @@ static bool is_name(weir_span_t host)
     size_t label = 0;
     bool is_number = true;
 
-    if (host.len == 0 || host.len > NAME_BYTES || !ask_is_host_text(host, false) || host.base[0] == '[')
+    if (host.len == 0 || host.len > NAME_BYTES || !target_is_host_text(host, false) || host.base[0] == '[')
         return false;
     for (size_t i = 0; i < host.len; i++) {
         char c = host.base[i];
@@ -51,11 +52,11 @@ static bool is_name(weir_span_t host)
 }
 
 /* "host:port", or "[host]:port" for an IPv6 address. */
-static weir_span_t label_of(ask_question_t *q, weir_span_t host, uint16_t port, bool has_brackets)
+static weir_span_t label_of(const target_memory_t *memory, weir_span_t host, uint16_t port, bool has_brackets)
 {
     char digits[20];
     weir_span_t number = weir_span_of_u64(port, digits);
-    char *label = ask_alloc(q, host.len + number.len + 4), *at = label;
+    char *label = memory->alloc(memory->of, host.len + number.len + 4), *at = label;
 
     if (has_brackets)
         *at++ = '[';
@@ -109,9 +110,16 @@ static bool read_v4(weir_target_t *target, weir_span_t host)
     return true;
 }
 
-void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
+static weir_span_t copy(const target_memory_t *memory, weir_span_t bytes)
 {
-    weir_target_t *target = &q->answer.target;
+    char *text = memory->alloc(memory->of, bytes.len + 1);
+
+    *weir_append(text, bytes) = '\0';
+    return (weir_span_t){text, bytes.len};
+}
+
+void target_read_host(weir_target_t *target, const char *text, uint16_t port, const target_memory_t *memory)
+{
     weir_span_t host = {text, text == NULL ? 0 : strlen(text)};
     bool is_v6;
 
@@ -125,11 +133,11 @@ void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
         host = (weir_span_t){host.base + 1, host.len - 2};
     is_v6 = memchr(host.base, ':', host.len) != NULL;
     if (target->label.len == 0)
-        target->label = label_of(q, host, port, is_v6);
+        target->label = label_of(memory, host, port, is_v6);
     if (port == 0)
         return;
     if (target->tls != NULL)
-        target->tls_name = ask_copy(q, host);
+        target->tls_name = copy(memory, host);
 
     if (is_v6) {
         target->address.v6.sin6_port = htons(port);
@@ -143,19 +151,18 @@ void ask_target_host(ask_question_t *q, const char *text, uint16_t port)
     }
     if (host.base != text || !is_name(host))
         return;
-    target->name = ask_copy(q, host);
+    target->name = copy(memory, host);
     target->port = port;
     target->kind = WEIR_TARGET_NAME;
 }
 
-void ask_target_path(ask_question_t *q, const char *path)
+void target_read_path(weir_target_t *target, const char *path, const target_memory_t *memory)
 {
-    weir_target_t *target = &q->answer.target;
     size_t length = path == NULL ? 0 : strlen(path);
     char *label;
 
     if (target->label.len == 0) {
-        label = ask_alloc(q, length + sizeof("unix:"));
+        label = memory->alloc(memory->of, length + sizeof("unix:"));
         memcpy(label, "unix:", 5);
         if (length != 0)
             memcpy(label + 5, path, length);

@@ -76,7 +76,7 @@ for my $number (5, 25, 45, 55, 65) {
 
         is($proxy->get($ask{path}->('pass'), $ask{head}->('pass'))->status, 200, 'goes on from a thread');
         is($proxy->get($ask{path}->('bad'), $ask{head}->('bad'))->status, 500, 'a status that is none is a 500');
-        is($proxy->log_where(path => "/bad-$number")->{code}, 'router_bad_answer', 'and has a reason');
+        is($proxy->log_where(path => "/bad-$number")->{code}, 'stage_bad_verdict', 'and has a reason');
     };
 }
 

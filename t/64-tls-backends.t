@@ -187,7 +187,7 @@ subtest 'an upgrade through TLS on both sides' => sub {
 subtest 'what cannot be' => sub {
     my @cases = (
         [ "backends: [ \"https://127.0.0.1:1\" ], tls: { ca-file: /nowhere }",     'tls: /nowhere is no PEM file of certificates' ],
-        [ "backends: [ \"https://127.0.0.1:1\" ], tls: { verify: maybe }",         'verify is ON or OFF' ],
+        [ "backends: [ \"https://127.0.0.1:1\" ], tls: { verify: maybe }",         'verify: must be ON or OFF' ],
         [ "backends: [ \"https://127.0.0.1:1\" ], tls: { colour: red }",           'unknown key `colour`' ],
         [ "backends: [ \"https://127.0.0.1:1\" ], tls: { key-file: $good->{key} }", 'certificate-file and key-file need each other' ],
         [ "backends: [ \"127.0.0.1:1\" ], tls: { verify: ON }",                    'tls is for backends that are written https://host' ],

@@ -76,7 +76,7 @@ my @paths = (
     [ 'Upgrade without a protocol', "GET /upgrade\nConnection: upgrade", '',
         "${begin}error_page bad_request_header main\ncheckin_service main - checkout bad_request_header\nterminate bad_request_header 400\n" ],
     [ 'another protocol',       "GET /switch\nConnection: upgrade\nUpgrade: x", '',
-        "${asked}checkin_service main s2 connected -\nterminate - 101\n" ],
+        "${relayed}checkin_service main s2 connected -\nterminate - 101\n" ],
     [ 'no Host in HTTP/1.0',    'GET /hostless',                '',
         "init\nerror_page empty_host -\ncheckin_service - - lookup empty_host\nterminate empty_host 400\n" ],
 );

@@ -213,7 +213,7 @@ subtest 'a tunnel through which nothing passes' => sub {
     my $client = $proxy->connect;
     $client->write("GET /tunnel HTTP/1.1\r\nHost: a.test\r\nX-Do: first=2\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     like($client->read_eof, qr{^HTTP/1\.1 101 .*\r\n\r\nhi\z}s, 'the client has what was said, then an end');
-    is(calls_of('/tunnel'), "${asked}checkin_service main s2 connected tunnel_idle\nterminate tunnel_idle 101\n", 'the calls');
+    is(calls_of('/tunnel'), "${relayed}checkin_service main s2 connected tunnel_idle\nterminate tunnel_idle 101\n", 'the calls');
     is($proxy->log_where(path => '/tunnel')->{code}, 'tunnel_idle', 'named in the log');
 };
 
@@ -239,7 +239,7 @@ subtest 'requests that the proxy\'s own end cuts off' => sub {
     my %cut = (
         '/hold-end'   => [ '', $to_backend . "checkin_service $left 503\n" ],
         '/huge-end'   => [ '', $to_backend . "additional_headers to_client\ncheckin_service $left 200\n" ],
-        '/tunnel-end' => [ "Connection: upgrade\r\nUpgrade: x\r\n", $to_backend . "checkin_service $left 101\n" ],
+        '/tunnel-end' => [ "Connection: upgrade\r\nUpgrade: x\r\n", $to_backend . "additional_headers to_client\ncheckin_service $left 101\n" ],
         '/ok-lookup'  => [ "X-Do: lookup=120\r\n",    # the proxy waits 200 ms for it, slow build or not
             "${begin}checkin_service - - lookup shutting_down\nterminate shutting_down 503\n" ],
     );

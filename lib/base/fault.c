@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/base/fault.h"
 
+#include <string.h>
+
 #define FAULT(name_, status_, blame_, sentence_)                                                                               \
     const weir_fault_t weir_fault_##name_ = {#name_, status_, WEIR_BLAME_##blame_, sentence_};
 #include "lib/base/fault.def"
@@ -12,6 +14,15 @@ const weir_fault_t *const weir_faults[] = {
     NULL,
 };
 #undef FAULT
+
+const weir_fault_t *weir_fault_named(const char *name)
+{
+    for (const weir_fault_t *const *fault = weir_faults; *fault != NULL; fault++) {
+        if (strcmp((*fault)->name, name) == 0)
+            return *fault;
+    }
+    return NULL;
+}
 
 const char *weir_blame_name(weir_blame_t blame)
 {

@@ -396,24 +396,52 @@ void weir_access_log_stop(uint32_t deadline_ms)
     }
 }
 
-void weir_log(const char *format, ...)
+/* One write, so that lines of several threads do not mix. */
+static void say(const char *format, va_list arguments, unsigned held_back)
 {
     char line[4096] = "weir: ";
-    const size_t prefix = strlen(line);
-    va_list arguments;
-    int len;
+    const size_t prefix = strlen(line), room = sizeof(line) - 2; /* a newline, and a NUL behind it */
     size_t total;
+    int len;
 
-    va_start(arguments, format);
-    len = vsnprintf(line + prefix, sizeof(line) - prefix - 1, format, arguments);
-    va_end(arguments);
+    len = vsnprintf(line + prefix, room + 1 - prefix, format, arguments);
     if (len < 0)
         return;
     total = prefix + (size_t)len;
-    if (total > sizeof(line) - 2)
-        total = sizeof(line) - 2;
+    if (held_back > 0 && total < room)
+        total += (size_t)snprintf(line + total, room + 1 - total, " (%u more)", held_back);
+    if (total > room)
+        total = room;
     line[total++] = '\n';
-    /* One write, so that lines of several threads do not mix. */
     if (write(STDERR_FILENO, line, total) == -1)
         return;
+}
+
+void weir_log(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(format, arguments, 0);
+    va_end(arguments);
+}
+
+enum { LINES_A_SECOND = 10 };
+
+void weir_log_limited(weir_log_limit_t *limit, const char *format, ...)
+{
+    struct timespec now;
+    va_list arguments;
+    uint64_t before = atomic_load(&limit->second);
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (before != (uint64_t)now.tv_sec + 1 && atomic_compare_exchange_strong(&limit->second, &before, (uint64_t)now.tv_sec + 1))
+        atomic_store(&limit->said, 0);
+    if (atomic_fetch_add(&limit->said, 1) >= LINES_A_SECOND) {
+        atomic_fetch_add(&limit->held_back, 1);
+        return;
+    }
+    va_start(arguments, format);
+    say(format, arguments, atomic_exchange(&limit->held_back, 0));
+    va_end(arguments);
 }

@@ -8,6 +8,8 @@
  * long that the buffer (4 MiB a log) is full, lines are dropped, counted, and the count is written as soon as there is room:
  * `at=warning code=log_dropped lines=17`.
  */
+#include <stdatomic.h>
+
 #include "weir_types.h"
 
 typedef struct weir_access_log weir_access_log_t;
@@ -35,5 +37,17 @@ void weir_access_log_stop(uint32_t deadline_ms);
 
 /** One line on standard error: "weir: text". Any thread; for start-up, shutdown and faults outside requests. */
 void weir_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** How often lines of one kind were said lately; static and zeroed, shared by all threads. */
+typedef struct weir_log_limit {
+    _Atomic uint64_t second;
+    _Atomic unsigned said, held_back;
+} weir_log_limit_t;
+
+/**
+ * The same for what a client or a module can provoke: at most ten lines of a kind a second. The first of another second says
+ * how many were held back: "… (17 more)".
+ */
+void weir_log_limited(weir_log_limit_t *limit, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -7,6 +7,9 @@
  * WEIR_MUST_SANE(condition) is for invariants too dear to check on each request: it is compiled into sanitizer
  * and debug builds only (WEIR_CHECK_INVARIANTS).
  */
+/** What is said beside the sentence: `tell` writes it to a file descriptor. NULL: nothing. Once, before threads are started. */
+void weir_must_tell_with(void (*tell)(int fd));
+
 void weir_must_fail(const char *condition, const char *file, int line) __attribute__((noreturn, cold));
 
 #define WEIR_MUST(condition)                                                                                                   \

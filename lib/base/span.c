@@ -90,3 +90,88 @@ weir_span_t weir_span_of_u64(uint64_t number, char buffer[static 20])
         buffer[0] = (char)('0' + number);
     return (weir_span_t){buffer, length};
 }
+
+bool weir_span_equal_nocase(weir_span_t a, weir_span_t b)
+{
+    return weir_equal_nocase(a, b);
+}
+
+bool weir_span_is(weir_span_t span, const char *text)
+{
+    return span.base != NULL && weir_span_equal(span, (weir_span_t){text, strlen(text)});
+}
+
+bool weir_span_starts_with(weir_span_t span, weir_span_t prefix)
+{
+    return prefix.len <= span.len && weir_span_equal((weir_span_t){span.base, prefix.len}, prefix);
+}
+
+bool weir_span_to_text(weir_span_t span, char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    if (span.len >= size || (span.len != 0 && memchr(span.base, '\0', span.len) != NULL))
+        return false;
+    *weir_append(buffer, span) = '\0';
+    return true;
+}
+
+bool weir_span_to_number(weir_span_t span, uint64_t *out_number)
+{
+    return weir_span_to_u63(span, out_number);
+}
+
+/* The next of the parts that `separator` divides; `rest` shrinks. False behind the last. */
+static bool next_part(weir_span_t *rest, char separator, weir_span_t *out_part)
+{
+    const char *end;
+
+    if (rest->base == NULL)
+        return false;
+    end = rest->len == 0 ? NULL : memchr(rest->base, separator, rest->len);
+    if (end == NULL) {
+        *out_part = *rest;
+        *rest = (weir_span_t){NULL, 0};
+        return true;
+    }
+    *out_part = (weir_span_t){rest->base, (size_t)(end - rest->base)};
+    *rest = (weir_span_t){end + 1, rest->len - out_part->len - 1};
+    return true;
+}
+
+/* Whether `part` is "name=value", or "name" alone; then *out_value is the value. */
+static bool is_pair(weir_span_t part, weir_span_t name, bool may_lack_value, weir_span_t *out_value)
+{
+    if (!weir_span_starts_with(part, name) || part.base == NULL)
+        return false;
+    if (part.len == name.len) {
+        *out_value = (weir_span_t){part.base + part.len, 0};
+        return may_lack_value;
+    }
+    *out_value = (weir_span_t){part.base + name.len + 1, part.len - name.len - 1};
+    return part.base[name.len] == '=';
+}
+
+weir_span_t weir_span_cookie(weir_span_t header, weir_span_t name)
+{
+    weir_span_t part, value;
+
+    while (next_part(&header, ';', &part)) {
+        if (!is_pair(weir_span_trim(part), name, false, &value))
+            continue;
+        if (value.len >= 2 && value.base[0] == '"' && value.base[value.len - 1] == '"')
+            return (weir_span_t){value.base + 1, value.len - 2};
+        return value;
+    }
+    return (weir_span_t){NULL, 0};
+}
+
+weir_span_t weir_span_parameter(weir_span_t query, weir_span_t name)
+{
+    weir_span_t part, value;
+
+    while (next_part(&query, '&', &part)) {
+        if (is_pair(part, name, true, &value))
+            return value;
+    }
+    return (weir_span_t){NULL, 0};
+}

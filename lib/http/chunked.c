@@ -226,7 +226,7 @@ bool weir_chunk_may_trail(weir_span_t name)
     if (weir_header_id(name) != WEIR_HEADER_OTHER)
         return false;
     for (size_t i = 0; i < sizeof(unfit_for_trailers) / sizeof(unfit_for_trailers[0]); i++) {
-        if (weir_span_equal_nocase(name, unfit_for_trailers[i]))
+        if (weir_equal_nocase(name, unfit_for_trailers[i]))
             return false;
     }
     return true;

@@ -79,7 +79,7 @@ const weir_fault_t *weir_expect_read(const weir_headers_t *headers, bool *out_co
         if (!is_expectation(element))
             return &weir_fault_bad_request_header;
         count++;
-        continues += weir_span_equal_nocase(element, WEIR_SPAN("100-continue"));
+        continues += weir_equal_nocase(element, WEIR_SPAN("100-continue"));
     }
     if (count == 0)
         return NULL;
@@ -99,7 +99,7 @@ static bool names_upgrade(weir_span_t options)
         const char *start = at;
         while (at != end && *at != ',' && *at != ' ' && *at != '\t')
             at++;
-        if (weir_span_equal_nocase((weir_span_t){start, (size_t)(at - start)}, WEIR_SPAN("upgrade")))
+        if (weir_equal_nocase((weir_span_t){start, (size_t)(at - start)}, WEIR_SPAN("upgrade")))
             return true;
         if (at != end)
             at++;

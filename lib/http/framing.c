@@ -77,7 +77,7 @@ static coding_list_t read_codings(weir_span_t value)
     coding_list_t result = CODINGS_CHUNKED;
     bool is_last = false;
 
-    if (weir_span_equal_nocase(value, WEIR_SPAN("chunked")))
+    if (weir_equal_nocase(value, WEIR_SPAN("chunked")))
         return CODINGS_CHUNKED;
     if (value.len == 0)
         return CODINGS_MALFORMED;
@@ -87,9 +87,9 @@ static coding_list_t read_codings(weir_span_t value)
 
         if (coding.len == 0 || !split_coding(coding, &name, &has_parameters))
             return CODINGS_MALFORMED;
-        if (weir_span_equal_nocase(name, WEIR_SPAN("identity")))
+        if (weir_equal_nocase(name, WEIR_SPAN("identity")))
             return CODINGS_MALFORMED;
-        if (!weir_span_equal_nocase(name, WEIR_SPAN("chunked"))) {
+        if (!weir_equal_nocase(name, WEIR_SPAN("chunked"))) {
             result = CODINGS_UNSUPPORTED;
             continue;
         }

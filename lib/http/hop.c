@@ -29,7 +29,7 @@ static const weir_span_t end_to_end_prefixes[] = {
 
 static bool has_prefix(weir_span_t name, weir_span_t prefix)
 {
-    return name.len >= prefix.len && weir_span_equal_nocase((weir_span_t){name.base, prefix.len}, prefix);
+    return name.len >= prefix.len && weir_equal_nocase((weir_span_t){name.base, prefix.len}, prefix);
 }
 
 /* Whether a client's nomination of `name` has no effect. */
@@ -39,7 +39,7 @@ static bool is_end_to_end(weir_span_t name)
     if (weir_header_id(name) != WEIR_HEADER_OTHER)
         return true;
     for (size_t i = 0; i < sizeof(end_to_end_names) / sizeof(end_to_end_names[0]); i++) {
-        if (weir_span_equal_nocase(name, end_to_end_names[i]))
+        if (weir_equal_nocase(name, end_to_end_names[i]))
             return true;
     }
     for (size_t i = 0; i < sizeof(end_to_end_prefixes) / sizeof(end_to_end_prefixes[0]); i++) {
@@ -52,8 +52,8 @@ static bool is_end_to_end(weir_span_t name)
 /* The options that name no field, or one that we remove in any case unless it is kept on purpose. */
 static bool is_plain_option(weir_span_t option)
 {
-    return weir_span_equal_nocase(option, WEIR_SPAN("keep-alive")) || weir_span_equal_nocase(option, WEIR_SPAN("close")) ||
-           weir_span_equal_nocase(option, WEIR_SPAN("upgrade"));
+    return weir_equal_nocase(option, WEIR_SPAN("keep-alive")) || weir_equal_nocase(option, WEIR_SPAN("close")) ||
+           weir_equal_nocase(option, WEIR_SPAN("upgrade"));
 }
 
 typedef struct nominations {
@@ -79,7 +79,7 @@ static void collect_nominations(const weir_headers_t *headers, bool (*is_kept)(w
 static bool is_nominated(const nominations_t *nominations, weir_span_t name)
 {
     for (size_t i = 0; i < nominations->count; i++) {
-        if (weir_span_equal_nocase(nominations->names[i], name))
+        if (weir_equal_nocase(nominations->names[i], name))
             return true;
     }
     return false;
@@ -128,7 +128,7 @@ void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade)
 
         if (is_hop_by_hop(&field, keep_upgrade) || field.id == WEIR_HEADER_HOST)
             continue;
-        if (field.id == WEIR_HEADER_OTHER && weir_span_equal_nocase(field.name, WEIR_SPAN("http2-settings")))
+        if (field.id == WEIR_HEADER_OTHER && weir_equal_nocase(field.name, WEIR_SPAN("http2-settings")))
             continue;
         if (!is_nominated(&nominations, field.name))
             headers->at[kept++] = field;

@@ -141,7 +141,7 @@ static const weir_fault_t *settle_host(weir_http2_head_t *head, weir_arena_t *ar
         return &weir_fault_duplicate_host;
     if (head->authority.base == NULL && host == NULL)
         return &weir_fault_missing_host;
-    if (head->authority.base != NULL && host != NULL && !weir_span_equal_nocase(head->authority, host->value))
+    if (head->authority.base != NULL && host != NULL && !weir_equal_nocase(head->authority, host->value))
         return &weir_fault_bad_host;
     if (head->authority.base == NULL)
         head->authority = host->value;
@@ -154,7 +154,7 @@ static const weir_fault_t *settle_host(weir_http2_head_t *head, weir_arena_t *ar
 
 static bool is_scheme(weir_span_t scheme)
 {
-    return weir_span_equal_nocase(scheme, WEIR_SPAN("http")) || weir_span_equal_nocase(scheme, WEIR_SPAN("https"));
+    return weir_equal_nocase(scheme, WEIR_SPAN("http")) || weir_equal_nocase(scheme, WEIR_SPAN("https"));
 }
 
 /* A fragment never travels (RFC 9110 §4.2.5). Vegur: a '?' with nothing behind it goes. */
@@ -182,7 +182,7 @@ static const weir_fault_t *settle_method(weir_http2_head_t *head, weir_arena_t *
         return NULL;
     if (head->protocol.base == NULL)
         return &weir_fault_connect_refused;
-    if (!weir_span_equal_nocase(head->protocol, WEIR_SPAN("websocket")))
+    if (!weir_equal_nocase(head->protocol, WEIR_SPAN("websocket")))
         return &weir_fault_unsupported_protocol;
     head->method = WEIR_SPAN("GET");
     weir_headers_add(&head->headers, arena, WEIR_SPAN("connection"), WEIR_SPAN("Upgrade"));

@@ -160,9 +160,9 @@ static weir_head_progress_t read_version(scan_t *scan)
 /* The length of "http://" or "https://" at the front of `target`, or 0. Vegur: lower case only. */
 static size_t scheme_length(weir_span_t target)
 {
-    if (target.len >= 7 && weir_span_equal_nocase((weir_span_t){target.base, 7}, WEIR_SPAN("http://")))
+    if (target.len >= 7 && weir_equal_nocase((weir_span_t){target.base, 7}, WEIR_SPAN("http://")))
         return 7;
-    if (target.len >= 8 && weir_span_equal_nocase((weir_span_t){target.base, 8}, WEIR_SPAN("https://")))
+    if (target.len >= 8 && weir_equal_nocase((weir_span_t){target.base, 8}, WEIR_SPAN("https://")))
         return 8;
     return 0;
 }

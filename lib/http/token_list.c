@@ -39,7 +39,7 @@ bool weir_token_list_has(weir_span_t list, weir_span_t token)
     weir_span_t element;
 
     while (weir_token_list_next(&list, &element)) {
-        if (weir_span_equal_nocase(element, token))
+        if (weir_equal_nocase(element, token))
             return true;
     }
     return false;

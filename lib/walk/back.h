@@ -27,6 +27,9 @@ void weir_back_cancel(weir_exchange_t *x);
  */
 void weir_back_release(weir_exchange_t *x);
 
+/** Whether x->back, or the HTTP/2 connection of its stream, has served others before. */
+bool weir_back_is_reused(const weir_exchange_t *x);
+
 /** Whether x->back came from the pool and not one byte of a response has been read from it. */
 bool weir_back_is_stale(const weir_exchange_t *x);
 
@@ -78,6 +81,12 @@ void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head);
 
 /** In on_response of a 101: forwards the head and joins both connections until both directions have ended or were idle. */
 void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head);
+
+/**
+ * Whether all that was taken of the request's body is kept (target.hold_body_bytes), so that another relay can send it again.
+ * True also if nothing was taken.
+ */
+bool weir_relay_holds_body(const weir_exchange_t *x);
 
 /** Stops at once: nothing more is read or written, no event runs. The backend's connection is not reusable afterwards
  * unless the relay had ended. Harmless if none is under way. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/base/thread.h"
 #include "lib/walk/certificate.h"
 #include "lib/walk/destroy.h"
 #include "lib/walk/pipeline.h"
@@ -52,6 +53,7 @@ weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop
     x->loop = loop;
     x->request.host_port = -1;
     weir_list_init(&x->walk.resume.link);
+    x->walk.home = weir_thread();
     add(&page->begun, 1);
     alive++;
     return x;

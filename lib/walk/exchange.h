@@ -67,8 +67,19 @@ typedef struct weir_target {
     weir_span_t label;       /* what logs call the service: its name or its address  */
     weir_span_t path;        /* what is asked of it in place of the request's target; base NULL: nothing else */
     weir_backend_tls_t *tls; /* NULL: plain. The router's                            */
+    uint32_t try_timeout_ms; /* from the pick to the response's head; 0: no limit of its own */
+    size_t hold_body_bytes;  /* of the request's body, kept to be sent again; 0: none       */
     weir_span_t tls_name;    /* the host as the router named it: NUL-terminated, in the arena; with tls only */
 } weir_target_t;
+
+/** What is noted of the dealings with one service; see weir_attempt.h. */
+typedef struct weir_attempt_notes {
+    uint64_t picked_at_us;
+    uint64_t sent_before_bytes, received_before_bytes, client_before_bytes; /* the journal's sums at the pick */
+    uint16_t status;                                                        /* the backend's; 0: none yet    */
+    int16_t grpc_status;                                                    /* -1: none                      */
+    bool has_interim, was_reused;
+} weir_attempt_notes_t;
 
 typedef enum weir_decision {
     WEIR_UNDECIDED,
@@ -90,11 +101,17 @@ typedef struct weir_walk {
     bool is_waiting;                   /* the current stage has been entered        */
     bool is_posted;                    /* the resume letter is under way            */
     bool is_replying;                  /* weir_reply() has spoken; its verdict follows when the reply is out */
-    bool is_over;                      /* only letters of weir_exchange_post() are awaited */
+    bool is_over;                      /* only letters, or a verdict that is owed, are awaited */
+    bool owes;                         /* a stage whose time was up has not spoken yet: */
+    size_t owing;                      /* its index, */
+    uint32_t owing_turn;               /* and the turn in which it was entered    */
+    uint32_t backs;                    /* how often the walk has gone back        */
+    const void *home;                  /* the loop's thread                       */
     _Atomic uint32_t turn;             /* grows whenever a stage begins or is cancelled: which wait a letter is for */
     _Atomic uint32_t posts;            /* letters of weir_exchange_post() that are under way */
     uint32_t passed_begin, passed_end; /* invariant 1 */
     weir_letter_t resume;
+    weir_timer_t timer; /* of a stage that waits */
 } weir_walk_t;
 
 struct weir_exchange {
@@ -107,29 +124,37 @@ struct weir_exchange {
     weir_journal_t journal;
     weir_walk_t walk;
 
-    weir_front_t *front;    /* NULL once the client is gone or its response is complete; set by lib/wire */
-    weir_back_t *back;      /* NULL without a connection; set by lib/wire           */
-    struct weir_dial *dial; /* a connect under way, or NULL; lib/wire's            */
+    weir_front_t *front;         /* NULL once the client is gone or its response is complete; set by lib/wire */
+    weir_back_t *back;           /* NULL without a connection; set by lib/wire           */
+    struct weir_dial *dial;      /* a connect under way, or NULL; lib/wire's            */
+    struct held_body *held_body; /* a body that may have to be sent again, or NULL; lib/wire's */
 
     weir_state_t *state;     /* the router's, zeroed; set by 00                          */
     weir_group_t *group;     /* set by 20                                                */
     bool has_group;          /* a lookup succeeded, whatever the group's pointer         */
     weir_service_t *service; /* picked by 50 and not yet checked in: one check-in is owed */
     bool has_service;
-    bool was_connected;        /* to the picked service; set by 60: the phase of its check-in */
-    weir_target_t target;      /* set by 50                                                */
-    bool wants_fresh;          /* 70 found a pooled connection dead: 60 dials anew         */
-    bool wants_upgrade;        /* set by 40                                                */
-    bool wants_continue;       /* set by 30: the expectation is still to be met (deep)     */
-    bool has_continued;        /* a 100 went to the client                                 */
-    const weir_fault_t *fault; /* why it ended, NULL if well; set by weir_refuse() or a cut */
+    bool was_connected;           /* to the picked service; set by 60: the phase of its check-in */
+    weir_attempt_notes_t attempt; /* of the picked service; attempt.c reads them               */
+    weir_span_t app;              /* how the router calls the group; base NULL: it has not said    */
+    weir_target_t target;         /* set by 50                                                */
+    bool wants_fresh;             /* 70 found a pooled connection dead: 60 dials anew         */
+    bool wants_upgrade;           /* set by 40                                                */
+    bool wants_continue;          /* set by 30: the expectation is still to be met (deep)     */
+    bool owes_continue;           /* set by 30: a 100 goes out when a service is picked        */
+    bool has_continued;           /* a 100 went to the client                                 */
+    bool has_passed_interim;      /* so did another interim response; set by 70                */
+    const weir_fault_t *fault;    /* why it ended, NULL if well; set by weir_refuse() or a cut */
     bool has_responded;  /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
     bool is_client_gone; /* set by weir_exchange_client_gone()                       */
     bool is_cut;         /* the response could not be completed; set by 70           */
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
     bool is_router_done; /* init has answered the request: the router hears nothing more; router/ask.c's */
 
+    uint64_t dice; /* the state of the router's dice: weir_random() */
+    bool has_dice;
     weir_headers_t reply_headers;           /* of a stage's own answer; stage.c's        */
+    weir_headers_t refusal_headers;         /* what a stage adds to its refusal's page   */
     const weir_headers_t *response_lent;    /* the backend's, while 70 holds its head; response.c's */
     const weir_headers_t *response_headers; /* a copy of them with names in lower case, or NULL  */
 

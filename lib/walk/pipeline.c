@@ -1,21 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  *            enter ──► decided? ──no──► wait ◄─┐ verdict ──► letter ──► run
- *              ▲          │ yes                │
- *              │          ▼                    └── client gone: cancel, DONE
+ *              ▲          │ yes                ├── client gone: cancel, DONE
+ *              │          ▼                    └── time is up: cancel, or the verdict is owed; REFUSE
  *   next, back └─────── follow ──► 75 (refuse), 80 (done, client gone) ──► … ──► leave all, destroy
  */
 #include "lib/walk/pipeline.h"
 
+#include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/walk/at_work.h"
 #include "lib/walk/destroy.h"
 #include "lib/walk/front.h"
 
-enum { SEAL = 0x77a1 };
+enum {
+    SEAL = 0x77a1,
+    BACKS_MOST = 1000, /* stages that send each other back for ever must not keep a request, nor its loop */
+};
 
-static const weir_stage_t *current(const weir_exchange_t *x)
+const weir_stage_t *weir_pipeline_current(const weir_exchange_t *x)
 {
     return x->plan->stages[x->walk.at];
+}
+
+bool weir_pipeline_is_built_in(const weir_exchange_t *x)
+{
+    return (x->plan->built_in >> x->walk.at & 1) != 0;
 }
 
 /* From the stage `i` on: numbers only ascend. */
@@ -26,6 +36,8 @@ static size_t index_from(const weir_exchange_t *x, unsigned number, size_t i)
     return i;
 }
 
+/* ---- entering and leaving ---- */
+
 /* Leaves, newest first, every stage entered at or after `floor`. */
 static void unwind(weir_exchange_t *x, size_t floor)
 {
@@ -34,8 +46,13 @@ static void unwind(weir_exchange_t *x, size_t floor)
     while (walk->depth > 0 && walk->entered[walk->depth - 1] >= floor) {
         size_t index = walk->entered[--walk->depth];
         const weir_stage_t *stage = x->plan->stages[index];
-        if (stage->leave != NULL)
-            stage->leave(x, walk->memory[index]);
+        weir_at_work_t before;
+
+        if (stage->leave == NULL)
+            continue;
+        before = weir_at_work_on(x, "stage", stage->name, "leave");
+        stage->leave(x, walk->memory[index]);
+        weir_at_work_back(before);
     }
 }
 
@@ -48,7 +65,8 @@ static void begin_turn(weir_walk_t *walk)
 static void enter_current(weir_exchange_t *x)
 {
     weir_walk_t *walk = &x->walk;
-    const weir_stage_t *stage = current(x);
+    const weir_stage_t *stage = weir_pipeline_current(x);
+    weir_at_work_t before;
     weir_verdict_t verdict;
 
     /* Once per exchange: a stage that is entered again finds what it left there. */
@@ -64,16 +82,64 @@ static void enter_current(weir_exchange_t *x)
     x->reply_headers.count = 0; /* another stage's, which then did not reply */
 
     walk->decision = WEIR_UNDECIDED;
+    before = weir_at_work_on(x, "stage", stage->name, "enter");
     verdict = stage->enter(x, walk->memory[walk->at]);
-    WEIR_MUST(verdict.seal_ == SEAL);
+    weir_at_work_back(before);
+    if (verdict.seal_ == SEAL || walk->decision != WEIR_UNDECIDED || walk->is_replying)
+        return;
+    WEIR_MUST(!weir_pipeline_is_built_in(x));
+    weir_stage_complain(x, "returned without a verdict");
+    weir_pipeline_overrule(x, &weir_fault_stage_bad_verdict);
 }
+
+/* ---- the time of a stage that waits ---- */
+
+static weir_verdict_t decide(weir_exchange_t *x, weir_decision_t decision);
+
+static void cancel_current(weir_exchange_t *x)
+{
+    const weir_stage_t *stage = weir_pipeline_current(x);
+    weir_at_work_t before = weir_at_work_on(x, "stage", stage->name, "cancel");
+
+    stage->cancel(x, x->walk.memory[x->walk.at]);
+    weir_at_work_back(before);
+    begin_turn(&x->walk);
+}
+
+/* Nobody waits for it any more. What cannot be cancelled owes its verdict, and is not left before. */
+static void on_due(weir_timer_t *timer)
+{
+    weir_exchange_t *x = WEIR_AROUND(timer, weir_exchange_t, walk.timer);
+    weir_walk_t *walk = &x->walk;
+
+    if (!weir_pipeline_may_decide(x))
+        return; /* it has spoken: the letter is on its way */
+    weir_stage_complain(x, "did not decide in time");
+    if (weir_pipeline_current(x)->cancel != NULL) {
+        cancel_current(x);
+    } else {
+        walk->owes = true;
+        walk->owing = walk->at;
+        walk->owing_turn = atomic_load_explicit(&walk->turn, memory_order_relaxed);
+    }
+    (void)weir_walk_refuse(x, &weir_fault_stage_timeout);
+}
+
+static void begin_wait(weir_exchange_t *x)
+{
+    if (!weir_pipeline_is_built_in(x) && !x->walk.is_replying && x->plan->stage_timeout_ms != 0)
+        weir_timer_set(x->loop, &x->walk.timer, x->plan->stage_timeout_ms, on_due);
+}
+
+/* ---- the walk ---- */
 
 static void follow(weir_exchange_t *x)
 {
     weir_walk_t *walk = &x->walk;
 
+    weir_timer_cancel(&walk->timer);
     /* Whatever the stage decided: nobody is there to be served. What was picked is checked in by 80. */
-    if (x->is_client_gone && current(x)->number < WEIR_STAGE_REFUSE) {
+    if (x->is_client_gone && weir_pipeline_current(x)->number < WEIR_STAGE_REFUSE) {
         walk->at = index_from(x, WEIR_STAGE_CHECKIN, walk->at);
         return;
     }
@@ -86,6 +152,8 @@ static void follow(weir_exchange_t *x)
         walk->at = walk->back_to;
         return;
     case WEIR_DECIDED_REFUSE:
+        x->refusal_headers = x->reply_headers;
+        x->reply_headers = (weir_headers_t){NULL, 0, 0};
         walk->at = index_from(x, WEIR_STAGE_REFUSE, walk->at);
         return;
     case WEIR_DECIDED_DONE:
@@ -95,6 +163,28 @@ static void follow(weir_exchange_t *x)
         break;
     }
     WEIR_MUST(walk->decision != WEIR_UNDECIDED); /* nobody decided, so nobody may resume */
+}
+
+/* Behind the last stage. What is still under way keeps the exchange: letters, a verdict that is owed. */
+static void end_walk(weir_exchange_t *x)
+{
+    weir_walk_t *walk = &x->walk;
+
+    unwind(x, walk->owes ? walk->owing + 1 : 0);
+    weir_front_finish(x);
+    walk->is_over = true;
+    (void)weir_pipeline_close(x);
+}
+
+bool weir_pipeline_close(weir_exchange_t *x)
+{
+    weir_walk_t *walk = &x->walk;
+
+    if (!walk->is_over || walk->owes || walk->is_posted || atomic_load_explicit(&walk->posts, memory_order_acquire) != 0)
+        return false;
+    unwind(x, 0);
+    weir_exchange_destroy(x);
+    return true;
 }
 
 void weir_pipeline_run(weir_exchange_t *x)
@@ -111,15 +201,11 @@ void weir_pipeline_run(weir_exchange_t *x)
             break; /* someone holds x and will decide */
         follow(x);
     }
-    if (walk->at < x->plan->stage_count) {
-        walk->is_running = false;
-        return;
-    }
-    unwind(x, 0);
-    weir_front_finish(x);
-    walk->is_over = true;
-    if (atomic_load_explicit(&walk->posts, memory_order_acquire) == 0)
-        weir_exchange_destroy(x); /* else by stage.c, with the last letter */
+    walk->is_running = false;
+    if (walk->at < x->plan->stage_count)
+        begin_wait(x);
+    else
+        end_walk(x);
 }
 
 static void on_resume(weir_letter_t *letter)
@@ -127,83 +213,121 @@ static void on_resume(weir_letter_t *letter)
     weir_exchange_t *x = WEIR_AROUND(letter, weir_exchange_t, walk.resume);
 
     x->walk.is_posted = false;
-    weir_pipeline_run(x);
+    if (x->walk.is_over)
+        (void)weir_pipeline_close(x); /* the verdict that was owed has come */
+    else
+        weir_pipeline_run(x);
+}
+
+static void post_resume(weir_exchange_t *x)
+{
+    x->walk.is_posted = true;
+    x->walk.resume.open = on_resume;
+    weir_loop_post(x->loop, &x->walk.resume);
+}
+
+/* ---- decisions ---- */
+
+bool weir_pipeline_may_decide(const weir_exchange_t *x)
+{
+    const weir_walk_t *walk = &x->walk;
+
+    return !walk->is_over && walk->decision == WEIR_UNDECIDED && !walk->is_replying && (walk->is_running || walk->is_waiting);
 }
 
 static weir_verdict_t decide(weir_exchange_t *x, weir_decision_t decision)
 {
-    weir_walk_t *walk = &x->walk;
-
-    WEIR_MUST(walk->decision == WEIR_UNDECIDED && !walk->is_replying && (walk->is_running || walk->is_waiting));
-    WEIR_MUST(decision == WEIR_DECIDED_NEXT || current(x)->number < WEIR_STAGE_REFUSE);
-    walk->decision = decision;
-    if (!walk->is_running) {
-        walk->is_posted = true;
-        walk->resume.open = on_resume;
-        weir_loop_post(x->loop, &walk->resume);
-    }
+    WEIR_MUST(weir_pipeline_may_decide(x));
+    WEIR_MUST(decision == WEIR_DECIDED_NEXT || weir_pipeline_current(x)->number < WEIR_STAGE_REFUSE);
+    x->walk.decision = decision;
+    if (!x->walk.is_running)
+        post_resume(x);
     return (weir_verdict_t){SEAL};
 }
 
-bool weir_pipeline_hears_end(const weir_exchange_t *x)
+static bool was_entered(const weir_exchange_t *x, size_t index)
 {
-    return current(x)->number >= WEIR_STAGE_REFUSE || current(x)->cancel == NULL;
+    for (size_t i = 0; i < x->walk.depth; i++) {
+        if (x->walk.entered[i] == index)
+            return true;
+    }
+    return false;
 }
 
-void *weir_stage_memory(const weir_exchange_t *x)
+bool weir_pipeline_can_go_back(const weir_exchange_t *x, uint8_t number)
 {
-    return x->walk.memory[x->walk.at];
+    size_t index = index_from(x, number, 0);
+
+    return was_entered(x, index) && x->plan->stages[index]->number == number;
 }
 
-void weir_pipeline_abandon(weir_exchange_t *x)
+void weir_pipeline_overrule(weir_exchange_t *x, const weir_fault_t *fault)
 {
-    const weir_stage_t *stage;
-
-    WEIR_MUST(!x->walk.is_running);
-    if (!x->walk.is_waiting || x->walk.decision != WEIR_UNDECIDED)
-        return; /* not started, or a verdict is on its way: follow() sees that the client is gone */
-    if (weir_pipeline_hears_end(x))
-        return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
-    stage = current(x);
-    if (x->walk.is_replying)
-        x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
-    else
-        stage->cancel(x, x->walk.memory[x->walk.at]);
-    begin_turn(&x->walk);
-    (void)decide(x, WEIR_DECIDED_DONE);
+    if (!x->is_client_gone)
+        x->fault = fault;
+    x->walk.decision = WEIR_DECIDED_REFUSE;
 }
 
-weir_verdict_t weir_next(weir_exchange_t *x)
+void weir_pipeline_settle(weir_exchange_t *x)
+{
+    x->walk.owes = false;
+    if (x->walk.is_over && !x->walk.is_posted)
+        post_resume(x); /* it is destroyed from the loop, not on the speaker's stack */
+}
+
+weir_verdict_t weir_walk_next(weir_exchange_t *x)
 {
     return decide(x, WEIR_DECIDED_NEXT);
 }
 
-weir_verdict_t weir_back(weir_exchange_t *x, uint8_t number)
+weir_verdict_t weir_walk_back(weir_exchange_t *x, uint8_t number)
 {
-    size_t index = index_from(x, number, 0);
-    bool was_entered = false;
-
-    for (size_t i = 0; i < x->walk.depth; i++)
-        was_entered = was_entered || x->walk.entered[i] == index;
-    WEIR_MUST(was_entered && x->plan->stages[index]->number == number);
-    x->walk.back_to = index;
+    WEIR_MUST(weir_pipeline_can_go_back(x, number));
+    if (++x->walk.backs > BACKS_MOST)
+        return weir_walk_refuse(x, &weir_fault_too_many_attempts);
+    x->walk.back_to = index_from(x, number, 0);
     return decide(x, WEIR_DECIDED_BACK);
 }
 
-weir_verdict_t weir_refuse(weir_exchange_t *x, const weir_fault_t *fault)
+weir_verdict_t weir_walk_refuse(weir_exchange_t *x, const weir_fault_t *fault)
 {
-    WEIR_MUST(fault != NULL);
+    WEIR_MUST(fault != NULL && fault->name != NULL);
     if (!x->is_client_gone)
         x->fault = fault;
     return decide(x, WEIR_DECIDED_REFUSE);
 }
 
-weir_verdict_t weir_done(weir_exchange_t *x)
+weir_verdict_t weir_walk_done(weir_exchange_t *x)
 {
     return decide(x, WEIR_DECIDED_DONE);
 }
 
-weir_verdict_t weir_wait(weir_exchange_t *x)
+weir_verdict_t weir_walk_wait(weir_exchange_t *x)
 {
     return (weir_verdict_t){SEAL};
+}
+
+/* ---- the client goes ---- */
+
+bool weir_pipeline_hears_end(const weir_exchange_t *x)
+{
+    const weir_stage_t *stage = weir_pipeline_current(x);
+
+    return stage->number >= WEIR_STAGE_REFUSE || stage->cancel == NULL;
+}
+
+void weir_pipeline_abandon(weir_exchange_t *x)
+{
+    WEIR_MUST(!x->walk.is_running);
+    if (!x->walk.is_waiting || x->walk.decision != WEIR_UNDECIDED)
+        return; /* not started, or a verdict is on its way: follow() sees that the client is gone */
+    if (weir_pipeline_hears_end(x))
+        return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
+    if (x->walk.is_replying) {
+        x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
+        begin_turn(&x->walk);
+    } else {
+        cancel_current(x);
+    }
+    (void)decide(x, WEIR_DECIDED_DONE);
 }

@@ -18,8 +18,10 @@ typedef enum weir_upgrades { WEIR_UPGRADES_ALL = 0, WEIR_UPGRADES_WEBSOCKET = 1,
 
 typedef struct weir_plan {
     weir_binding_t binding;
-    const weir_stage_t *const *stages; /* by ascending number, NULL at the end */
+    const weir_stage_t *const *stages;         /* by ascending number, NULL at the end  */
+    weir_stage_shared_t *const *stages_shared; /* of each, or NULL: none has any          */
     size_t stage_count;
+    uint32_t built_in; /* a bit for each of them: it is in the house, and keeps its own time */
     weir_span_t mount; /* the path of the configuration it stands at: "/", "/api" */
 
     uint32_t connect_timeout_ms;
@@ -27,6 +29,7 @@ typedef struct weir_plan {
     uint32_t idle_timeout_ms;
     uint32_t header_timeout_ms;
     uint32_t router_timeout_ms;
+    uint32_t stage_timeout_ms;        /* of stages that are not built in          */
     uint32_t tunnel_timeout_ms;       /* silence in both directions of a tunnel  */
     uint32_t backend_idle_timeout_ms; /* how long an unused connection is kept    */
     uint32_t backend_ping_ms;         /* HTTP/2: how long a backend may be silent, and then has to answer a PING */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/base/siphash.h"
+#include "lib/base/span.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
 
@@ -126,14 +128,73 @@ uint64_t weir_wall_ms(const weir_request_t *request)
     return weir_loop_wall_us(around(request)->loop) / 1000;
 }
 
+uint64_t weir_now_us(const weir_request_t *request)
+{
+    return weir_loop_now_us(around(request)->loop);
+}
+
+/* Whoever asks has the exchange; that others see it const is for them. */
+static weir_exchange_t *changeable(const weir_request_t *request)
+{
+    return WEIR_AROUND(request, weir_exchange_t, request);
+}
+
+/*
+ * SplitMix64 (Steele, Lea and Flood, 2014): each request has a stream of its own, of which one seed is all there is to record.
+ */
 uint64_t weir_random(const weir_request_t *request)
 {
-    uint8_t bytes[sizeof(uint64_t)];
-    uint64_t number;
+    weir_exchange_t *x = changeable(request);
+    uint64_t z;
 
-    weir_loop_random(around(request)->loop, bytes, sizeof(bytes));
-    memcpy(&number, bytes, sizeof(number));
-    return number;
+    if (!x->has_dice) {
+        weir_loop_random(x->loop, (uint8_t *)&x->dice, sizeof(x->dice));
+        x->has_dice = true;
+    }
+    x->dice += 0x9e3779b97f4a7c15;
+    z = x->dice;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+}
+
+uint64_t weir_request_hash(const weir_request_t *request, uint64_t seed)
+{
+    const uint64_t key[2] = {seed, 0x77656972};
+
+    return weir_siphash_of(key, request->id);
+}
+
+weir_shared_t *weir_request_shared(const weir_request_t *request)
+{
+    return around(request)->binding->shared;
+}
+
+weir_group_t *weir_request_group(const weir_request_t *request)
+{
+    return around(request)->group;
+}
+
+weir_span_t weir_request_app(const weir_request_t *request)
+{
+    return around(request)->app;
+}
+
+uint16_t weir_request_backend_status(const weir_request_t *request)
+{
+    return around(request)->attempt.status;
+}
+
+weir_span_t weir_request_cookie(const weir_request_t *request, weir_span_t name)
+{
+    const weir_headers_t *headers = &request->headers;
+    weir_span_t value = {NULL, 0};
+
+    for (size_t i = 0; i < headers->count && value.base == NULL; i++) {
+        if (weir_equal_nocase(headers->at[i].name, WEIR_SPAN("cookie")))
+            value = weir_span_cookie(headers->at[i].value, name);
+    }
+    return value;
 }
 
 const weir_request_t *weir_exchange_request(const weir_exchange_t *x)

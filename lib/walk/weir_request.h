@@ -9,6 +9,8 @@
  */
 #include "weir_types.h"
 
+WEIR_C_BEGIN
+
 /** As sent: "GET". */
 WEIR_API weir_span_t weir_request_method(const weir_request_t *request);
 /** Path with query, as it will be forwarded: "/a?b=c". */
@@ -66,7 +68,7 @@ WEIR_API weir_span_t weir_request_proxy_ssl_cn(const weir_request_t *request);
  * Whether the client has shown a certificate in its TLS handshake with this proxy, that the listener's client-ca-file vouches
  * for (any other ends the handshake); in a session that was resumed, when the session began. What it says is the same for all
  * requests of a connection, is read at the first question about it, and is never a part of something longer: base is NULL where
- * there is no certificate, nothing, or more than 4096 bytes. A PROXY header says nothing about it. All since ABI 4.
+ * there is no certificate, nothing, or more than 4096 bytes. A PROXY header says nothing about it.
  */
 WEIR_API bool weir_request_client_certificate(const weir_request_t *request);
 /** Its subject and its issuer as in RFC 2253, printable: "CN=alice,OU=ops,O=Example". An empty one is there, and empty. */
@@ -161,12 +163,30 @@ WEIR_API weir_outcome_t weir_request_outcome(const weir_request_t *request);
  */
 WEIR_API size_t weir_request_report(const weir_request_t *request, char *buffer, size_t size);
 
+/** What the configure of this request's router has set, or NULL; and the group that its lookup has found, NULL before. */
+WEIR_API weir_shared_t *weir_request_shared(const weir_request_t *request);
+WEIR_API weir_group_t *weir_request_group(const weir_request_t *request);
+/** What the router calls the group (weir_lookup_name(), describe_group); base NULL: nothing, or no lookup yet. */
+WEIR_API weir_span_t weir_request_app(const weir_request_t *request);
+/** The status of the backend's latest final response, or its 101, also where a page took its place; 0: there was none. */
+WEIR_API uint16_t weir_request_backend_status(const weir_request_t *request);
+
+/** The value of the first cookie of this name in all Cookie headers, as weir_span_cookie() has it. */
+WEIR_API weir_span_t weir_request_cookie(const weir_request_t *request, weir_span_t name);
+
 /**
- * The clocks and the dice of a router; on the request's thread only. Monotonic, in ms; wall, in ms since the Unix epoch; 64
- * random bits.
+ * The clocks and the dice of a router; on the request's thread only. Monotonic, in ms and us; wall, in ms since the Unix epoch;
+ * 64 random bits, of a stream that each request has for itself. They are no secrets of the process: for keys take getrandom(2).
  */
 WEIR_API uint64_t weir_now_ms(const weir_request_t *request);
+WEIR_API uint64_t weir_now_us(const weir_request_t *request);
 WEIR_API uint64_t weir_wall_ms(const weir_request_t *request);
 WEIR_API uint64_t weir_random(const weir_request_t *request);
+/**
+ * 64 bits that depend on the request's id and `seed` alone: the same request falls on the same side of a share on each machine.
+ */
+WEIR_API uint64_t weir_request_hash(const weir_request_t *request, uint64_t seed);
+
+WEIR_C_END
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HTTPS_PORT = 443, PATH_BYTES = 107, HOST_BYTES = 255, CLOSE_ENOUGH = 3, WORD_BYTES = 32 };
+enum { HTTPS_PORT = 443, PATH_BYTES = 107, HOST_BYTES = 255 };
 
 void *builtin_alloc(size_t count, size_t size)
 {
@@ -29,76 +29,6 @@ size_t builtin_entry_count(const weir_config_t *node)
 const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index)
 {
     return weir_config_kind(node) == WEIR_CONFIG_SCALAR ? node : weir_config_at(node, index);
-}
-
-bool builtin_is_settable(const char *name, size_t length)
-{
-    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~";
-    static const char *const ours[] = {"Connection", "Content-Length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
-                                       "TE",         "Trailer",        "Upgrade",           "Expect"};
-
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-        if (strlen(ours[i]) == length && strncasecmp(name, ours[i], length) == 0)
-            return false;
-    }
-    return length > 0 && strspn(name, token) >= length;
-}
-
-/* How many letters must be added, dropped or changed (Levenshtein); big for long words, which nobody mistypes by one letter. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t a_length = strlen(a), b_length = strlen(b);
-    size_t row[WORD_BYTES + 1];
-
-    if (a_length > WORD_BYTES || b_length > WORD_BYTES)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_length; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[b_length];
-}
-
-bool builtin_word_wrong(const weir_config_t *node, const char *what, const char *text, const char *const *words)
-{
-    const char *closest = NULL;
-    size_t least = CLOSE_ENOUGH;
-
-    for (; *words != NULL; words++) {
-        size_t far = distance(text, *words);
-        if (far < least) {
-            least = far;
-            closest = *words;
-        }
-    }
-    if (closest != NULL)
-        return weir_config_wrong(node, "unknown %s `%s`; did you mean `%s`?", what, text, closest);
-    return weir_config_wrong(node, "unknown %s `%s`", what, text);
-}
-
-bool builtin_keys_check(const weir_config_t *node, const char *const *keys)
-{
-    for (size_t i = 0; i < weir_config_count(node); i++) {
-        const weir_config_t *key = weir_config_key(node, i);
-        const char *text = weir_config_text(key);
-        bool is_known = false;
-
-        if (text == NULL)
-            return weir_config_wrong(key, "a key must be a word");
-        for (const char *const *known = keys; *known != NULL; known++)
-            is_known = is_known || strcmp(*known, text) == 0;
-        if (!is_known)
-            return builtin_word_wrong(key, "key", text, keys);
-    }
-    return true;
 }
 
 /* 1 … 65535, digits only; 0 if it is anything else. */
@@ -194,31 +124,22 @@ bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_co
     return true;
 }
 
-static bool read_verify(const weir_config_t *node, bool *out_is_unverified)
-{
-    const char *text = weir_config_text(node);
-
-    if (node == NULL)
-        return true;
-    if (text == NULL || (strcasecmp(text, "ON") != 0 && strcasecmp(text, "OFF") != 0))
-        return weir_config_wrong(node, "verify is ON or OFF");
-    *out_is_unverified = strcasecmp(text, "OFF") == 0;
-    return true;
-}
-
 static bool read_tls(const weir_config_t *node, weir_backend_tls_settings_t *out)
 {
     static const char *const keys[] = {"ca-file", "certificate-file", "key-file", "server-name", "verify", NULL};
+    bool is_verified = true;
 
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(node, "tls is a map of settings");
+    if (!weir_config_keys(node, keys) || !weir_config_flag(node, keys[4], &is_verified))
+        return false;
+    out->is_unverified = !is_verified;
     out->ca_file = weir_config_text(weir_config_get(node, keys[0]));
     out->certificate_file = weir_config_text(weir_config_get(node, keys[1]));
     out->key_file = weir_config_text(weir_config_get(node, keys[2]));
     out->server_name = weir_config_text(weir_config_get(node, keys[3]));
-    if ((out->certificate_file == NULL) != (out->key_file == NULL))
-        return weir_config_wrong(node, "tls: certificate-file and key-file need each other");
-    return builtin_keys_check(node, keys) && read_verify(weir_config_get(node, keys[4]), &out->is_unverified);
+    return (out->certificate_file == NULL) == (out->key_file == NULL) ||
+           weir_config_wrong(node, "tls: certificate-file and key-file need each other");
 }
 
 bool places_secure(const weir_config_t *node, place_t *places, size_t count, weir_backend_tls_t **out_tls)

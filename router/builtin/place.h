@@ -2,11 +2,10 @@
 #ifndef WEIR_ROUTER_BUILTIN_PLACE_H
 #define WEIR_ROUTER_BUILTIN_PLACE_H
 /**
- * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path"; and
- * words to read
- *        configuration with. For the built-in routers only.
+ * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path". For the
+ * built-in routers only.
  */
-#include "weir_router.h"
+#include "weir_host.h"
 
 typedef struct place {
     char *host;    /* or the path of a socket */
@@ -31,15 +30,6 @@ bool places_secure(const weir_config_t *node, place_t *places, size_t count, wei
 weir_answer_t place_answer(const place_t *place, weir_q_backend_t *q);
 
 void places_free(place_t *places, size_t count);
-
-/** Complains about the first key of the map `node` that is not among `keys` (NULL at the end), and names the closest. */
-bool builtin_keys_check(const weir_config_t *node, const char *const *keys);
-
-/** Complains that `text` is not one of `words` (NULL at the end). Always false. */
-bool builtin_word_wrong(const weir_config_t *node, const char *what, const char *text, const char *const *words);
-
-/** Whether the proxy would let a router set the header of this name: better said at start. */
-bool builtin_is_settable(const char *name, size_t length);
 
 /** A node's list entry `index`, or the node itself if it is a single value. */
 const weir_config_t *builtin_entry_at(const weir_config_t *node, size_t index);

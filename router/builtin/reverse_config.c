@@ -2,7 +2,6 @@
 /* Reads the reverse router's part of the configuration. */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "reverse.h"
 
@@ -54,44 +53,26 @@ static bool read_url(weir_shared_t *shared, const weir_config_t *config, const w
     return read_place(shared, node);
 }
 
-static bool read_flag(const weir_config_t *node, bool *out)
-{
-    static const char *const words[] = {"OFF", "ON", NULL};
-    const char *text = weir_config_text(node);
-
-    *out = text != NULL && strcasecmp(text, "ON") == 0;
-    if (node == NULL || *out || (text != NULL && strcasecmp(text, "OFF") == 0))
-        return true;
-    return builtin_word_wrong(node, "preserve-host", text != NULL ? text : "", words);
-}
-
-static bool read_keepalive(const weir_config_t *node, weir_keepalive_t *out)
+static bool read_keepalive(const weir_config_t *config, weir_keepalive_t *out)
 {
     static const char *const words[] = {"none", "default", "new", NULL};
     static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
-    const char *text = weir_config_text(node);
+    unsigned which = 1;
 
-    *out = WEIR_REUSE;
-    for (size_t i = 0; text != NULL && words[i] != NULL; i++) {
-        if (strcmp(words[i], text) == 0) {
-            *out = values[i];
-            return true;
-        }
-    }
-    return node == NULL || builtin_word_wrong(node, "keepalive", text != NULL ? text : "", words);
+    if (!weir_config_word(config, "keepalive", words, &which))
+        return false;
+    *out = values[which];
+    return true;
 }
 
 static bool verb_of(const weir_config_t *key, reverse_verb_t *out)
 {
-    const char *text = weir_config_text(key);
+    unsigned which;
 
-    for (unsigned i = 0; text != NULL && verbs[i] != NULL; i++) {
-        if (strcmp(verbs[i], text) == 0) {
-            *out = (reverse_verb_t)i;
-            return true;
-        }
-    }
-    return builtin_word_wrong(key, "change of a header", text != NULL ? text : "", verbs);
+    if (!weir_config_word_at(key, "change of a header", verbs, &which))
+        return false;
+    *out = (reverse_verb_t)which;
+    return true;
 }
 
 /* Makes "Name: value", or "Name" alone for unset, a change. The text is the change's. */
@@ -108,7 +89,7 @@ static bool read_change(reverse_change_t *change, const weir_config_t *node)
     change->value = (weir_span_t){value, strlen(value)};
     while (change->value.len > 0 && strchr(spaces, value[change->value.len - 1]) != NULL)
         change->value.len--;
-    if (!builtin_is_settable(name, change->name.len) || has_value == (change->verb == REVERSE_UNSET) ||
+    if (!weir_header_is_settable(change->name, WEIR_SPAN("")) || has_value == (change->verb == REVERSE_UNSET) ||
         strpbrk(value, "\r\n") != NULL)
         return weir_config_wrong(node, "`%s` is not the %s of a header that may be changed", text != NULL ? text : "this",
                                  change->verb == REVERSE_UNSET ? "name" : "`name: value`");
@@ -138,13 +119,12 @@ bool reverse_configure(const weir_config_t *config, weir_shared_t **out_shared)
     static const char *const keys[] = {"module", "url", "preserve-host", "keepalive", "headers", "tls", NULL};
     weir_shared_t *shared;
 
-    if (!builtin_keys_check(config, keys))
+    if (!weir_config_keys(config, keys))
         return false;
     shared = builtin_alloc(1, sizeof(*shared));
     if (!read_url(shared, config, weir_config_get(config, "url")) ||
         !places_secure(weir_config_get(config, "tls"), &shared->service.place, 1, &shared->tls) ||
-        !read_flag(weir_config_get(config, "preserve-host"), &shared->preserves_host) ||
-        !read_keepalive(weir_config_get(config, "keepalive"), &shared->keepalive) ||
+        !weir_config_flag(config, "preserve-host", &shared->preserves_host) || !read_keepalive(config, &shared->keepalive) ||
         !read_headers(shared, weir_config_get(config, "headers"))) {
         reverse_release(shared);
         return false;

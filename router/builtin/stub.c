@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "place.h"
+#include "weir_host.h"
 #include "weir_request.h"
 
 struct weir_service {
@@ -74,7 +75,7 @@ static bool configure(const weir_config_t *config, weir_shared_t **out_shared)
     static const char *const keys[] = {"module", "backends", "tls", NULL};
     weir_shared_t *shared;
 
-    if (!builtin_keys_check(config, keys))
+    if (!weir_config_keys(config, keys))
         return false;
     shared = builtin_alloc(1, sizeof(*shared));
     if (!places_read(weir_config_get(config, "backends"), &shared->places, &shared->count) ||

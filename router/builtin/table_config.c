@@ -42,17 +42,12 @@ static bool read_features(weir_group_t *app, const weir_config_t *node)
     static const char *const words[] = {"deep-continue", "peer-port", NULL};
 
     for (size_t i = 0; i < builtin_entry_count(node); i++) {
-        const weir_config_t *entry = builtin_entry_at(node, i);
-        const char *text = weir_config_text(entry);
+        unsigned which;
 
-        if (text == NULL)
-            return weir_config_wrong(entry, "a feature is a word");
-        if (strcmp(text, words[0]) == 0)
-            app->has_deep_continue = true;
-        else if (strcmp(text, words[1]) == 0)
-            app->has_peer_port = true;
-        else
-            return builtin_word_wrong(entry, "feature", text, words);
+        if (!weir_config_word_at(builtin_entry_at(node, i), "feature", words, &which))
+            return false;
+        app->has_deep_continue = app->has_deep_continue || which == 0;
+        app->has_peer_port = app->has_peer_port || which == 1;
     }
     return true;
 }
@@ -61,20 +56,12 @@ static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
 {
     static const char *const words[] = {"none", "default", "new", NULL};
     static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
-    const char *text = weir_config_text(node);
+    unsigned which = 1;
 
-    app->keepalive = WEIR_REUSE;
-    if (node == NULL)
-        return true;
-    if (text == NULL)
-        return weir_config_wrong(node, "keepalive is none, default or new");
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], text) == 0) {
-            app->keepalive = values[i];
-            return true;
-        }
-    }
-    return builtin_word_wrong(node, "keepalive", text, words);
+    if (!weir_config_word(node, "keepalive", words, &which))
+        return false;
+    app->keepalive = values[which];
+    return true;
 }
 
 static bool is_all_https(const weir_group_t *app, bool is_https)
@@ -88,23 +75,22 @@ static bool is_all_https(const weir_group_t *app, bool is_https)
 static bool read_protocol(weir_group_t *app, const weir_config_t *node)
 {
     static const char *const words[] = {"http1", "h2c", "h2", NULL};
-    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_HTTP2, WEIR_HTTP2};
-    const char *text = weir_config_text(node);
+    const weir_config_t *entry = weir_config_get(node, "protocol");
+    unsigned which = 0;
 
-    if (node == NULL)
-        return true;
-    if (text == NULL)
-        return weir_config_wrong(node, "protocol is http1, h2c or h2");
-    for (size_t i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], text) == 0) {
-            app->protocol = values[i];
-            return i == 0 || is_all_https(app, i == 2) ||
-                   weir_config_wrong(node, i == 1
-                                               ? "protocol h2c is for plain backends; with TLS it is h2"
-                                               : "protocol h2 is for backends that are written https://host; else it is h2c");
-        }
-    }
-    return builtin_word_wrong(node, "protocol", text, words);
+    if (!weir_config_word(node, "protocol", words, &which))
+        return false;
+    app->protocol = which == 0 ? WEIR_HTTP1 : WEIR_HTTP2;
+    if (which == 1 && !is_all_https(app, false))
+        return weir_config_wrong(entry, "protocol h2c is for plain backends; with TLS it is h2");
+    if (which == 2 && !is_all_https(app, true))
+        return weir_config_wrong(entry, "protocol h2 is for backends that are written https://host; else it is h2c");
+    return true;
+}
+
+static bool is_settable(const char *name)
+{
+    return weir_header_is_settable((weir_span_t){name, strlen(name)}, WEIR_SPAN(""));
 }
 
 static bool read_header_map(table_header_t **tail, const weir_config_t *node)
@@ -115,7 +101,7 @@ static bool read_header_map(table_header_t **tail, const weir_config_t *node)
         const weir_config_t *key = weir_config_key(node, i), *entry = weir_config_at(node, i);
         const char *name = weir_config_text(key), *value = weir_config_text(entry);
 
-        if (name == NULL || !builtin_is_settable(name, strlen(name)))
+        if (name == NULL || !is_settable(name))
             return weir_config_wrong(key, "`%s` is no header that may be set", name != NULL ? name : "this");
         if (value == NULL || strpbrk(value, "\r\n") != NULL)
             return weir_config_wrong(entry, "the value of a header is one line of text");
@@ -133,7 +119,7 @@ static bool read_headers(weir_group_t *app, const weir_config_t *node)
 
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(node, "headers has the keys to-backend and to-client");
-    return builtin_keys_check(node, keys) &&
+    return weir_config_keys(node, keys) &&
            read_header_map(&app->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
            read_header_map(&app->headers[WEIR_TO_CLIENT], weir_config_get(node, "to-client"));
 }
@@ -199,7 +185,7 @@ static bool read_page(table_page_t *page, const weir_config_t *node)
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP || weir_config_count(node) == 0)
         return weir_config_wrong(node, "an error page has a status, a file, or both");
-    return builtin_keys_check(node, keys) && (status == NULL || read_status(page, status)) &&
+    return weir_config_keys(node, keys) && (status == NULL || read_status(page, status)) &&
            (file == NULL || read_file(page, file));
 }
 
@@ -232,15 +218,15 @@ static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(key, "the app `%s` has no settings", app->name);
-    if (!builtin_keys_check(node, keys))
+    if (!weir_config_keys(node, keys))
         return false;
     if (builtin_entry_count(domains) == 0 || weir_config_kind(domains) == WEIR_CONFIG_MAP)
         return weir_config_wrong(domains != NULL ? domains : key, "the app `%s` needs a list of domains", app->name);
     if (!read_domains(shared, app, domains) ||
         !read_backends(app, weir_config_get(node, "backends"), weir_config_get(node, "tls")) ||
-        !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, weir_config_get(node, "keepalive")) ||
-        !read_protocol(app, weir_config_get(node, "protocol")) || !read_headers(app, weir_config_get(node, "headers")) ||
-        !read_redirect(app, weir_config_get(node, "redirect-to")) || !read_pages(app, weir_config_get(node, "error-pages")))
+        !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, node) || !read_protocol(app, node) ||
+        !read_headers(app, weir_config_get(node, "headers")) || !read_redirect(app, weir_config_get(node, "redirect-to")) ||
+        !read_pages(app, weir_config_get(node, "error-pages")))
         return false;
     if (app->redirect_to == NULL && app->service_count == 0)
         return weir_config_wrong(key, "the app `%s` has neither backends nor redirect-to", app->name);
@@ -274,7 +260,7 @@ bool table_configure(const weir_config_t *config, weir_shared_t **out_shared)
     const weir_config_t *apps = weir_config_get(config, "apps");
     weir_shared_t *shared;
 
-    if (!builtin_keys_check(config, keys))
+    if (!weir_config_keys(config, keys))
         return false;
     if (weir_config_kind(apps) != WEIR_CONFIG_MAP || weir_config_count(apps) == 0)
         return weir_config_wrong(apps != NULL ? apps : config, "the router `table` needs a map of apps");

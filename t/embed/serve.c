@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program of docs/router-guide.md, section 9, on the address it is told. */
+/* The program of docs/router-guide.md, section 9, on the address it is told, with the directives that stand behind it. */
 #include <weir.h>
 
 static weir_answer_t lookup(weir_state_t *s, const weir_request_t *r, weir_span_t domain, weir_q_lookup_t *q)
@@ -28,5 +28,5 @@ static const weir_router_t router = {
 
 int main(int argc, char **argv)
 {
-    return weir_serve(argc == 2 ? argv[1] : "", &router, NULL);
+    return weir_serve(argc >= 2 ? argv[1] : "", &router, NULL, argc == 3 ? argv[2] : NULL);
 }

@@ -56,7 +56,7 @@ static void check_fields(weir_span_t value, weir_arena_t *arena)
     bool flag;
 
     if (weir_framing_of_request(&headers, 1, &framing) == NULL)
-        WEIR_MUST(framing.kind == WEIR_FRAMING_CHUNKED && weir_span_equal_nocase(weir_span_trim(value), WEIR_SPAN("chunked")));
+        WEIR_MUST(framing.kind == WEIR_FRAMING_CHUNKED && weir_equal_nocase(weir_span_trim(value), WEIR_SPAN("chunked")));
     if (weir_expect_read(&headers, &flag) == NULL && flag)
         WEIR_MUST(weir_token_list_has(value, WEIR_SPAN("100-continue")));
     if (weir_upgrade_read(&headers, &flag) == NULL && weir_token_list_has(value, WEIR_SPAN("upgrade")))

@@ -124,7 +124,13 @@ static void set_up(slot_t *slot)
     uint8_t flags = next_byte(), more = next_byte();
 
     memset(&slot->script, 0, sizeof(slot->script));
-    slot->plan = fake_plan(&fake_router, &slot->script, stages);
+    slot->plan = fake_plan(&fake_router, &slot->script, NULL);
+    fake_stages(&slot->plan, extra, 2);
+    memcpy(stages, slot->plan.stages, sizeof(stages));
+    begin = *stages[0];
+    begin.leave = leave_begin;
+    stages[0] = &begin;
+    slot->plan.stages = stages;
     slot->answered = NULL;
     slot->depth = 0;
     slot->is_started = true;
@@ -322,15 +328,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    char error[100];
-
     input = bytes;
     input_end = bytes + length;
-    if (weir_stages_merge(extra, 2, stages, error, sizeof(error)) == 0)
-        abort();
-    begin = *stages[0];
-    begin.leave = leave_begin;
-    stages[0] = &begin;
     fake_loop_init(&loop);
     loop.is_quiet = true;
     loop.dice = next_byte();

@@ -49,6 +49,8 @@ static void log_subject(weir_state_t *state, const weir_request_t *request, cons
     weir_log_field(sink, span("subject"), weir_request_client_subject(request));
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {WEIR_ROUTER("client_certificate"),
                                    .state_size = sizeof(weir_state_t),
                                    .init = init,

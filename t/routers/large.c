@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* As compiled against a Weir to come: members behind the known ones. With -DEXTRA=1 one of them is set. */
-#include <weir.h>
+#include <weir_router.h>
 
 #ifndef EXTRA
 #define EXTRA 0
@@ -28,6 +28,7 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
     return weir_backend_at(q, "127.0.0.1", 1);
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
 const large_router_t weir_router = {.known = {.size = sizeof(large_router_t),
                                               .name = "large",
                                               .lookup_domain_name = lookup,

@@ -123,6 +123,8 @@ static void terminate(weir_state_t *state, const weir_request_t *request, const 
 }
 
 WEIR_API extern const weir_router_t weir_router;
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {
     WEIR_ROUTER("living"),
     .state_size = sizeof(weir_state_t),

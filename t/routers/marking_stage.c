@@ -16,4 +16,6 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 }
 
 extern const weir_stage_t weir_stage;
-const weir_stage_t weir_stage = {.number = 25, .name = "marking", .enter = enter};
+const int weir_stage_abi = WEIR_STAGE_ABI;
+
+const weir_stage_t weir_stage = {WEIR_STAGE("marking", 25), .enter = enter};

@@ -393,6 +393,8 @@ static void terminate(weir_state_t *state, const weir_request_t *request, const 
     say(state, "terminate %s %u", name_of(fault), weir_request_status(request));
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {WEIR_ROUTER("record"),
                                    .state_size = sizeof(weir_state_t),
                                    .init = init,

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include <weir.h>
+#include <weir_router.h>
 
 typedef struct small_router {
     size_t size;
@@ -34,6 +34,7 @@ static weir_answer_t backend(weir_state_t *s, const weir_request_t *r, weir_serv
     return weir_backend_at(q, "127.0.0.1", 1);
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
 #define POISON ((const void *)1)
 const small_router_t weir_router = {offsetof(small_router_t, poison),
                                     "small",

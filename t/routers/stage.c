@@ -145,10 +145,9 @@ static void leave(weir_exchange_t *x, void *memory)
     say(x, text);
 }
 
-const weir_stage_t weir_stage = {.number = NUMBER,
-                                 .name = "stage_" TEXT(NUMBER),
-                                 .memory_size = sizeof(memory_t),
-                                 .enter = enter,
+const int weir_stage_abi = WEIR_STAGE_ABI;
+
+const weir_stage_t weir_stage = {WEIR_STAGE("stage_" TEXT(NUMBER), NUMBER), .memory_size = sizeof(memory_t), .enter = enter,
 #ifdef CANCEL
                                  .cancel = cancel,
 #endif

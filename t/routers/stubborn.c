@@ -23,5 +23,7 @@ static weir_answer_t backend(weir_state_t *state, const weir_request_t *request,
     return weir_backend_at(q, "127.0.0.1", service->port);
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {WEIR_ROUTER("stubborn"), .lookup_domain_name = lookup, .checkout_service = checkout,
                                    .service_backend = backend};

@@ -33,6 +33,8 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
     tell(sink, "X-Ssl-Cipher", weir_request_proxy_ssl_cipher(request));
 }
 
+const int weir_router_abi = WEIR_ROUTER_ABI;
+
 const weir_router_t weir_router = {WEIR_ROUTER("tlv"),
                                    .state_size = sizeof(weir_state_t),
                                    .init = init,

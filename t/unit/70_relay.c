@@ -248,7 +248,7 @@ static void switches_protocols(void **state)
     assert_contains(w.loop.backend_head, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n");
     assert_true(fake_respond(w.x, "HTTP/1.1 101 Whatever\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX: 1\r\n\r\n"));
     assert_contains(w.loop.text, "tunnel\n");
-    assert_string_equal(w.front.head, "Connection: Upgrade\nUpgrade: websocket\nX: 1\nVia: 1.1 weir\n");
+    assert_string_equal(w.front.head, "Connection: Upgrade\nUpgrade: websocket\nX: 1\nVia: 1.1 weir\nX-To-Client: c\n");
     assert_true(fake_relay_end(w.x, NULL));
     world_close();
 }

@@ -94,13 +94,10 @@ static void the_router_adds_fields(void **state)
 
 static void a_halt_is_a_204(void **state)
 {
-    static const weir_stage_t *stages[WEIR_STAGES_MAX + 1];
     const weir_stage_t *const extra[] = {&halt};
-    char error[100];
 
     open_log();
-    w.plan.stages = stages;
-    w.plan.stage_count = weir_stages_merge(extra, 1, stages, error, sizeof(error));
+    fake_stages(&w.plan, extra, 1);
     world_request(GET);
     world_close();
     assert_contains(log_text(), "at=info method=GET ");

@@ -122,6 +122,16 @@ bool weir_back_is_untouched(const weir_exchange_t *x)
     return x->back != NULL && x->back->is_untouched;
 }
 
+bool weir_back_is_reused(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_pooled;
+}
+
+bool weir_relay_holds_body(const weir_exchange_t *x)
+{
+    return !weir_front_is_body_touched(x) || (x->back != NULL && x->back->holds_body);
+}
+
 bool weir_back_is_stale(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_pooled && !x->back->has_answered;

@@ -130,6 +130,11 @@ const weir_config_t *weir_config_get(const weir_config_t *node, const char *name
     return NULL;
 }
 
+const char *weir_config_directory(void)
+{
+    return "/fake";
+}
+
 bool weir_config_wrong(const weir_config_t *node, const char *format, ...)
 {
     va_list arguments;

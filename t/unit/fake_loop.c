@@ -149,3 +149,22 @@ void weir_context_release(struct weir_context *context)
 {
     WEIR_MUST(context == NULL);
 }
+
+/* ---- the steward ---- */
+
+weir_loop_t *fake_steward;
+
+weir_loop_t *weir_steward(void)
+{
+    WEIR_MUST(fake_steward != NULL);
+    return fake_steward;
+}
+
+bool weir_steward_is_here(void)
+{
+    return true;
+}
+
+void weir_steward_stop(void)
+{
+}

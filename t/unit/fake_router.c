@@ -16,6 +16,7 @@ weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const 
         .backend_idle_timeout_ms = 55000,
         .header_timeout_ms = 60000,
         .router_timeout_ms = 5000,
+        .stage_timeout_ms = 5000,
         .backend_ping_ms = 15000,
         .request_id_header = WEIR_SPAN("X-Request-Id"),
         .start_time_header = WEIR_SPAN("X-Request-Start"),
@@ -31,7 +32,22 @@ weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const 
 
     while (plan.stages[plan.stage_count] != NULL)
         plan.stage_count++;
+    if (plan.stages == weir_stages) /* those that a test makes are users' */
+        plan.built_in = (1u << plan.stage_count) - 1;
     return plan;
+}
+
+void fake_stages(weir_plan_t *plan, const weir_stage_t *const *extra, size_t count)
+{
+    static weir_stage_list_t list;
+    weir_extra_stage_t more[WEIR_STAGES_MAX];
+    char error[200];
+
+    WEIR_MUST(count <= WEIR_STAGES_MAX);
+    for (size_t i = 0; i < count; i++)
+        more[i] = (weir_extra_stage_t){extra[i], NULL};
+    WEIR_MUST(weir_stages_merge(more, count, &list, error, sizeof(error)));
+    weir_stages_fill(plan, &list);
 }
 
 struct weir_state {
@@ -59,6 +75,8 @@ static void answer_backend(weir_shared_t *script, weir_q_backend_t *q)
     weir_backend_protocol(q, script->protocol);
     if (script->name != NULL)
         weir_backend_name(q, (weir_span_t){script->name, strlen(script->name)});
+    weir_backend_hold_body(q, script->hold_body_bytes);
+    weir_backend_try_timeout(q, script->try_timeout_ms);
     if (script->target != NULL)
         weir_backend_target(q, (weir_span_t){script->target, strlen(script->target)});
     if (script->unix_path != NULL)
@@ -79,6 +97,8 @@ static void answer_checkout(weir_shared_t *script, weir_q_checkout_t *q)
 
 static void answer_lookup(weir_shared_t *script, weir_q_lookup_t *q)
 {
+    if (script->app != NULL)
+        weir_lookup_name(q, (weir_span_t){script->app, strlen(script->app)});
     if (script->refuses[FAKE_LOOKUP])
         (void)weir_lookup_refuse(q, script->fault[FAKE_LOOKUP]);
     else if (script->redirect != NULL)
@@ -156,6 +176,8 @@ static weir_answer_t ask(weir_shared_t *script, fake_kind_t kind, void *q)
     if (script->how[kind] == FAKE_LATER) {
         script->question = q;
         script->kind = kind;
+        if (script->wait_ms[kind] != 0)
+            return weir_later_until_(q, script->wait_ms[kind], script->overdue);
         return weir_later_(q);
     }
     answer(script, kind, q);
@@ -206,6 +228,9 @@ static weir_answer_t on_checkin(weir_state_t *state, const weir_request_t *reque
     else
         script->checkins++;
     script->phase = weir_checkin_phase(q);
+    WEIR_MUST((weir_checkin_attempt(q) != NULL) == (service != NULL || script->has_no_service) || script->has_no_service);
+    if (weir_checkin_attempt(q) != NULL)
+        script->checked_in = *weir_checkin_attempt(q);
     script->last_checkins += script->phase != WEIR_CONNECTING;
     script->checkin_fault = weir_checkin_fault(q);
     return ask(script, FAKE_CHECKIN, q);
@@ -235,6 +260,54 @@ static void on_headers(weir_state_t *state, const weir_request_t *request, weir_
     weir_header_put(sink, WEIR_SPAN("Content-Length"), WEIR_SPAN("7"));
     weir_header_put(sink, WEIR_SPAN("X-Split"), WEIR_SPAN("a\r\nb: c"));
     weir_header_put(sink, WEIR_SPAN("no token"), WEIR_SPAN("a"));
+}
+
+static void on_abandoned(weir_state_t *state, const weir_request_t *request, weir_gone_t why)
+{
+    weir_shared_t *script = state->script;
+
+    WEIR_MUST(!script->is_answering);
+    script->abandoned++;
+    script->gone = why;
+    if (script->answers_when_abandoned)
+        (void)fake_answer(script);
+}
+
+static void on_answered(weir_state_t *state, const weir_request_t *request, weir_service_t *service,
+                        const weir_attempt_t *attempt)
+{
+    WEIR_MUST(attempt->reach >= WEIR_REACH_HEAD && attempt->status >= 101);
+    state->script->answered++;
+    state->script->answered_with = *attempt;
+}
+
+static bool on_retry(weir_state_t *state, const weir_request_t *request, weir_service_t *service, const weir_fault_t *fault,
+                     const weir_attempt_t *attempt)
+{
+    weir_shared_t *script = state->script;
+
+    WEIR_MUST(attempt->may_repeat && !script->is_answering);
+    script->retry_questions++;
+    script->retry_of = *attempt;
+    script->retry_fault = fault;
+    if (script->retries == 0)
+        return false;
+    script->retries--;
+    script->retried++;
+    return true;
+}
+
+static void on_describe_group(weir_shared_t *script, const weir_group_t *group, weir_description_t *description)
+{
+    if (script->describes)
+        weir_describe(description, WEIR_SPAN("name"), WEIR_SPAN("described app"));
+    weir_describe(description, WEIR_SPAN("a key that nobody knows"), WEIR_SPAN("x"));
+}
+
+static void on_describe_service(weir_shared_t *script, const weir_service_t *service, weir_description_t *description)
+{
+    if (script->describes)
+        weir_describe(description, WEIR_SPAN("name"), WEIR_SPAN("described"));
 }
 
 static void on_terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
@@ -272,4 +345,9 @@ const weir_router_t fake_router = {
     .additional_headers = on_headers,
     .terminate = on_terminate,
     .log = on_log,
+    .abandoned = on_abandoned,
+    .answered = on_answered,
+    .retry_request = on_retry,
+    .describe_group = on_describe_group,
+    .describe_service = on_describe_service,
 };

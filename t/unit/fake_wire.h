@@ -19,6 +19,7 @@
 #include "lib/walk/certificate.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "lib/walk/steward.h"
 #include "weir_request.h"
 #include "weir_router.h"
 
@@ -53,6 +54,8 @@ struct weir_loop {
 void fake_loop_init(weir_loop_t *loop);
 /** Nothing may be left: no letter, no timer, no connection, no exchange. */
 void fake_loop_finish(weir_loop_t *loop);
+/** What weir_steward() gives: set it where tickers are wanted. */
+extern weir_loop_t *fake_steward;
 /** Opens letters until there are none. */
 void fake_run(weir_loop_t *loop);
 /** Opens the oldest letter. False if there is none. */
@@ -95,6 +98,7 @@ struct weir_back {
     weir_exchange_t *x;
     bool is_pooled, has_answered, is_relaying;
     bool is_untouched; /* what weir_back_is_untouched() says */
+    bool holds_body;   /* what weir_relay_holds_body() says of a body that was touched */
     const weir_relay_events_t *events;
     weir_framing_t framing;
 };
@@ -127,7 +131,15 @@ struct weir_shared {
     weir_keepalive_t keepalive;
     weir_protocol_t protocol;
     bool has_deep_continue, has_peer_port, has_no_service, has_log_fields, adds_headers;
-    unsigned services_max; /* beyond it checkout refuses with fake_exhausted; 0: without end */
+    unsigned services_max;        /* beyond it checkout refuses with fake_exhausted; 0: without end */
+    uint32_t wait_ms[FAKE_KINDS]; /* of FAKE_LATER: weir_later_until(); 0: weir_later() */
+    const weir_fault_t *overdue;  /* then                                               */
+    const char *app;              /* weir_lookup_name()                                 */
+    bool answers_when_abandoned;  /* in that call                                       */
+    unsigned retries;             /* how often retry_request still says yes             */
+    size_t hold_body_bytes;
+    uint32_t try_timeout_ms;
+    bool describes;
 
     void *question; /* the one that is open, of this kind */
     fake_kind_t kind;
@@ -139,6 +151,12 @@ struct weir_shared {
     bool is_answering;                                       /* an answer function is on the stack of this thread */
     void (*before)(weir_shared_t *script, fake_kind_t kind); /* a question is about to be asked, or NULL */
     unsigned last_checkins;                                  /* those that are not about a failed connect */
+    unsigned abandoned, answered, retry_questions, retried;
+    weir_gone_t gone;             /* of the latest abandoned                */
+    weir_attempt_t answered_with; /* the attempt that answered was told of  */
+    weir_attempt_t retry_of;      /* retry_request                          */
+    weir_attempt_t checked_in;    /* the latest check-in with a service     */
+    const weir_fault_t *retry_fault;
 };
 
 extern const weir_router_t fake_router;
@@ -149,6 +167,8 @@ bool fake_answer(weir_shared_t *script);
 
 /** A plan with the defaults of the documentation. `stages` NULL: the built-in ones. */
 weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const weir_stage_t *const *stages);
+/** Puts `count` stages of a user's between the built-in ones of `plan`; until the next call. */
+void fake_stages(weir_plan_t *plan, const weir_stage_t *const *extra, size_t count);
 
 /* ---- configuration, written in YAML's flow style: {a: [b, c], d: "e f"} ---- */
 

@@ -7,7 +7,6 @@ typedef weir_verdict_t act_t(weir_exchange_t *x);
 static act_t *act; /* what the stage does in enter */
 static unsigned runs, cancels;
 static const weir_fault_t *seen; /* in leave */
-static const weir_stage_t *stages[WEIR_STAGES_MAX + 1];
 
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
@@ -29,15 +28,11 @@ static const weir_stage_t nervous = {.number = 25, .name = "nervous", .enter = e
 
 static void open_with(const weir_stage_t *stage, act_t *what)
 {
-    char error[100];
-
     world_open(NULL);
     act = what;
     runs = cancels = 0;
     seen = NULL;
-    w.plan.stages = stages;
-    w.plan.stage_count = weir_stages_merge(&stage, 1, stages, error, sizeof(error));
-    assert_int_equal(w.plan.stage_count, 12);
+    fake_stages(&w.plan, &stage, 1);
 }
 
 static weir_verdict_t answer(weir_exchange_t *x)
@@ -91,8 +86,8 @@ static void a_status_that_is_none_is_a_500(void **state)
     world_request(GET);
     world_close();
     assert_int_equal(w.front.status, 500);
-    assert_ptr_equal(w.script.last_fault, &weir_fault_router_bad_answer);
-    assert_ptr_equal(seen, &weir_fault_router_bad_answer);
+    assert_ptr_equal(w.script.last_fault, &weir_fault_stage_bad_verdict);
+    assert_ptr_equal(seen, &weir_fault_stage_bad_verdict);
 }
 
 static void client_leaves_while_the_reply_is_on_its_way(void **state)

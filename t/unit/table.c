@@ -287,7 +287,7 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [a], backends: [a:1], features: [deep-contine]"), "did you mean `deep-continue`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], keepalive: never"), "unknown keepalive `never`");
     assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: h3"), "unknown protocol `h3`; did you mean `h2`?");
-    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: [h2c]"), "protocol is http1, h2c or h2");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: [h2c]"), "protocol: must be http1, h2c or h2");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-clients: {}}"), "did you mean `to-client`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {content-length: 5}}"), "may be set");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {\"a b\": 5}}"), "may be set");

@@ -375,34 +375,42 @@ static void reads_the_request(void **state)
 
 static void merges_stages(void **state)
 {
-    static const weir_stage_t early = {.number = 25, .name = "early", .enter = enter},
-                              twin = {.number = 50, .name = "twin", .enter = enter},
-                              late = {.number = 77, .name = "late", .enter = enter}, empty = {.number = 26};
-    const weir_stage_t *out[WEIR_STAGES_MAX + 1], *many[WEIR_STAGES_MAX], *one;
+    static const weir_stage_t early = {WEIR_STAGE("early", 25), .enter = enter},
+                              twin = {WEIR_STAGE("twin", 50), .enter = enter}, late = {WEIR_STAGE("late", 77), .enter = enter},
+                              empty = {WEIR_STAGE("empty", 26)};
+    weir_extra_stage_t many[WEIR_STAGES_MAX], one = {&early, (weir_stage_shared_t *)&early};
     weir_stage_t made[WEIR_STAGES_MAX];
+    weir_stage_list_t list;
     char error[200];
 
-    one = &early;
-    assert_int_equal(weir_stages_merge(&one, 1, out, error, sizeof(error)), 12);
-    assert_ptr_equal(out[3], &early);
-    assert_null(out[12]);
-    one = &twin;
-    assert_int_equal(weir_stages_merge(&one, 1, out, error, sizeof(error)), 0);
+    assert_true(weir_stages_merge(&one, 1, &list, error, sizeof(error)));
+    assert_int_equal(list.count, 12);
+    assert_ptr_equal(list.at[3], &early);
+    assert_ptr_equal(list.shared[3], &early);
+    assert_null(list.shared[4]);
+    assert_int_equal(list.built_in, 0xff7);
+    assert_null(list.at[12]);
+    one.stage = &twin;
+    assert_false(weir_stages_merge(&one, 1, &list, error, sizeof(error)));
     assert_contains(error, "both have the number 50");
-    one = &late;
-    assert_int_equal(weir_stages_merge(&one, 1, out, error, sizeof(error)), 0);
+    one.stage = &late;
+    assert_false(weir_stages_merge(&one, 1, &list, error, sizeof(error)));
     assert_contains(error, "77");
-    one = &empty;
-    assert_int_equal(weir_stages_merge(&one, 1, out, error, sizeof(error)), 0);
+    one.stage = &empty;
+    assert_false(weir_stages_merge(&one, 1, &list, error, sizeof(error)));
     assert_contains(error, "no enter");
     for (uint8_t i = 0; i < WEIR_STAGES_MAX; i++) {
         made[i] = (weir_stage_t){.number = (uint8_t)(i * 2 + 1), .enter = enter};
-        many[i] = &made[i];
+        many[i] = (weir_extra_stage_t){&made[i], NULL};
     }
-    assert_int_equal(weir_stages_merge(many, WEIR_STAGES_MAX - 11, out, error, sizeof(error)), WEIR_STAGES_MAX);
+    assert_true(weir_stages_merge(many, WEIR_STAGES_MAX - 11, &list, error, sizeof(error)));
+    assert_int_equal(list.count, WEIR_STAGES_MAX);
     for (size_t i = 1; i < WEIR_STAGES_MAX; i++)
-        assert_true(out[i - 1]->number < out[i]->number);
-    assert_int_equal(weir_stages_merge(many, WEIR_STAGES_MAX - 10, out, error, sizeof(error)), 0);
+        assert_true(list.at[i - 1]->number < list.at[i]->number);
+    for (size_t i = 0; i < WEIR_STAGES_MAX; i++) /* the odd numbers are those of the test */
+        assert_int_equal(list.built_in >> i & 1,
+                         list.at[i]->number % 5 == 0 && list.at[i]->number % 2 == (list.at[i]->number == 75));
+    assert_false(weir_stages_merge(many, WEIR_STAGES_MAX - 10, &list, error, sizeof(error)));
     assert_contains(error, "more than");
 }
 

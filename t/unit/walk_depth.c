@@ -2,7 +2,7 @@
 /*
  * The walk under every order of events up to a depth of four: at each question, each connect, each letter under way and each
  * point where everybody waits there is one usual thing that happens next and a few unusual ones. Every request is
- * walked once for every way of choosing at most four unusual things. The invariants of docs/architecture.md 2.4 are the oracle:
+ * walked once for every way of choosing at most four unusual things. The invariants of docs/architecture.md are the oracle:
  * most stand in the pipeline and in the fake world, the rest in check_end().
  */
 #include "unit.h"
@@ -98,7 +98,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 
 static void cancel(weir_exchange_t *x, void *memory)
 {
-    assert_true(x->is_client_gone && x->walk.is_waiting);
+    assert_true(x->walk.is_waiting); /* the client is gone, or the stage's time is up */
 }
 
 static void left(uint8_t number)
@@ -160,7 +160,9 @@ typedef bool event_t(void); /* false: it cannot happen now */
 
 static const weir_stage_t *current(void)
 {
-    return w.plan.stages[w.x->walk.at];
+    static const weir_stage_t none = {.number = 99};
+
+    return w.x->walk.at < w.plan.stage_count ? w.plan.stages[w.x->walk.at] : &none; /* a verdict that is owed is awaited */
 }
 
 static bool opens_a_letter(void)
@@ -197,6 +199,11 @@ static bool is_relaying(void)
 static bool responds(void)
 {
     return is_relaying() && !w.x->has_responded && fake_respond(w.x, OK_HEAD);
+}
+
+static bool fails_with_status(void)
+{
+    return is_relaying() && !w.x->has_responded && fake_respond(w.x, "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
 }
 
 static bool says_continue(void)
@@ -283,6 +290,15 @@ static bool stage_says_next(void)
     return stage_says(0);
 }
 
+/* One whose time was up, and that could not be cancelled. */
+static bool stage_speaks_late(void)
+{
+    if (!w.x->walk.owes || atomic_load(&w.x->walk.posts) != 0)
+        return false;
+    (void)weir_next(w.x);
+    return true;
+}
+
 static bool stage_refuses(void)
 {
     return stage_says(1);
@@ -294,10 +310,11 @@ static bool stage_replies(void)
 }
 
 /* In the order of what is usual: what the walk needs to go on comes before what disturbs it. */
-static event_t *const at_rest[] = {answers,          connects,         stage_says_next, delivers,      responds,
-                                   completes,        leaves,           takes_too_long,  says_continue, switches,
-                                   responds_wrongly, fails_to_connect, fails_to_relay,  stage_refuses, stage_replies};
-static event_t *const under_way[] = {opens_a_letter, leaves, answers, is_due};
+static event_t *const at_rest[] = {answers,           connects,         stage_says_next, delivers,      responds,
+                                   completes,         leaves,           takes_too_long,  says_continue, switches,
+                                   responds_wrongly,  fails_to_connect, fails_to_relay,  stage_refuses, stage_replies,
+                                   stage_speaks_late, fails_with_status};
+static event_t *const under_way[] = {opens_a_letter, leaves, answers, is_due, stage_speaks_late};
 
 /* Whether the event can happen is seen by trying: so the tree has branches in which nothing happens, and they end here. */
 static bool happen(event_t *const *events, unsigned count)
@@ -320,7 +337,8 @@ static bool walk_one(void)
         assert_true(step < STEPS_MOST);
         if (is_over)
             fake_run(&w.loop);
-        else if (!(has_letters ? happen(under_way, 4) : happen(at_rest, sizeof(at_rest) / sizeof(at_rest[0]))))
+        else if (!(has_letters ? happen(under_way, sizeof(under_way) / sizeof(under_way[0]))
+                               : happen(at_rest, sizeof(at_rest) / sizeof(at_rest[0]))))
             return false;
     }
     return true;
@@ -362,7 +380,7 @@ static void check_end(void)
     must(script->asked[FAKE_INIT] == 1 && script->asked[FAKE_LOOKUP] <= 1, "init and lookup are asked once");
     must(script->logs == (script->has_answered_all ? 0 : 1), "log is called once");
     must(script->terminates == script->logs, "terminate is called once");
-    must(script->last_checkins >= script->logs && script->last_checkins <= script->logs + backs,
+    must(script->last_checkins >= script->logs && script->last_checkins <= script->logs + backs + script->retried,
          "the closing check-in is made once");
     must(w.front.responses <= 1 && (w.front.is_gone || w.front.status != 0), "there is one response");
     if (script->terminates == 0)
@@ -377,7 +395,8 @@ static void check_end(void)
 /* A walk that cannot go on as chosen is brought to its end all the same: nothing may hang, whatever happened before. */
 static void bring_to_the_end(void)
 {
-    static event_t *const helpful[] = {opens_a_letter, answers, connects, stage_says_next, delivers, responds, completes};
+    static event_t *const helpful[] = {opens_a_letter, answers,  connects,  stage_says_next,
+                                       delivers,       responds, completes, stage_speaks_late};
 
     for (unsigned step = 0; !is_over || !weir_list_is_empty(&w.loop.letters); step++) {
         unsigned at = 0;
@@ -395,11 +414,10 @@ static void bring_to_the_end(void)
 }
 
 /* Every walk of one request. */
-static unsigned long walk_all(const char *request, bool is_deep, bool holds_delivery)
+static unsigned long walk_all(const char *request, bool is_deep, bool holds_delivery, bool is_keen)
 {
     static const weir_stage_t *const extra[] = {&stage_45, &stage_55};
     unsigned long count = 0;
-    char error[100];
 
     path_length = 0;
     do {
@@ -407,17 +425,20 @@ static unsigned long walk_all(const char *request, bool is_deep, bool holds_deli
         depth = backs = 0;
         is_over = is_complete = false;
         world_open(NULL);
-        w.plan.stages = stages;
-        w.plan.stage_count = weir_stages_merge(extra, 2, stages, error, sizeof(error));
+        fake_stages(&w.plan, extra, 2);
+        memcpy(stages, w.plan.stages, sizeof(stages));
         begin = *stages[0];
         begin.leave = leave_begin;
         stages[0] = &begin;
+        w.plan.stages = stages;
         w.loop.is_quiet = true;
         w.loop.before_connect = before_connect;
         w.script.before = before;
         w.script.has_deep_continue = is_deep;
         w.script.services_max = 2;
         w.script.keepalive = WEIR_REUSE;
+        w.script.retries = is_keen ? 2 : 0;
+        w.script.answers_when_abandoned = is_keen;
         w.x = fake_exchange(&w.loop, &w.plan, &w.front, request);
         w.front.holds_delivery = holds_delivery;
         weir_exchange_start(w.x);
@@ -437,26 +458,31 @@ static void report(const char *what, unsigned long count)
 
 static void a_plain_request(void **state)
 {
-    report("a plain request", walk_all("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, false));
+    report("a plain request", walk_all("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, false, false));
 }
 
 static void a_request_whose_answer_takes_its_time(void **state)
 {
-    report("a request whose answer takes its time", walk_all("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, true));
+    report("a request whose answer takes its time", walk_all("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, true, false));
 }
 
 static void a_request_that_expects(void **state)
 {
     static const char request[] = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
-    report("a request that expects a 100", walk_all(request, true, false));
+    report("a request that expects a 100", walk_all(request, true, false, false));
 }
 
 static void a_request_for_another_protocol(void **state)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\n";
 
-    report("a request for another protocol", walk_all(request, false, false));
+    report("a request for another protocol", walk_all(request, false, false, false));
+}
+
+static void a_router_that_retries_and_answers_what_is_abandoned(void **state)
+{
+    report("a router that retries", walk_all("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, false, true));
 }
 
 int main(void)
@@ -466,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_request_whose_answer_takes_its_time),
         cmocka_unit_test(a_request_that_expects),
         cmocka_unit_test(a_request_for_another_protocol),
+        cmocka_unit_test(a_router_that_retries_and_answers_what_is_abandoned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

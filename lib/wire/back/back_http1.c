@@ -348,6 +348,17 @@ static void on_deadline(weir_timer_t *timer)
                  back_http2_is_queued(&dial->stream) ? &weir_fault_backend_busy : &weir_fault_backend_connect_timeout);
 }
 
+/* An attempt that has a time of its own spends it on connecting, too. */
+static uint32_t connect_timeout_ms(const weir_exchange_t *x)
+{
+    const uint32_t limit_ms = x->plan->connect_timeout_ms, try_ms = x->target.try_timeout_ms;
+    const uint64_t spent_ms = (weir_loop_now_us(x->loop) - x->attempt.picked_at_us) / 1000;
+
+    if (try_ms == 0 || (spent_ms < try_ms && try_ms - spent_ms >= limit_ms))
+        return limit_ms;
+    return spent_ms < try_ms ? (uint32_t)(try_ms - spent_ms) : 1;
+}
+
 void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
 {
     WEIR_MUST(x->back == NULL && x->dial == NULL);
@@ -370,7 +381,7 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     dial->then = then;
     dial->wait.on_known = on_known;
     dial->target = x->target;
-    weir_timer_set(x->loop, &dial->deadline, x->plan->connect_timeout_ms, on_deadline);
+    weir_timer_set(x->loop, &dial->deadline, connect_timeout_ms(x), on_deadline);
     if (x->target.kind == WEIR_TARGET_NAME)
         resolve(dial);
     else
@@ -423,6 +434,11 @@ bool weir_back_opens_websockets(const weir_exchange_t *x)
 bool weir_back_is_untouched(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_untouched;
+}
+
+bool weir_back_is_reused(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->is_reused;
 }
 
 bool weir_back_is_stale(const weir_exchange_t *x)

@@ -133,7 +133,7 @@ static resolved_name_t *find(struct weir_resolver *resolver, weir_span_t name)
 
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         resolved_name_t *known = WEIR_AROUND(node, resolved_name_t, link);
-        if (weir_span_equal_nocase((weir_span_t){known->name, known->name_len}, name))
+        if (weir_equal_nocase((weir_span_t){known->name, known->name_len}, name))
             return known;
     }
     if (resolver->count >= WEIR_RESOLVER_NAMES_MAX)

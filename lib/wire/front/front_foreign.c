@@ -63,7 +63,7 @@ static weir_span_t without_upgrade(h2o_req_t *req, weir_span_t names)
     weir_span_t name;
 
     while (weir_token_list_next(&names, &name)) {
-        if (weir_span_equal_nocase(name, WEIR_SPAN("upgrade")))
+        if (weir_equal_nocase(name, WEIR_SPAN("upgrade")))
             continue;
         if (at > kept)
             *at++ = ',';

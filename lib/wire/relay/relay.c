@@ -146,6 +146,8 @@ void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
         head = &known;
     }
     weir_front_prepare(front, head);
+    if (relay->up.is_broken && x->held_body != NULL) /* there will be no other relay */
+        front->ops->body_close(front->req);
     relay->down.framing = head->framing;
     relay->down.left_bytes = head->framing.length_bytes;
     bool is_short = head->framing.kind == WEIR_FRAMING_LENGTH && head->framing.length_bytes <= WEIR_COLLECT_BYTES;
@@ -198,10 +200,50 @@ void relay_check_tunnel(relay_t *relay)
 
 /* ---- what both protocols do with the client's body ---- */
 
+/* A body that may have to be sent again passes through held_body.c; what was handed out directly can't. */
+static bool is_to_be_held(const weir_exchange_t *x)
+{
+    return x->target.hold_body_bytes > 0 && !x->wants_upgrade && x->front != NULL &&
+           !x->front->ops->is_body_touched(x->front->req);
+}
+
+void relay_open_body(relay_t *relay)
+{
+    weir_exchange_t *x = relay->x;
+    weir_front_t *front = x->front;
+
+    if (x->held_body == NULL && is_to_be_held(x))
+        x->held_body = held_body_create(x);
+    if (x->held_body != NULL)
+        held_body_attach(x->held_body, &relay->up.sink);
+    else if (front != NULL)
+        front->ops->body_open(front->req, &relay->up.sink);
+}
+
+void relay_close_body(relay_t *relay)
+{
+    weir_exchange_t *x = relay->x;
+    weir_front_t *front = x->front;
+
+    if (x->held_body != NULL) {
+        held_body_detach(x->held_body);
+        if (!x->has_responded)
+            return; /* there may be another relay */
+    }
+    if (front != NULL)
+        front->ops->body_close(front->req);
+}
+
+bool weir_relay_holds_body(const weir_exchange_t *x)
+{
+    return x->held_body != NULL ? held_body_is_whole(x->held_body) : !weir_front_is_body_touched(x);
+}
+
 bool relay_count_up(relay_t *relay, size_t bytes, bool is_last)
 {
     relay->up.taken_bytes += bytes;
-    relay->x->journal.client_received_bytes += bytes;
+    if (relay->x->held_body == NULL) /* else counted where it came in, and perhaps sent twice */
+        relay->x->journal.client_received_bytes += bytes;
     relay->up.has_last = is_last;
     if (relay->down.state == RELAY_TUNNEL || relay->up.taken_bytes <= relay->x->plan->max_body_bytes)
         return true;

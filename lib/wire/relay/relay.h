@@ -14,6 +14,7 @@
 #include "lib/walk/back.h"
 #include "lib/wire/relay/back.h"
 #include "lib/wire/relay/front.h"
+#include "lib/wire/relay/held_body.h"
 #include "lib/wire/sock/splice.h"
 
 typedef enum relay_state {
@@ -68,19 +69,15 @@ void relay_on_delivered(relay_t *relay);
 /* The client's side, as the relay talks to it; harmless once the client is gone. */
 
 /** Hands out the body to relay->up.sink, beginning with what has arrived. */
-static inline void relay_open_body(relay_t *relay)
-{
-    weir_front_t *front = relay->x->front;
-
-    if (front != NULL)
-        front->ops->body_open(front->req, &relay->up.sink);
-}
+void relay_open_body(relay_t *relay);
 
 static inline void relay_pause_body(relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
 
-    if (front != NULL)
+    if (relay->x->held_body != NULL)
+        held_body_pause(relay->x->held_body);
+    else if (front != NULL)
         front->ops->body_pause(front->req);
 }
 
@@ -88,18 +85,14 @@ static inline void relay_resume_body(relay_t *relay)
 {
     weir_front_t *front = relay->x->front;
 
-    if (front != NULL)
+    if (relay->x->held_body != NULL)
+        held_body_resume(relay->x->held_body);
+    else if (front != NULL)
         front->ops->body_resume(front->req);
 }
 
-/** No more of it is wanted. */
-static inline void relay_close_body(relay_t *relay)
-{
-    weir_front_t *front = relay->x->front;
-
-    if (front != NULL)
-        front->ops->body_close(front->req);
-}
+/** No more of it is wanted: by this relay, if another one may still want it (held_body.h), else by anybody. */
+void relay_close_body(relay_t *relay);
 
 /** The trailer fields behind a body that is complete; none if the client is gone. */
 static inline weir_headers_t relay_trailers(relay_t *relay)

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONFIG_H
+#define WEIR_CONFIG_H
+/**
+ * @file  The configuration of a router or a stage: a node of the YAML that stands beside `module`, and what is read of it.
+ *
+ * MEMORY   Nodes and texts are borrowed until configure returns: copy what you keep.
+ * THREAD   The one that configure was called on.
+ * FAILURE  Whatever is wrong is said on standard error as "file:line: what"; then the function returns false.
+ */
+#include "weir_types.h"
+
+WEIR_C_BEGIN
+
+typedef struct weir_config weir_config_t;
+typedef enum weir_config_kind {
+    WEIR_CONFIG_NONE = 0,
+    WEIR_CONFIG_SCALAR = 1,
+    WEIR_CONFIG_LIST = 2,
+    WEIR_CONFIG_MAP = 3,
+} weir_config_kind_t;
+
+/* ── Node by node. Every function takes NULL as a node of kind NONE. ── */
+
+WEIR_API weir_config_kind_t weir_config_kind(const weir_config_t *node);
+/** The text of a scalar, else NULL. */
+WEIR_API const char *weir_config_text(const weir_config_t *node);
+/** How many entries a list or map has, else 0. */
+WEIR_API size_t weir_config_count(const weir_config_t *node);
+/** Entry `index` of a list, or the value of entry `index` of a map; NULL if there is none. */
+WEIR_API const weir_config_t *weir_config_at(const weir_config_t *node, size_t index);
+/** The key of entry `index` of a map; NULL if there is none. */
+WEIR_API const weir_config_t *weir_config_key(const weir_config_t *node, size_t index);
+/** The value of `name` in a map; NULL if there is none. */
+WEIR_API const weir_config_t *weir_config_get(const weir_config_t *node, const char *name);
+/** Complains about `node`: "file:line: text" on standard error. Returns false, for `return weir_config_wrong(…)`. */
+WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** The directory of the file that configure was called for, without a slash at its end: "/etc/weir", "." */
+WEIR_API const char *weir_config_directory(void);
+
+/* ── Entry by entry. Where `map` has no entry `key`, the output stays as it is: put the default there before. ── */
+
+/** Whether each key of `map` is one of `known` (NULL at the end); else it says which is not, and what was probably meant. */
+WEIR_API bool weir_config_keys(const weir_config_t *map, const char *const *known);
+/** A text, borrowed. */
+WEIR_API bool weir_config_string(const weir_config_t *map, const char *key, const char **out_text);
+/** One of `words` (NULL at the end), letters of either case being equal; *out_index is its place among them. */
+WEIR_API bool weir_config_word(const weir_config_t *map, const char *key, const char *const *words, unsigned *out_index);
+/** The same of a node itself: an entry of a list, a key. `what` is what the complaint calls it: "feature". */
+WEIR_API bool weir_config_word_at(const weir_config_t *node, const char *what, const char *const *words, unsigned *out_index);
+/** ON or OFF; yes, no, true and false mean the same. */
+WEIR_API bool weir_config_flag(const weir_config_t *map, const char *key, bool *out_is_on);
+/** A whole number from `least` to `most`, in decimal digits. */
+WEIR_API bool weir_config_number(const weir_config_t *map, const char *key, uint64_t least, uint64_t most,
+                                 uint64_t *out_number);
+/** A duration from `least_ms` to `most_ms`: digits alone are ms, and "5s", "10m", "2h", "250ms" say their unit. */
+WEIR_API bool weir_config_duration_ms(const weir_config_t *map, const char *key, uint32_t least_ms, uint32_t most_ms,
+                                      uint32_t *out_ms);
+/**
+ * A path, written into `buffer` (`size` bytes): absolute as it stands, else below weir_config_directory(). One that does not
+ * fit is wrong.
+ */
+WEIR_API bool weir_config_path(const weir_config_t *map, const char *key, char *buffer, size_t size);
+
+WEIR_C_END
+
+#endif

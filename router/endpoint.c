@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "weir_endpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/must.h"
+#include "router/target.h"
+
+struct weir_endpoint {
+    weir_arena_t arena; /* its texts */
+    weir_target_t target;
+};
+
+/* Settings of an older size lack what stands behind it. */
+static weir_endpoint_settings_t complete(const weir_endpoint_settings_t *given)
+{
+    weir_endpoint_settings_t settings = {0};
+
+    memcpy(&settings, given, given->size < sizeof(settings) ? given->size : sizeof(settings));
+    return settings;
+}
+
+static void *alloc(void *arena, size_t size)
+{
+    return weir_arena_alloc(arena, size);
+}
+
+static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *settings)
+{
+    weir_target_t *target = &endpoint->target;
+    const target_memory_t memory = {alloc, &endpoint->arena};
+
+    target->protocol = settings->protocol;
+    target->tls = settings->tls;
+    if (settings->name != NULL)
+        target->label = weir_arena_copy(&endpoint->arena, (weir_span_t){settings->name, strlen(settings->name)});
+    if (settings->host != NULL)
+        target_read_host(target, settings->host, settings->port, &memory);
+    else
+        target_read_path(target, settings->path, &memory);
+    return target->kind != WEIR_TARGET_BROKEN;
+}
+
+weir_endpoint_t *weir_endpoint_create(const weir_endpoint_settings_t *given, char *problem, size_t problem_bytes)
+{
+    const weir_endpoint_settings_t settings = complete(given);
+    weir_endpoint_t *endpoint = calloc(1, sizeof(*endpoint));
+
+    WEIR_MUST(endpoint != NULL);
+    weir_arena_init(&endpoint->arena);
+    if (read(endpoint, &settings))
+        return endpoint;
+    if (settings.host != NULL)
+        snprintf(problem, problem_bytes, "`%s` and port %u are no place to connect to", settings.host, settings.port);
+    else
+        snprintf(problem, problem_bytes, "`%s` is no path of a socket", settings.path != NULL ? settings.path : "");
+    weir_endpoint_destroy(&endpoint);
+    return NULL;
+}
+
+void weir_endpoint_destroy(weir_endpoint_t **endpoint)
+{
+    weir_endpoint_t *gone = *endpoint;
+
+    if (gone == NULL)
+        return;
+    *endpoint = NULL;
+    weir_arena_finish(&gone->arena);
+    free(gone);
+}
+
+weir_span_t weir_endpoint_name(const weir_endpoint_t *endpoint)
+{
+    return endpoint->target.label;
+}
+
+/* The texts are the endpoint's: nothing is copied on a request's way. */
+void target_use_endpoint(weir_target_t *target, const weir_endpoint_t *endpoint)
+{
+    const weir_target_t before = *target;
+
+    *target = endpoint->target;
+    target->keepalive = before.keepalive;
+    target->path = before.path;
+    target->try_timeout_ms = before.try_timeout_ms;
+    target->hold_body_bytes = before.hold_body_bytes;
+    if (before.label.len != 0)
+        target->label = before.label;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ROUTER_INSTANCE_H
+#define WEIR_ROUTER_INSTANCE_H
+/**
+ * @file  A router in one place of a configuration: what it is told of that, and its tickers. Private to router/.
+ */
+#include <pthread.h>
+
+#include "lib/base/list.h"
+#include "lib/base/log.h"
+#include "weir_host.h"
+
+struct weir_instance {
+    const char *router; /* its name, for logs; static, or the module's */
+    char *name, *where;
+    uint64_t generation;
+    weir_log_limit_t log_limit;
+    pthread_mutex_t lock; /* of tickers */
+    weir_list_t tickers;
+};
+
+/** Fills a zeroed one in; the texts are copied. */
+void weir_instance_begin(weir_instance_t *instance, const char *router, const char *name, const char *where,
+                         uint64_t generation);
+
+/** Stops every ticker that is left. */
+void weir_instance_still(weir_instance_t *instance);
+
+/** Frees what it holds; harmless on a zeroed one. */
+void weir_instance_end(weir_instance_t *instance);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_HOST_H
+#define WEIR_HOST_H
+/**
+ * @file  What a loadable router exports beside its weir_router_t, and what it may have of the process it runs in.
+ *
+ *   loaded ─ configure ─┬─ start ─ (requests, ticks) ─ stop ─ release ─ unloaded
+ *                       └─ release                     configure alone: `weir check`, or a configuration that is refused
+ *
+ * A program that gives its router to weir_serve() or weir_register() has none of these; it sees to its data by itself.
+ */
+#include "weir_config.h"
+#include "weir_router.h"
+#include "weir_types.h"
+
+WEIR_C_BEGIN
+
+/* ── What a module exports: the first two; the others if it needs them. ── */
+
+/**
+ * const int weir_router_abi = WEIR_ROUTER_ABI;   which functions it may call. Without it the module is one of ABI 4 or older.
+ */
+WEIR_MODULE extern const int weir_router_abi;
+WEIR_MODULE extern const weir_router_t weir_router;
+
+/**
+ * Called once for each instance, on a thread that serves no request, with the mapping under weir.router (the key `module`
+ * included), or with a node of kind NONE in the short form. It reads, and starts nothing: `weir check` calls it, too. May set
+ * *out_shared. False after weir_config_wrong(): the proxy does not start, or a reload leaves all as it is.
+ */
+WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
+/**
+ * Called once before the instance's first request, when the configuration will be used: addresses are bound, and the process is
+ * the user it will be. The place for threads and tickers. `instance` stays until release. False: as above; say why by
+ * weir_instance_log().
+ */
+WEIR_MODULE bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance);
+/** Called once after the last request, if start was. No thread of the module's may be left when it returns. */
+WEIR_MODULE void weir_router_stop(weir_shared_t *shared);
+/** Called once, last, with what configure has set; then the module is unloaded. */
+WEIR_MODULE void weir_router_release(weir_shared_t *shared);
+
+typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
+typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
+typedef void weir_router_stop_t(weir_shared_t *shared);
+typedef void weir_router_release_t(weir_shared_t *shared);
+
+/* ── What an instance may ask of its host; any thread. ── */
+
+/**
+ * Where it stands: "HOST PATH", as "default /". The same over reloads; metrics and state are told apart by it. NUL-terminated.
+ */
+WEIR_API const char *weir_instance_name(const weir_instance_t *instance);
+/** Where that is written: "file:line". */
+WEIR_API const char *weir_instance_where(const weir_instance_t *instance);
+/** The generation of the configuration that it belongs to: 1 at the start, one more with each reload that was read. */
+WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
+/**
+ * One line on standard error, with the router's name in front: at most ten a second, further ones are counted. Never blocks
+ * long.
+ */
+WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+typedef struct weir_ticker weir_ticker_t;
+/**
+ * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is
+ * shared by all: be short. Ends with weir_ticker_stop(), and before weir_router_stop() at the latest. Never NULL.
+ */
+WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
+/** Ends it, frees and nulls; when it returns, run is not running and will not. May be called in run. Harmless on NULL. */
+WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
+
+WEIR_C_END
+
+#endif
