@@ -84,6 +84,45 @@ static void a_page_from_another_thread(void **state)
     world_close();
 }
 
+/* An answer that comes in the very moment: its letter lies in the mailbox when the router's time is up. */
+static void an_answer_that_races_the_timer_wins(void **state)
+{
+    for (int kind = 0; kind < FAKE_CHECKIN; kind++) {
+        pthread_t thread;
+
+        world_open(NULL);
+        w.script.how[kind] = FAKE_LATER;
+        world_request(GET);
+        fake_advance(&w.loop, 4999);
+        assert_int_equal(pthread_create(&thread, NULL, answer_elsewhere, &w.script), 0);
+        pthread_join(thread, NULL);
+        fake_advance_past_letters(&w.loop, 1);
+        assert_int_equal(w.front.status, 0);
+        fake_run(&w.loop);
+        assert_int_equal(w.front.status, 0);
+        finish_well();
+    }
+}
+
+static void a_page_that_races_the_timer_wins(void **state)
+{
+    world_open(NULL);
+    w.script.how[FAKE_PAGE] = FAKE_LATER;
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
+    w.script.page_status = 410;
+    w.script.page_body = "gone";
+    world_request(GET);
+    fake_advance(&w.loop, 4999);
+    fake_answer(&w.script);
+    fake_advance_past_letters(&w.loop, 1);
+    assert_int_equal(w.front.status, 0);
+    fake_run(&w.loop);
+    assert_int_equal(w.front.status, 410);
+    assert_string_equal(w.front.body, "gone");
+    world_close();
+}
+
 /* The client gets its 503; the question stays open; whatever is picked at last is checked in. */
 static void answers_too_late(void **state)
 {
@@ -401,6 +440,8 @@ int main(void)
         cmocka_unit_test(second_answers_are_ignored),
         cmocka_unit_test(answers_from_another_thread),
         cmocka_unit_test(a_page_from_another_thread),
+        cmocka_unit_test(an_answer_that_races_the_timer_wins),
+        cmocka_unit_test(a_page_that_races_the_timer_wins),
         cmocka_unit_test(answers_too_late),
         cmocka_unit_test(a_late_refusal_is_dropped),
         cmocka_unit_test(a_slow_page_becomes_the_default_one),

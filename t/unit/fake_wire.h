@@ -62,6 +62,8 @@ void fake_run(weir_loop_t *loop);
 bool fake_run_one(weir_loop_t *loop);
 /** Lets time pass; due timers and letters run. */
 void fake_advance(weir_loop_t *loop, uint32_t ms);
+/** Lets time pass; due timers run while the letters that have been posted, by another thread just now, are still closed. */
+void fake_advance_past_letters(weir_loop_t *loop, uint32_t ms);
 void fake_note(weir_loop_t *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- the client's side ---- */
