@@ -312,6 +312,43 @@ static void reads_targets(void **state)
     path = NULL;
 }
 
+/* A name of labels of these lengths, ended by 0. */
+static const char *name_of(const size_t *lengths)
+{
+    static char name[300];
+    char *at = name;
+
+    for (; *lengths != 0; lengths++) {
+        if (at != name)
+            *at++ = '.';
+        memset(at, 'a', *lengths);
+        at += *lengths;
+    }
+    *at = '\0';
+    return name;
+}
+
+static void assert_takes(const char *name, size_t length)
+{
+    char label[320];
+
+    assert_int_equal(strlen(name), length);
+    snprintf(label, sizeof(label), "%s:8081", name);
+    host = name;
+    assert_target(WEIR_TARGET_NAME, 0, label);
+}
+
+/* RFC 1035 §2.3.4, §3.1: 63 bytes a label, and 255 on the wire for all of it, which are 253 as it is written. */
+static void takes_the_longest_names(void **state)
+{
+    path = NULL;
+    port = 8081;
+    assert_takes(name_of((size_t[]){63, 0}), 63);
+    assert_takes(name_of((size_t[]){1, 63, 1, 0}), 67);
+    assert_takes(name_of((size_t[]){1, 63, 0}), 65);
+    assert_takes(name_of((size_t[]){63, 63, 63, 61, 0}), 253);
+}
+
 /* ---- what a router may say of one backend ---- */
 
 static weir_span_t asked_target;
@@ -366,6 +403,10 @@ static void other_targets_and_headers(void **state)
     assert_asks_for(WEIR_SPAN("/a b"), "GET /own?q HTTP/1.1\r\n");
     assert_asks_for(WEIR_SPAN("/a\r\nX: y"), "GET /own?q HTTP/1.1\r\n");
     assert_asks_for((weir_span_t){"/a\0b", 4}, "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/a\x1f"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/a\x7f"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/a\x7f/b"), "GET /own?q HTTP/1.1\r\n");
+    assert_asks_for(WEIR_SPAN("/!~\x80\xff"), "GET /!~\x80\xff HTTP/1.1\r\n");
 }
 
 /* The smallest router picks the same place again and again; this one once. */
@@ -429,6 +470,10 @@ static void refuses_broken_targets(void **state)
     assert_broken("[127.0.0.1]", 80, NULL);
     assert_broken("::1%lo", 80, NULL);
     assert_broken(long_name, 80, NULL);
+    assert_broken(name_of((size_t[]){64, 0}), 80, NULL);
+    assert_broken(name_of((size_t[]){1, 64, 1, 0}), 80, NULL);
+    assert_broken(name_of((size_t[]){1, 64, 0}), 80, NULL);
+    assert_broken(name_of((size_t[]){63, 63, 63, 62, 0}), 80, NULL); /* 254 bytes, no label of them too long */
     assert_broken(NULL, 0, "");
     assert_broken(NULL, 0, long_path);
 }
@@ -451,6 +496,7 @@ int main(void)
         cmocka_unit_test(a_service_may_be_null),
         cmocka_unit_test(the_smallest_router),
         cmocka_unit_test(reads_targets),
+        cmocka_unit_test(takes_the_longest_names),
         cmocka_unit_test(other_targets_and_headers),
         cmocka_unit_test(refuses_broken_targets),
     };
