@@ -118,6 +118,29 @@ static void a_line_for_a_client_that_left(void **state)
     assert_contains(text, " dyno=127.0.0.1:8081 connect=0ms service=0ms status=499 ");
 }
 
+/* What the client has done to itself is a warning; whoever else is to blame, an error. */
+static void how_bad_it_is(void **state)
+{
+    static const struct {
+        const weir_fault_t *fault;
+        const char *line;
+    } rows[] = {
+        {&weir_fault_client_closed, "at=warning code=client_closed "},
+        {&weir_fault_client_timeout, "at=warning code=client_timeout "},
+        {&weir_fault_client_stalled, "at=error code=client_stalled "},
+        {&weir_fault_backend_timeout, "at=error code=backend_timeout "},
+        {&weir_fault_shutting_down, "at=error code=shutting_down "},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        open_log();
+        world_request(GET);
+        assert_true(fake_relay_end(w.x, rows[i].fault));
+        world_close();
+        assert_memory_equal(log_text(), rows[i].line, strlen(rows[i].line));
+    }
+}
+
 static void one_line_a_request_after_retries(void **state)
 {
     const char *text;
@@ -168,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_line_for_a_good_end),
         cmocka_unit_test(a_line_for_a_refusal),
         cmocka_unit_test(a_line_for_a_client_that_left),
+        cmocka_unit_test(how_bad_it_is),
         cmocka_unit_test(one_line_a_request_after_retries),
         cmocka_unit_test(a_long_line_is_cut_not_split),
         cmocka_unit_test(the_router_adds_fields),
