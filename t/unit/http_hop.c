@@ -125,6 +125,35 @@ static void bounds_the_nominations(void **state)
     assert_fields(&headers, "x99: c\nz: d");
 }
 
+/* "x0, x1, …" of `count` names in as many fields as `fields`. */
+static void add_nominations(weir_headers_t *headers, int count, int fields)
+{
+    for (int field = 0; field < fields; field++) {
+        char text[4000] = "", *at = text;
+        int end = count * (field + 1) / fields;
+        for (int i = count * field / fields; i < end; i++)
+            at += sprintf(at, "%sx%d", at == text ? "" : ", ", i);
+        weir_headers_add(headers, &arena, WEIR_SPAN("Connection"),
+                         weir_arena_copy(&arena, (weir_span_t){text, (size_t)(at - text)}));
+    }
+}
+
+static void the_hundredth_nomination_is_the_last(void **state)
+{
+    static void (*const strips[])(weir_headers_t * headers, bool keep_upgrade) = {weir_hop_strip_request,
+                                                                                  weir_hop_strip_response};
+
+    for (size_t way = 0; way < 2; way++) {
+        for (int fields = 1; fields <= 3; fields++) {
+            weir_headers_t headers = {0};
+            add_nominations(&headers, 102, fields);
+            fill(&headers, "x0: a\nx98: b\nx99: c\nx100: d\nx101: e");
+            strips[way](&headers, false);
+            assert_fields(&headers, "x100: d\nx101: e");
+        }
+    }
+}
+
 static void knows_what_others_may_set(void **state)
 {
     static const char *const ours[] = {"Connection", "content-length", "Transfer-Encoding", "Keep-Alive", "Proxy-Connection",
@@ -149,6 +178,7 @@ int main(void)
         cmocka_unit_test(strips_requests),
         cmocka_unit_test(strips_responses),
         cmocka_unit_test(bounds_the_nominations),
+        cmocka_unit_test(the_hundredth_nomination_is_the_last),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
