@@ -105,9 +105,18 @@ static const struct {
     const char *path;
     act_t *act;
 } acts[] = {
-    {"/nothing", nothing},   {"/twice", twice},       {"/reply-and-next", reply_and_next}, {"/unentered", unentered},
-    {"/itself", itself},     {"/no-fault", no_fault}, {"/nameless", nameless},             {"/strange-status", strange_status},
-    {"/elsewhere", elsewhere}, {"/both", both},       {"/forever", forever},               {"/tell", tell},
+    {"/nothing", nothing},
+    {"/twice", twice},
+    {"/reply-and-next", reply_and_next},
+    {"/unentered", unentered},
+    {"/itself", itself},
+    {"/no-fault", no_fault},
+    {"/nameless", nameless},
+    {"/strange-status", strange_status},
+    {"/elsewhere", elsewhere},
+    {"/both", both},
+    {"/forever", forever},
+    {"/tell", tell},
 };
 
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)

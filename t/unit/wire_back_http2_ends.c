@@ -49,9 +49,27 @@ static void a_failed_dial_is_no_matter_where_connections_are(void **state)
     ask(b, BACK_HTTP2_SHARED);
     ask(c, BACK_HTTP2_SHARED);
     fail_dial(b, &weir_fault_backend_refused);
-    assert_diary("a:turn a:stream b:turn ");
+    assert_diary("a:turn a:stream b:turn c:turn "); /* nobody waits who could dial */
     let_go(a);
-    assert_diary("c:stream ");
+    ask(d, BACK_HTTP2_SHARED);
+    assert_diary("d:stream ");
+    fail_dial(c, &weir_fault_backend_refused);
+    assert_diary("");
+}
+
+/* Each would find the same when it dials. */
+static void a_backend_that_greets_with_goaway_fails_all_who_wait(void **state)
+{
+    ask(a, BACK_HTTP2_SHARED);
+    ask(b, BACK_HTTP2_SHARED);
+    ask(c, BACK_HTTP2_SHARED);
+    dial(a);
+    allow(a, ANY_STREAMS);
+    say_goaway(a);
+    turn();
+    assert_diary("a:turn a:backend_goaway b:backend_goaway c:backend_goaway ");
+    ask(d, BACK_HTTP2_SHARED); /* it is not counted among those that are there */
+    assert_diary("d:turn ");
 }
 
 static void failing_alone_fails_nobody_else(void **state)
@@ -452,6 +470,7 @@ int main(void)
         TEST(a_failed_dial_is_no_matter_while_another_opens),
         TEST(the_last_of_several_failures_is_told),
         TEST(a_failed_dial_is_no_matter_where_connections_are),
+        TEST(a_backend_that_greets_with_goaway_fails_all_who_wait),
         TEST(failing_alone_fails_nobody_else),
         TEST(nobody_gives_up_nothing),
         TEST(giving_up_in_the_queue),

@@ -218,6 +218,7 @@ void back_http2_fail(back_http2_wait_t *wait, const weir_fault_t *fault)
     forget(wait);
     if (is_shared)
         fail_queue(place, fault);
+    serve_queue(place);
     leave_place(place);
 }
 
@@ -264,7 +265,6 @@ static void list_connection(back_http2_t *http2)
 {
     place_t *place = http2->place;
 
-    return_turn(place, BACK_HTTP2_SHARED);
     weir_list_prepend(&place->connections, &http2->link);
     place->connection_count++;
     if (place->connection_count > BACK_HTTP2_CONNECTIONS_MAX)
@@ -294,7 +294,8 @@ void back_http2_on_ready(back_http2_t *http2)
     back_http2_wait_t *opener = http2->opener;
 
     place->users++;
-    if (!http2->is_alone)
+    return_turn(place, http2->is_alone ? BACK_HTTP2_ALONE : BACK_HTTP2_SHARED);
+    if (!http2->is_alone && !http2->is_draining)
         list_connection(http2);
     http2->opener = NULL;
     if (http2->is_draining || http2->is_alone) {
