@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/verbs.h"
+#include "lib/base/crash.h"
 #include "conf/yaml.h"
 #include "lib/wire/server/versions.h"
 #include "weir.h"
@@ -102,6 +103,22 @@ static const struct {
     {.name = "demo", .run = conf_verb_demo},       {.name = "docs", .run_word = conf_verb_docs},
 };
 
+static int run(const wish_t *wish)
+{
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (strcmp(verbs[i].name, wish->verb) != 0)
+            continue;
+        if (verbs[i].run != NULL)
+            return verbs[i].run();
+        if (verbs[i].run_word != NULL)
+            return verbs[i].run_word(wish->word != NULL ? wish->word : "markdown");
+        if (wish->file == NULL)
+            return complain("a configuration is needed: -c FILE", NULL);
+        return verbs[i].run_file(wish->file);
+    }
+    return complain("unknown word", wish->verb);
+}
+
 WEIR_API int weir_main(int argc, char **argv)
 {
     wish_t wish = {0};
@@ -109,16 +126,8 @@ WEIR_API int weir_main(int argc, char **argv)
 
     if (status != EXIT_FINE)
         return status;
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        if (strcmp(verbs[i].name, wish.verb) != 0)
-            continue;
-        if (verbs[i].run != NULL)
-            return verbs[i].run();
-        if (verbs[i].run_word != NULL)
-            return verbs[i].run_word(wish.word != NULL ? wish.word : "markdown");
-        if (wish.file == NULL)
-            return complain("a configuration is needed: -c FILE", NULL);
-        return verbs[i].run_file(wish.file);
-    }
-    return complain("unknown word", wish.verb);
+    weir_crash_begin(); /* modules are at work before it is known whether that is wanted */
+    status = run(&wish);
+    weir_crash_end();
+    return status;
 }

@@ -5,6 +5,7 @@
  *   weir_server_run ─► bound: error log, user, pid file, access log, READY ─► draining: STOPPING ─► clean-up
  *                        └─► HUP: RELOADING ─► load, on a thread of its own ─► logs, READY
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -25,12 +26,14 @@
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
+#include "lib/base/crash.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/tls/tls_ocsp.h"
+#include "router/object.h"
 #include "weir.h"
 
 enum { LAST_LINES_MS = 2000 };
@@ -135,8 +138,16 @@ static bool on_bound(void *arg)
     return true;
 }
 
+/* By ours or a module's sanitizer, at the end of the process. */
+static bool are_leaks_sought(void)
+{
+    return dlsym(RTLD_DEFAULT, "__lsan_do_leak_check") != NULL;
+}
+
 static void on_drain(void *arg)
 {
+    if (are_leaks_sought())
+        weir_object_keep_all(); /* the report comes behind the end of main(), and shall know their functions */
     conf_notify("STOPPING=1");
 }
 
@@ -168,7 +179,8 @@ static bool is_same(const char *one, const char *other)
 /* Says which changes wait for the next start. */
 static void name_what_stays(const service_t *service, const conf_t *conf)
 {
-    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_num_name_resolution_threads};
+    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_num_name_resolution_threads,
+                                             CONF_crash_handler};
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
         const conf_value_t *value = &conf->global->values[fixed[i]];
@@ -259,6 +271,18 @@ static void end_service(service_t *service)
     close(service->first_stderr);
 }
 
+static void prepare_process(const conf_t *conf)
+{
+    if (conf->global->values[CONF_crash_handler].number == 1)
+        weir_crash_begin();
+    else
+        weir_crash_end();
+    raise_limits();
+    signal(SIGPIPE, SIG_IGN);
+    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
+    h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
+}
+
 int conf_serve(conf_t **conf_slot, const char *file)
 {
     conf_t *conf = *conf_slot;
@@ -276,10 +300,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     };
     int status;
 
-    raise_limits();
-    signal(SIGPIPE, SIG_IGN);
-    h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
-    h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
+    prepare_process(conf);
     begin_service(&service, conf, file);
     if ((!conf_settings_fill(conf) || !open_errors(conf))) {
         conf_destroy(conf_slot);
@@ -298,6 +319,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
         unlink(service.fixed[CONF_pid_file]);
     end_service(&service);
     print_books();
+    weir_crash_end();
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/walk/at_work.h"
 #include "lib/walk/steward.h"
 
 /* ---- the instance ---- */
@@ -98,9 +99,12 @@ static void on_tick(weir_timer_t *timer)
 {
     weir_ticker_t *ticker = WEIR_AROUND(timer, weir_ticker_t, timer);
 
+    const weir_at_work_t before = weir_at_work_on(NULL, "router", ticker->instance->router, "a ticker");
+
     running = ticker;
     ticker->run(ticker->argument);
     running = NULL;
+    weir_at_work_back(before);
     if (ticker->is_stopped)
         destroy(ticker); /* in its own run */
     else

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/walk/at_work.h"
 #include "router/border.h"
 #include "router/instance.h"
 
@@ -143,16 +144,24 @@ weir_module_t *weir_module_of(const weir_router_t *router, weir_shared_t *shared
 
 bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
 {
+    weir_at_work_t before;
+
     if (module->configure == NULL)
         return true;
+    before = weir_at_work_on(NULL, "router", module->router.name, "configure");
     module->is_configured = module->configure(config, &module->shared);
+    weir_at_work_back(before);
     return module->is_configured;
 }
 
 bool weir_module_start(weir_module_t *module, const char *name, const char *where, uint64_t generation)
 {
+    weir_at_work_t before;
+
     weir_instance_begin(&module->instance, module->router.name, name, where, generation);
+    before = weir_at_work_on(NULL, "router", module->router.name, "start");
     module->is_started = module->start == NULL || module->start(module->shared, &module->instance);
+    weir_at_work_back(before);
     if (!module->is_started)
         weir_instance_log(&module->instance, "could not be started");
     return module->is_started;
@@ -176,16 +185,20 @@ const char *weir_module_origin(const weir_module_t *module)
 void weir_module_close(weir_module_t **module)
 {
     weir_module_t *closing = *module;
+    weir_at_work_t before;
 
     if (closing == NULL)
         return;
     *module = NULL;
     if (closing->instance.name != NULL)
         weir_instance_still(&closing->instance);
+    before = weir_at_work_on(NULL, "router", closing->router.name, "stop");
     if (closing->is_started && closing->stop != NULL)
         closing->stop(closing->shared);
+    weir_at_work_on(NULL, "router", closing->router.name, "release");
     if (closing->is_configured && closing->release != NULL)
         closing->release(closing->shared);
+    weir_at_work_back(before);
     weir_instance_end(&closing->instance);
     weir_object_close(&closing->object);
     free(closing->origin);

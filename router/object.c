@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,12 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/crash.h"
 #include "lib/base/must.h"
 
 enum { COPY_BYTES = 1 << 20, SPELLINGS = 256 };
 
 struct weir_object {
     void *handle;
+    uintptr_t start; /* of what is loaded of it */
     int copy; /* open as long as the object is loaded: its number is part of the name that dlopen() remembers; -1: none */
 };
 
@@ -101,6 +104,40 @@ static void explain(const char *path, char *error, size_t error_size)
     snprintf(error, error_size, "%s: cannot be loaded: %s", path, colon != NULL ? colon + 2 : sentence);
 }
 
+/* ---- for a crash: which code is whose ---- */
+
+typedef struct search {
+    uintptr_t start, end;
+} search_t;
+
+static int on_loaded(struct dl_phdr_info *info, size_t size, void *data)
+{
+    search_t *search = data;
+
+    if (info->dlpi_addr != search->start)
+        return 0;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const uintptr_t end = search->start + segment->p_vaddr + segment->p_memsz;
+
+        if (segment->p_type == PT_LOAD && end > search->end)
+            search->end = end;
+    }
+    return 1;
+}
+
+static void tell_crashes(weir_object_t *object, const char *path)
+{
+    struct link_map *map = NULL;
+    search_t search = {0, 0};
+
+    if (dlinfo(object->handle, RTLD_DI_LINKMAP, &map) != 0)
+        return;
+    search.start = object->start = map->l_addr;
+    dl_iterate_phdr(on_loaded, &search);
+    weir_crash_know_code(search.start, search.end, path);
+}
+
 weir_object_t *weir_object_open(const char *path, char *error, size_t error_size)
 {
     int copy = make_copy(path);
@@ -120,6 +157,7 @@ weir_object_t *weir_object_open(const char *path, char *error, size_t error_size
     object = malloc(sizeof(*object));
     WEIR_MUST(object != NULL);
     *object = (weir_object_t){.handle = handle, .copy = copy};
+    tell_crashes(object, path);
     return object;
 }
 
@@ -154,6 +192,7 @@ void weir_object_close(weir_object_t **object)
         free(gone);
         return;
     }
+    weir_crash_forget_code(gone->start);
     dlclose(gone->handle);
     /* What cannot be unloaded keeps its copy: under the same number dlopen() would find it in place of another */
     if (gone->copy != -1 && !is_loaded(gone->copy))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/walk/at_work.h"
 #include "router/border.h"
 
 enum { SIZE_MIN = offsetof(weir_stage_t, cancel) };
@@ -57,7 +58,10 @@ weir_stage_module_t *weir_stage_module_open(const char *path, char *error, size_
 
 bool weir_stage_module_configure(weir_stage_module_t *module, const weir_config_t *config)
 {
+    const weir_at_work_t before = weir_at_work_on(NULL, "stage", module->stage.name, "configure");
+
     module->is_configured = module->configure == NULL || module->configure(config, &module->shared);
+    weir_at_work_back(before);
     return module->is_configured;
 }
 
@@ -74,12 +78,15 @@ weir_stage_shared_t *weir_stage_module_shared(const weir_stage_module_t *module)
 void weir_stage_module_close(weir_stage_module_t **module)
 {
     weir_stage_module_t *closing = *module;
+    weir_at_work_t before;
 
     if (closing == NULL)
         return;
     *module = NULL;
+    before = weir_at_work_on(NULL, "stage", closing->stage.name, "release");
     if (closing->is_configured && closing->release != NULL)
         closing->release(closing->shared);
+    weir_at_work_back(before);
     weir_object_close(&closing->object);
     free(closing);
 }

@@ -35,6 +35,12 @@ void weir_access_log_start(void);
 /** Writes what is left (waiting at most `deadline_ms` for a reader that does not read), ends the thread, closes the files. */
 void weir_access_log_stop(uint32_t deadline_ms);
 
+/**
+ * In a crash, in a signal handler: writes what the logs hold, waiting at most 100 ms each for a writer or a reader, and keeps
+ * everybody else from writing more. Only the process's end may follow.
+ */
+void weir_access_log_save(void);
+
 /** One line on standard error: "weir: text". Any thread; for start-up, shutdown and faults outside requests. */
 void weir_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

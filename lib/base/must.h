@@ -10,6 +10,9 @@
 /** What is said beside the sentence: `tell` writes it to a file descriptor. NULL: nothing. Once, before threads are started. */
 void weir_must_tell_with(void (*tell)(int fd));
 
+/** Writes that, unless it was written already: a condition that did not hold, and then the signal. Async-signal-safe. */
+void weir_must_tell(int fd);
+
 void weir_must_fail(const char *condition, const char *file, int line) __attribute__((noreturn, cold));
 
 #define WEIR_MUST(condition)                                                                                                   \

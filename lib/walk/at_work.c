@@ -67,7 +67,7 @@ void weir_at_work_tell(int fd)
     const weir_at_work_t *work = &weir_at_work;
     line_t line = {.length = 0};
 
-    if (work->x == NULL)
+    if (work->kind == NULL)
         return;
     put_text(&line, "weir: at work: ");
     put_text(&line, work->kind);
@@ -75,9 +75,11 @@ void weir_at_work_tell(int fd)
     put_text(&line, work->name);
     put_text(&line, " in ");
     put_text(&line, work->callback);
-    put_text(&line, ", request ");
-    put(&line, work->x->request.id);
-    put_stage(&line, work->x);
+    if (work->x != NULL) {
+        put_text(&line, ", request ");
+        put(&line, work->x->request.id);
+        put_stage(&line, work->x);
+    }
     end(&line, fd);
 }
 

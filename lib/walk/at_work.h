@@ -4,15 +4,15 @@
 /**
  * @file  What this thread is at: whose code runs, and for which request. For what is said when something has gone wrong.
  *
- * Set around every stage and every callback of a router, and put back behind it. Reading it is safe in a signal handler.
+ * Set around every function of a stage and of a router, and put back behind it. Reading it is safe in a signal handler.
  */
 #include "lib/walk/exchange.h"
 
 typedef struct weir_at_work {
-    const weir_exchange_t *x; /* NULL: nothing of the walk's runs on this thread */
-    const char *kind;         /* "stage" or "router"                             */
-    const char *name;         /* what it calls itself                            */
-    const char *callback;     /* "enter", "checkout_service", …                  */
+    const weir_exchange_t *x; /* NULL: it is about no request                             */
+    const char *kind;         /* "stage" or "router"; NULL: nobody else's code is at work */
+    const char *name;         /* what it calls itself                                     */
+    const char *callback;     /* "enter", "checkout_service", "configure", …              */
 } weir_at_work_t;
 
 extern __thread weir_at_work_t weir_at_work;

@@ -10,6 +10,8 @@
 
 typedef weir_verdict_t act_t(weir_exchange_t *x);
 
+static const char *volatile nowhere;
+
 typedef struct memory {
     pthread_t thread;
     bool has_thread;
@@ -101,6 +103,12 @@ static weir_verdict_t forever(weir_exchange_t *x)
     return weir_wait(x);
 }
 
+static weir_verdict_t crash(weir_exchange_t *x)
+{
+    *(volatile char *)(uintptr_t)nowhere = 1;
+    return weir_next(x);
+}
+
 static const struct {
     const char *path;
     act_t *act;
@@ -113,6 +121,7 @@ static const struct {
     {"/no-fault", no_fault},
     {"/nameless", nameless},
     {"/strange-status", strange_status},
+    {"/crash", crash},
     {"/elsewhere", elsewhere},
     {"/both", both},
     {"/forever", forever},

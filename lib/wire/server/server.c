@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "lib/base/crash.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/wire/client/client.h"
@@ -252,6 +253,7 @@ static void *run_worker(void *arg)
     worker_t *worker = arg;
     crew_t *crew = worker->crew;
 
+    weir_crash_thread_begin();
     start_worker(worker);
     pthread_mutex_lock(&crew->lock);
     worker->is_ready = true;
@@ -260,6 +262,7 @@ static void *run_worker(void *arg)
     weir_loop_run(worker->loop);
     worker->exchanges_left = weir_exchange_count();
     weir_loop_forget_thread();
+    weir_crash_thread_end();
     return NULL;
 }
 

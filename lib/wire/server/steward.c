@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "lib/base/crash.h"
 #include "lib/base/must.h"
 #include "lib/wire/loop/loop.h"
 
@@ -30,6 +31,7 @@ static void *run(void *unused)
 {
     weir_loop_t *loop = weir_loop_create(&steward.server, &no_parts);
 
+    weir_crash_thread_begin();
     is_here = true;
     pthread_mutex_lock(&steward.lock);
     steward.loop = loop;
@@ -39,6 +41,7 @@ static void *run(void *unused)
     weir_loop_settle(loop);
     weir_loop_destroy(&loop);
     weir_loop_forget_thread();
+    weir_crash_thread_end();
     return unused;
 }
 

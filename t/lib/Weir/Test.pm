@@ -353,10 +353,11 @@ sub _scalar {
 #   yaml => 'text with @PORT@'        everything at once
 #   nofile => N                       RLIMIT_NOFILE
 #   exit => N                         how it will end, if not with 0
+#   crashes => 'SEGV'                 it will end by this signal, and balances no books
 sub proxy {
     my (%option) = @_;
     croak "there is no $build/weir: build it first" unless -x "$build/weir";
-    my $self = bless { exit => $option{exit} // 0, port => free_port() }, 'Weir::Proxy';
+    my $self = bless { exit => $option{exit} // 0, crashes => $option{crashes}, port => free_port() }, 'Weir::Proxy';
     $self->{name}   = 'proxy ' . (@proxies + 1);
     $self->{config} = temp_path('weir.yaml');
     $self->{out}    = temp_path('access.log');
@@ -608,6 +609,7 @@ sub stop { my ($self) = @_; $self->signal('TERM'); return $self->wait_exit }
 sub ends_well {
     my ($self) = @_;
     return if $self->{is_checked}++;
+    return ok(defined $self->{ended} && $self->{ended} < 0, "$self->{name} has crashed") if $self->{crashes};
     return subtest "$self->{name} ends well" => sub {
         my $exit = $self->{ended} // $self->stop;
         is($exit, $self->{exit}, "exits with $self->{exit}");
