@@ -10,7 +10,7 @@ chdir root_dir();
 sub files {
     my ($pattern, @folders) = @_;
     my @found;
-    find({ no_chdir => 1, wanted => sub { push @found, s{^\./}{}r if -f && /$pattern/ && !m{/corpus/} } },
+    find({ no_chdir => 1, wanted => sub { push @found, s{^\./}{}r if -f && /$pattern/ && !m{/corpus/|^t/abi/} } },
         grep { -d } @folders);
     return sort @found;
 }

@@ -104,4 +104,72 @@ subtest 'every function of the public headers is exported' => sub {
     }
 };
 
+# ── the headers of each ABI ──
+
+my ($abi) = read_file("$build/include/weir_router.h") =~ /^#define WEIR_ROUTER_ABI (\d+)$/m;
+
+# What compilers make of headers: their declarations, { outside the braces => inside }, and their macros, { name => text }.
+sub meaning_of {
+    my ($folder) = @_;
+    my (%declaration, %macro);
+    for my $header (glob "$folder/weir*.h") {
+        my $text = run_command('cc', qw(-w -fpreprocessed -dD -E -P), $header)->{out} =~ s/\\\n//gr;
+        while ($text =~ s/^#define (\w+)(.*)\n//m) {
+            my ($name, $body) = ($1, $2);
+            $macro{$name} = squeeze($body);
+        }
+        $text =~ s/^(?:#.*|WEIR_C_BEGIN|WEIR_C_END)\n//gm;
+        while ($text =~ /\G\s*((?:[^{};]|(\{(?:[^{}]|(?2))*\}))+?)(?:;|(?<=\})\n)/g) {
+            my ($whole, $inside) = ($1, $2 // '');
+            (my $outside = $whole) =~ s/\Q$inside\E/{}/ if length $inside;
+            $declaration{ squeeze($outside // $whole) } = squeeze($inside =~ s/^\{|,?\s*\}$//gr);
+        }
+    }
+    return (\%declaration, \%macro);
+}
+
+sub squeeze { return $_[0] =~ s/\s+/ /gr =~ s/^ | $//gr }
+
+subtest 'the headers of every ABI from 5 on are kept' => sub {
+    ok(-e "$root/t/abi/$_/weir.h", "of ABI $_") for 5 .. $abi;
+    is_deeply([ meaning_of("$root/t/abi/$abi") ], [ meaning_of("$build/include") ], 'those of this one are as they were kept')
+        or diag('something was appended: raise WEIR_ROUTER_ABI (and WEIR_STAGE_ABI), then ./dev abi');
+};
+
+for my $old (5 .. $abi) {
+    subtest "what was compiled against ABI $old" => sub {
+        my ($was, $was_macro) = meaning_of("$root/t/abi/$old");
+        my ($is, $is_macro) = meaning_of("$build/include");
+        cmp_ok(scalar keys %$was, '>', 150, 'its declarations are read');
+        is_deeply([ grep { !exists $is->{$_} } sort keys %$was ], [], 'every one of them is there');
+        is_deeply([ grep { exists $is->{$_} && index($is->{$_}, $was->{$_}) != 0 } sort keys %$was ], [], 'and has only grown at its end');
+        is_deeply([ grep { !/_ABI$|^WEIR_VERSION$/ && ($is_macro->{$_} // '') ne $was_macro->{$_} } sort keys %$was_macro ], [], 'as every macro');
+
+        my %so;
+        for my $source ("$root/examples/toy_router.c", "$root/examples/auth_stage.c") {
+            my ($name) = $source =~ m{(\w+)\.c$};
+            $so{$name} = temp_path("$name.so");
+            my $run = run_command('cc', qw(-shared -fPIC -Wall -Werror), "-I$root/t/abi/$old", $source, '-o', $so{$name});
+            is($run->{exit}, 0, "$name compiles") or diag($run->{err});
+        }
+        my $proxy = proxy(router => $so{toy_router}, path => { 'weir.stages' => $so{auth_stage} });
+        is($proxy->get('/')->status, 401, 'the stage is taken');
+        like($proxy->get('/', "Authorization: Bearer x\r\n")->status, qr/^(?:200|502|404)$/, 'and the router');
+    };
+}
+
+subtest 'modules of ABI 4 and older are refused, with what is to be done' => sub {
+    for my $case ([ router => router_so('incomplete', '-DWITHOUT_ABI'), 'weir_router_abi' ],
+        [ stage => router_so('marking_stage', '-DMARK="1"', '-DWITHOUT_ABI'), 'weir_stage_abi' ]) {
+        my ($what, $so, $symbol) = @$case;
+        my $file = $what eq 'router' ? config_with($so)
+            : write_file(temp_path('weir.yaml'), "listen: @{[ free_port() ]}\nhosts:\n  default:\n    paths:\n      /:\n"
+            . "        weir.router: stub\n        weir.stages: $so\n");
+        my $run = weir('check', '-c', $file);
+        is($run->{exit}, 1, "a $what is refused");
+        like($run->{err}, qr/weir\.yaml:\d+: .*this $what was made for ABI 4 of Weir or an older one, and this proxy takes ABI 5/, 'why');
+        like($run->{err}, qr/compile it anew .* add `const int $symbol = /, 'and what to do');
+    }
+};
+
 done_testing;

@@ -30,7 +30,9 @@ static inline weir_answer_t backend(weir_state_t *s, const weir_request_t *r, we
 #ifdef WITHOUT_SYMBOL
 #define weir_router another_name
 #endif
+#ifndef WITHOUT_ABI
 const int weir_router_abi = WEIR_ROUTER_ABI;
+#endif
 
 const weir_router_t weir_router = {
     WEIR_ROUTER("incomplete"),

@@ -16,6 +16,8 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 }
 
 extern const weir_stage_t weir_stage;
+#ifndef WITHOUT_ABI
 const int weir_stage_abi = WEIR_STAGE_ABI;
+#endif
 
 const weir_stage_t weir_stage = {WEIR_STAGE("marking", 25), .enter = enter};
