@@ -40,7 +40,27 @@ subtest 'each public header stands on its own, in C and in C++' => sub {
         my $source = write_file(temp_path('alone.c'), "#include <$name>\nint main(void) { return 0; }\n");
         my $run = run_command('cc', '-fsyntax-only', '-Wall', '-Wextra', '-Wpedantic', '-std=c11', '-Werror', "-I$build/include", $source);
         is($run->{exit}, 0, $name) or diag($run->{err});
+        $run = run_command('c++', '-fsyntax-only', '-x', 'c++', '-Wall', '-Wextra', '-Wpedantic', '-std=c++11', '-Werror', "-I$build/include", $source);
+        is($run->{exit}, 0, "$name, in C++") or diag($run->{err});
     }
+};
+
+subtest 'a router in C++' => sub {
+    my $so = temp_path('in_cpp.so');
+    my $run = run_command('c++', qw(-std=c++20 -Wall -Wextra -Wpedantic -Werror -shared -fPIC), "-I$build/include",
+        "$root/t/routers/in_cpp.cc", '-o', $so);
+    is($run->{exit}, 0, 'compiles') or diag($run->{err});
+    my $backend = fast_backend('b1');
+    my $proxy = proxy(router => { module => $so, port => $backend->{port} });
+    my $r = $proxy->get('/');
+    is($r->status, 200, 'answers from a thread');
+    is($r->header('X-Language'), 'C++', 'adds headers');
+    is($proxy->get('/overdue')->status, 504, 'and is waited for as long as it says');
+    is($proxy->log_where(path => '/overdue')->{code}, 'too_slow', 'with its own reason');
+    refuses_config("listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router:\n          module: $so\n          prot: 1\n",
+        qr/\d+: .*`prot`.*`port`/, 'an unknown key');
+    my $wrong = write_file(temp_path('wrong.cc'), "#include <weir.h>\nweir_answer_t f(int *q) { return weir_later(q); }\n");
+    isnt(run_command('c++', '-fsyntax-only', "-I$build/include", $wrong)->{exit}, 0, 'weir_later() takes nothing but a question');
 };
 
 subtest 'a smaller router of an older time is taken; what stands behind its table is not looked at' => sub {
