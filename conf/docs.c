@@ -233,6 +233,8 @@ int conf_verb_docs(const char *format)
         return print_man();
     if (strcmp(format, "h2o") == 0)
         return print_h2o();
-    fprintf(stderr, "weir: docs: markdown, man or h2o, not %s\n", format);
+    if (strcmp(format, "faults") == 0)
+        return conf_docs_faults();
+    fprintf(stderr, "weir: docs: markdown, man, faults or h2o, not %s\n", format);
     return EXIT_USAGE;
 }

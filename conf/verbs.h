@@ -19,9 +19,10 @@ int conf_verb_version(void);
 int conf_verb_demo(void);
 
 /**
- * Prints docs/configuration.md ("markdown" or "configuration"), docs/weir.conf.5 ("man" or "weir.conf.5"), or the list of
- * docs/coming-from-h2o.md ("h2o").
+ * Prints docs/configuration.md ("markdown" or "configuration"), docs/weir.conf.5 ("man" or "weir.conf.5"), docs/faults.md
+ * ("faults"), or the list of docs/coming-from-h2o.md ("h2o").
  */
 int conf_verb_docs(const char *format);
+int conf_docs_faults(void);
 
 #endif

@@ -140,6 +140,16 @@ subtest 'the example' => sub {
     is($guarded->get('/closed')->status, 401, 'which may leave it to the fault');
     is($guarded->log_where(path => '/closed', status => 401)->{code}, 'token_missing', 'the log names its reason');
     is($guarded->get('/open', "Authorization: Bearer abc\r\n")->status, 200, 'with a token the request goes through');
+    is($guarded->get('/closed')->header('WWW-Authenticate'), 'Bearer realm="weir"', 'without, the client reads what is wanted');
+    my $shop = proxy(backends => [$echo], path => { 'weir.stages' => [ { module => $so, realm => 'shop', open => ['/health'] }, $so{55} ] },
+        paths => { '/api' => { 'weir.stages' => { module => $so, realm => 'api' }, 'weir.router' => { module => 'stub', backends => [ $echo->address ] } } });
+    is($shop->get('/')->header('WWW-Authenticate'), 'Bearer realm="shop"', 'a stage is configured');
+    is($shop->get('/health')->status, 200, 'key by key');
+    is($shop->get('/api/health')->header('WWW-Authenticate'), 'Bearer realm="api"', 'at each place by itself');
+    for my $case ([ 'raelm: shop', '`raelm`.*`realm`' ], [ 'realm: [ a ]', 'realm' ], [ 'open: /health', 'open: must be a list' ], [ 'open: [ health ]', 'a path begins with /' ]) {
+        refuses_config("listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        weir.router: stub\n        weir.stages:\n          module: $so\n          $case->[0]\n",
+            qr/9: .*$case->[1]/, $case->[0]);
+    }
 };
 
 subtest 'what cannot be a stage is refused at start, with file and line' => sub {
