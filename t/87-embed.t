@@ -254,11 +254,35 @@ subtest 'weir_serve()' => sub {
     my $wrong = run_command({ env => $env }, $serve, 'nowhere:at:all');
     is($wrong->{exit}, 1, 'an address that is none');
     like($wrong->{err}, qr/^weir_serve: nowhere:at:all: \S/m, 'is said');
+    for my $case ([ 'num-threads: many', qr/^weir_serve:1: num-threads: must be a whole number/m ], [ '[ a ]', qr/^weir_serve:1: directives: must be a mapping/m ],
+        [ "num-threads: 1\nhosts: {}", qr/^weir_serve:2: hosts: the router given serves them all/m ], [ 'num-threads: [', qr/^weir_serve:\d+: /m ],
+        [ "no-such-thing: 1", qr/^weir_serve:1: .*no-such-thing/m ]) {
+        my $run = run_command({ env => $env }, $serve, '127.0.0.1:' . free_port(), $case->[0]);
+        is($run->{exit}, 1, "$case->[0]: refused");
+        like($run->{err}, $case->[1], 'with the line of the text');
+    }
     kill 'TERM', $pid;
     my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
     is($status, 0, 'SIGTERM ends it') or diag(read_file($complaints));
     $pid = 0 if defined $status;
     like(read_file($said), qr/^at=error code=closed .*path="\/"/m, 'the access log is on its standard output');
+    ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
+};
+
+subtest 'weir_serve() with directives' => sub {
+    my $report = temp_path('sanitizer');
+    my $env    = Weir::Test::_proxy_env($report);
+    my ($port, $also, $log, $complaints) = (free_port(), free_port(), temp_path('access.log'), temp_path('err'));
+    my $yaml = "num-threads: 2\nweir.access-log: $log\nweir.proxy-status: ON\nlisten: $also\n";
+    $pid = Weir::Test::_spawn(temp_path('out'), $complaints, command => [ $serve, "127.0.0.1:$port", $yaml ], env => $env);
+    wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or BAIL_OUT(read_file($complaints));
+    like(get($port, '/')->header('Proxy-Status'), qr/closed/, 'a directive of every path');
+    is(get($also, '/also')->status, 503, 'a further address');
+    wait_for { read_file($log) =~ m{path="/also"} };
+    like(read_file($log), qr{^at=error code=closed .*path="/also"}m, 'a log of its own');
+    kill 'TERM', $pid;
+    is(Weir::Test::_reap($pid, 3 * wait_seconds()), 0, 'SIGTERM ends it') or diag(read_file($complaints));
+    $pid = 0;
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
 };
 
