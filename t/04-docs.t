@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The documents: C that compiles, links that lead somewhere, directives that exist.
-#
-#   ```c             a whole file
-#   ```c fragment    declarations and functions that need nothing but the public headers
 use lib 't/lib';
+use Weir::Docs;
 use Weir::Test;
 use File::Basename qw(dirname);
 
@@ -12,29 +10,6 @@ my $include = build_dir() . '/include';
 
 my @docs = grep { -f } 'README.md', glob('docs/*.md'), glob('docs/*/*.md');
 cmp_ok(scalar @docs, '>', 10, 'documents were found');
-
-# The fenced blocks of a document: { language, line, text }.
-sub blocks {
-    my ($file) = @_;
-    my ($line, $open, @blocks) = (0);
-    for (split /^/, read_file($file)) {
-        $line++;
-        if (defined $open) {
-            if (/^```\s*$/) { push @blocks, $open; undef $open }
-            else            { $open->{text} .= $_ }
-        } elsif (/^```(.*?)\s*$/) {
-            $open = { language => $1, line => $line, text => '' };
-        }
-    }
-    ok(!defined $open, "$file: every block is closed");
-    return @blocks;
-}
-
-# What stands outside fenced blocks.
-sub prose {
-    my ($file) = @_;
-    return read_file($file) =~ s{^```.*?^```\s*$}{}gmsr;
-}
 
 my @warnings = qw(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter);
 my %alone    = (

@@ -19,7 +19,7 @@ struct weir_shared {
     bool refuses_start, is_noisy;
     weir_instance_t *instance;
     weir_ticker_t *ticker, *once;
-    _Atomic unsigned ticks, onces;
+    _Atomic unsigned ticks, single_ticks;
     pthread_t thread_of_start;
     _Atomic bool is_running;
 };
@@ -56,7 +56,7 @@ static void tick_once(void *argument)
 {
     weir_shared_t *shared = argument;
 
-    shared->onces++;
+    shared->single_ticks++;
     weir_ticker_stop(&shared->once);
 }
 
@@ -115,7 +115,7 @@ static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, 
     weir_shared_t *shared = weir_request_shared(request);
 
     say(shared, "request %s%s%s", shared->instance == NULL ? "before start" : "behind start",
-        shared->ticks > 0 ? " ticking" : "", shared->onces == 1 && shared->once == NULL ? " once" : "");
+        shared->ticks > 0 ? " ticking" : "", shared->single_ticks == 1 && shared->once == NULL ? " once" : "");
     return weir_lookup_refuse(q, &nothing_here);
 }
 
