@@ -196,13 +196,15 @@ subtest 'each byte of a body prolongs its time' => sub {
 };
 
 subtest 'nothing of a body is taken before there is a backend' => sub {
-    my $own = proxy(router => { module => router_so('record'), log => temp_path('record.log'), backends => [ $backend->address ] }, path => { 'weir.router-timeout' => ms(5000) });
+    my $gate = temp_path('gate');
+    my $own = proxy(router => { module => router_so('gated'), gate => $gate, backend => $backend->address });
     my $client = $own->connect;
     my $bytes = 30_000_000;
-    $client->write(head_of('echo/patient', "X-Do: checkout=" . ms(600) . "\r\nContent-Length: $bytes"));
+    $client->write(head_of('echo/patient', "Content-Length: $bytes"));
     my $sent = $client->write_until_stuck('x' x $bytes, ms(200) / 1000);
     cmp_ok($sent, '<', $bytes, 'while the router thinks, the client waits');
     is(scalar(grep { m{/patient} } $backend->heads), 0, 'and no backend hears of it');
+    write_file($gate, '');
     $client->write('x' x ($bytes - $sent), 60);
     ok($client->read_response(seconds => 60)->body eq 'x' x $bytes . '|', 'then everything arrives');
 };

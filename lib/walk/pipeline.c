@@ -103,7 +103,6 @@ static void cancel_current(weir_exchange_t *x)
 
     stage->cancel(x, x->walk.memory[x->walk.at]);
     weir_at_work_back(before);
-    begin_turn(&x->walk);
 }
 
 /* Nobody waits for it any more. What cannot be cancelled owes its verdict, and is not left before. */
@@ -323,11 +322,9 @@ void weir_pipeline_abandon(weir_exchange_t *x)
         return; /* not started, or a verdict is on its way: follow() sees that the client is gone */
     if (weir_pipeline_hears_end(x))
         return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
-    if (x->walk.is_replying) {
+    if (x->walk.is_replying)
         x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
-        begin_turn(&x->walk);
-    } else {
+    else
         cancel_current(x);
-    }
     (void)decide(x, WEIR_DECIDED_DONE);
 }

@@ -33,7 +33,7 @@ def note(text):
 
 class Stream:
     def __init__(self, number, headers):
-        self.number, self.headers, self.body, self.trailers = number, headers, b'', []
+        self.number, self.headers, self.body, self.trailers = number, headers, bytearray(), []
         self.is_whole = False
         self.window = None
         self.is_read = True
@@ -324,7 +324,7 @@ class Cases(Connection):
         self.respond(stream, json.dumps([[name, len(value)] for name, value in stream.headers]).encode())
 
     def case_body(self, stream):
-        self.respond(stream, stream.body)
+        self.respond(stream, bytes(stream.body))
 
     def case_large(self, stream):
         """As many bytes as the query says; with a length if it ends in l."""
@@ -369,7 +369,7 @@ class Cases(Connection):
             self.headers(stream, [(':status', '100')])
         while not stream.is_whole:
             self.read_some()
-        self.respond(stream, stream.body)
+        self.respond(stream, bytes(stream.body))
 
     def early_early(self, stream):
         """A final answer while the body is on its way; then the rest is not wanted (RFC 9113 8.1)."""
@@ -387,7 +387,7 @@ class Cases(Connection):
         sent = 0
         while True:
             if len(stream.body) > sent:
-                self.data(stream, stream.body[sent:])
+                self.data(stream, bytes(stream.body[sent:]))
                 sent = len(stream.body)
             if stream.is_whole:
                 break
@@ -453,7 +453,7 @@ class Cases(Connection):
         sent = 0
         while True:
             if len(stream.body) > sent:
-                self.data(stream, stream.body[sent:])
+                self.data(stream, bytes(stream.body[sent:]))
                 sent = len(stream.body)
             if stream.is_whole:
                 break
@@ -483,7 +483,7 @@ class Cases(Connection):
         if self.index:
             while not stream.is_whole:
                 self.read_some()
-            return self.respond(stream, stream.body)
+            return self.respond(stream, bytes(stream.body))
         return self.rst(stream, 7)
 
     def case_uncounted_once(self, stream):
