@@ -1,23 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Lines that somebody can provoke: ten of a kind in a second, and the rest are counted. The clock is this program's own. */
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "hear.h"
 #include "lib/base/log.h"
 
-enum { SAID_BYTES = 1 << 20, THREADS = 4, LINE_MOST = 4095 };
+enum { THREADS = 4, LINE_MOST = 4095 };
 
 /* ---- the clock ---- */
 
@@ -32,33 +29,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-/* ---- standard error ---- */
-
-static char said[SAID_BYTES];
-static int before = -1, heard = -1;
-
-static void begin_hearing(void)
-{
-    fflush(stderr);
-    before = dup(STDERR_FILENO);
-    heard = memfd_create("stderr", 0);
-    assert_true(before != -1 && heard != -1 && dup2(heard, STDERR_FILENO) != -1);
-    assert_int_equal(fcntl(heard, F_SETFL, O_APPEND), 0); /* of several threads: one behind the other */
-}
-
-/* What was written to standard error since. */
-static const char *end_hearing(void)
-{
-    ssize_t length;
-
-    assert_true(dup2(before, STDERR_FILENO) != -1);
-    length = pread(heard, said, sizeof(said) - 1, 0);
-    close(before);
-    close(heard);
-    assert_in_range(length, 0, sizeof(said) - 2);
-    said[length] = '\0';
-    return said;
-}
+/* ---- lines ---- */
 
 static void say_lines(weir_log_limit_t *limit, const char *name, unsigned from, unsigned to)
 {
@@ -183,7 +154,7 @@ static void without_a_limit_all_are_said(void **state)
     for (int i = 0; i < 30; i++)
         weir_log("line %d", i);
     assert_int_equal(count_lines(end_hearing()), 30);
-    assert_non_null(strstr(said, "weir: line 29\n"));
+    assert_non_null(strstr(heard, "weir: line 29\n"));
 }
 
 static void a_line_is_cut_where_it_is_too_long(void **state)
@@ -196,9 +167,9 @@ static void a_line_is_cut_where_it_is_too_long(void **state)
         begin_hearing();
         weir_log("%s", text);
         (void)end_hearing();
-        assert_int_equal(strlen(said), more == 0 ? LINE_MOST - 1 : LINE_MOST);
-        assert_int_equal(strspn(said + 6, "x"), strlen(said) - 7);
-        assert_int_equal(said[strlen(said) - 1], '\n');
+        assert_int_equal(strlen(heard), more == 0 ? LINE_MOST - 1 : LINE_MOST);
+        assert_int_equal(strspn(heard + 6, "x"), strlen(heard) - 7);
+        assert_int_equal(heard[strlen(heard) - 1], '\n');
         text[LINE_MOST - 8 + more] = 'x';
     }
 }
@@ -218,8 +189,8 @@ static void the_count_fits_behind_a_long_line(void **state)
     begin_hearing();
     weir_log_limited(&limit, "%s", text);
     (void)end_hearing();
-    assert_int_equal(strlen(said), LINE_MOST);
-    assert_string_equal(said + LINE_MOST - 10, " (1 more)\n");
+    assert_int_equal(strlen(heard), LINE_MOST);
+    assert_string_equal(heard + LINE_MOST - 10, " (1 more)\n");
 }
 
 /* ---- many threads ---- */
@@ -271,7 +242,7 @@ static unsigned count_held_back(void)
 {
     unsigned long held_back = 0;
 
-    for (const char *at = said; (at = strstr(at, " (")) != NULL; at += 2)
+    for (const char *at = heard; (at = strstr(at, " (")) != NULL; at += 2)
         held_back += strtoul(at + 2, NULL, 10);
     return (unsigned)held_back;
 }

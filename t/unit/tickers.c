@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Instances of routers and their tickers, by a clock that moves when told: when a run comes, and that none comes too much. */
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "hear.h"
 #include "router/instance.h"
 #include "unit.h"
 
@@ -314,38 +313,19 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-/* What `speak` writes to standard error. */
-static const char *hear(void (*speak)(void))
-{
-    static char said[8192];
-    int before = dup(STDERR_FILENO), heard = memfd_create("stderr", 0);
-    ssize_t length;
-
-    dup2(heard, STDERR_FILENO);
-    speak();
-    dup2(before, STDERR_FILENO);
-    length = pread(heard, said, sizeof(said) - 1, 0);
-    close(heard);
-    close(before);
-    assert_in_range(length, 0, sizeof(said) - 2);
-    said[length] = '\0';
-    return said;
-}
-
-static void speak_once(void)
-{
-    weir_instance_log(&instance, "%d of %s", 3, "them");
-}
-
 static void what_it_says_names_router_and_place(void **state)
 {
-    assert_string_equal(hear(speak_once), "weir: router shop (default /): 3 of them\n");
+    begin_hearing();
+    weir_instance_log(&instance, "%d of %s", 3, "them");
+    assert_string_equal(end_hearing(), "weir: router shop (default /): 3 of them\n");
 }
 
-static void speak_often(void)
+static void it_says_ten_lines_a_second(void **state)
 {
     weir_instance_t other = {0};
 
+    second++;
+    begin_hearing();
     weir_instance_begin(&other, "toy", "default /b", "weir.yaml:9", 3);
     for (int i = 1; i <= 14; i++)
         weir_instance_log(&instance, "%d", i);
@@ -353,41 +333,32 @@ static void speak_often(void)
     second++;
     weir_instance_log(&instance, "%d", 15);
     weir_instance_end(&other);
-}
-
-static void it_says_ten_lines_a_second(void **state)
-{
-    second++;
-    assert_string_equal(hear(speak_often), "weir: router shop (default /): 1\n"
-                                           "weir: router shop (default /): 2\n"
-                                           "weir: router shop (default /): 3\n"
-                                           "weir: router shop (default /): 4\n"
-                                           "weir: router shop (default /): 5\n"
-                                           "weir: router shop (default /): 6\n"
-                                           "weir: router shop (default /): 7\n"
-                                           "weir: router shop (default /): 8\n"
-                                           "weir: router shop (default /): 9\n"
-                                           "weir: router shop (default /): 10\n"
-                                           "weir: router toy (default /b): mine\n"
-                                           "weir: router shop (default /): 15 (4 more)\n");
-}
-
-static void speak_long(void)
-{
-    static char text[3000];
-
-    memset(text, 't', sizeof(text) - 1);
-    weir_instance_log(&instance, "%s", text);
+    assert_string_equal(end_hearing(), "weir: router shop (default /): 1\n"
+                                       "weir: router shop (default /): 2\n"
+                                       "weir: router shop (default /): 3\n"
+                                       "weir: router shop (default /): 4\n"
+                                       "weir: router shop (default /): 5\n"
+                                       "weir: router shop (default /): 6\n"
+                                       "weir: router shop (default /): 7\n"
+                                       "weir: router shop (default /): 8\n"
+                                       "weir: router shop (default /): 9\n"
+                                       "weir: router shop (default /): 10\n"
+                                       "weir: router toy (default /b): mine\n"
+                                       "weir: router shop (default /): 15 (4 more)\n");
 }
 
 static void a_long_line_is_cut(void **state)
 {
     static const char front[] = "weir: router shop (default /): t";
-    const char *said = hear(speak_long);
+    static char text[3000];
 
-    assert_memory_equal(said, front, strlen(front));
-    assert_int_equal(strlen(said), strlen(front) - 1 + 1023 + 1);
-    assert_int_equal(said[strlen(said) - 1], '\n');
+    memset(text, 't', sizeof(text) - 1);
+    begin_hearing();
+    weir_instance_log(&instance, "%s", text);
+    (void)end_hearing();
+    assert_memory_equal(heard, front, strlen(front));
+    assert_int_equal(strlen(heard), strlen(front) - 1 + 1023 + 1);
+    assert_int_equal(heard[strlen(heard) - 1], '\n');
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_instance, close_instance)
