@@ -136,7 +136,7 @@ static void note_head(weir_exchange_t *x, const weir_response_head_t *head)
     memory_t *memory = weir_stage_memory(x);
 
     weir_timer_cancel(&memory->try_timer);
-    x->attempt.status = head->status;
+    x->attempt.status = x->journal.backend_status = head->status;
     x->attempt.grpc_status = weir_grpc_status_of(&head->headers);
     weir_response_lend(x, &head->headers);
     ask_answered(x);

@@ -254,8 +254,10 @@ void weir_backend_name(weir_q_backend_t *question, weir_span_t name)
 {
     ask_question_t *q = ask_open(question);
 
-    if (q != NULL && name.len != 0)
-        q->answer.target.label = ask_copy(q, name);
+    if (q == NULL || name.len == 0)
+        return;
+    q->answer.target.label = ask_copy(q, name);
+    q->answer.target.label_source = WEIR_LABEL_NAMED;
 }
 
 void weir_backend_try_timeout(weir_q_backend_t *question, uint32_t ms)

@@ -73,7 +73,7 @@ static void settle(ask_question_t *q)
     }
     weir_arena_adopt(&x->arena, &q->apart);
     x->question = NULL;
-    if (q->kind == ASK_LOOKUP && then != NULL && q->answer.fault == NULL)
+    if (q->kind == ASK_LOOKUP && then != NULL && q->answer.fault == NULL && q->answer.redirect.base == NULL)
         x->app = q->answer.app.base != NULL ? q->answer.app : ask_name_of_group(x, q->answer.group);
     x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
     if (then == NULL)
@@ -229,7 +229,8 @@ void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
     weir_at_work_t before;
     weir_answer_t proof;
 
-    q->answer.target.label = ask_name_of_service(x, service); /* unless weir_backend_name() says something else */
+    q->answer.target.label = ask_name_of_service(x, service); /* unless something better is said */
+    q->answer.target.label_source = WEIR_LABEL_DESCRIBED;
     before = begin_call(x, ask_name(ASK_BACKEND));
     proof = router_of(x)->service_backend(x->state, &x->request, service, ask_handle(q));
     weir_at_work_back(before);

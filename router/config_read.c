@@ -158,15 +158,18 @@ bool weir_config_duration_ms(const weir_config_t *map, const char *key, uint32_t
 
 bool weir_config_path(const weir_config_t *map, const char *key, char *buffer, size_t size)
 {
+    const char *text, *directory = weir_config_directory(), *slash = directory[1] == '\0' && directory[0] == '/' ? "" : "/";
     const weir_config_t *node;
-    const char *text;
     int length;
 
     if (!find(map, key, "a path", &node, &text))
         return node == NULL;
-    length =
-        text[0] == '/' ? snprintf(buffer, size, "%s", text) : snprintf(buffer, size, "%s/%s", weir_config_directory(), text);
-    if (text[0] == '\0' || length < 0 || (size_t)length >= size)
+    if (text[0] == '\0')
+        return weir_config_wrong(node, "%s: must be a path, and is empty", key);
+    if (text[0] == '/')
+        directory = slash = "";
+    length = snprintf(buffer, size, "%s%s%s", directory, slash, text);
+    if (length < 0 || (size_t)length >= size)
         return weir_config_wrong(node, "%s: must be a path of at most %zu bytes", key, size - 1);
     return true;
 }

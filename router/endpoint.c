@@ -8,9 +8,12 @@
 #include "lib/base/must.h"
 #include "router/target.h"
 
+enum { TEXTS = 4 }; /* at most: a name, a label, a host in TLS */
+
 struct weir_endpoint {
-    weir_arena_t arena; /* its texts */
     weir_target_t target;
+    size_t text_count;
+    void *texts[TEXTS];
 };
 
 /* Settings of an older size lack what stands behind it. */
@@ -22,20 +25,32 @@ static weir_endpoint_settings_t complete(const weir_endpoint_settings_t *given)
     return settings;
 }
 
-static void *alloc(void *arena, size_t size)
+static void *alloc(void *of, size_t size)
 {
-    return weir_arena_alloc(arena, size);
+    weir_endpoint_t *endpoint = of;
+    void *text = malloc(size);
+
+    WEIR_MUST(text != NULL && endpoint->text_count < TEXTS);
+    return endpoint->texts[endpoint->text_count++] = text;
+}
+
+static void set_label(weir_endpoint_t *endpoint, const char *name)
+{
+    const size_t length = strlen(name);
+
+    endpoint->target.label = (weir_span_t){memcpy(alloc(endpoint, length + 1), name, length + 1), length};
+    endpoint->target.label_source = WEIR_LABEL_NAMED;
 }
 
 static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *settings)
 {
     weir_target_t *target = &endpoint->target;
-    const target_memory_t memory = {alloc, &endpoint->arena};
+    const target_memory_t memory = {alloc, endpoint};
 
     target->protocol = settings->protocol;
     target->tls = settings->tls;
-    if (settings->name != NULL)
-        target->label = weir_arena_copy(&endpoint->arena, (weir_span_t){settings->name, strlen(settings->name)});
+    if (settings->name != NULL && settings->name[0] != '\0')
+        set_label(endpoint, settings->name);
     if (settings->host != NULL)
         target_read_host(target, settings->host, settings->port, &memory);
     else
@@ -49,7 +64,11 @@ weir_endpoint_t *weir_endpoint_create(const weir_endpoint_settings_t *given, cha
     weir_endpoint_t *endpoint = calloc(1, sizeof(*endpoint));
 
     WEIR_MUST(endpoint != NULL);
-    weir_arena_init(&endpoint->arena);
+    if (settings.protocol != WEIR_HTTP1 && settings.protocol != WEIR_HTTP2) {
+        snprintf(problem, problem_bytes, "%d is no protocol that this proxy knows", (int)settings.protocol);
+        weir_endpoint_destroy(&endpoint);
+        return NULL;
+    }
     if (read(endpoint, &settings))
         return endpoint;
     if (settings.host != NULL)
@@ -67,7 +86,8 @@ void weir_endpoint_destroy(weir_endpoint_t **endpoint)
     if (gone == NULL)
         return;
     *endpoint = NULL;
-    weir_arena_finish(&gone->arena);
+    for (size_t i = 0; i < gone->text_count; i++)
+        free(gone->texts[i]);
     free(gone);
 }
 
@@ -86,6 +106,8 @@ void target_use_endpoint(weir_target_t *target, const weir_endpoint_t *endpoint)
     target->path = before.path;
     target->try_timeout_ms = before.try_timeout_ms;
     target->hold_body_bytes = before.hold_body_bytes;
-    if (before.label.len != 0)
-        target->label = before.label;
+    if (before.label.len == 0 || before.label_source < target->label_source)
+        return;
+    target->label = before.label;
+    target->label_source = before.label_source;
 }

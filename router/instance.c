@@ -28,17 +28,7 @@ void weir_instance_begin(weir_instance_t *instance, const char *router, const ch
     instance->where = copy_text(where);
     instance->generation = generation;
     weir_list_init(&instance->tickers);
-    WEIR_MUST(pthread_mutex_init(&instance->lock, NULL) == 0);
-}
-
-void weir_instance_end(weir_instance_t *instance)
-{
-    if (instance->name == NULL)
-        return;
-    WEIR_MUST(weir_list_is_empty(&instance->tickers));
-    pthread_mutex_destroy(&instance->lock);
-    free(instance->name);
-    free(instance->where);
+    WEIR_MUST(pthread_mutex_init(&instance->lock, NULL) == 0 && pthread_cond_init(&instance->has_ended, NULL) == 0);
 }
 
 const char *weir_instance_name(const weir_instance_t *instance)
@@ -69,57 +59,103 @@ void weir_instance_log(weir_instance_t *instance, const char *format, ...)
 
 /* ---- tickers ---- */
 
+/* All of it but the timer is under the instance's lock. It lies in the instance's list until it is freed. */
 struct weir_ticker {
-    weir_list_t link; /* in the instance's list, under its lock */
+    weir_list_t link;
     weir_instance_t *instance;
     weir_loop_t *loop;
     void (*run)(void *argument);
     void *argument;
     uint32_t ms;
+    weir_timer_t timer; /* the steward's thread's own */
     weir_letter_t start, stop;
-    /* The steward's thread's own: */
-    weir_timer_t timer;
-    bool has_begun, is_stopped;
-    /* Another thread waits for the end: */
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool has_ended;
+    unsigned letters; /* that are on their way */
+    bool is_running;  /* run has been called, and has not returned */
+    bool is_ending;   /* run will not be called any more           */
+    bool has_ended;   /* nothing of it is on the steward's thread   */
+    bool is_given_up; /* nobody else knows of it: whoever ends it frees it */
 };
-
-static __thread weir_ticker_t *running; /* on the steward's thread */
 
 static void destroy(weir_ticker_t *ticker)
 {
-    pthread_mutex_destroy(&ticker->lock);
-    pthread_cond_destroy(&ticker->ended);
+    weir_list_remove(&ticker->link);
     free(ticker);
+}
+
+/* On the steward's thread. */
+static void finish(weir_ticker_t *ticker)
+{
+    ticker->has_ended = true;
+    pthread_cond_broadcast(&ticker->instance->has_ended);
+    if (ticker->is_given_up)
+        destroy(ticker);
+}
+
+static void go_on(weir_ticker_t *ticker);
+
+static void run_once(weir_ticker_t *ticker)
+{
+    weir_instance_t *instance = ticker->instance;
+    weir_at_work_t before;
+
+    ticker->is_running = true;
+    pthread_mutex_unlock(&instance->lock);
+    before = weir_at_work_on(NULL, "router", instance->router, "a ticker");
+    ticker->run(ticker->argument);
+    weir_at_work_back(before);
+    pthread_mutex_lock(&instance->lock);
+    ticker->is_running = false;
 }
 
 static void on_tick(weir_timer_t *timer)
 {
     weir_ticker_t *ticker = WEIR_AROUND(timer, weir_ticker_t, timer);
+    weir_instance_t *instance = ticker->instance; /* the ticker may be gone before the lock is given back */
 
-    const weir_at_work_t before = weir_at_work_on(NULL, "router", ticker->instance->router, "a ticker");
+    pthread_mutex_lock(&instance->lock);
+    if (!ticker->is_ending)
+        run_once(ticker);
+    go_on(ticker);
+    pthread_mutex_unlock(&instance->lock);
+}
 
-    running = ticker;
-    ticker->run(ticker->argument);
-    running = NULL;
-    weir_at_work_back(before);
-    if (ticker->is_stopped)
-        destroy(ticker); /* in its own run */
-    else
+/* Behind a run, or a letter: what is left of it here. */
+static void go_on(weir_ticker_t *ticker)
+{
+    if (!ticker->is_ending)
         weir_timer_set(ticker->loop, &ticker->timer, ticker->ms, on_tick);
+    else if (ticker->letters == 0)
+        finish(ticker);
 }
 
 static void on_start(weir_letter_t *letter)
 {
     weir_ticker_t *ticker = WEIR_AROUND(letter, weir_ticker_t, start);
+    weir_instance_t *instance = ticker->instance;
 
-    ticker->has_begun = true;
-    if (ticker->is_stopped)
-        destroy(ticker); /* on this thread, before it came to be */
-    else
-        weir_timer_set(ticker->loop, &ticker->timer, ticker->ms, on_tick);
+    pthread_mutex_lock(&instance->lock);
+    ticker->letters--;
+    go_on(ticker);
+    pthread_mutex_unlock(&instance->lock);
+}
+
+static void on_stop(weir_letter_t *letter)
+{
+    weir_ticker_t *ticker = WEIR_AROUND(letter, weir_ticker_t, stop);
+    weir_instance_t *instance = ticker->instance;
+
+    pthread_mutex_lock(&instance->lock);
+    ticker->letters--;
+    weir_timer_cancel(&ticker->timer);
+    go_on(ticker);
+    pthread_mutex_unlock(&instance->lock);
+}
+
+static void post(weir_ticker_t *ticker, weir_letter_t *letter, void (*open)(weir_letter_t *letter))
+{
+    ticker->letters++;
+    letter->open = open;
+    weir_loop_post(ticker->loop, letter);
 }
 
 weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument)
@@ -132,88 +168,100 @@ weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(vo
     ticker->run = run;
     ticker->argument = argument;
     ticker->ms = ms == 0 ? 1 : ms > WEIR_LATER_MOST_MS ? WEIR_LATER_MOST_MS : ms;
-    WEIR_MUST(pthread_mutex_init(&ticker->lock, NULL) == 0 && pthread_cond_init(&ticker->ended, NULL) == 0);
     weir_list_init(&ticker->start.link);
     weir_list_init(&ticker->stop.link);
     pthread_mutex_lock(&instance->lock);
     weir_list_append(&instance->tickers, &ticker->link);
+    if (instance->is_still)
+        ticker->is_ending = ticker->has_ended = true;
+    else
+        post(ticker, &ticker->start, on_start);
     pthread_mutex_unlock(&instance->lock);
-    ticker->start.open = on_start;
-    weir_loop_post(ticker->loop, &ticker->start);
     return ticker;
 }
 
-static void on_stop(weir_letter_t *letter)
+/* From now on it does not run. On the steward's thread it may be gone then. */
+static void end(weir_ticker_t *ticker)
 {
-    weir_ticker_t *ticker = WEIR_AROUND(letter, weir_ticker_t, stop);
-
-    weir_timer_cancel(&ticker->timer);
-    pthread_mutex_lock(&ticker->lock);
-    ticker->has_ended = true;
-    pthread_cond_signal(&ticker->ended);
-    pthread_mutex_unlock(&ticker->lock);
+    if (ticker->is_ending)
+        return;
+    ticker->is_ending = true;
+    if (!weir_steward_is_here()) {
+        post(ticker, &ticker->stop, on_stop);
+    } else if (!ticker->is_running && ticker->letters == 0) {
+        weir_timer_cancel(&ticker->timer);
+        finish(ticker);
+    }
 }
 
-/* Nothing of it runs while this does. */
+/* Nothing of it runs while this does, unless this is its run. */
 static void stop_here(weir_ticker_t *ticker)
 {
-    ticker->is_stopped = true;
-    if (ticker == running || !ticker->has_begun)
-        return; /* whoever called it, or is about to begin it, frees it */
-    weir_timer_cancel(&ticker->timer);
-    destroy(ticker);
+    if (ticker->has_ended) {
+        destroy(ticker);
+        return;
+    }
+    ticker->is_given_up = true;
+    end(ticker);
 }
 
 static void stop_from_elsewhere(weir_ticker_t *ticker)
 {
-    ticker->stop.open = on_stop;
-    weir_loop_post(ticker->loop, &ticker->stop);
-    pthread_mutex_lock(&ticker->lock);
-    while (!ticker->has_ended)
-        pthread_cond_wait(&ticker->ended, &ticker->lock);
-    pthread_mutex_unlock(&ticker->lock);
-    destroy(ticker);
-}
+    weir_instance_t *instance = ticker->instance;
 
-static void stop(weir_ticker_t *ticker)
-{
-    if (weir_steward_is_here())
-        stop_here(ticker);
-    else
-        stop_from_elsewhere(ticker);
+    end(ticker);
+    while (!ticker->has_ended)
+        pthread_cond_wait(&instance->has_ended, &instance->lock);
+    destroy(ticker);
 }
 
 void weir_ticker_stop(weir_ticker_t **slot)
 {
     weir_ticker_t *ticker = *slot;
+    weir_instance_t *instance;
 
     if (ticker == NULL)
         return;
     *slot = NULL;
-    pthread_mutex_lock(&ticker->instance->lock);
-    weir_list_remove(&ticker->link);
-    pthread_mutex_unlock(&ticker->instance->lock);
-    stop(ticker);
-}
-
-/* One that is stopped by its router at the same moment is in the list no more. */
-static weir_ticker_t *take_one(weir_instance_t *instance)
-{
-    weir_ticker_t *ticker = NULL;
-
+    instance = ticker->instance;
     pthread_mutex_lock(&instance->lock);
-    if (!weir_list_is_empty(&instance->tickers)) {
-        ticker = WEIR_AROUND(instance->tickers.next, weir_ticker_t, link);
-        weir_list_remove(&ticker->link);
-    }
+    if (weir_steward_is_here())
+        stop_here(ticker);
+    else
+        stop_from_elsewhere(ticker);
     pthread_mutex_unlock(&instance->lock);
-    return ticker;
 }
 
+static bool is_any_left(const weir_instance_t *instance)
+{
+    for (const weir_list_t *at = instance->tickers.next; at != &instance->tickers; at = at->next) {
+        if (!WEIR_AROUND(at, const weir_ticker_t, link)->has_ended)
+            return true;
+    }
+    return false;
+}
+
+/* Tickers that have ended stay in the list: their router may still stop them. */
 void weir_instance_still(weir_instance_t *instance)
 {
-    weir_ticker_t *ticker;
+    pthread_mutex_lock(&instance->lock);
+    instance->is_still = true;
+    for (weir_list_t *at = instance->tickers.next; at != &instance->tickers; at = at->next)
+        end(WEIR_AROUND(at, weir_ticker_t, link));
+    while (is_any_left(instance) && !weir_steward_is_here())
+        pthread_cond_wait(&instance->has_ended, &instance->lock);
+    pthread_mutex_unlock(&instance->lock);
+}
 
-    while ((ticker = take_one(instance)) != NULL)
-        stop(ticker);
+void weir_instance_end(weir_instance_t *instance)
+{
+    if (instance->name == NULL)
+        return;
+    WEIR_MUST(!is_any_left(instance));
+    while (!weir_list_is_empty(&instance->tickers))
+        destroy(WEIR_AROUND(instance->tickers.next, weir_ticker_t, link));
+    pthread_cond_destroy(&instance->has_ended);
+    pthread_mutex_destroy(&instance->lock);
+    free(instance->name);
+    free(instance->where);
 }

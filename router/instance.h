@@ -15,15 +15,17 @@ struct weir_instance {
     char *name, *where;
     uint64_t generation;
     weir_log_limit_t log_limit;
-    pthread_mutex_t lock; /* of tickers */
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t has_ended;
     weir_list_t tickers;
+    bool is_still; /* no ticker begins any more */
 };
 
 /** Fills a zeroed one in; the texts are copied. */
 void weir_instance_begin(weir_instance_t *instance, const char *router, const char *name, const char *where,
                          uint64_t generation);
 
-/** Stops every ticker that is left. */
+/** Ends every ticker; when it returns none runs, nor will. Their memory stays: their router may still stop them. */
 void weir_instance_still(weir_instance_t *instance);
 
 /** Frees what it holds; harmless on a zeroed one. */

@@ -80,6 +80,20 @@ static ask_question_t *create_slab(void)
     return slab;
 }
 
+/* At most a slab's worth of those that others have left, so that each thread finds some. */
+static ask_question_t *take_left(void)
+{
+    ask_question_t *slots = left.slots, *last = slots;
+
+    for (unsigned i = 1; i < SLAB_SLOTS && last != NULL && last->next_free != NULL; i++)
+        last = last->next_free;
+    if (last == NULL)
+        return NULL;
+    left.slots = last->next_free;
+    last->next_free = NULL;
+    return slots;
+}
+
 static ask_question_t *more_slots(void)
 {
     ask_question_t *slots;
@@ -87,8 +101,7 @@ static ask_question_t *more_slots(void)
     pthread_once(&left.once, create_key);
     pthread_setspecific(left.key, &left); /* anything but NULL: the destructor is wanted */
     pthread_mutex_lock(&left.lock);
-    slots = left.slots;
-    left.slots = NULL;
+    slots = take_left();
     pthread_mutex_unlock(&left.lock);
     return slots != NULL ? slots : create_slab();
 }

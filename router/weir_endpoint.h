@@ -19,7 +19,7 @@ typedef struct weir_endpoint_settings {
     const char *host; /* an IPv4 or IPv6 address, brackets allowed, or a name; NULL: `path` */
     uint16_t port;    /* of host, not 0                                                     */
     const char *path; /* of a unix socket, at most 107 bytes; NULL: `host`                  */
-    const char *name; /* what logs call it; NULL: its address                               */
+    const char *name; /* what logs call it; NULL or empty: its address                      */
     weir_protocol_t protocol;
     weir_backend_tls_t *tls; /* NULL: none. Must outlive the endpoint                              */
 } weir_endpoint_settings_t;

@@ -64,7 +64,8 @@ WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, .
 typedef struct weir_ticker weir_ticker_t;
 /**
  * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is
- * shared by all: be short. Ends with weir_ticker_stop(), and before weir_router_stop() at the latest. Never NULL.
+ * shared by all: be short. Ends with weir_ticker_stop(), and before weir_router_stop() at the latest; it may be stopped there
+ * all the same. Never NULL.
  */
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 /** Ends it, frees and nulls; when it returns, run is not running and will not. May be called in run. Harmless on NULL. */

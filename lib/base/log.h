@@ -46,8 +46,8 @@ void weir_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** How often lines of one kind were said lately; static and zeroed, shared by all threads. */
 typedef struct weir_log_limit {
-    _Atomic uint64_t second;
-    _Atomic unsigned said, held_back;
+    _Atomic uint64_t lines;
+    _Atomic unsigned held_back;
 } weir_log_limit_t;
 
 /**

@@ -35,7 +35,7 @@ WEIR_API const weir_config_t *weir_config_key(const weir_config_t *node, size_t 
 WEIR_API const weir_config_t *weir_config_get(const weir_config_t *node, const char *name);
 /** Complains about `node`: "file:line: text" on standard error. Returns false, for `return weir_config_wrong(…)`. */
 WEIR_API bool weir_config_wrong(const weir_config_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** The directory of the file that configure was called for, without a slash at its end: "/etc/weir", "." */
+/** The directory of the file that configure was called for, "/etc/weir", "." */
 WEIR_API const char *weir_config_directory(void);
 
 /* ── Entry by entry. Where `map` has no entry `key`, the output stays as it is: put the default there before. ── */
@@ -50,7 +50,7 @@ WEIR_API bool weir_config_word(const weir_config_t *map, const char *key, const 
 WEIR_API bool weir_config_word_at(const weir_config_t *node, const char *what, const char *const *words, unsigned *out_index);
 /** ON or OFF; yes, no, true and false mean the same. */
 WEIR_API bool weir_config_flag(const weir_config_t *map, const char *key, bool *out_is_on);
-/** A whole number from `least` to `most`, in decimal digits. */
+/** A whole number from `least` to `most` (2^63-1 or less), in decimal digits. */
 WEIR_API bool weir_config_number(const weir_config_t *map, const char *key, uint64_t least, uint64_t most,
                                  uint64_t *out_number);
 /** A duration from `least_ms` to `most_ms`: digits alone are ms, and "5s", "10m", "2h", "250ms" say their unit. */

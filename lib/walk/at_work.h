@@ -32,8 +32,8 @@ static inline void weir_at_work_back(weir_at_work_t before)
 }
 
 /**
- * Writes one line about it to `fd`: "router shop in checkout_service, request 3f2a…, stage 50 checkout". Nothing if nothing is
- * at work. Async-signal-safe.
+ * Writes one line about it to `fd`: "weir: at work: router shop in checkout_service, request 3f2a…, stage 50 checkout". Nothing
+ * if nothing is at work. Async-signal-safe.
  */
 void weir_at_work_tell(int fd);
 

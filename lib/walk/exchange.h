@@ -55,6 +55,9 @@ typedef enum weir_target_kind {
     WEIR_TARGET_BROKEN
 } weir_target_kind_t;
 
+/** Who has said what logs call a service: the later one counts. */
+typedef enum weir_label_source { WEIR_LABEL_ADDRESS, WEIR_LABEL_DESCRIBED, WEIR_LABEL_NAMED } weir_label_source_t;
+
 /** Where a service lives, and how its connection is to be treated. */
 typedef struct weir_target {
     weir_target_kind_t kind;
@@ -63,8 +66,9 @@ typedef struct weir_target {
     uint16_t port;         /* of a NAME */
     socklen_t address_len; /* of an ADDRESS */
     weir_address_t address;
-    weir_span_t name;        /* of a NAME: NUL-terminated, in the arena              */
-    weir_span_t label;       /* what logs call the service: its name or its address  */
+    weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
+    weir_span_t label; /* what logs call the service: its name or its address  */
+    weir_label_source_t label_source;
     weir_span_t path;        /* what is asked of it in place of the request's target; base NULL: nothing else */
     weir_backend_tls_t *tls; /* NULL: plain. The router's                            */
     uint32_t try_timeout_ms; /* from the pick to the response's head; 0: no limit of its own */

@@ -21,6 +21,7 @@ typedef struct weir_journal {
     uint64_t end_at_us;           /* the walk is over                        */
     uint32_t connects;            /* attempts                                */
     uint32_t picks, checkins;     /* services picked and checked in          */
+    uint16_t backend_status;      /* of the latest final response, or its 101; 0: none yet */
     uint64_t backend_sent_bytes, backend_received_bytes;
     uint64_t client_sent_bytes;     /* body bytes handed to the client         */
     uint64_t client_received_bytes; /* body bytes taken from the client, unframed */

@@ -182,7 +182,7 @@ weir_span_t weir_request_app(const weir_request_t *request)
 
 uint16_t weir_request_backend_status(const weir_request_t *request)
 {
-    return around(request)->attempt.status;
+    return around(request)->journal.backend_status;
 }
 
 weir_span_t weir_request_cookie(const weir_request_t *request, weir_span_t name)

@@ -13,7 +13,9 @@ static void assert_redirect(const char *request, const char *domain, const char 
 {
     world_open(NULL);
     w.script.redirect = domain;
+    w.script.describes = true;
     world_request(request);
+    assert_int_equal(w.script.group_descriptions, 0); /* there is no group that could be described */
     assert_int_equal(w.front.status, 301);
     assert_string_equal(w.front.head, location);
     assert_false(w.front.must_close);

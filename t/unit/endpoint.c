@@ -360,11 +360,11 @@ static void what_is_said_of_one_request_stays(void **state)
     says_more = false;
 }
 
-static void a_service_that_is_described_needs_no_name(void **state)
+static void a_service_may_be_described_as_well(void **state)
 {
     says_more = is_later = false;
     describes = true;
-    for (size_t i = 0; choose(i); i += 2) /* those without a name */
+    for (size_t i = 0; choose(i); i++) /* its own name is better than a description */
         assert_same();
     describes = false;
 }
@@ -410,12 +410,14 @@ static void a_name_for_one_request_stays_on_any_thread(void **state)
     }
 }
 
-/* The protocol is the connect's to judge, as that of weir_backend_protocol(). */
-static void a_protocol_that_is_none_is_passed_on(void **state)
+static void a_protocol_that_is_none_is_refused(void **state)
 {
-    assert_true(choose(0));
-    said.protocol = (weir_protocol_t)7;
-    assert_same();
+    weir_endpoint_settings_t settings = {.size = sizeof(settings), .host = "10.1.2.3", .port = 80};
+    char problem[80];
+
+    settings.protocol = (weir_protocol_t)7;
+    assert_null(weir_endpoint_create(&settings, problem, sizeof(problem)));
+    assert_string_equal(problem, "7 is no protocol that this proxy knows");
 }
 
 static void an_endpoint_may_end_behind_its_last_request(void **state)
@@ -463,9 +465,9 @@ int main(void)
         cmocka_unit_test(nothing_is_destroyed_harmlessly),
         cmocka_unit_test(an_endpoint_is_what_could_have_been_said),
         cmocka_unit_test(what_is_said_of_one_request_stays),
-        cmocka_unit_test(a_service_that_is_described_needs_no_name),
+        cmocka_unit_test(a_service_may_be_described_as_well),
         cmocka_unit_test(a_name_for_one_request_stays_on_any_thread),
-        cmocka_unit_test(a_protocol_that_is_none_is_passed_on),
+        cmocka_unit_test(a_protocol_that_is_none_is_refused),
         cmocka_unit_test(an_endpoint_may_end_behind_its_last_request),
         cmocka_unit_test(no_endpoint_is_a_mistake),
     };

@@ -299,6 +299,7 @@ static bool on_retry(weir_state_t *state, const weir_request_t *request, weir_se
 
 static void on_describe_group(weir_shared_t *script, const weir_group_t *group, weir_description_t *description)
 {
+    script->group_descriptions++;
     if (script->describes)
         weir_describe(description, WEIR_SPAN("name"), WEIR_SPAN("described app"));
     weir_describe(description, WEIR_SPAN("a key that nobody knows"), WEIR_SPAN("x"));

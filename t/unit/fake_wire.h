@@ -142,6 +142,7 @@ struct weir_shared {
     size_t hold_body_bytes;
     uint32_t try_timeout_ms;
     bool describes;
+    unsigned group_descriptions;
 
     void *question; /* the one that is open, of this kind */
     fake_kind_t kind;

@@ -193,6 +193,33 @@ static void the_count_fits_behind_a_long_line(void **state)
     assert_string_equal(heard + LINE_MOST - 10, " (1 more)\n");
 }
 
+static void also_behind_one_that_is_too_long(void **state)
+{
+    static weir_log_limit_t limit;
+    static char text[LINE_MOST + 10];
+
+    memset(text, 'x', sizeof(text) - 1);
+    for (size_t length = LINE_MOST - 30; length < sizeof(text); length++) {
+        second = 200 + 10 * (time_t)length;
+        begin_hearing();
+        say_lines(&limit, "a", 1, 13);
+        (void)end_hearing();
+        second++;
+        text[length] = '\0';
+        begin_hearing();
+        weir_log_limited(&limit, "%s", text);
+        (void)end_hearing();
+        assert_true(strlen(heard) <= LINE_MOST);
+        assert_string_equal(heard + strlen(heard) - 10, " (3 more)\n");
+        text[length] = 'x';
+        second++;
+        begin_hearing();
+        say_lines(&limit, "b", 1, 1);
+        (void)end_hearing();
+        assert_null(strstr(heard, "more"));
+    }
+}
+
 /* ---- many threads ---- */
 
 static weir_log_limit_t shared;
@@ -302,6 +329,7 @@ int main(void)
         cmocka_unit_test(without_a_limit_all_are_said),
         cmocka_unit_test(a_line_is_cut_where_it_is_too_long),
         cmocka_unit_test(the_count_fits_behind_a_long_line),
+        cmocka_unit_test(also_behind_one_that_is_too_long),
         cmocka_unit_test(all_threads_have_ten_together),
         cmocka_unit_test(no_line_is_lost_at_the_turn_of_a_second),
     };

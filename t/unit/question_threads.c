@@ -325,12 +325,27 @@ static void all_threads_leave_theirs(void **state)
         assert_true(run_threads(1, THREADS * EACH) <= last);
 }
 
+/* One generation of threads after the other: the first of each does not take all that was left. */
+static void generations_of_threads_share_what_is_left(void **state)
+{
+    uint64_t last;
+
+    (void)run_threads(THREADS, 1);
+    last = last_beside(atomic_load(&highest_slot));
+    for (int i = 0; i < MANY_THREADS; i++)
+        assert_true(run_threads(THREADS, 1) <= last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exactly_one_answer_counts),           cmocka_unit_test(exactly_one_gets_each_question),
-        cmocka_unit_test(an_answer_may_race_its_deadline),     cmocka_unit_test(late_answers_disturb_nobody),
-        cmocka_unit_test(a_thread_leaves_its_slots_to_others), cmocka_unit_test(all_threads_leave_theirs),
+        cmocka_unit_test(exactly_one_answer_counts),
+        cmocka_unit_test(exactly_one_gets_each_question),
+        cmocka_unit_test(an_answer_may_race_its_deadline),
+        cmocka_unit_test(late_answers_disturb_nobody),
+        cmocka_unit_test(a_thread_leaves_its_slots_to_others),
+        cmocka_unit_test(all_threads_leave_theirs),
+        cmocka_unit_test(generations_of_threads_share_what_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

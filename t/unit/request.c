@@ -462,6 +462,18 @@ static void the_latest_response_counts(void **state)
     assert_contains(diary, "answered shop - 200\nterminate shop - 200\n");
 }
 
+static void it_outlives_an_attempt_without_one(void **state)
+{
+    open_watched(2);
+    retries = 1;
+    w.loop.connects[1].fault = &weir_fault_backend_refused;
+    w.loop.connect_count = 2;
+    world_request(GET);
+    assert_true(fake_respond(w.x, "HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"));
+    world_close();
+    assert_contains(diary, "terminate shop - 502\n");
+}
+
 static void no_response_no_status(void **state)
 {
     open_watched(1);
@@ -495,6 +507,7 @@ int main(void)
         cmocka_unit_test(a_switch_of_protocols_is),
         cmocka_unit_test(the_status_stays_where_a_page_took_its_place),
         cmocka_unit_test(the_latest_response_counts),
+        cmocka_unit_test(it_outlives_an_attempt_without_one),
         cmocka_unit_test(no_response_no_status),
     };
 

@@ -252,7 +252,6 @@ static void those_that_are_left_are_stilled(void **state)
     begin(&beats[10], 10); /* has not begun */
     weir_ticker_stop(&beats[4].ticker);
     weir_instance_still(&instance);
-    assert_true(weir_list_is_empty(&instance.tickers));
     fake_advance(&loop, 100);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(beats[i].runs, 1);

@@ -72,14 +72,30 @@ static void begin(beat_t *beat, uint32_t ms)
 }
 
 /* The steward has turned several times: whatever was going on before is over, and what was due has run. */
-static void let_time_pass(void)
+static void turn_by(weir_instance_t *clock)
 {
     weir_ticker_t *ticker;
 
     probe = (beat_t){.runs = 0};
-    ticker = weir_every(&instance, 1, run, &probe);
+    ticker = weir_every(clock, 1, run, &probe);
     await_runs(&probe, 5);
     weir_ticker_stop(&ticker);
+}
+
+static void let_time_pass(void)
+{
+    turn_by(&instance);
+}
+
+/* The same where this instance has no clock any more. */
+static void let_others_pass(void)
+{
+    weir_instance_t other = {0};
+
+    weir_instance_begin(&other, "clock", "default /clock", "weir.yaml:8", 1);
+    turn_by(&other);
+    weir_instance_still(&other);
+    weir_instance_end(&other);
 }
 
 /* ---- a flag that one waits for and another raises ---- */
@@ -211,6 +227,8 @@ static void also_by_who_stills_an_instance(void **state)
         begin_long();
         weir_instance_still(&instance);
         assert_true(atomic_load(&is_over));
+        close_instance(state);
+        open_instance(state);
     }
 }
 
@@ -322,12 +340,120 @@ static void those_that_are_left_are_stilled(void **state)
     for (size_t i = 0; i < MANY; i += 7)
         weir_ticker_stop(&beats[i].ticker);
     weir_instance_still(&instance);
-    assert_true(weir_list_is_empty(&instance.tickers));
     for (size_t i = 0; i < MANY; i++)
         runs[i] = runs_of(&beats[i]);
-    let_time_pass();
+    let_others_pass();
     for (size_t i = 0; i < MANY; i++)
         assert_int_equal(runs_of(&beats[i]), runs[i]);
+}
+
+/* As a router does that ends by itself what it has begun. */
+static void those_that_were_stilled_may_be_stopped(void **state)
+{
+    for (uint32_t i = 0; i < MANY; i++)
+        begin(&beats[i], 1);
+    weir_instance_still(&instance);
+    for (size_t i = 0; i < MANY; i++)
+        weir_ticker_stop(&beats[i].ticker);
+    assert_true(weir_list_is_empty(&instance.tickers));
+}
+
+static void what_begins_behind_the_end_never_runs(void **state)
+{
+    weir_instance_still(&instance);
+    begin(&beats[0], 1);
+    begin(&beats[1], 1);
+    let_others_pass();
+    assert_int_equal(runs_of(&beats[0]), 0);
+    weir_ticker_stop(&beats[0].ticker);
+}
+
+static bool is_still(void)
+{
+    bool is_still;
+
+    pthread_mutex_lock(&instance.lock);
+    is_still = instance.is_still;
+    pthread_mutex_unlock(&instance.lock);
+    return is_still;
+}
+
+static void await_the_end(void)
+{
+    while (!is_still())
+        sched_yield();
+}
+
+static void stop_itself_at_the_end(beat_t *beat)
+{
+    raise_flag(&in_run);
+    await_the_end();
+    weir_ticker_stop(&beat->ticker);
+}
+
+static void a_run_may_stop_itself_while_the_instance_ends(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        in_run = (flag_t){false};
+        beats[0].then = stop_itself_at_the_end;
+        begin(&beats[0], 1);
+        await_flag(&in_run);
+        weir_instance_still(&instance);
+        assert_null(beats[0].ticker);
+        assert_true(weir_list_is_empty(&instance.tickers));
+        close_instance(state);
+        open_instance(state);
+    }
+}
+
+/* Has stopped itself, and goes on all the same. */
+static void stop_itself_and_run_for_long(beat_t *beat)
+{
+    pthread_mutex_lock(&lock);
+    weir_ticker_stop(&beat->ticker);
+    pthread_mutex_unlock(&lock);
+    raise_flag(&in_run);
+    await_the_end();
+    for (int i = 0; i < YIELDS; i++)
+        sched_yield();
+    atomic_store(&is_over, true);
+}
+
+static void a_run_that_has_stopped_itself_is_awaited(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        in_run = (flag_t){false};
+        atomic_store(&is_over, false);
+        beats[0].then = stop_itself_and_run_for_long;
+        begin(&beats[0], 1);
+        await_flag(&in_run);
+        weir_instance_still(&instance);
+        assert_true(atomic_load(&is_over));
+        close_instance(state);
+        open_instance(state);
+    }
+}
+
+static void *stop_at_the_end(void *beat)
+{
+    await_the_end();
+    weir_ticker_stop(&((beat_t *)beat)->ticker);
+    return NULL;
+}
+
+static void a_thread_may_stop_it_while_the_instance_ends(void **state)
+{
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+
+        begin_long();
+        assert_int_equal(pthread_create(&thread, NULL, stop_at_the_end, &beats[0]), 0);
+        weir_instance_still(&instance);
+        pthread_join(thread, NULL);
+        assert_null(beats[0].ticker);
+        close_instance(state);
+        open_instance(state);
+    }
 }
 
 static void nothing_is_stilled_harmlessly(void **state)
@@ -395,7 +521,7 @@ static void *still(void *argument)
     return NULL;
 }
 
-/* Each ticker is stopped by one of them, and none twice. */
+/* Each ticker is ended by one of them, and none twice. */
 static void threads_may_still_the_same_instance(void **state)
 {
     for (int round = 0; round < 10; round++) {
@@ -407,7 +533,8 @@ static void threads_may_still_the_same_instance(void **state)
             assert_int_equal(pthread_create(&threads[i], NULL, still, &instance), 0);
         for (size_t i = 0; i < THREADS; i++)
             pthread_join(threads[i], NULL);
-        assert_true(weir_list_is_empty(&instance.tickers));
+        close_instance(state);
+        open_instance(state);
     }
 }
 
@@ -423,33 +550,6 @@ static void a_steward_may_be_followed_by_another(void **state)
         weir_ticker_stop(&beats[0].ticker);
         weir_steward_stop();
         weir_steward_stop(); /* harmless where there is none */
-    }
-}
-
-static pthread_barrier_t barrier;
-
-static void *ask_for_steward(void *unused)
-{
-    pthread_barrier_wait(&barrier);
-    return weir_steward();
-}
-
-static void who_asks_first_starts_it(void **state)
-{
-    for (int i = 0; i < 20; i++) {
-        pthread_t threads[THREADS];
-        void *loops[THREADS];
-
-        weir_steward_stop();
-        assert_int_equal(pthread_barrier_init(&barrier, NULL, THREADS), 0);
-        for (size_t j = 0; j < THREADS; j++)
-            assert_int_equal(pthread_create(&threads[j], NULL, ask_for_steward, NULL), 0);
-        for (size_t j = 0; j < THREADS; j++) {
-            pthread_join(threads[j], &loops[j]);
-            assert_non_null(loops[j]);
-            assert_ptr_equal(loops[j], loops[0]); /* there is one */
-        }
-        pthread_barrier_destroy(&barrier);
     }
 }
 
@@ -471,12 +571,16 @@ int main(void)
         TEST(a_run_may_begin_and_stop_another),
         TEST(a_run_may_begin_another),
         TEST(those_that_are_left_are_stilled),
+        TEST(those_that_were_stilled_may_be_stopped),
+        TEST(what_begins_behind_the_end_never_runs),
+        TEST(a_run_may_stop_itself_while_the_instance_ends),
+        TEST(a_run_that_has_stopped_itself_is_awaited),
+        TEST(a_thread_may_stop_it_while_the_instance_ends),
         TEST(nothing_is_stilled_harmlessly),
         TEST(another_instance_goes_on),
         TEST(threads_begin_and_stop_as_they_like),
         TEST(threads_may_still_the_same_instance),
         TEST(a_steward_may_be_followed_by_another),
-        TEST(who_asks_first_starts_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, stop_steward);
