@@ -21,11 +21,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "orders.h"
 #include "place.h"
 
 enum { SERVICES = 16 };
@@ -57,46 +55,6 @@ static const weir_fault_t no_such_app = {"no_such_app", 404, WEIR_BLAME_ROUTER, 
 static const weir_fault_t maintenance = {"maintenance", 503, WEIR_BLAME_ROUTER, "Back soon."};
 static const weir_fault_t all_tried = {"all_tried", 502, WEIR_BLAME_ROUTER, NULL};
 static struct weir_group the_group = {"main"};
-
-static weir_span_t span(const char *text)
-{
-    return (weir_span_t){text, strlen(text)};
-}
-
-/* The text behind `word` in X-Do, or NULL: "" for a plain word, "12" for "word=12". */
-static const char *told(const weir_request_t *request, const char *word, char value[16])
-{
-    weir_span_t orders = weir_request_header(request, span("X-Do"));
-    size_t length = strlen(word);
-
-    for (size_t i = 0; i < orders.len;) {
-        size_t end = i;
-        while (end < orders.len && orders.base[end] != ' ')
-            end++;
-        if (end - i >= length && memcmp(orders.base + i, word, length) == 0 &&
-            (end - i == length || orders.base[i + length] == '=')) {
-            size_t start = i + length + (end - i > length);
-            snprintf(value, 16, "%.*s", (int)(end - start), orders.base + start);
-            return value;
-        }
-        i = end + 1;
-    }
-    return NULL;
-}
-
-static bool is_told(const weir_request_t *request, const char *word)
-{
-    char value[16];
-
-    return told(request, word, value) != NULL;
-}
-
-static int told_number(const weir_request_t *request, const char *word)
-{
-    char value[16];
-
-    return told(request, word, value) == NULL ? 0 : atoi(value);
-}
 
 __attribute__((format(printf, 2, 3))) static void say(const weir_state_t *state, const char *format, ...)
 {
