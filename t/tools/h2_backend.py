@@ -496,6 +496,50 @@ class Cases(Connection):
         """The second request of the first connection is met with its end."""
         return self.respond(stream) if self.index or stream.number == 1 else self.close()
 
+    # ---- in the middle of the request: what the proxy may try elsewhere ----
+
+    def await_some(self, stream):
+        while len(stream.body) < 4:
+            self.read_some()
+        note(f'some {self.index} {stream.number}')
+
+    def early_first_rst(self, stream):
+        self.rst(stream, 2)
+
+    def early_first_busy(self, stream):
+        """A final answer to the head."""
+        self.respond(stream, b'busy', '503')
+
+    def early_middle_rst(self, stream):
+        self.await_some(stream)
+        self.rst(stream, 2)
+
+    def early_middle_close(self, stream):
+        self.await_some(stream)
+        self.close()
+
+    def early_middle_goaway(self, stream):
+        """And does not count it."""
+        self.await_some(stream)
+        self.goaway(0)
+
+    def early_middle_busy(self, stream):
+        self.await_some(stream)
+        self.respond(stream, b'busy', '503')
+
+    def early_middle_hints(self, stream):
+        self.await_some(stream)
+        self.headers(stream, [(':status', '103'), ('link', '</a>; rel=preload')])
+        self.rst(stream, 2)
+
+    def early_continue_rst(self, stream):
+        self.headers(stream, [(':status', '100')])
+        self.await_some(stream)
+        self.rst(stream, 2)
+
+    def case_busy(self, stream):
+        self.respond(stream, b'busy', '503')
+
     # ---- badly ----
 
     def case_silence(self, stream):
@@ -503,6 +547,12 @@ class Cases(Connection):
 
     def case_silent_head(self, stream):
         self.headers(stream, [(':status', '200')])
+
+    def case_late_body(self, stream):
+        """The query's ms behind the head."""
+        self.headers(stream, [(':status', '200'), ('content-length', '2')])
+        time.sleep(int(stream.query) / 1000)
+        self.data(stream, b'ok', end=True)
 
     def case_silent_collect(self, stream):
         self.headers(stream, [(':status', '200'), ('content-length', '9')])

@@ -32,7 +32,7 @@ class Stream:
         self.interim, self.headers, self.trailers = [], None, None
         self.body, self.body_bytes, self.digest = b"", 0, hashlib.md5()
         self.end, self.reset = False, None
-        self.window = 0
+        self.window, self.uploaded = 0, 0
 
     def report(self):
         return {
@@ -199,16 +199,18 @@ class Client:
             self.out += frame(CONTINUATION, 0 if rest else END_HEADERS, number, part)
 
     def upload(self, number, count, is_last, seconds):
-        """Sends `count` bytes as the windows allow; how many went."""
+        """Sends `count` bytes as the windows allow; how many went. A stream's uploads are 0, 1, … 255, 0, 1, … together."""
         stream, until, sent = self.at(number), time.monotonic() + seconds, 0
-        chunk = bytes(range(256)) * 64
+        chunk = bytes(range(256)) * 65
         while sent < count and time.monotonic() < until and not self.closed and stream.reset is None:
             room = min(count - sent, 16384, self.window, stream.window)
             if room > 0 and len(self.out) < 1 << 20:
                 sent += room
                 self.window -= room
                 stream.window -= room
-                self.out += frame(DATA, END_STREAM if is_last and sent == count else 0, number, chunk[:room])
+                at = stream.uploaded % 256
+                stream.uploaded += room
+                self.out += frame(DATA, END_STREAM if is_last and sent == count else 0, number, chunk[at:at + room])
                 continue
             self.pump(0.05)
         while self.out and not self.broken and time.monotonic() < until:
