@@ -3,8 +3,8 @@
  * 70 relay: the request to the backend, the response to the client.
  *
  *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
- *   writes    x->has_continued, x->wants_continue, x->has_passed_interim, x->wants_fresh, x->attempt, x->is_cut, x->is_relayed,
- *             x->fault, journal
+ *   writes    x->is_upgrading, x->has_continued, x->wants_continue, x->has_passed_continue, x->has_passed_interim,
+ *             x->wants_fresh, x->attempt, x->is_cut, x->is_relayed, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways), answered, retry_request, and then checkin_service
  *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once for each pick, when a
  *   pooled
@@ -88,8 +88,10 @@ static void on_continue(weir_exchange_t *x, memory_t *memory)
         return;
     }
     memory->has_continued = true;
-    x->has_continued = true;
     x->wants_continue = false;
+    if (x->has_passed_continue)
+        return; /* that of a backend that was tried before */
+    x->has_passed_continue = x->has_continued = true;
     weir_front_interim(x, STATUS_CONTINUE, NULL);
 }
 
@@ -131,13 +133,15 @@ static bool is_asked_afterwards(const weir_exchange_t *x)
 }
 
 /* The head is there: this attempt is no longer under its own clock, and the router hears of it. */
-static void note_head(weir_exchange_t *x, const weir_response_head_t *head)
+static void note_head(weir_exchange_t *x, const weir_response_head_t *head, bool is_all)
 {
     memory_t *memory = weir_stage_memory(x);
 
     weir_timer_cancel(&memory->try_timer);
     x->attempt.status = x->journal.backend_status = head->status;
-    x->attempt.grpc_status = weir_grpc_status_of(&head->headers);
+    x->attempt.head_at_us = weir_loop_now_us(x->loop);
+    if (is_all)
+        x->attempt.grpc_status = weir_grpc_status_of(&head->headers);
     weir_response_lend(x, &head->headers);
     ask_answered(x);
 }
@@ -149,11 +153,11 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     weir_reply_head_t reply = {
         .status = STATUS_SWITCHING, .headers = &headers, .content_length = UINT64_MAX, .must_close = true};
 
-    if (!x->wants_upgrade) {
+    if (!x->is_upgrading) {
         fail(x, &weir_fault_backend_unsolicited_upgrade);
         return;
     }
-    note_head(x, head);
+    note_head(x, head, false);
     rest = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&rest, true);
     append_via(x, &rest);
@@ -166,6 +170,11 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     weir_relay_tunnel(x, &reply);
 }
 
+static bool has_no_body(const weir_response_head_t *head, const weir_framing_t *framing)
+{
+    return head->is_end || framing->kind == WEIR_FRAMING_NONE;
+}
+
 static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
 {
     weir_headers_t headers;
@@ -174,13 +183,13 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
         weir_framing_of_response(&head->headers, head->status, x->request.is_head, &reply.framing, &reply.content_length);
 
     /* RFC 8441 §5: to such a client any 2xx says that the tunnel is there. */
-    if (fault == NULL && x->wants_upgrade && x->request.version == 20 && head->status < 300)
+    if (fault == NULL && x->is_upgrading && x->request.version == 20 && head->status < 300)
         fault = &weir_fault_backend_no_upgrade;
     if (fault != NULL) {
         fail(x, fault);
         return;
     }
-    note_head(x, head);
+    note_head(x, head, has_no_body(head, &reply.framing));
     if (head->status >= STATUS_ERROR && retry(x, NULL)) {
         weir_response_take_back(x, false);
         return;
@@ -286,11 +295,13 @@ static void cancel(weir_exchange_t *x, void *memory)
 static bool settle_upgrade(weir_exchange_t *x)
 {
     const weir_header_t *upgrade = weir_headers_find(&x->request.headers, WEIR_HEADER_UPGRADE);
+    const bool is_http1 = x->target.protocol == WEIR_HTTP1;
 
-    if (x->wants_upgrade && upgrade != NULL && weir_token_list_has(upgrade->value, WEIR_SPAN("websocket")))
-        return weir_back_opens_websockets(x);
-    x->wants_upgrade = false;
-    return true;
+    x->is_upgrading = x->wants_upgrade && is_http1;
+    if (!x->wants_upgrade || is_http1 || upgrade == NULL || !weir_token_list_has(upgrade->value, WEIR_SPAN("websocket")))
+        return true;
+    x->is_upgrading = weir_back_opens_websockets(x);
+    return x->is_upgrading;
 }
 
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
@@ -301,7 +312,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     memory_t *relay = memory;
     weir_backend_head_t head;
 
-    if (x->target.protocol != WEIR_HTTP1 && !settle_upgrade(x))
+    if (!settle_upgrade(x))
         return weir_walk_refuse(x, &weir_fault_backend_cannot_upgrade);
     head = weir_backend_head(x);
     *relay = (memory_t){.x = x};

@@ -3,7 +3,7 @@
  * 75 refuse: the page for a request that was refused before a byte of a response was sent.
  *
  *   reads     x->fault, x->refusal_headers       (set by weir_refuse())
- *   writes    the response
+ *   writes    the response, x->has_page
  *   asks      error_page
  *   verdicts  next
  *
@@ -38,6 +38,7 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
     head.content_length = UINT64_MAX;
+    x->has_page = true;
     if (weir_grpc_is_call(&x->request)) {
         headers = weir_grpc_headers(x, &headers, answer->page_status, x->fault);
         head.status = STATUS_OK;

@@ -35,7 +35,7 @@ static void add_length(weir_exchange_t *x, weir_headers_t *fields)
     const weir_request_t *request = &x->request;
     bool is_get = weir_span_equal(request->method, WEIR_SPAN("GET")) || request->is_head;
 
-    if (x->wants_upgrade || request->framing.kind == WEIR_FRAMING_CHUNKED ||
+    if (x->is_upgrading || request->framing.kind == WEIR_FRAMING_CHUNKED ||
         (request->framing.kind == WEIR_FRAMING_NONE && is_get))
         return;
     add(fields, WEIR_SPAN("content-length"),
@@ -49,14 +49,14 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
     weir_headers_t fields = {.capacity = headers->count + PSEUDO_AND_OWN};
 
     fields.at = weir_arena_alloc(&x->arena, fields.capacity * sizeof(*fields.at));
-    add(&fields, WEIR_SPAN(":method"), x->wants_upgrade ? WEIR_SPAN("CONNECT") : request->method);
-    if (x->wants_upgrade)
+    add(&fields, WEIR_SPAN(":method"), x->is_upgrading ? WEIR_SPAN("CONNECT") : request->method);
+    if (x->is_upgrading)
         add(&fields, WEIR_SPAN(":protocol"), WEIR_SPAN("websocket")); /* RFC 8441 §5 */
     /* How this hop is made; how the client came is said by X-Forwarded-Proto. */
     add(&fields, WEIR_SPAN(":scheme"), x->target.tls != NULL ? WEIR_SPAN("https") : WEIR_SPAN("http"));
     add(&fields, WEIR_SPAN(":authority"), host);
     add(&fields, WEIR_SPAN(":path"), weir_backend_path(x));
-    if (x->wants_upgrade)
+    if (x->is_upgrading)
         weir_headers_remove_name(headers, WEIR_SPAN("sec-websocket-key")); /* HTTP/2 needs no such proof */
     for (size_t i = 0; i < headers->count; i++)
         add(&fields, lower_name(x, headers->at[i].name), headers->at[i].value);

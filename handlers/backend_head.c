@@ -133,7 +133,7 @@ weir_span_t weir_backend_take_host(const weir_exchange_t *x, weir_headers_t *hea
 
 static weir_span_t connection(const weir_exchange_t *x)
 {
-    if (x->wants_upgrade)
+    if (x->is_upgrading)
         return WEIR_SPAN("\r\nConnection: Upgrade\r\n");
     if (x->target.keepalive == WEIR_CLOSE)
         return WEIR_SPAN("\r\nConnection: close\r\n");
@@ -212,9 +212,9 @@ weir_backend_head_t weir_backend_head(weir_exchange_t *x)
     weir_headers_t headers = weir_headers_copy(&x->arena, &x->request.headers);
     bool is_http1 = x->target.protocol == WEIR_HTTP1;
 
-    weir_hop_strip_request(&headers, x->wants_upgrade && is_http1);
+    weir_hop_strip_request(&headers, x->is_upgrading && is_http1);
     put_own(x, &headers);
     if (is_http1)
         return (weir_backend_head_t){.text = text_of(x, &headers)};
-    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers), .is_connect = x->wants_upgrade};
+    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers), .is_connect = x->is_upgrading};
 }

@@ -73,6 +73,7 @@ static void settle(ask_question_t *q)
     }
     weir_arena_adopt(&x->arena, &q->apart);
     x->question = NULL;
+    x->on_gone = NULL;
     if (q->kind == ASK_LOOKUP && then != NULL && q->answer.fault == NULL && q->answer.redirect.base == NULL)
         x->app = q->answer.app.base != NULL ? q->answer.app : ask_name_of_group(x, q->answer.group);
     x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
@@ -113,32 +114,59 @@ static void give_up(ask_question_t *q, weir_gone_t why)
         settle(q);
 }
 
-/* The question stays open and keeps its slot; only the client stops waiting. */
+/* Neither has anybody stopped waiting, nor is the letter with the answer on its way. */
+static bool is_awaited(const ask_question_t *q)
+{
+    return q->then != NULL && atomic_load_explicit(&q->state, memory_order_acquire) != ASK_ANSWERED;
+}
+
+/* The question stays open and keeps its slot; only those who wait go on. */
+static void answer_in_its_place(ask_question_t *q, weir_gone_t why, const weir_fault_t *fault)
+{
+    weir_exchange_t *x = q->x;
+    ask_then_t *then = q->then;
+    const bool is_page = q->kind == ASK_PAGE;
+    const weir_fault_t *about = q->about;
+    ask_answer_t answer = {.fault = fault};
+    weir_headers_t headers;
+
+    give_up(q, why);
+    if (is_page)
+        ask_default_page(x, about, &headers, &answer);
+    then(x, &answer);
+}
+
 static void on_due(weir_timer_t *timer)
 {
     ask_question_t *q = WEIR_AROUND(timer, ask_question_t, timer);
-    weir_exchange_t *x = q->x;
-    ask_then_t *then = q->then;
-    const ask_kind_t kind = q->kind;
-    const weir_fault_t *about = q->about;
-    ask_answer_t answer = {.fault = q->overdue};
-    weir_headers_t headers;
 
-    if (then == NULL || atomic_load_explicit(&q->state, memory_order_acquire) == ASK_ANSWERED)
-        return; /* the letter is on its way */
-    if (answer.fault == &weir_fault_router_timeout)
-        ask_complain(x, ask_name(kind), "did not answer in time");
-    give_up(q, WEIR_GONE_DEADLINE);
-    if (kind == ASK_PAGE)
-        ask_default_page(x, about, &headers, &answer);
-    then(x, &answer);
+    if (!is_awaited(q))
+        return;
+    if (q->overdue == &weir_fault_router_timeout)
+        ask_complain(q->x, ask_name(q->kind), "did not answer in time");
+    answer_in_its_place(q, WEIR_GONE_DEADLINE, q->overdue);
+}
+
+static weir_gone_t gone_of(const weir_exchange_t *x)
+{
+    return x->is_shut_down ? WEIR_GONE_SHUTDOWN : WEIR_GONE_CLIENT;
+}
+
+/* Of a question whose stage is not cancelled. A check-in is nothing that the client waits for. */
+static void on_gone(weir_exchange_t *x)
+{
+    ask_question_t *q = x->question;
+
+    if (!is_awaited(q) || (q->kind == ASK_CHECKIN && !x->is_shut_down))
+        return;
+    answer_in_its_place(q, gone_of(x), x->is_shut_down ? &weir_fault_shutting_down : &weir_fault_client_closed);
 }
 
 void ask_abandon(weir_exchange_t *x)
 {
     if (x->question == NULL || x->question->then == NULL)
         return;
-    give_up(x->question, x->fault == &weir_fault_shutting_down ? WEIR_GONE_SHUTDOWN : WEIR_GONE_CLIENT);
+    give_up(x->question, gone_of(x));
 }
 
 void ask_when_idle(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
@@ -155,6 +183,7 @@ void ask_when_idle(weir_exchange_t *x, void (*then)(weir_exchange_t *x))
 static ask_question_t *question_make(weir_exchange_t *x, ask_kind_t kind, ask_then_t *then)
 {
     WEIR_MUST(x->question == NULL); /* ORDER: one request has at most one open question */
+    x->on_gone = on_gone;
     return x->question = ask_question_create(x, kind, then);
 }
 
@@ -277,7 +306,7 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
     weir_headers_t headers;
     ask_question_t *q;
 
-    if (router->error_page == NULL || fault == &weir_fault_router_timeout || x->question != NULL) {
+    if (router->error_page == NULL || x->is_router_done || fault == &weir_fault_router_timeout || x->question != NULL) {
         ask_default_page(x, fault, &headers, &answer);
         then(x, &answer);
         return;
@@ -298,7 +327,7 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
     weir_at_work_t before;
     bool is_wanted;
 
-    if (router->feature == NULL)
+    if (router->feature == NULL || x->is_router_done)
         return false;
     before = begin_call(x, "feature");
     is_wanted = router->feature(x->state, &x->request, feature);

@@ -157,7 +157,10 @@ WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
  * space or a control character, is left out.
  */
 WEIR_API void weir_backend_target(weir_q_backend_t *q, weir_span_t target);
-/** How long this one attempt may take from the pick to the response's head (backend_timeout); default: 0, no such limit. */
+/**
+ * How long this one attempt may take from the pick to the response's head; default: 0, no such limit. Then it has failed:
+ * backend_connect_timeout while it connects, backend_timeout behind that.
+ */
 WEIR_API void weir_backend_try_timeout(weir_q_backend_t *q, uint32_t ms);
 /**
  * Keep up to so many bytes of the request's body (at most WEIR_HOLD_BODY_MOST), so that it may be sent again: see
@@ -229,7 +232,7 @@ typedef struct weir_router {
      * Default: nothing. Nobody waits for the open question any more: answer it soon, in this call if you like. The one callback
      * that runs while a question is open: guard what another thread of yours is doing with this state. Not called if the answer
      * is there already; the one that is on its way is dropped without a line, and a service picked in it is checked in with
-     * WEIR_CHECKOUT.
+     * WEIR_CHECKOUT. An open check-in outlives its client: it is told of the deadline and of the proxy's end alone.
      */
     void (*abandoned)(weir_state_t *, const weir_request_t *, weir_gone_t why);
     /** Default: nothing. The head of the backend's final response is there, or its 101. On the spot; never block. */

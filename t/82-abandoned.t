@@ -221,4 +221,26 @@ for my $race ([ leaves => '', 'the client leaves as a thread answers' ], [ late 
     };
 }
 
+subtest 'init has answered the whole request, but late' => sub {
+    is(get($proxy, '/late-init', 'keep=init respond abandoned=here until=50')->status, 429, 'the client has what its time was worth');
+    is(calls('/late-init'), "init\nabandoned deadline\n", 'and the router hears nothing more');
+};
+
+subtest 'a page that nobody will see' => sub {
+    my $client = open_question($proxy, '/unseen', 'page', 'refuse abandoned=here');
+    $client->reset;
+    ok(wait_for { calls('/unseen') =~ /^abandoned client/m }, 'the router is told');
+};
+
+for my $case ([ page => 'refuse', 3 ], [ checkin => '', 0 ]) {
+    my ($question, $do, $exit) = @$case;
+    subtest "the proxy ends while $question is open" => sub {
+        my $own    = proxy(router => \%router, path => { 'weir.router-timeout' => ms(60_000) }, global => { 'drain-timeout' => ms(100) }, exit => $exit);
+        my $client = open_question($own, "/end-$question", $question, "$do abandoned=here");
+        $own->signal('TERM');
+        $own->wait_exit;
+        like(calls("/end-$question"), qr/^abandoned shutdown$/m, 'the router is told');
+    };
+}
+
 done_testing;

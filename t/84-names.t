@@ -64,4 +64,7 @@ subtest 'a client of HTTP/2' => sub {
     is("$line->{app} $line->{dyno}", 'shop web.0', 'under the same names');
 };
 
+$proxy->get('/moved', "X-Do: redirect\r\n");
+is($proxy->log_where(path => '/moved')->{app}, undef, 'a redirect has no group to be described');
+
 done_testing;

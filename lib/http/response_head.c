@@ -228,6 +228,7 @@ weir_head_progress_t weir_response_head_read(weir_response_reader_t *reader, wei
     }
     if (progress == WEIR_HEAD_COMPLETE) {
         out_head->headers.count = reader->lines - 1;
+        out_head->is_end = false;
         out_head->is_persistent = weir_hop_is_persistent(&out_head->headers, out_head->minor);
         *out_consumed_bytes = (size_t)(scan.at - scan.start);
     }

@@ -19,6 +19,7 @@ typedef struct weir_response_head {
     weir_span_t reason; /* as sent, may be empty */
     uint8_t minor;
     bool is_persistent; /* what version and Connection say: may the connection be used again? */
+    bool is_end;        /* HTTP/2: the stream ends with it; false on HTTP/1, whose framing says it */
     weir_headers_t headers;
 } weir_response_head_t;
 

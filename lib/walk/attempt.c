@@ -29,7 +29,7 @@ static weir_reach_t reach_of(const weir_exchange_t *x)
 
     if (x->is_relayed && x->was_connected)
         return WEIR_REACH_WHOLE;
-    if (notes->status != 0 && x->journal.client_sent_bytes > notes->client_before_bytes)
+    if (notes->status != 0 && !x->has_page && x->journal.client_sent_bytes > notes->client_before_bytes)
         return WEIR_REACH_BODY;
     if (notes->status != 0)
         return WEIR_REACH_HEAD;
@@ -42,7 +42,7 @@ static weir_reach_t reach_of(const weir_exchange_t *x)
 
 static bool may_repeat(const weir_exchange_t *x)
 {
-    if (x->has_responded || x->is_client_gone || x->has_passed_interim || x->wants_upgrade)
+    if (x->has_responded || x->is_client_gone || x->has_passed_interim || x->is_upgrading)
         return false;
     return x->request.framing.kind == WEIR_FRAMING_NONE || !weir_front_is_body_touched(x) || weir_relay_holds_body(x);
 }
@@ -75,7 +75,7 @@ weir_attempt_t weir_attempt_of(const weir_exchange_t *x)
         .may_repeat = may_repeat(x),
         .is_idempotent = weir_method_is_idempotent(x->request.method),
         .connect_us = x->was_connected ? since_pick(x, journal->connected_at_us) : 0,
-        .head_us = notes->status != 0 ? since_pick(x, journal->first_byte_at_us) : 0,
+        .head_us = since_pick(x, notes->head_at_us),
         .whole_us = since_pick(x, end_at_us),
         .sent_bytes = journal->backend_sent_bytes - notes->sent_before_bytes,
         .received_bytes = journal->backend_received_bytes - notes->received_before_bytes,

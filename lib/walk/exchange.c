@@ -21,7 +21,8 @@ typedef struct page {
 
 static page_t *_Atomic pages;
 static __thread page_t *my_page;
-static __thread size_t alive;
+static __thread weir_list_t alive; /* zeroed before the thread's first exchange */
+static __thread size_t alive_count;
 
 static page_t *open_page(void)
 {
@@ -37,6 +38,14 @@ static page_t *open_page(void)
 static void add(_Atomic uint64_t *sum, uint64_t count)
 {
     atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + count, memory_order_relaxed);
+}
+
+static void keep_in_list(weir_exchange_t *x)
+{
+    if (alive.next == NULL)
+        weir_list_init(&alive);
+    weir_list_append(&alive, &x->link);
+    alive_count++;
 }
 
 weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop)
@@ -55,7 +64,7 @@ weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop
     weir_list_init(&x->walk.resume.link);
     x->walk.home = weir_thread();
     add(&page->begun, 1);
-    alive++;
+    keep_in_list(x);
     return x;
 }
 
@@ -70,6 +79,7 @@ void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault)
         return;
     WEIR_MUST(x->front == NULL);
     x->is_client_gone = true;
+    x->is_shut_down = fault == &weir_fault_shutting_down;
     if (x->fault == NULL)
         x->fault = fault;
     if (x->journal.status == 0)
@@ -105,14 +115,29 @@ void weir_exchange_destroy(weir_exchange_t *x)
     add(&my_page->picks, x->journal.picks);
     add(&my_page->checkins, x->journal.checkins);
     add(&my_page->ended, 1);
-    alive--;
+    weir_list_remove(&x->link);
+    alive_count--;
     weir_arena_finish(&arena);
     weir_context_release(context);
 }
 
+/* Those who are told answer at once or later, and no exchange ends but by a letter. */
+void weir_exchange_shut_down_all(void)
+{
+    if (alive_count == 0)
+        return;
+    for (weir_list_t *node = alive.next; node != &alive; node = node->next) {
+        weir_exchange_t *x = WEIR_AROUND(node, weir_exchange_t, link);
+
+        x->is_shut_down = true;
+        if (x->on_gone != NULL)
+            x->on_gone(x);
+    }
+}
+
 size_t weir_exchange_count(void)
 {
-    return alive;
+    return alive_count;
 }
 
 weir_books_t weir_exchange_books(void)

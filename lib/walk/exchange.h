@@ -78,7 +78,7 @@ typedef struct weir_target {
 
 /** What is noted of the dealings with one service; see weir_attempt.h. */
 typedef struct weir_attempt_notes {
-    uint64_t picked_at_us;
+    uint64_t picked_at_us, head_at_us;                                      /* 0: there was none */
     uint64_t sent_before_bytes, received_before_bytes, client_before_bytes; /* the journal's sums at the pick */
     uint16_t status;                                                        /* the backend's; 0: none yet    */
     int16_t grpc_status;                                                    /* -1: none                      */
@@ -144,13 +144,17 @@ struct weir_exchange {
     weir_target_t target;         /* set by 50                                                */
     bool wants_fresh;             /* 70 found a pooled connection dead: 60 dials anew         */
     bool wants_upgrade;           /* set by 40                                                */
+    bool is_upgrading;            /* set by 70: and the picked backend is asked for it        */
     bool wants_continue;          /* set by 30: the expectation is still to be met (deep)     */
     bool owes_continue;           /* set by 30: a 100 goes out when a service is picked        */
     bool has_continued;           /* a 100 went to the client                                 */
+    bool has_passed_continue;     /* so did a backend's; set by 70                             */
     bool has_passed_interim;      /* so did another interim response; set by 70                */
     const weir_fault_t *fault;    /* why it ended, NULL if well; set by weir_refuse() or a cut */
     bool has_responded;  /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
     bool is_client_gone; /* set by weir_exchange_client_gone()                       */
+    bool is_shut_down;   /* the proxy ends, and waits no longer                       */
+    bool has_page;       /* what it gets is our page; set by 75                       */
     bool is_cut;         /* the response could not be completed; set by 70           */
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
     bool is_router_done; /* init has answered the request: the router hears nothing more; router/ask.c's */
@@ -164,6 +168,9 @@ struct weir_exchange {
 
     struct ask_question *question;       /* the open one, or NULL; router/ask.c's */
     void (*on_idle)(weir_exchange_t *x); /* waits for the open question; router/ask.c's */
+    void (*on_gone)(weir_exchange_t *x); /* the client is gone, or the proxy ends: who hears of it in place of a stage's cancel;
+                                            NULL: nobody; router/ask.c's */
+    weir_list_t link;                    /* of this thread's */
 };
 
 /**
@@ -182,6 +189,9 @@ void weir_exchange_start(weir_exchange_t *x);
  * fault's.
  */
 void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault);
+
+/** The proxy ends: whoever still holds a question of this thread's exchanges is told that nobody waits. */
+void weir_exchange_shut_down_all(void);
 
 /** How many exchanges exist on this thread; 0 at a clean exit. */
 size_t weir_exchange_count(void);

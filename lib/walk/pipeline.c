@@ -320,8 +320,11 @@ void weir_pipeline_abandon(weir_exchange_t *x)
     WEIR_MUST(!x->walk.is_running);
     if (!x->walk.is_waiting || x->walk.decision != WEIR_UNDECIDED)
         return; /* not started, or a verdict is on its way: follow() sees that the client is gone */
-    if (weir_pipeline_hears_end(x))
+    if (weir_pipeline_hears_end(x)) {
+        if (x->on_gone != NULL)
+            x->on_gone(x);
         return; /* what cannot be stopped still speaks its verdict, and must not find x gone; then follow() sees it */
+    }
     if (x->walk.is_replying)
         x->walk.is_replying = false; /* a stage that has spoken has nothing to stop */
     else

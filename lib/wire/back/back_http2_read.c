@@ -153,6 +153,7 @@ static void on_head(back_http2_stream_t *stream, bool is_last)
         .reason = {"", 0},
         .minor = 1,
         .is_persistent = true,
+        .is_end = is_last,
         .headers = fields_of(&http2->block, http2->loop->response_headers),
     };
     bool is_final = head.status >= STATUS_FINAL;
@@ -204,6 +205,16 @@ static void on_headers(back_http2_t *http2, const nghttp2_frame *frame)
 }
 
 /* ---- the other frames ---- */
+
+/* Told of when it begins: the last byte of a body may end the relay. */
+static int on_frame_head(nghttp2_session *session, const nghttp2_frame_hd *head, void *arg)
+{
+    back_http2_stream_t *stream = stream_of(session, head->stream_id);
+
+    if (stream != NULL && head->type == NGHTTP2_DATA)
+        count_received(stream, FRAME_HEAD_BYTES);
+    return 0;
+}
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t length, void *arg)
 {
@@ -375,6 +386,7 @@ nghttp2_session_callbacks *back_http2_callbacks_create(void)
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_frame_head);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);

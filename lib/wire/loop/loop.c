@@ -146,10 +146,9 @@ void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
     }
     pthread_mutex_lock(&loop->mailbox_lock);
     weir_list_append(&loop->mailbox, &letter->link);
-    bool must_wake = !atomic_exchange(&loop->has_mail, true);
-    pthread_mutex_unlock(&loop->mailbox_lock);
-    if (must_wake)
+    if (!atomic_exchange(&loop->has_mail, true)) /* under the lock: the letter may be the loop's last */
         h2o_multithread_send_message(&loop->waker, loop->on_wish != NULL ? &loop->wake : NULL);
+    pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
 /* Moves all of `from`, which is emptied, behind the last of `to`. */
@@ -386,6 +385,8 @@ void weir_loop_destroy(weir_loop_t **loop)
     WEIR_MUST(weir_list_is_empty(&gone->contexts));
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
+    pthread_mutex_lock(&gone->mailbox_lock); /* whoever has posted the last letter is still waking */
+    pthread_mutex_unlock(&gone->mailbox_lock);
     if (gone->on_wish == NULL)
         destroy_h2o(gone);
     pthread_mutex_destroy(&gone->mailbox_lock);

@@ -203,7 +203,7 @@ void relay_check_tunnel(relay_t *relay)
 /* A body that may have to be sent again passes through held_body.c; what was handed out directly can't. */
 static bool is_to_be_held(const weir_exchange_t *x)
 {
-    return x->target.hold_body_bytes > 0 && !x->wants_upgrade && x->front != NULL &&
+    return x->target.hold_body_bytes > 0 && !x->is_upgrading && x->front != NULL &&
            !x->front->ops->is_body_touched(x->front->req);
 }
 

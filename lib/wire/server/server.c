@@ -95,6 +95,7 @@ static void on_cut(weir_letter_t *letter)
         weir_client_t *client = WEIR_AROUND(worker->loop->connections.next, weir_client_t, link);
         client->ops->close(client);
     }
+    weir_exchange_shut_down_all();
     worker->checks_left = CUT_CHECKS;
 }
 
