@@ -103,7 +103,9 @@ void weir_exchange_destroy(weir_exchange_t *x)
 {
     weir_arena_t arena = x->arena;
     struct weir_context *context = x->context;
+    page_t *page = my_page;
 
+    WEIR_MUST(page != NULL); /* its own thread ends it */
     weir_certificate_release(&x->request.certificate);
     WEIR_MUST(x->front == NULL && x->back == NULL);
     WEIR_MUST(x->question == NULL && x->on_idle == NULL);
@@ -112,9 +114,9 @@ void weir_exchange_destroy(weir_exchange_t *x)
     WEIR_MUST_SANE(x->walk.passed_begin == has_stage(x->plan, WEIR_STAGE_BEGIN));
     WEIR_MUST_SANE(x->walk.passed_end == has_stage(x->plan, WEIR_STAGE_END));
 
-    add(&my_page->picks, x->journal.picks);
-    add(&my_page->checkins, x->journal.checkins);
-    add(&my_page->ended, 1);
+    add(&page->picks, x->journal.picks);
+    add(&page->checkins, x->journal.checkins);
+    add(&page->ended, 1);
     weir_list_remove(&x->link);
     alive_count--;
     weir_arena_finish(&arena);
