@@ -8,7 +8,7 @@ use Weir::Test;
 my ($root, $build) = (root_dir(), build_dir());
 my %port = map { $_ => free_port() } 8080 .. 8083;
 
-# What a sanitized library asks of those who link it.
+# What a sanitized library asks of those who link it: its own sanitizer, and no other.
 my ($sanitizer) = read_file("$build/CMakeCache.txt") =~ /^CMAKE_C_FLAGS:.*?(-fsanitize=\S+)/m;
 $sanitizer //= '';
 
@@ -32,7 +32,8 @@ sub make_tree {
 # there. Returns it and what each command must say: { line, command, text }.
 sub script_of {
     my ($doc) = @_;
-    my ($script, @said) = ("cc() { command cc $sanitizer \"\$@\"; }\n" . <<'SH');
+    my ($script, @said) = ("sanitizer='$sanitizer'\n" . <<'SH');
+cc() { local word words=(); for word; do case $word in -fsanitize=*) word=${sanitizer:-$word} ;; esac; words+=("$word"); done; command cc $sanitizer "${words[@]}"; }
 there() { for try in $(seq 400); do kill -0 $2 || return 1; (: </dev/tcp/127.0.0.1/$1) 2>/dev/null && return 0; sleep 0.05; done; return 1; }
 trap 'status=$?; kill $(jobs -p) 2>/dev/null || true; exit $status' EXIT
 set -e

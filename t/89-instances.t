@@ -12,6 +12,7 @@ subtest 'the life of an instance' => sub {
     my $proxy = proxy(router => { module => $so, log => $log });
     my $where = $proxy->config . ':';
     my ($directory) = $proxy->config =~ m{^(.*)/};
+    $proxy->get('/'); # who is answered has come behind the start
     is((lines($log))[0], "configure $directory", 'is configured, and knows the directory of its file');
     like((lines($log))[1], qr/^start default \/, \Q$where\E\d+, generation 1$/, 'is started: its place, the line, the generation');
     wait_for { $proxy->get('/'); (lines($log))[-1] eq 'request behind start ticking once' };
@@ -29,6 +30,7 @@ subtest 'the life of an instance' => sub {
 subtest 'each place is an instance' => sub {
     my ($one, $two) = map { write_file(temp_path('instance.log'), '') } 1, 2;
     my $proxy = proxy(router => { module => $so, log => $one }, paths => { '/api' => { 'weir.router' => { module => $so, log => $two } } });
+    $proxy->get('/');
     like((lines($one))[1], qr/^start default \/, /, 'named by host and path');
     like((lines($two))[1], qr/^start default \/api, /, 'each');
 };
