@@ -12,7 +12,13 @@
 
 typedef struct weir_loop weir_loop_t;
 
-/** Monotonic microseconds when the present event began: what happens in one event happens at one instant. */
+/**
+ * Reads the clock: everything until the next event happens at this instant. Called where an event comes in, and behind code of
+ * others, which may have taken its time.
+ */
+void weir_loop_tick(weir_loop_t *loop);
+
+/** Monotonic microseconds at the latest tick: what happens in one event happens at one instant. */
 uint64_t weir_loop_now_us(const weir_loop_t *loop);
 /** The same instant in microseconds since the Unix epoch. */
 uint64_t weir_loop_wall_us(const weir_loop_t *loop);

@@ -38,6 +38,15 @@ static size_t index_from(const weir_exchange_t *x, unsigned number, size_t i)
 
 /* ---- entering and leaving ---- */
 
+/* Stages of the house keep no time. */
+static void come_back(const weir_exchange_t *x, size_t index, weir_at_work_t before)
+{
+    if ((x->plan->built_in >> index & 1) != 0)
+        weir_at_work_back(before);
+    else
+        weir_at_work_regain(x, before);
+}
+
 /* Leaves, newest first, every stage entered at or after `floor`. */
 static void unwind(weir_exchange_t *x, size_t floor)
 {
@@ -52,7 +61,7 @@ static void unwind(weir_exchange_t *x, size_t floor)
             continue;
         before = weir_at_work_on(x, "stage", stage->name, "leave");
         stage->leave(x, walk->memory[index]);
-        weir_at_work_back(before);
+        come_back(x, index, before);
     }
 }
 
@@ -84,7 +93,7 @@ static void enter_current(weir_exchange_t *x)
     walk->decision = WEIR_UNDECIDED;
     before = weir_at_work_on(x, "stage", stage->name, "enter");
     verdict = stage->enter(x, walk->memory[walk->at]);
-    weir_at_work_back(before);
+    come_back(x, walk->at, before);
     if (verdict.seal_ == SEAL || walk->decision != WEIR_UNDECIDED || walk->is_replying)
         return;
     WEIR_MUST(!weir_pipeline_is_built_in(x));
@@ -102,7 +111,7 @@ static void cancel_current(weir_exchange_t *x)
     weir_at_work_t before = weir_at_work_on(x, "stage", stage->name, "cancel");
 
     stage->cancel(x, x->walk.memory[x->walk.at]);
-    weir_at_work_back(before);
+    come_back(x, x->walk.at, before);
 }
 
 /* Nobody waits for it any more. What cannot be cancelled owes its verdict, and is not left before. */

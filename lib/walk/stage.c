@@ -9,6 +9,7 @@
 #include "lib/base/must.h"
 #include "lib/base/thread.h"
 #include "lib/http/hop.h"
+#include "lib/walk/at_work.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
 
@@ -44,13 +45,23 @@ static bool is_awaited(const post_t *post)
            post->turn == atomic_load_explicit(&walk->turn, memory_order_relaxed);
 }
 
+static void run_posted(const post_t *post)
+{
+    const weir_walk_t *walk = &post->x->walk;
+    const weir_stage_t *stage = post->x->plan->stages[walk->owes ? walk->owing : walk->at];
+    const weir_at_work_t before = weir_at_work_on(post->x, "stage", stage->name, "a posted function");
+
+    post->run(post->x, post->arg);
+    weir_at_work_regain(post->x, before);
+}
+
 static void on_post(weir_letter_t *letter)
 {
     post_t post = *WEIR_AROUND(letter, post_t, letter);
 
     free(WEIR_AROUND(letter, post_t, letter));
     if (is_awaited(&post))
-        post.run(post.x, post.arg);
+        run_posted(&post);
     atomic_fetch_sub_explicit(&post.x->walk.posts, 1, memory_order_acq_rel);
     (void)weir_pipeline_close(post.x);
 }

@@ -101,6 +101,13 @@ void fake_advance_past_letters(weir_loop_t *loop, uint32_t ms)
     pass_time(loop, ms, false);
 }
 
+void weir_loop_tick(weir_loop_t *loop)
+{
+    loop->now_us += loop->blocked_us;
+    loop->wall_us += loop->blocked_us;
+    loop->blocked_us = 0;
+}
+
 uint64_t weir_loop_now_us(const weir_loop_t *loop)
 {
     return loop->now_us;

@@ -31,7 +31,8 @@ typedef enum fake_connect { FAKE_CONNECT_NOW, FAKE_CONNECT_LATER, FAKE_CONNECT_H
 
 struct weir_loop {
     uint64_t now_us, wall_us;
-    uint8_t dice; /* the next random byte; counts up */
+    uint64_t blocked_us; /* since the latest tick somebody kept the thread for so long */
+    uint8_t dice;        /* the next random byte; counts up */
     weir_list_t timers, letters;
     pthread_mutex_t lock; /* of letters */
     char text[FAKE_TEXT_BYTES];

@@ -131,9 +131,6 @@ void weir_loop_run(weir_loop_t *loop);
 /** Makes weir_loop_run() return after the present turn. On the loop's thread. */
 void weir_loop_stop(weir_loop_t *loop);
 
-/** Reads the clock: everything until the next event happens at this instant. Called where an event comes in. */
-void weir_loop_tick(weir_loop_t *loop);
-
 /**
  * Takes what is still under way to a loop that has stopped, once, and lets go of backends and names. Before its contexts are
  * disposed of.
