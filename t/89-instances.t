@@ -56,6 +56,7 @@ subtest 'a router that refuses to start' => sub {
 subtest 'words without end' => sub {
     my $log   = write_file(temp_path('instance.log'), '');
     my $proxy = proxy(router => { module => $so, log => $log, noisy => 'ON' });
+    $proxy->get('/');
     my $count = () = $proxy->stderr =~ /^weir: router instance \(default \/\): line \d+/mg;
     cmp_ok($count, '>=', 10, 'are said');
     cmp_ok($count, '<', 100, 'ten a second');
