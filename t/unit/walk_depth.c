@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The walk under every order of events up to a depth of four: at each question, each connect, each letter under way and each
- * point where everybody waits there is one usual thing that happens next and a few unusual ones. Every request is
- * walked once for every way of choosing at most four unusual things ($WEIR_WALK_DEPTH: fewer). The invariants of docs/architecture.md are the oracle:
- * most stand in the pipeline and in the fake world, the rest in check_end().
+ * point where everybody waits there is one usual thing that happens next and a few unusual ones. Every request is walked once
+ * for every way of choosing at most four unusual things ($WEIR_WALK_DEPTH: fewer). The invariants of docs/architecture.md are
+ * the oracle: most stand in the pipeline and in the fake world, the rest in check_end().
  */
 #include "unit.h"
 
