@@ -79,7 +79,8 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
     path->module = open_router(conf, values);
     if (path->module == NULL)
         return -1;
-    plan->binding = (weir_binding_t){weir_module_router(path->module), weir_module_shared(path->module)};
+    plan->binding = (weir_binding_t){weir_module_router(path->module), weir_module_shared(path->module),
+                                     weir_module_is_built_in(path->module)};
     conf_module_name(conf, path->module, path->host, path->path);
     if (!conf_stages_open(conf, values[CONF_stages].node, plan, &path->extra_stages))
         return -1;

@@ -108,7 +108,7 @@ static void give_up(ask_question_t *q, weir_gone_t why)
     q->is_abandoning = true;
     before = begin_call(x, "abandoned");
     router->abandoned(x->state, &x->request, why);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     q->is_abandoning = false;
     if (q->is_answered_here)
         settle(q);
@@ -228,7 +228,7 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
     q = question_make(x, ASK_INIT, then);
     before = begin_call(x, ask_name(ASK_INIT));
     proof = router->init(x->state, &x->request, x->binding->shared, ask_handle(q));
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -238,7 +238,7 @@ void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
     const weir_at_work_t before = begin_call(x, ask_name(ASK_LOOKUP));
     const weir_answer_t proof = router_of(x)->lookup_domain_name(x->state, &x->request, domain, ask_handle(q));
 
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -248,7 +248,7 @@ void ask_checkout(weir_exchange_t *x, ask_then_t *then)
     const weir_at_work_t before = begin_call(x, ask_name(ASK_CHECKOUT));
     const weir_answer_t proof = router_of(x)->checkout_service(x->state, &x->request, x->group, ask_handle(q));
 
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -262,7 +262,7 @@ void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
     q->answer.target.label_source = WEIR_LABEL_DESCRIBED;
     before = begin_call(x, ask_name(ASK_BACKEND));
     proof = router_of(x)->service_backend(x->state, &x->request, service, ask_handle(q));
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -293,7 +293,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
         q->attempt = weir_attempt_of(x);
     before = begin_call(x, ask_name(ASK_CHECKIN));
     proof = router->checkin_service(x->state, &x->request, service, ask_handle(q));
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -315,7 +315,7 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
     q->about = fault;
     before = begin_call(x, ask_name(ASK_PAGE));
     proof = router->error_page(x->state, &x->request, fault, ask_handle(q));
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     returned(q, proof);
 }
 
@@ -331,7 +331,7 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
         return false;
     before = begin_call(x, "feature");
     is_wanted = router->feature(x->state, &x->request, feature);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     return is_wanted;
 }
 
@@ -346,7 +346,7 @@ void ask_answered(weir_exchange_t *x)
     attempt = weir_attempt_of(x);
     before = begin_call(x, "answered");
     router->answered(x->state, &x->request, x->service, &attempt);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
 }
 
 bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
@@ -363,7 +363,7 @@ bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
         return false;
     before = begin_call(x, "retry_request");
     is_wanted = router->retry_request(x->state, &x->request, x->service, fault, &attempt);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     return is_wanted;
 }
 
@@ -377,5 +377,5 @@ void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
         return;
     before = begin_call(x, "terminate");
     router->terminate(x->state, &x->request, fault);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
 }

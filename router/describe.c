@@ -20,7 +20,7 @@ weir_span_t ask_name_of_group(weir_exchange_t *x, const weir_group_t *group)
         return description.name;
     before = weir_at_work_on(x, "router", router->name, "describe_group");
     router->describe_group(x->binding->shared, group, &description);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     return description.name;
 }
 
@@ -34,6 +34,6 @@ weir_span_t ask_name_of_service(weir_exchange_t *x, const weir_service_t *servic
         return description.name;
     before = weir_at_work_on(x, "router", router->name, "describe_service");
     router->describe_service(x->binding->shared, service, &description);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
     return description.name;
 }

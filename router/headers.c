@@ -52,5 +52,5 @@ void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
         return;
     before = weir_at_work_on(x, "router", router->name, "additional_headers");
     router->additional_headers(x->state, &x->request, way, &sink);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
 }

@@ -35,5 +35,5 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
         return;
     before = weir_at_work_on(x, "router", router->name, "log");
     router->log(x->state, &x->request, fault, &sink);
-    weir_at_work_regain(x, before);
+    weir_at_work_regain(x, x->binding->is_built_in, before);
 }

@@ -19,7 +19,7 @@ struct weir_module {
     weir_router_start_t *start;
     weir_router_stop_t *stop;
     weir_router_release_t *release;
-    bool is_configured, is_started;
+    bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
     weir_object_t *object; /* NULL: built in */
     char *origin;
@@ -84,6 +84,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             continue;
         module = module_make(builtins[i].router, "built-in", error, error_size);
         if (module != NULL) {
+            module->is_built_in = true;
             module->configure = *builtins[i].configure;
             module->release = *builtins[i].release;
         }
@@ -170,6 +171,11 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
 const weir_router_t *weir_module_router(const weir_module_t *module)
 {
     return &module->router;
+}
+
+bool weir_module_is_built_in(const weir_module_t *module)
+{
+    return module->is_built_in;
 }
 
 weir_shared_t *weir_module_shared(const weir_module_t *module)

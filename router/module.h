@@ -31,6 +31,8 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
 
 /** The router, complete: size is this proxy's, members beyond the module's own are NULL. Lives as long as the module. */
 const weir_router_t *weir_module_router(const weir_module_t *module);
+/** Whether it is one of those in the house. */
+bool weir_module_is_built_in(const weir_module_t *module);
 weir_shared_t *weir_module_shared(const weir_module_t *module);
 /** "built-in" or the path it was loaded from; lives as long as the module. */
 const char *weir_module_origin(const weir_module_t *module);

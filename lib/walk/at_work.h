@@ -31,11 +31,12 @@ static inline void weir_at_work_back(weir_at_work_t before)
     weir_at_work = before;
 }
 
-/** The same behind code of others that was called for `x`: the time that it took is nobody else's. */
-static inline void weir_at_work_regain(const weir_exchange_t *x, weir_at_work_t before)
+/** The same behind code that was called for `x`: the time that others take is nobody else's. */
+static inline void weir_at_work_regain(const weir_exchange_t *x, bool is_ours, weir_at_work_t before)
 {
     weir_at_work = before;
-    weir_loop_tick(x->loop);
+    if (!is_ours)
+        weir_loop_tick(x->loop);
 }
 
 /**

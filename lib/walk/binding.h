@@ -13,6 +13,7 @@ struct weir_router;
 typedef struct weir_binding {
     const struct weir_router *router; /* of this proxy's size: members it lacks are NULL, see router/module.h */
     weir_shared_t *shared;            /* what its configure has made */
+    bool is_built_in;                 /* it keeps no thread waiting: the clock need not be read behind it */
 } weir_binding_t;
 
 #endif
