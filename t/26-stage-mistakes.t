@@ -84,10 +84,11 @@ subtest 'a stage that decides too late and cannot be cancelled' => sub {
 };
 
 subtest 'mistakes without end' => sub {
-    my $count = 0;
+    my $count  = 0;
+    my $before = () = $proxy->stderr =~ /returned without a verdict/g;
     wait_for { $count++; $proxy->get('/nothing')->status == 500 && $proxy->stderr =~ /\(\d+ more\)$/m };
     my $lines = () = $proxy->stderr =~ /returned without a verdict/g;
-    cmp_ok($lines, '<', $count, 'each costs its request, and not always a line');
+    cmp_ok($lines - $before, '<', $count, 'each costs its request, and not always a line');
     like($proxy->stderr, qr/\(\d+ more\)$/m, 'those that were held back are counted');
 };
 
