@@ -203,6 +203,37 @@ subtest 'a final response during the upload' => sub {
     is($run->{out}, 'enoug', 'curl hears it, too') or diag($run->{err});
 };
 
+subtest 'a body that is all there, and whose end comes later or never' => sub {
+    my $own_backend = backend(sub {
+        my $c = shift;
+        $c->serve(sub { $c->note('asked'); simple_response('all') });
+    });
+    my $own = proxy(backends => [$own_backend], global => { 'weir.idle-timeout' => ms(1500) });
+    my $h2  = Weir::Http2Client->connect($own->port);
+    for my $length (3, 0) {
+        for my $path ("/late-$length", "/never-$length", "/next-$length") {
+            my $id = $h2->request(method => 'POST', path => $path, is_open => 1, headers => [ [ 'content-length', "$length" ] ]);
+            $h2->frame(DATA => 0, $id, 'x' x $length) if $length > 0;
+            is($h2->response($id)->{body}, 'all', "$path: the backend has answered");
+            $h2->frame(DATA => $Weir::Http2Client::END_STREAM, $id, '') if $path =~ /late/;
+        }
+    }
+    is($own_backend->connections, 1, 'all of them over one connection');
+    is($own->log_where(path => '/never-3')->{code} // '', '', 'nothing to tell');
+};
+
+subtest 'a client that never says the end of a whole body does not time out for it' => sub {
+    my $slow = backend(sub {
+        my $c = shift;
+        $c->serve(sub { select undef, undef, undef, ms(900) / 1000; simple_response('slow') });
+    });
+    my $own = proxy(backends => [$slow], global => { 'weir.idle-timeout' => ms(300), 'weir.first-byte-timeout' => ms(5000) });
+    my $h2  = Weir::Http2Client->connect($own->port);
+    my $id  = $h2->request(method => 'POST', path => '/slow', is_open => 1, headers => [ [ 'content-length', '3' ] ]);
+    $h2->frame(DATA => 0, $id, 'abc');
+    is($h2->response($id)->{body}, 'slow', 'the answer that it waited for');
+};
+
 subtest 'a stream that the client resets' => sub {
     my $h2 = client();
     my $id = $h2->request(path => '/silent/r');

@@ -74,11 +74,19 @@ static bool is_up_empty(const relay_t *relay)
     return weir_bytes_count(&relay->back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
 }
 
+/* An HTTP/2 client may say later that a body of known length has ended: the backend has all of it, and waits for nothing. */
+static bool is_all_taken(const relay_t *relay)
+{
+    return relay->up.framing.kind == WEIR_FRAMING_LENGTH && relay->up.taken_bytes >= relay->up.framing.length_bytes &&
+           relay->up.head.len == 0;
+}
+
 /* After every write: done, or wait for the backend with the client held back, or go on. */
 static void after_write(relay_t *relay)
 {
     if (relay->up.is_broken || relay->is_over)
         return;
+    relay->up.has_last = relay->up.has_last || is_all_taken(relay);
     if (is_up_empty(relay)) {
         if (relay->up.has_last && !relay->up.is_done)
             finish_up(relay);
@@ -148,6 +156,13 @@ static void on_data(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
     if (out.count > 0)
         write_pieces(relay, out.pieces, out.count);
     after_write(relay);
+}
+
+/* What may still go wrong with a client that has sent its whole body is nothing to the backend. */
+static void on_body_fault(weir_body_sink_t *sink, const weir_fault_t *fault)
+{
+    if (!relay_of(sink)->up.has_last)
+        relay_on_body_fault(sink, fault);
 }
 
 /* Long bodies of known length pass through a pipe. */
@@ -232,7 +247,7 @@ void back_http1_start(relay_t *relay, const weir_backend_head_t *head)
     weir_sock_watch(&back_http1_of(back)->sock, true);
     relay->up.head = head->text;
     relay->up.head_left_bytes = head->text.len;
-    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = relay_on_body_fault, .move = move_body};
+    relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = on_body_fault, .move = move_body};
     if (relay->up.framing.kind == WEIR_FRAMING_NONE || relay->x->front == NULL) {
         on_data(&relay->up.sink, NULL, 0, true);
         return;
