@@ -290,4 +290,15 @@ subtest 'a request does not wait behind many handshakes' => sub {
     is(ask($client, get('/after'))->status, 200, 'and it goes on');
 };
 
+subtest 'records that carry nothing' => sub {
+    my $port = free_port();
+    my $own  = proxy(backends => [$echo], listen => [ { host => '127.0.0.1', port => $port, ssl => ssl($cert) } ]);
+    for my $protocol ('http/1.1', 'h2') {
+        is(run_command(key_updates(), 2, 'client', $port, 2000, $protocol)->{out}, "open\n", "$protocol: 2,000 KeyUpdates are suffered");
+        like(run_command(key_updates(), 2 * wait_seconds(), 'client', $port, 20_000, $protocol)->{out}, qr/^closed/, "$protocol: of 20,000 it has had enough");
+    }
+    my @told = grep { ($_->{code} // '') eq 'client_tls_flood' } $own->log_lines(2);
+    is(scalar @told, 2, 'and the log says why');
+};
+
 done_testing;

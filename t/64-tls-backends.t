@@ -203,4 +203,14 @@ subtest 'what cannot be' => sub {
     }
 };
 
+subtest 'a backend whose records carry nothing' => sub {
+    my $pid = open my $updates, '-|', key_updates(), 2 * wait_seconds(), 'server', 20_000, $good->{cert}, $good->{key} or die $!;
+    chomp(my $port = readline $updates);
+    my $proxy = proxy(apps => { app('flood', ["https://127.0.0.1:$port"], tls => {%trust}) });
+    is(ask($proxy, 'flood', '/flood')->status, 502, 'a page');
+    is($proxy->log_where(path => '/flood')->{code}, 'backend_tls_flood', 'because of backend_tls_flood');
+    like(readline $updates, qr/^closed after/, 'it was not listened to until it was through');
+    close $updates;
+};
+
 done_testing;

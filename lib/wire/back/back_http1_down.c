@@ -160,6 +160,8 @@ static void process(relay_t *relay, weir_span_t *bytes)
 
 static const weir_fault_t *fault_at_end(const relay_t *relay, bool is_reset)
 {
+    if (weir_sock_tls_is_flooded(&back_http1_of(relay->back)->sock))
+        return &weir_fault_backend_tls_flood;
     if (is_reset)
         return &weir_fault_backend_reset;
     return relay->back->has_answered ? &weir_fault_backend_truncated : &weir_fault_backend_closed;

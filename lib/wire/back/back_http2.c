@@ -309,6 +309,13 @@ void back_http2_receive(back_http2_t *http2, weir_span_t bytes)
     }
 }
 
+static const weir_fault_t *fault_at_end(const weir_sock_t *sock, ssize_t count)
+{
+    if (weir_sock_tls_is_flooded(sock))
+        return &weir_fault_backend_tls_flood;
+    return count == WEIR_SOCK_BROKEN ? &weir_fault_backend_reset : &weir_fault_backend_closed;
+}
+
 static void on_readable(weir_sock_t *sock)
 {
     back_http2_t *http2 = WEIR_AROUND(sock, back_http2_t, sock);
@@ -317,8 +324,7 @@ static void on_readable(weir_sock_t *sock)
     if (count == WEIR_SOCK_BLOCKED)
         return;
     if (count <= 0) {
-        const weir_fault_t *fault = count == WEIR_SOCK_BROKEN ? &weir_fault_backend_reset : &weir_fault_backend_closed;
-        back_http2_end(http2, http2->end_fault != NULL ? http2->end_fault : fault);
+        back_http2_end(http2, http2->end_fault != NULL ? http2->end_fault : fault_at_end(sock, count));
         return;
     }
     back_http2_receive(http2, (weir_span_t){http2->loop->scratch, (size_t)count});

@@ -6,6 +6,8 @@
 #include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
 #include "lib/wire/front/front_http2.h"
+#include "lib/wire/client/refusal.h"
+#include "lib/wire/sock/sock_tls.h"
 
 enum {
     SETTLE_MS = 10, /* after which a new connection whose request is under way is watched */
@@ -507,6 +509,8 @@ static void on_bytes(front_http1_conn_t *conn, weir_span_t bytes)
 
 static void on_nothing(front_http1_conn_t *conn, ssize_t count)
 {
+    if (weir_sock_tls_is_flooded(&conn->client.sock))
+        weir_refusal_log(&conn->client, &weir_fault_client_tls_flood, 0, 0);
     if (count == WEIR_SOCK_BROKEN)
         front_http1_close(conn);
     else if (count == WEIR_SOCK_END)

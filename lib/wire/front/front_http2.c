@@ -6,6 +6,7 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/client/refusal.h"
+#include "lib/wire/sock/sock_tls.h"
 
 enum {
     LINGER_MS = 2000,  /* without the client's end, after our side was closed          */
@@ -446,6 +447,8 @@ static void on_readable(weir_sock_t *sock)
         front_http2_set_timer(conn);
         return;
     }
+    if (conn->state == FRONT_HTTP2_OPEN && weir_sock_tls_is_flooded(sock))
+        begin_end(conn, &weir_fault_client_tls_flood);
     if (count <= 0 || (conn->state == FRONT_HTTP2_LINGER && ++conn->requests > LINGER_TURNS)) {
         close_now(conn);
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/wire/sock/sock_tls.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,10 @@ enum {
     OPTIONS = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION,
     MODES = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS,
     RECORD_BYTES = SSL3_RT_MAX_PLAIN_LENGTH,
-    CLOG_MS = 20, /* until a read is tried again that has something to say first, which the kernel does not take */
+    CLOG_MS = 20,   /* until a read is tried again that has something to say first, which the kernel does not take */
+    FILLS_MOST = 2, /* of OpenSSL's buffer for one record of bytes: the rest of it, and one in between that carries none */
+    BARREN_BYTES = 262144, /* records without bytes, beyond what the bytes have earned: some 10,000 KeyUpdates */
+    EARNED_TIMES = 32,     /* a record around a single byte is 23 */
 };
 
 struct weir_sock_tls {
@@ -24,7 +28,10 @@ struct weir_sock_tls {
     bool is_hungry; /* the last read wanted more of the kernel: what is inside is less than a record */
     bool is_broken; /* OpenSSL has said so: it must not be asked again */
     bool is_cut;
-    ssize_t end; /* END or BROKEN, once the peer's direction has come to it; else 1 */
+    bool is_flooded;      /* too many records came that carry nothing */
+    int fills_left;       /* until this read has to return; INT_MAX: a handshake, which OpenSSL bounds itself */
+    int64_t barren_bytes; /* what may still come without bytes among it */
+    ssize_t end;          /* END or BROKEN, once the peer's direction has come to it; else 1 */
 };
 
 typedef struct weir_sock_tls weir_sock_tls_t;
@@ -67,6 +74,48 @@ void weir_sock_tls_on_readable(weir_sock_t *sock)
     sock->tls->is_hungry = false;
 }
 
+/* ---- records that carry nothing ---- */
+
+/*
+ * OpenSSL goes from record to record until one has bytes for us: a peer that sends nothing but KeyUpdates (RFC 8446 §4.6.3)
+ * could keep a thread in there for seconds. So it is told that the kernel has no more when it has asked often enough.
+ */
+static long on_bio(BIO *bio, int what, const char *bytes, size_t len, int argi, long argl, int result, size_t *processed)
+{
+    weir_sock_tls_t *tls = (weir_sock_tls_t *)(void *)BIO_get_callback_arg(bio);
+
+    if (what == BIO_CB_READ && tls->fills_left-- <= 0) {
+        BIO_clear_retry_flags(bio);
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    if (what == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed != NULL)
+        tls->barren_bytes -= (int64_t)*processed;
+    return result;
+}
+
+static void watch_fills(weir_sock_tls_t *tls)
+{
+    BIO *bio = SSL_get_rbio(tls->ssl);
+
+    tls->fills_left = INT_MAX;
+    tls->barren_bytes = BARREN_BYTES;
+    BIO_set_callback_arg(bio, (char *)(void *)tls);
+    BIO_set_callback_ex(bio, on_bio);
+}
+
+static void earn(weir_sock_tls_t *tls, size_t got)
+{
+    int64_t left = tls->barren_bytes + (int64_t)got * EARNED_TIMES;
+
+    tls->barren_bytes = left < BARREN_BYTES ? left : BARREN_BYTES;
+}
+
+bool weir_sock_tls_is_flooded(const weir_sock_t *sock)
+{
+    return sock->tls != NULL && sock->tls->is_flooded;
+}
+
 /* ---- life ---- */
 
 void weir_sock_tls_prepare(SSL_CTX *context)
@@ -92,6 +141,7 @@ void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl)
     tls->ssl = ssl;
     tls->sock = sock;
     tls->end = 1;
+    watch_fills(tls);
     tls->again.open = on_again;
     weir_list_init(&tls->again.link);
     sock->tls = tls;
@@ -138,8 +188,10 @@ weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock)
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     tls->is_hungry = result != 1;
-    if (result == 1)
+    if (result == 1) {
+        tls->barren_bytes = BARREN_BYTES;
         return WEIR_HANDSHAKE_DONE;
+    }
     if (why(tls, result) != WEIR_SOCK_BLOCKED)
         return WEIR_HANDSHAKE_FAILED;
     if (SSL_want_write(tls->ssl))
@@ -159,6 +211,10 @@ static ssize_t stop_reading(weir_sock_tls_t *tls, int result)
 {
     ssize_t end = why(tls, result);
 
+    if (end == WEIR_SOCK_BLOCKED && tls->barren_bytes < 0) {
+        tls->is_flooded = tls->is_broken = true;
+        end = WEIR_SOCK_BROKEN;
+    }
     if (end != WEIR_SOCK_BLOCKED) {
         tls->end = end;
         return end;
@@ -181,6 +237,7 @@ ssize_t weir_sock_tls_read(weir_sock_t *sock, char *buffer, size_t capacity)
         return tls->end;
     ERR_clear_error();
     do {
+        tls->fills_left = FILLS_MOST;
         int result = SSL_read_ex(tls->ssl, buffer + total, capacity - total, &got);
         if (result != 1) {
             ssize_t end = stop_reading(tls, result);
@@ -189,6 +246,7 @@ ssize_t weir_sock_tls_read(weir_sock_t *sock, char *buffer, size_t capacity)
             break;
         }
         total += got;
+        earn(tls, got);
     } while (total < capacity && (got == RECORD_BYTES || SSL_has_pending(tls->ssl) == 1));
     weir_sock_tls_announce(sock);
     return (ssize_t)total;
@@ -202,6 +260,7 @@ ssize_t weir_sock_tls_peek(weir_sock_t *sock, char *buffer, size_t capacity)
     if (tls->end <= 0)
         return tls->end;
     ERR_clear_error();
+    tls->fills_left = FILLS_MOST;
     int result = SSL_peek_ex(tls->ssl, buffer, capacity, &got);
     return result == 1 ? (ssize_t)got : stop_reading(tls, result);
 }

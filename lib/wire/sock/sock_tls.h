@@ -11,6 +11,8 @@
  * - WEIR_SOCK_END is the peer's close_notify. An end without one is WEIR_SOCK_BROKEN: somebody may have cut the bytes short.
  * - After WEIR_SOCK_BLOCKED a write has to be tried again with the same bytes, and at least as many of them: a record may be
  *   half out.
+ * - A record need not carry bytes (TLS 1.3: KeyUpdate, tickets, padding). A read takes at most some 32 KiB of those and says
+ *   BLOCKED, with the socket still readable; a peer that sends 256 KiB more of them than 32 for each byte is WEIR_SOCK_BROKEN.
  * - weir_sock_shutdown() and weir_sock_close() say close_notify, if the kernel has room for it at that moment; they never wait.
  *   weir_sock_will_reset() makes the close go without it, which tells the peer that what it got is not all.
  *
@@ -41,6 +43,9 @@ weir_handshake_t weir_sock_tls_handshake(weir_sock_t *sock);
 
 /** The connection inside; NULL on a plain socket. Borrowed. */
 SSL *weir_sock_ssl(const weir_sock_t *sock);
+
+/** Whether it is broken because the peer sent too many records that carry nothing. False on a plain socket. */
+bool weir_sock_tls_is_flooded(const weir_sock_t *sock);
 
 /* ---- for sock.c ---- */
 

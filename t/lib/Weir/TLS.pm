@@ -7,6 +7,7 @@ package Weir::TLS;
 #   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], subject => '/…', days => N, rsa => bits, ocsp => URL, chain => 1
 #   tls_client($port, hostname => …, ca => $ca, alpn => […], versions => …, cert => $c)   a Weir::Client, or undef: why is in tls_error()
 #   tls_backend(sub { … }, cert => $c, ca => $ca, alpn => […])   a backend; with ca it wants a certificate; its connections know how they began
+#   key_updates()                           t/tools/key_updates.c, compiled: a peer whose records carry nothing
 #   s_client($port, @arguments)             what `openssl s_client` says, with an empty standard input
 use strict;
 use warnings;
@@ -16,7 +17,7 @@ use IO::Socket::SSL;
 use Weir::Client;
 use Weir::Test ();
 
-our @EXPORT = qw(authority certificate tls_client tls_error tls_backend s_client openssl);
+our @EXPORT = qw(authority certificate tls_client tls_error tls_backend s_client openssl key_updates);
 
 my $error = '';
 my $serial = 0;
@@ -34,6 +35,16 @@ sub _new_key {
     my ($path, $rsa) = @_;
     return openssl('genrsa', '-out', $path, $rsa) if $rsa;
     return openssl('ecparam', '-genkey', '-name', 'prime256v1', '-noout', '-out', $path);
+}
+
+my $updates;
+sub key_updates {
+    return $updates //= do {
+        my $program = Weir::Test::temp_path('key_updates');
+        system($ENV{CC} // 'cc', '-O2', '-Wall', Weir::Test::root_dir() . '/t/tools/key_updates.c', '-o', $program, '-lssl', '-lcrypto') == 0
+            or croak 'cannot compile t/tools/key_updates.c';
+        $program;
+    };
 }
 
 sub authority {
