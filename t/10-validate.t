@@ -94,6 +94,7 @@ my @cases = (
     [ 'a name of 1001',                header('N' x 1001 . ': x'),                 431, 'header_name_too_long' ],
     [ 'a value of 8193',               header('X: ' . 'v' x 8193),                 431, 'header_value_too_long' ],
     [ '1001 headers',                  header(join "\r\n", map { "H$_: x" } 1 .. 1000), 431, 'too_many_headers' ],
+    [ 'a head of 33000',               header(join "\r\n", map({ "H$_: " . 'v' x 8000 } 1 .. 4), 'N: ' . 'v' x 1000), 431, 'head_too_large' ],
     [ 'a head of 300000',              header(join "\r\n", map { "H$_: " . 'v' x 8000 } 1 .. 38), 431, 'head_too_large' ],
 );
 

@@ -186,8 +186,8 @@ subtest 'many streams at once, answered as they are ready' => sub {
 
 subtest 'a head in many CONTINUATION frames' => sub {
     my $h2 = client();
-    my $head = backend_head($h2, headers => [ map { [ "n$_", 'v' x 7000 ] } 1 .. 20 ]);
-    is(() = $head =~ /^n\d+: v{7000}\r$/gm, 20, 'all fields arrive');
+    my $head = backend_head($h2, headers => [ map { [ "n$_", '~' x 1500 ] } 1 .. 20 ]);    # which HPACK makes no shorter
+    is(() = $head =~ /^n\d+: ~{1500}\r$/gm, 20, 'all fields arrive');
 };
 
 subtest 'real clients' => sub {

@@ -124,6 +124,28 @@ subtest 'a large head is a 431, and the next request is understood' => sub {
     is($h2->response($h2->request(headers => [ [ 'n1', 'v' x 8000 ] ]))->{status}, 200, "HPACK's tables are still in step");
 };
 
+subtest 'many heads that are large together, and small on the wire' => sub {
+    my $silent = backend(sub { my $c = shift; $c->read_head; $c->note('head'); $c->wait_close });
+    my $own    = proxy(backends => [$silent]);
+    my $h2     = Weir::Http2Client->connect($own->port);
+    my $begin  = "\x82\x86\x84\x01\x06a.test";
+    my $entry  = "\x40\x01a\x7f\xb9\x16" . 'v' x 3000;    # put into HPACK's table, where it is named again and again
+    my $ask    = sub { my ($id, $fields) = @_; $h2->frame(HEADERS => 5, $id, $begin . $fields); return $id };
+    my @ids    = map { $ask->($h2->next_id, $_ == 1 ? $entry . "\xbe" x 9 : "\xbe" x 10) } 1 .. 80;
+    ok($h2->wait(reset => $ids[-1]), 'heads beyond 1.5 MiB are refused');
+    my @codes = map { $h2->stream($_)->{reset} } @ids;
+    is_deeply([ @codes[ 0 .. 49 ] ], [ (undef) x 50 ], 'those before are not');
+    is_deeply([ map { $h2->name_of($_) } @codes[ 60 .. 79 ] ], [ ('REFUSED_STREAM') x 20 ], 'with REFUSED_STREAM: they may be sent again');
+    ok((grep { ($_->{code} // '') eq 'http2_too_many_heads' } $own->log_lines(20)), 'the log says why');
+    $h2->reset_stream($_) for @ids[ 0 .. 9 ];
+    $h2->frame(PING => 0, 0, 'pingpong');
+    $h2->wait(pongs => 1);
+    my $again = $ask->($h2->next_id, "\xbe" x 10);
+    $h2->frame(PING => 0, 0, 'pingpong');
+    $h2->wait(pongs => 2);
+    is($h2->stream($again)->{reset}, undef, 'there is room again when some of them are gone');
+};
+
 # ── streams, windows, frames ──
 
 subtest 'more streams than are allowed' => sub {

@@ -163,7 +163,7 @@ static void fills_the_plan(void **state)
     assert_int_equal(plan->max_body_bytes, 1000);
     assert_string_equal(plan->via.base, "1.1 weir");
     assert_int_equal(plan->via.len, 8);
-    assert_int_equal(plan->head_limits.total_bytes, 262144);
+    assert_int_equal(plan->head_limits.total_bytes, 32768);
     assert_int_equal(plan->response_limits.total_bytes, 1048576);
     assert_null(plan->access_log); /* only checked */
     conf_destroy(&conf);

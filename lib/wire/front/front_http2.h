@@ -31,6 +31,8 @@
 enum {
     FRONT_HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
     FRONT_HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
+    FRONT_HTTP2_HEADS_BYTES = 1572864,       /* heads of all streams of a connection, if more than one */
+    FRONT_HTTP2_HEAD_SPARE_BYTES = 262144,   /* what may come of a head that is too large, and still be answered */
     FRONT_HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
     FRONT_HTTP2_UNREAD_MOST = 32,
     FRONT_HTTP2_FRAME_HEAD_BYTES = 9,
@@ -77,6 +79,7 @@ typedef struct front_http2_conn {
     weir_list_t waiting; /* to be told when they may send more    */
     size_t stream_count;
     size_t ending_count;
+    size_t head_bytes; /* of the requests under way */
     uint32_t requests;
     front_http2_stream_t *heading; /* its header block is not complete    */
     struct {
@@ -111,6 +114,7 @@ struct front_http2_stream {
     weir_front_t front_memory;
     weir_arena_t arena; /* head and trailers                        */
     weir_http2_head_t head, trailer;
+    size_t head_bytes;         /* its part of conn->head_bytes */
     const weir_fault_t *fault; /* why its response is not delivered  */
     weir_timer_t body_timer;   /* its body is wanted                 */
     weir_timer_t reply_timer;  /* the client takes nothing of the response */
@@ -258,6 +262,10 @@ void front_http2_guard_scan(front_http2_conn_t *conn, weir_span_t bytes);
 void front_http2_guard_reset_sent(front_http2_conn_t *conn, uint32_t error_code);
 /** We have sent or taken DATA: a client may answer it with updates and pings. */
 void front_http2_guard_earn(front_http2_conn_t *conn, size_t bytes);
+/** A head is complete. False if those of the connection are too large together: HPACK makes many large ones of few bytes. */
+bool front_http2_guard_head(front_http2_stream_t *stream);
+/** The stream is disposed of. */
+void front_http2_guard_forget_head(front_http2_stream_t *stream);
 /** A field has come; false if there were far too many. */
 bool front_http2_guard_field(front_http2_conn_t *conn, const front_http2_stream_t *stream);
 

@@ -21,7 +21,6 @@ static const bucket_size_t updates_size = {1000, 200, 20000};
 enum {
     UPDATE_BYTES = 256, /* a client that acknowledges less at a time means no good */
     HEAD_TIMES = 4,     /* beyond that much of a limit nothing is answered any more */
-    HEAD_SPARE_BYTES = 65536,
     US = 1000000,
 };
 
@@ -136,9 +135,28 @@ bool front_http2_guard_field(front_http2_conn_t *conn, const front_http2_stream_
     size_t bytes = stream->head.total_bytes + stream->trailer.total_bytes;
     size_t count = stream->head.count + stream->trailer.count;
 
-    if (bytes <= HEAD_TIMES * limits->total_bytes + HEAD_SPARE_BYTES &&
+    if (bytes <= HEAD_TIMES * limits->total_bytes + FRONT_HTTP2_HEAD_SPARE_BYTES &&
         count <= HEAD_TIMES * (limits->count + WEIR_CHUNK_TRAILER_COUNT))
         return true;
     front_http2_end(conn, &weir_fault_http2_head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
+}
+
+bool front_http2_guard_head(front_http2_stream_t *stream)
+{
+    front_http2_conn_t *conn = stream->conn;
+    size_t most = conn->client.loop->settings->head_limits.total_bytes, bytes = stream->head.total_bytes;
+
+    bytes = bytes < most ? bytes : most; /* what is beyond was not kept */
+    if (conn->head_bytes > 0 && conn->head_bytes + bytes > FRONT_HTTP2_HEADS_BYTES)
+        return false;
+    stream->head_bytes = bytes;
+    conn->head_bytes += bytes;
+    return true;
+}
+
+void front_http2_guard_forget_head(front_http2_stream_t *stream)
+{
+    stream->conn->head_bytes -= stream->head_bytes;
+    stream->head_bytes = 0;
 }

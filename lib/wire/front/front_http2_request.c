@@ -81,6 +81,7 @@ void front_http2_stream_dispose(front_http2_stream_t *stream)
         conn->heading = NULL;
     weir_timer_cancel(&stream->reply_timer);
     front_http2_body_forget(stream);
+    front_http2_guard_forget_head(stream);
     weir_list_remove(&stream->link);
     weir_list_remove(&stream->end_link);
     weir_list_remove(&stream->wait_link);

@@ -82,6 +82,17 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     return front_http2_guard_field(conn, stream) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+static void on_request(front_http2_stream_t *stream, bool has_body)
+{
+    if (front_http2_guard_head(stream)) {
+        front_http2_stream_begin(stream, has_body);
+        return;
+    }
+    stream->fault = &weir_fault_http2_too_many_heads;
+    weir_refusal_log(&stream->conn->client, stream->fault, 0, 0);
+    front_http2_stream_cut(stream, NGHTTP2_REFUSED_STREAM); /* RFC 9113 §8.7: nothing was done, it may be sent again */
+}
+
 static void on_headers(front_http2_conn_t *conn, const nghttp2_frame *frame)
 {
     front_http2_stream_t *stream = conn->heading;
@@ -91,7 +102,7 @@ static void on_headers(front_http2_conn_t *conn, const nghttp2_frame *frame)
     if (stream == NULL)
         return;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        front_http2_stream_begin(stream, !has_end);
+        on_request(stream, !has_end);
     else if (stream->trailer.fault != NULL)
         front_http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
     else if (has_end)
@@ -258,7 +269,8 @@ static nghttp2_option *make_option(const weir_server_settings_t *settings)
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, RESPONSE_HEAD_BYTES);
     nghttp2_option_set_max_outbound_ack(option, ANSWERS_MOST);
-    nghttp2_option_set_max_continuations(option, settings->head_limits.total_bytes / FRAME_BYTES + CONTINUATIONS_SPARE);
+    nghttp2_option_set_max_continuations(
+        option, (settings->head_limits.total_bytes + FRONT_HTTP2_HEAD_SPARE_BYTES) / FRAME_BYTES + CONTINUATIONS_SPARE);
     nghttp2_option_set_stream_reset_rate_limit(option, RESETS_BURST, RESETS_BURST);
     return option;
 }
