@@ -171,6 +171,39 @@ ends('PUSH_PROMISE from a client', 'PROTOCOL_ERROR', 'http2_protocol_error', sub
 ends('another frame inside a head', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->frame(HEADERS => 0, 1, "\x82"); $_[0]->frame(PING => 0, 0, 'pingpong'); 0 });
 ends('SETTINGS_ENABLE_PUSH of 2', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->frame(SETTINGS => 0, 0, pack 'nN', 2, 2); 0 });
 ends('a PING of seven bytes', 'FRAME_SIZE_ERROR', 'http2_protocol_error', sub { $_[0]->frame(PING => 0, 0, 'sevenby'); 0 });
+# RFC 9113 §5.1, §5.1.1, §6.3
+for my $type (qw(DATA HEADERS)) {
+    ends("$type on a stream that the client has ended", 'STREAM_CLOSED', 'http2_protocol_error', sub {
+        my ($h2) = @_;
+        my $id = $h2->request;
+        $h2->response($id);
+        $type eq 'DATA' ? $h2->frame(DATA => 0, $id, 'x') : $h2->tell('headers', $id, $GET);
+        return 0;
+    });
+    subtest "$type on a stream that the client has reset" => sub {
+        my $h2 = client();
+        my $id = $h2->request(method => 'POST', is_open => 1);
+        $h2->reset_stream($id);
+        $type eq 'DATA' ? $h2->frame(DATA => 0, $id, 'x') : $h2->tell('headers', $id, $GET);
+        ok($h2->wait(reset => $id), 'the stream is reset');
+        is($h2->name_of($h2->stream($id)->{reset}), 'STREAM_CLOSED', 'with STREAM_CLOSED');
+        is($h2->get('/after')->{status}, 200, 'the connection lives on');
+    };
+}
+ends('a new stream with a smaller number', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->response($_[0]->request(id => 5)); $_[0]->request(id => 3); 0 });
+ends('PRIORITY of the connection', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->frame(PRIORITY => 0, 0, pack 'NC', 1, 15); 0 });
+subtest 'a stream that depends on itself' => sub {
+    my $own = proxy(backends => [ silent_backend() ]);
+    my $h2  = Weir::Http2Client->connect($own->port);
+    my $id = $h2->request(method => 'POST', is_open => 1);
+    $h2->frame(PRIORITY => 0, $id, pack 'NC', $id, 15);
+    ok($h2->wait(reset => $id), 'by PRIORITY: the stream is reset');
+    is($h2->name_of($h2->stream($id)->{reset}), 'PROTOCOL_ERROR', 'with PROTOCOL_ERROR');
+    $h2->frame(PING => 0, 0, 'pingpong');
+    ok($h2->wait(pongs => 1), 'the connection lives on');
+};
+ends('HEADERS of a stream that depends on itself', 'PROTOCOL_ERROR', 'http2_protocol_error',
+    sub { $_[0]->frame(HEADERS => 0x25, 1, pack('NC', 1, 15) . "\x82\x86\x84\x41\x01a"); 0 });
 subtest 'more DATA than the stream has room for' => sub {
     my $own    = proxy(backends => ['127.0.0.1:' . stuck_port()], path => { 'weir.connect-timeout' => ms(3000) });
     my $h2     = Weir::Http2Client->connect($own->port);

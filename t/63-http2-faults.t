@@ -101,8 +101,10 @@ subtest 'more bytes than the window allows, for a client that takes none: cut' =
 };
 
 subtest 'DATA behind the end of a response harms nobody' => sub {
+    my $before = $backend->connections;
     is($proxy->get('/data-behind')->body, 'fine', 'the response is whole');
     is($proxy->get('/fine')->body, 'fine', 'the next one, too');
+    is($backend->connections, $before + 1, 'over a new connection: the backend has broken a rule (RFC 9113 §5.1)');
 };
 
 subtest 'no backend of ours died of what we sent' => sub {

@@ -290,17 +290,69 @@ static void send_heads(back_http2_t *http2)
     }
 }
 
+static void reset(back_http2_t *http2, uint32_t stream, uint32_t error_code)
+{
+    (void)nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, (int32_t)stream, error_code);
+}
+
+/* What libnghttp2 passes over in silence (RFC 9113 §5.1, §6.3). What the connection ends with, or NO_ERROR. */
+static uint32_t judge(back_http2_t *http2, const weir_http2_frame_t *frame)
+{
+    switch (weir_http2_frames_judge(&http2->frames, frame)) {
+    case WEIR_HTTP2_FINE:
+        break;
+    case WEIR_HTTP2_AFTER_RESET:
+        reset(http2, frame->stream, NGHTTP2_STREAM_CLOSED);
+        break;
+    case WEIR_HTTP2_OWN_PRIORITY:
+        reset(http2, frame->stream, NGHTTP2_PROTOCOL_ERROR);
+        break;
+    case WEIR_HTTP2_AFTER_END:
+        return NGHTTP2_STREAM_CLOSED;
+    case WEIR_HTTP2_BAD_NUMBER:
+    case WEIR_HTTP2_BAD_PRIORITY:
+        return NGHTTP2_PROTOCOL_ERROR;
+    }
+    return NGHTTP2_NO_ERROR;
+}
+
+/* *bytes end before the first frame that ends the connection: responses that were complete by then are worth having. */
+static uint32_t scan(back_http2_t *http2, weir_span_t *bytes)
+{
+    weir_span_t rest = *bytes;
+    weir_http2_frame_t frame;
+
+    while (weir_http2_frames_next(&http2->frames, &rest, &frame)) {
+        uint32_t error_code = judge(http2, &frame);
+        size_t seen = bytes->len - rest.len;
+        if (error_code == NGHTTP2_NO_ERROR)
+            continue;
+        bytes->len = seen > frame.read_bytes ? seen - frame.read_bytes : 0;
+        return error_code;
+    }
+    return NGHTTP2_NO_ERROR;
+}
+
+static void end_with(back_http2_t *http2, uint32_t error_code)
+{
+    if (http2->end_fault == NULL)
+        http2->end_fault = http2->is_ready ? &weir_fault_backend_http2_error : &weir_fault_backend_not_http2;
+    if (error_code != NGHTTP2_NO_ERROR)
+        (void)nghttp2_session_terminate_session(http2->session, error_code);
+}
+
 void back_http2_receive(back_http2_t *http2, weir_span_t bytes)
 {
     bool was_ready = http2->is_ready;
 
     http2->heard_at_us = weir_loop_now_us(http2->loop);
     http2->is_pinging = false;
+    uint32_t error_code = scan(http2, &bytes);
     http2->is_inside = true;
     ssize_t count = nghttp2_session_mem_recv(http2->session, (const uint8_t *)bytes.base, bytes.len);
     http2->is_inside = false;
-    if (count < 0 && http2->end_fault == NULL)
-        http2->end_fault = http2->is_ready ? &weir_fault_backend_http2_error : &weir_fault_backend_not_http2;
+    if (count < 0 || error_code != NGHTTP2_NO_ERROR)
+        end_with(http2, error_code);
     send_heads(http2);
     back_http2_post_flush(http2);
     if (http2->is_ready && !was_ready) {

@@ -12,6 +12,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "lib/wire/back/back_http2.h"
+#include "lib/http/http2_frames.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/relay/relay.h"
 
@@ -40,7 +41,8 @@ struct weir_http2 {
     weir_list_t headed;  /* streams that got a head in this read     */
     weir_bytes_t out;    /* not yet taken by the kernel              */
     back_http2_block_t block;
-    weir_timer_t timer; /* SETTINGS awaited, silence, idleness */
+    weir_http2_frames_t frames; /* as they come in */
+    weir_timer_t timer;         /* SETTINGS awaited, silence, idleness */
     weir_letter_t flush;
     uint64_t heard_at_us; /* the latest bytes of the backend */
     uint32_t ping_ms, idle_ms;

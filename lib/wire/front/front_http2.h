@@ -20,6 +20,7 @@
  */
 #include <nghttp2/nghttp2.h>
 
+#include "lib/http/http2_frames.h"
 #include "lib/http/http2_head.h"
 #include "lib/wire/loop/bytes.h"
 #include "lib/wire/client/client.h"
@@ -84,9 +85,7 @@ typedef struct front_http2_conn {
     front_http2_stream_t *heading; /* its header block is not complete    */
     struct {
         front_http2_bucket_t resets, frames, updates;
-        uint8_t head[FRONT_HTTP2_FRAME_HEAD_BYTES]; /* of the frame that comes, as far as it has come */
-        uint8_t head_count;
-        uint32_t left_bytes; /* of its payload, or of the preface */
+        weir_http2_frames_t incoming;
     } guard;
     front_http2_unread_t *unread; /* FRONT_HTTP2_UNREAD_MOST of them, once there is one */
     size_t unread_count;

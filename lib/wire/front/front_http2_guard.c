@@ -5,6 +5,9 @@
  *   resets    RST_STREAM of the client's (CVE-2023-44487), and those of ours that it provokes (CVE-2025-8671)
  *   frames    that carry nothing, or ask us for work that no request needs: PING, SETTINGS, PRIORITY, unknown types, empty DATA
  *   updates   WINDOW_UPDATE; what we send earns them
+ *
+ * And what it may not do at all, where libnghttp2 keeps silent: frames of streams that are over, numbers that go down,
+ * priorities of the connection and of a stream by itself.
  */
 #include "lib/wire/front/front_http2.h"
 
@@ -92,27 +95,45 @@ static void count_frame(front_http2_conn_t *conn, uint8_t type, uint8_t flags, u
 
 void front_http2_guard_init(front_http2_conn_t *conn)
 {
-    conn->guard.left_bytes = NGHTTP2_CLIENT_MAGIC_LEN;
+    conn->guard.incoming = (weir_http2_frames_t){.is_client = true, .left_bytes = NGHTTP2_CLIENT_MAGIC_LEN};
+}
+
+static void reset(front_http2_conn_t *conn, uint32_t stream, uint32_t error_code)
+{
+    (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, (int32_t)stream, error_code);
+    front_http2_post_turn(conn);
+}
+
+/* What libnghttp2 passes over in silence. */
+static void judge(front_http2_conn_t *conn, const weir_http2_frame_t *frame)
+{
+    switch (weir_http2_frames_judge(&conn->guard.incoming, frame)) {
+    case WEIR_HTTP2_FINE:
+        return;
+    case WEIR_HTTP2_AFTER_RESET:
+        reset(conn, frame->stream, NGHTTP2_STREAM_CLOSED);
+        return;
+    case WEIR_HTTP2_AFTER_END:
+        front_http2_end(conn, &weir_fault_http2_protocol_error, NGHTTP2_STREAM_CLOSED);
+        return;
+    case WEIR_HTTP2_BAD_NUMBER:
+    case WEIR_HTTP2_BAD_PRIORITY:
+        front_http2_end(conn, &weir_fault_http2_protocol_error, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    case WEIR_HTTP2_OWN_PRIORITY:
+        reset(conn, frame->stream, NGHTTP2_PROTOCOL_ERROR);
+        return;
+    }
 }
 
 void front_http2_guard_scan(front_http2_conn_t *conn, weir_span_t bytes)
 {
-    const uint8_t *at = (const uint8_t *)bytes.base, *end = at + bytes.len;
-    uint8_t *head = conn->guard.head;
+    weir_http2_frame_t frame;
 
-    while (at != end && conn->state == FRONT_HTTP2_OPEN) {
-        if (conn->guard.left_bytes > 0) {
-            size_t skipped = (size_t)(end - at) < conn->guard.left_bytes ? (size_t)(end - at) : conn->guard.left_bytes;
-            conn->guard.left_bytes -= (uint32_t)skipped;
-            at += skipped;
-            continue;
-        }
-        head[conn->guard.head_count++] = *at++;
-        if (conn->guard.head_count < FRONT_HTTP2_FRAME_HEAD_BYTES)
-            continue;
-        conn->guard.head_count = 0; /* RFC 9113 §4.1: three bytes of length, type, flags, four of stream */
-        conn->guard.left_bytes = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
-        count_frame(conn, head[3], head[4], conn->guard.left_bytes);
+    while (conn->state == FRONT_HTTP2_OPEN && weir_http2_frames_next(&conn->guard.incoming, &bytes, &frame)) {
+        count_frame(conn, frame.type, frame.flags, frame.length);
+        if (conn->state == FRONT_HTTP2_OPEN)
+            judge(conn, &frame);
     }
 }
 
