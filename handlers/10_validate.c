@@ -70,8 +70,6 @@ static const weir_fault_t *check_host(const weir_request_t *request)
         return &weir_fault_duplicate_host;
     if (count == 0 && request->version == 11)
         return &weir_fault_missing_host;
-    if (count == 0 && request->version == 10)
-        return &weir_fault_empty_host; /* whatever a front has put in its place */
     if (!weir_host_split(request->authority, &host, &port))
         return &weir_fault_bad_host;
     return request->host.len == 0 ? &weir_fault_empty_host : NULL;

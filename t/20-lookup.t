@@ -83,9 +83,15 @@ subtest 'each host and path may have a router of its own' => sub {
     like($client->read_response->body, qr/small_fault/, 'also a module beside the built-in ones');
 };
 
-subtest 'an absolute target does not choose the app' => sub {
-    my $r = $proxy->ask("GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n");
-    is($r->body, 'shop', 'Host does');
+subtest 'an absolute target chooses host and app' => sub {
+    my $echo = echo_backend;
+    my $own  = proxy(apps => { %apps, echo => { domains => ['echo.test'], backends => [ $echo->address ] } },
+        hosts => { 'host.test' => { paths => { '/' => { 'weir.router' => router_so('small') } } } });
+    is($own->ask("GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body, 'blog', 'Host does not');
+    is($own->ask("GET http://Shop.example:81/ HTTP/1.0\r\n\r\n")->body, 'shop', 'in HTTP/1.0 without Host, too');
+    like($own->ask("GET http://echo.test:81/x HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body,
+        qr{^GET /x HTTP/1\.1\r\nHost: echo\.test\r\n(?!.*shop\.example)}s, 'the backend hears of the same host, and of no other');
+    like($own->ask("GET http://host.test/ HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body, qr/small_fault/, 'the paths are those of that host');
 };
 
 subtest 'one app for everyone else' => sub {

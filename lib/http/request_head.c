@@ -167,11 +167,8 @@ static size_t scheme_length(weir_span_t target)
     return 0;
 }
 
-/*
- * RFC 9112 §3.2.2. The authority goes: Vegur: the Host header wins. A query without a path is refused because no "/?" stands
- * in the buffer for it.
- */
-static bool reduce_absolute(weir_span_t target, size_t scheme, weir_span_t *out_path)
+/* RFC 9112 §3.2.2. A query without a path is refused because no "/?" stands in the buffer for it. */
+static bool reduce_absolute(weir_span_t target, size_t scheme, weir_span_t *out_path, weir_span_t *out_authority)
 {
     weir_span_t authority = {target.base + scheme, 0}, host;
     size_t rest = target.len - scheme;
@@ -181,6 +178,7 @@ static bool reduce_absolute(weir_span_t target, size_t scheme, weir_span_t *out_
         authority.len++;
     if (!weir_host_split(authority, &host, &port) || host.len == 0)
         return false;
+    *out_authority = authority;
     if (authority.len == rest || authority.base[authority.len] == '#') {
         *out_path = (weir_span_t){target.base + scheme - 1, 1};
         return true;
@@ -201,21 +199,23 @@ static weir_span_t without_fragment(weir_span_t path)
     return path;
 }
 
-/* RFC 9112 §3.2 */
-static bool reduce_target(weir_span_t method, weir_span_t target, weir_span_t *out_path)
+/* RFC 9112 §3.2. Sets the path, and the authority if the target names one. */
+static bool reduce_target(weir_request_head_t *head)
 {
+    weir_span_t target = head->target, *out_path = &head->path;
     size_t scheme;
 
+    head->authority = (weir_span_t){NULL, 0};
     if (target.base[0] == '/') {
         *out_path = without_fragment(target);
         return true;
     }
     if (weir_span_equal(target, WEIR_SPAN("*"))) {
         *out_path = target;
-        return weir_span_equal(method, WEIR_SPAN("OPTIONS"));
+        return weir_span_equal(head->method, WEIR_SPAN("OPTIONS"));
     }
     scheme = scheme_length(target);
-    if (scheme == 0 || !reduce_absolute(target, scheme, out_path))
+    if (scheme == 0 || !reduce_absolute(target, scheme, out_path, &head->authority))
         return false;
     *out_path = without_fragment(*out_path);
     return true;
@@ -235,7 +235,7 @@ static weir_head_progress_t read_request_line(scan_t *scan)
         progress = read_line_feed(scan, &weir_fault_bad_request_line);
     if (progress != WEIR_HEAD_COMPLETE)
         return progress;
-    if (!reduce_target(scan->head->method, scan->head->target, &scan->head->path))
+    if (!reduce_target(scan->head))
         return refuse(scan, &weir_fault_bad_target);
     scan->reader->has_request_line = true;
     scan->reader->lines = 1;
@@ -308,14 +308,38 @@ static weir_head_progress_t read_lines(scan_t *scan)
     return read_fields(scan);
 }
 
-/* What can be said only when all fields are there. */
-static const weir_fault_t *finish_head(weir_request_head_t *head)
+/*
+ * RFC 9112 §3.2.2: an authority in the target wins, and takes the place of Host's value: who routes and who is forwarded to
+ * hear of the same one. `host` is NULL if there is no such field.
+ */
+static const weir_fault_t *settle_authority(weir_request_head_t *head, weir_header_t *host, const weir_head_limits_t *limits)
 {
-    const weir_header_t *host = NULL;
+    weir_span_t name;
+    int32_t port;
+
+    if (host == NULL)
+        return head->minor == 1 ? &weir_fault_missing_host : NULL;
+    if (head->authority.base == NULL) {
+        head->authority = host->value;
+        return NULL;
+    }
+    if (!weir_host_split(host->value, &name, &port))
+        return &weir_fault_bad_host;
+    if (head->authority.len > limits->value_bytes)
+        return &weir_fault_header_value_too_long;
+    host->value = head->authority;
+    return NULL;
+}
+
+/* What can be said only when all fields are there. */
+static const weir_fault_t *finish_head(weir_request_head_t *head, const weir_head_limits_t *limits)
+{
+    const weir_fault_t *fault;
+    weir_header_t *host = NULL;
 
     head->has_expect = false;
     for (size_t i = 0; i < head->headers.count; i++) {
-        const weir_header_t *field = &head->headers.at[i];
+        weir_header_t *field = &head->headers.at[i];
         head->has_expect = head->has_expect || field->id == WEIR_HEADER_EXPECT;
         if (field->id != WEIR_HEADER_HOST)
             continue;
@@ -324,9 +348,9 @@ static const weir_fault_t *finish_head(weir_request_head_t *head)
             return &weir_fault_duplicate_host;
         host = field;
     }
-    if (host == NULL && head->minor == 1)
-        return &weir_fault_missing_host;
-    head->authority = host == NULL ? (weir_span_t){NULL, 0} : host->value;
+    fault = settle_authority(head, host, limits);
+    if (fault != NULL)
+        return fault;
     head->is_persistent = weir_hop_is_persistent(&head->headers, head->minor);
     return weir_framing_of_request(&head->headers, head->minor, &head->framing);
 }
@@ -355,7 +379,7 @@ weir_head_progress_t weir_request_head_read(weir_request_reader_t *reader, weir_
     if (progress == WEIR_HEAD_COMPLETE) {
         out_head->headers.count = reader->lines - 1;
         *out_consumed_bytes = (size_t)(scan.at - scan.start);
-        scan.fault = finish_head(out_head);
+        scan.fault = finish_head(out_head, limits);
     }
     if (scan.fault == NULL)
         return progress;

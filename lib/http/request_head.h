@@ -28,7 +28,8 @@ typedef struct weir_request_head {
     weir_span_t method;
     weir_span_t target; /* as sent */
     weir_span_t path;   /* path and query as forwarded: absolute-form reduced, fragment and a lone trailing '?' dropped; "*" */
-    weir_span_t authority; /* the Host value as sent; empty if there is none (HTTP/1.0)                     */
+    weir_span_t authority; /* as sent: an absolute target's, which the Host field then has, too (RFC 9112 §3.2.2); else the Host
+                              value; base NULL if nothing names one (HTTP/1.0) */
     uint8_t minor;         /* 0 or 1 */
     bool is_persistent;    /* what version and Connection ask for, close winning (RFC 9112 §9.3) */
     bool has_expect;       /* an Expect header is there: the body may be waiting for a 100 */

@@ -30,7 +30,7 @@ struct weir_request {
     weir_span_t method;
     weir_span_t target;    /* path and query, or "*" */
     weir_span_t below;     /* the end of target that lies below plan->mount */
-    weir_span_t authority; /* the Host value as sent */
+    weir_span_t authority; /* as sent: the target's, if it names one, else Host */
     weir_span_t host;      /* lower-case, no port */
     weir_span_t scheme;
     weir_span_t id;

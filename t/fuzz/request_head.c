@@ -72,6 +72,7 @@ static void check_head(const weir_head_limits_t *limits, const outcome_t *got)
         const weir_header_t *field = &head->headers.at[i];
         must_be_inside(got, field->name);
         must_be_inside(got, field->value);
+        WEIR_MUST(field->id != WEIR_HEADER_HOST || weir_span_equal(field->value, head->authority));
         WEIR_MUST(weir_is_token(field->name) && field->name.len <= limits->name_bytes);
         WEIR_MUST(field->value.len <= limits->value_bytes && field->id == weir_header_id(field->name));
         for (size_t j = 0; j < field->value.len; j++)

@@ -209,6 +209,40 @@ static void reduces_targets(void **state)
     }
 }
 
+/* RFC 9112 §3.2.2: and the Host field says the same, for whoever reads the fields. */
+static void takes_the_authority_of_the_target(void **state)
+{
+    static const struct {
+        const char *text, *authority;
+        const weir_fault_t *fault;
+    } rows[] = {
+        {"GET http://B.test:81/x HTTP/1.1\r\nHost: a\r\n\r\n", "B.test:81", NULL},
+        {"GET http://b.test HTTP/1.1\r\nX: y\r\nHost:\r\n\r\n", "b.test", NULL},
+        {"GET https://[::1]:443/ HTTP/1.0\r\n\r\n", "[::1]:443", NULL},
+        {"GET http://b/ HTTP/1.0\r\nHost: a\r\n\r\n", "b", NULL},
+        {"GET /http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "a", NULL},
+        {"GET http://b/ HTTP/1.1\r\n\r\n", NULL, &weir_fault_missing_host},
+        {"GET http://b/ HTTP/1.1\r\nHost: b\r\nHost: b\r\n\r\n", NULL, &weir_fault_duplicate_host},
+        {"GET http://b/ HTTP/1.1\r\nHost: a b\r\n\r\n", NULL, &weir_fault_bad_host},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        outcome_t got;
+        const weir_header_t *host;
+
+        read_head(&usual, (weir_span_t){rows[i].text, strlen(rows[i].text)}, &got);
+        if (got.fault != rows[i].fault)
+            fail_msg("%s: %s", rows[i].text, got.fault == NULL ? "accepted" : got.fault->name);
+        if (rows[i].fault == NULL) {
+            assert_span(got.head.authority, rows[i].authority);
+            host = weir_headers_find(&got.head.headers, WEIR_HEADER_HOST);
+            if (host != NULL)
+                assert_span(host->value, rows[i].authority);
+        }
+        free(got.buffer);
+    }
+}
+
 #define HOST "Host: a\r\n"
 #define LINE "GET / HTTP/1.1\r\n"
 
@@ -419,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_usual_head),
         cmocka_unit_test(reduces_targets),
+        cmocka_unit_test(takes_the_authority_of_the_target),
         cmocka_unit_test(names_what_it_refuses),
         cmocka_unit_test(waits_for_the_rest),
         cmocka_unit_test(knows_when_the_request_line_is_there),

@@ -75,9 +75,9 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
     size_t below = below_at(req);
     request->below = (weir_span_t){request->target.base + below, request->target.len - below};
-    /* libh2o puts the default host where HTTP/1.0 names none */
-    bool has_host = req->version >= 0x200 || weir_headers_find(ops->headers(req), WEIR_HEADER_HOST) != NULL;
-    if (has_host)
+    /* libh2o puts the name of the default host where HTTP/1.0 names none */
+    bool names_host = req->authority.base != req->hostconf->authority.hostport.base;
+    if (names_host)
         request->authority = weir_arena_copy(&x->arena, span_of(req->authority));
     request->host_port = -1;
     /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
