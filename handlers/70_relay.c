@@ -34,8 +34,7 @@ enum {
 
 typedef struct memory {
     weir_exchange_t *x;
-    unsigned interims;  /* of the backend */
-    bool has_continued; /* the backend has sent a 100 */
+    unsigned interims; /* of the backend */
     weir_timer_t try_timer;
 } memory_t;
 
@@ -78,19 +77,17 @@ static void fail(weir_exchange_t *x, const weir_fault_t *fault)
 
 /* ---- interim responses ---- */
 
-/* Vegur: the backend's first 100 is passed on, also after one of our own; a second one is an error. */
-static void on_continue(weir_exchange_t *x, memory_t *memory)
+/*
+ * Vegur: the backend's first 100 is passed on, also after one of our own. RFC 9110 §15.2: more of them mean nothing more, as
+ * little as those of the next backend behind one that was tried before.
+ */
+static void on_continue(weir_exchange_t *x)
 {
     if (x->request.version == 10)
         return;
-    if (memory->has_continued) {
-        fail(x, &weir_fault_non_terminal_status_after_continue);
-        return;
-    }
-    memory->has_continued = true;
     x->wants_continue = false;
     if (x->has_passed_continue)
-        return; /* that of a backend that was tried before */
+        return;
     x->has_passed_continue = x->has_continued = true;
     weir_front_interim(x, STATUS_CONTINUE, NULL);
 }
@@ -106,7 +103,7 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
         return;
     }
     if (head->status == STATUS_CONTINUE) {
-        on_continue(x, memory);
+        on_continue(x);
         return;
     }
     if (x->request.version == 10)

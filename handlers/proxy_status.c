@@ -27,7 +27,6 @@ static const struct {
     {&weir_fault_backend_invalid_transfer_encoding, "http_response_transfer_coding"},
     {&weir_fault_backend_bad_chunk, "http_response_transfer_coding"},
     {&weir_fault_backend_too_many_interim, "http_protocol_error"},
-    {&weir_fault_non_terminal_status_after_continue, "http_protocol_error"},
     {&weir_fault_backend_unsolicited_upgrade, "http_protocol_error"},
     {&weir_fault_backend_not_http2, "http_protocol_error"},
     {&weir_fault_backend_http2_error, "http_protocol_error"},

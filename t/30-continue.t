@@ -65,8 +65,7 @@ subtest 'a 100 of the backend besides' => sub {
     is($r->body, 'got body', 'is harmless');
     ($interim, $client) = politely('here', 'twice');
     $r = $client->read_response;
-    is($r->status, 502, 'a second one is not');
-    is($proxy->log_where(path => '/twice')->{code}, 'non_terminal_status_after_continue', 'its reason');
+    is($r->body, 'ok', 'and so is a second one');
 };
 
 subtest 'a refused request is answered before the body is sent' => sub {
@@ -164,8 +163,8 @@ subtest 'end to end: odd answers' => sub {
     is($interim, $continue, '100 and the answer in one packet: 100 first');
     is($client->read_response->body, 'ok', 'then the answer');
     ($interim, $client) = politely('deep', 'twice');
-    is($client->read_response->status, 502, 'a second 100 is one too many');
-    is($proxy->log_where(host => 'deep', path => '/twice')->{code}, 'non_terminal_status_after_continue', 'its reason');
+    $client->write('body');
+    is($client->read_response(interim => 1)->body, 'ok', 'a second 100 is skipped');
     $client = $proxy->connect;
     $client->write(post('deep', 'hints'));
     is($client->read_response(interim => 1)->status, 103, '103 comes first');

@@ -200,7 +200,16 @@ static void http_1_0_gets_none(void **state)
     world_finish(OK_HEAD);
 }
 
-static void a_second_continue_is_an_error(void **state)
+static size_t count_of(const char *text, const char *what)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void a_second_continue_is_skipped(void **state)
 {
     for (int how = 0; how < 3; how++) {
         world_open(NULL);
@@ -209,10 +218,9 @@ static void a_second_continue_is_an_error(void **state)
         assert_true(fake_respond(w.x, "HTTP/1.1 100 Continue\r\n\r\n"));
         assert_false(w.x->wants_continue);
         assert_true(fake_respond(w.x, "HTTP/1.1 100 Continue\r\n\r\n"));
-        fake_run(&w.loop);
-        assert_ptr_equal(w.script.last_fault, &weir_fault_non_terminal_status_after_continue);
-        assert_int_equal(w.front.status, 502);
-        world_close();
+        assert_null(w.script.last_fault);
+        assert_int_equal(count_of(w.loop.text, "interim 100\n"), how == 1 ? 2 : 1); /* one of ours before the backend's */
+        world_finish(OK_HEAD);
     }
 }
 
@@ -220,9 +228,9 @@ static void too_many_are_an_error(void **state)
 {
     request_of(GET);
     for (int i = 0; i < 64; i++)
-        assert_true(fake_respond(w.x, "HTTP/1.1 102 Processing\r\n\r\n"));
+        assert_true(fake_respond(w.x, i % 2 == 0 ? "HTTP/1.1 102 Processing\r\n\r\n" : "HTTP/1.1 100 Continue\r\n\r\n"));
     assert_null(w.script.last_fault);
-    assert_true(fake_respond(w.x, "HTTP/1.1 102 Processing\r\n\r\n"));
+    assert_true(fake_respond(w.x, "HTTP/1.1 100 Continue\r\n\r\n"));
     fake_run(&w.loop);
     assert_ptr_equal(w.script.last_fault, &weir_fault_backend_too_many_interim);
     world_close();
@@ -494,7 +502,7 @@ int main(void)
         cmocka_unit_test(refuses_broken_responses),
         cmocka_unit_test(forwards_interim_responses),
         cmocka_unit_test(http_1_0_gets_none),
-        cmocka_unit_test(a_second_continue_is_an_error),
+        cmocka_unit_test(a_second_continue_is_skipped),
         cmocka_unit_test(too_many_are_an_error),
         cmocka_unit_test(an_unmet_expectation_closes),
         cmocka_unit_test(switches_protocols),
