@@ -59,7 +59,7 @@ static const weir_fault_t *check_fields(const weir_request_t *request, const wei
     return NULL;
 }
 
-/* RFC 9112 §3.2; HTTP/2 has :authority instead. Vegur: equal duplicates are duplicates too. */
+/* RFC 9112 §3.2; HTTP/2 has :authority instead, HTTP/1.0 need not name a host. Vegur: equal duplicates are duplicates too. */
 static const weir_fault_t *check_host(const weir_request_t *request)
 {
     size_t count = weir_headers_count(&request->headers, WEIR_HEADER_HOST);
@@ -70,6 +70,8 @@ static const weir_fault_t *check_host(const weir_request_t *request)
         return &weir_fault_duplicate_host;
     if (count == 0 && request->version == 11)
         return &weir_fault_missing_host;
+    if (count == 0 && request->version == 10 && request->authority.len == 0)
+        return NULL; /* the router says whose it is */
     if (!weir_host_split(request->authority, &host, &port))
         return &weir_fault_bad_host;
     return request->host.len == 0 ? &weir_fault_empty_host : NULL;

@@ -54,7 +54,8 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
         add(&fields, WEIR_SPAN(":protocol"), WEIR_SPAN("websocket")); /* RFC 8441 §5 */
     /* How this hop is made; how the client came is said by X-Forwarded-Proto. */
     add(&fields, WEIR_SPAN(":scheme"), x->target.tls != NULL ? WEIR_SPAN("https") : WEIR_SPAN("http"));
-    add(&fields, WEIR_SPAN(":authority"), host);
+    if (host.len > 0) /* RFC 9113 §8.3.1: never an empty one */
+        add(&fields, WEIR_SPAN(":authority"), host);
     add(&fields, WEIR_SPAN(":path"), weir_backend_path(x));
     if (x->is_upgrading)
         weir_headers_remove_name(headers, WEIR_SPAN("sec-websocket-key")); /* HTTP/2 needs no such proof */

@@ -208,7 +208,7 @@ typedef struct weir_router {
 
     /** Default: done. */
     weir_answer_t (*init)(weir_state_t *, const weir_request_t *, weir_shared_t *, weir_q_init_t *);
-    /** Required. domain is lower-case, without port. */
+    /** Required. domain is lower-case, without port; empty if an HTTP/1.0 request names none. */
     weir_answer_t (*lookup_domain_name)(weir_state_t *, const weir_request_t *, weir_span_t domain, weir_q_lookup_t *);
     /** Required. Asked again after each failed connect, and after retry_request: remember what you have tried. */
     weir_answer_t (*checkout_service)(weir_state_t *, const weir_request_t *, weir_group_t *, weir_q_checkout_t *);

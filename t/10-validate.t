@@ -67,7 +67,7 @@ my @cases = (
     [ 'no Host beside an absolute target', "GET http://a/ HTTP/1.1\r\n\r\n",       400, 'missing_host' ],
     [ 'two Hosts',                     header('Host: b'),                          400, 'duplicate_host' ],
     [ 'the same Host twice',           header('host: a'),                          400, 'duplicate_host' ],
-    [ 'no Host in HTTP/1.0',           "GET / HTTP/1.0\r\n\r\n",                   400, 'empty_host' ],
+    [ 'an empty Host in HTTP/1.0',     "GET / HTTP/1.0\r\nHost:\r\n\r\n",          400, 'empty_host' ],
     [ 'an empty Host',                 host(''),                                   400, 'empty_host' ],
     [ 'a Host of a port alone',        host(':80'),                                400, 'empty_host' ],
     ( map { [ "Host: $_", host($_), 400, 'bad_host' ] }

@@ -2,6 +2,7 @@
 # Which app a domain stands for, and what becomes of those that stand for none.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Http2Backend;
 
 my %backend = map { $_ => ok_backend($_) } qw(shop wild deep blog);
 my %apps = (
@@ -92,6 +93,21 @@ subtest 'an absolute target chooses host and app' => sub {
     like($own->ask("GET http://echo.test:81/x HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body,
         qr{^GET /x HTTP/1\.1\r\nHost: echo\.test\r\n(?!.*shop\.example)}s, 'the backend hears of the same host, and of no other');
     like($own->ask("GET http://host.test/ HTTP/1.1\r\nHost: shop.example\r\n\r\n")->body, qr/small_fault/, 'the paths are those of that host');
+};
+
+# What HAProxy, keepalived and others send as a health check.
+subtest 'HTTP/1.0 without Host' => sub {
+    my $r = $proxy->ask("GET /bare HTTP/1.0\r\n\r\n");
+    is($r->status, 400, 'no app takes everyone: 400');
+    is($proxy->log_where(path => '/bare')->{code}, 'empty_host', 'its reason');
+    my $echo  = echo_backend;
+    my $catch = proxy(apps => { %apps, rest => { domains => ['*'], backends => [ $echo->address ] } });
+    like($catch->ask("OPTIONS / HTTP/1.0\r\n\r\n")->body, qr{^OPTIONS / HTTP/1\.1\r\nHost: \r\n}, 'the app of "*" takes it, and the backend hears of no host');
+    my $h2 = Weir::Http2Backend->start;
+    $catch = proxy(apps => { rest => { domains => ['*'], backends => [ $h2->address ], protocol => 'h2c' } });
+    $r = $catch->ask("GET /echo HTTP/1.0\r\n\r\n");
+    is($r->status, 200, 'so does one whose backend speaks HTTP/2');
+    unlike($r->body, qr/:authority/, 'without an empty :authority');
 };
 
 subtest 'one app for everyone else' => sub {

@@ -77,7 +77,9 @@ my @paths = (
         "${begin}error_page bad_request_header main\ncheckin_service main - checkout bad_request_header\nterminate bad_request_header 400\n" ],
     [ 'another protocol',       "GET /switch\nConnection: upgrade\nUpgrade: x", '',
         "${relayed}checkin_service main s2 connected -\nterminate - 101\n" ],
-    [ 'no Host in HTTP/1.0',    'GET /hostless',                '',
+    [ 'no Host in HTTP/1.0',    'GET /ok-hostless',             '',
+        ($relayed =~ s/a\.test//r) . "checkin_service main s2 connected -\nterminate - 200\n" ],
+    [ 'an empty Host in HTTP/1.0', "GET /empty\nHost:",         '',
         "init\nerror_page empty_host -\ncheckin_service - - lookup empty_host\nterminate empty_host 400\n" ],
 );
 cmp_ok(scalar @paths, '>=', 20, scalar(@paths) . ' paths');
@@ -91,7 +93,7 @@ for my $case (@paths) {
     my ($line, @headers) = split /\n/, $head;
     my ($path) = $line =~ m{ (/\S*)};
     my $version = $name =~ m{(HTTP/1\.0)} ? $1 : 'HTTP/1.1';
-    push @headers, 'Host: a.test' unless $name =~ /no Host/;
+    push @headers, 'Host: a.test' unless $name =~ /no Host|empty Host/;
     push @headers, 'X-Do: ' . ($do =~ /first=/ ? $do : "first=2 $do");
     my $client = $proxy->connect;
     $client->write(join("\r\n", "$line $version", @headers, '', $body // ''));

@@ -269,7 +269,7 @@ subtest 'a backend that answers before it has the whole body' => sub {
 
 # reason, status, request line and headers, X-Do; error_page is asked once, and the log names it.
 my @reasons = (
-    [ empty_host                    => 400, "GET /nohost HTTP/1.0" ],
+    [ empty_host                    => 400, "GET /nohost HTTP/1.0\nHost:" ],
     [ expectation_failed            => 417, "GET /expect HTTP/1.1\nExpect: wonders" ],
     [ bad_request_header            => 400, "GET /upgrade HTTP/1.1\nConnection: upgrade" ],
     [ client_bad_chunk              => 400, "POST /hold-chunk HTTP/1.1\nTransfer-Encoding: chunked\n\nzz\n" ],

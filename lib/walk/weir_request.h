@@ -25,9 +25,9 @@ WEIR_API weir_span_t weir_request_mount(const weir_request_t *request);
  * The end of the target that lies below it: "/b?c" of "/api/b?c" at "/api", "b?c" of "/b?c" at "/", empty of "/api" at "/api".
  */
 WEIR_API weir_span_t weir_request_below(const weir_request_t *request);
-/** What the client calls the host, byte for byte, with its port if it named one: the target's authority, else Host's value. */
+/** What the client calls the host, byte for byte, with its port if named: the target's authority, else Host. Empty: none. */
 WEIR_API weir_span_t weir_request_authority(const weir_request_t *request);
-/** Lower-case, without port, brackets kept. */
+/** Lower-case, without port, brackets kept; empty if an HTTP/1.0 request names none. */
 WEIR_API weir_span_t weir_request_host(const weir_request_t *request);
 /** "http" or "https": how the client reached this proxy. */
 WEIR_API weir_span_t weir_request_scheme(const weir_request_t *request);

@@ -188,7 +188,9 @@ static void rewrite_location(const weir_shared_t *shared, const weir_request_t *
         return;
     rest = (weir_span_t){url.path.base + prefix.len, url.path.len - prefix.len};
     text = scratch_take(&scratch, scheme.len + BEYOND_SCHEME + authority.len + mount.len + 1 + rest.len);
-    end = copy(copy(copy(text, scheme), WEIR_SPAN("://")), authority);
+    end = text;
+    if (authority.len > 0) /* else the client has named nobody to be sent to: the path alone will do */
+        end = copy(copy(copy(text, scheme), WEIR_SPAN("://")), authority);
     end += url_join(prefix, mount, rest, end);
     weir_header_put(sink, WEIR_SPAN("Location"), (weir_span_t){text, (size_t)(end - text)});
     scratch_drop(&scratch);

@@ -19,6 +19,7 @@ struct weir_state {
 };
 
 static const weir_fault_t not_found = {"not_found", 404, WEIR_BLAME_CLIENT, "No app has this domain."};
+static const weir_fault_t empty_host = {"empty_host", 400, WEIR_BLAME_CLIENT, "The request names no host."};
 static const weir_fault_t no_backend = {"no_backend", 503, WEIR_BLAME_ROUTER, "No backend is left to try."};
 
 static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
@@ -32,7 +33,7 @@ static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, 
     weir_group_t *app = domains_find(&state->shared->domains, domain);
 
     if (app == NULL)
-        return weir_lookup_refuse(q, &not_found);
+        return weir_lookup_refuse(q, domain.len == 0 ? &empty_host : &not_found);
     if (app->redirect_to != NULL)
         return weir_lookup_redirect(q, (weir_span_t){app->redirect_to, strlen(app->redirect_to)});
     state->app = app;
