@@ -30,6 +30,7 @@ enum {
     STATUS_SWITCHING = 101,
     STATUS_NOT_MODIFIED = 304,
     STATUS_ERROR = 400,
+    STATUS_UPGRADE_REQUIRED = 426,
 };
 
 typedef struct memory {
@@ -192,7 +193,8 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
         return;
     }
     headers = weir_headers_copy(&x->arena, &head->headers);
-    weir_hop_strip_response(&headers, false);
+    /* RFC 9110 §15.5.22: it says to what; HTTP/2 has no word for it. */
+    weir_hop_strip_response(&headers, head->status == STATUS_UPGRADE_REQUIRED && x->request.version != 20);
     if (x->plan->hides_server)
         weir_headers_remove(&headers, WEIR_HEADER_SERVER);
     append_via(x, &headers);

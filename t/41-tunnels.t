@@ -2,6 +2,7 @@
 # Upgrade, edge by edge: who may ask, how it is refused, how a tunnel moves, ends, and what the log says about it.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Http2Client;
 use Digest::MD5 qw(md5_hex);
 use Time::HiRes qw(time);
 
@@ -135,10 +136,21 @@ for my $case (@refusals) {
             $client->write(upgrade("$path/$n", method => $method));
             my $r = $client->read_response(head => $method eq 'HEAD');
             is($r->status . $r->body, $status . $body, "an ordinary response, $n");
-            is(lc($r->header('Connection') // ''), 'keep-alive', 'the connection lives on');
+            is($r->header('Connection') // '', $status == 426 ? 'keep-alive, Upgrade' : 'keep-alive', 'the connection lives on');
         }
     };
 }
+
+subtest 'a 426 keeps its Upgrade' => sub {
+    my $r = $proxy->ask("GET /must/10 HTTP/1.0\r\nHost: a\r\n\r\n");
+    is($r->header('Upgrade'), 'y/1', 'it says to what');
+    is($r->header('Connection'), 'close, Upgrade', 'and that it is for the next hop alone');
+    is($proxy->ask("GET /chunks/10 HTTP/1.1\r\nHost: a\r\n\r\n")->header('Upgrade'), undef, 'other answers keep none');
+    return unless Weir::Http2Client::is_possible();
+    my $h2 = Weir::Http2Client->connect($proxy->port);
+    my $answer = $h2->get('/must/2', pseudo => { ':authority' => 'a' });
+    is($answer->{status} . ($answer->{headers}{upgrade} // ''), '426', 'HTTP/2 has no word for it');
+};
 
 subtest 'the backend\'s connection after a refused switch is used again' => sub {
     my $own_backend = ok_backend('ok');

@@ -75,7 +75,7 @@ static char *put_number(char *at, uint64_t number)
 
 /* Which of the fields that we supply the response already has, and whether libh2o's chunked filter frames it. */
 typedef struct head_facts {
-    bool has_server, has_date, is_chunked_by_filter;
+    bool has_server, has_date, has_upgrade, is_chunked_by_filter;
     size_t bytes;
 } head_facts_t;
 
@@ -90,6 +90,8 @@ static head_facts_t look(const h2o_res_t *res)
             facts.has_server = true;
         else if (field->name == &H2O_TOKEN_DATE->buf)
             facts.has_date = true;
+        else if (field->name == &H2O_TOKEN_UPGRADE->buf)
+            facts.has_upgrade = true;
         else if (field->name == &H2O_TOKEN_TRANSFER_ENCODING->buf && field->value.base != weir_front_framing_mark)
             facts.is_chunked_by_filter = true;
     }
@@ -159,7 +161,8 @@ static char *put_framing(char *at, const front_http1_stream_t *stream, const hea
 {
     const h2o_res_t *res = &stream->req.res;
 
-    at = stream->reply.keeps_alive ? PUT(at, "Connection: keep-alive\r\n") : PUT(at, "Connection: close\r\n");
+    at = stream->reply.keeps_alive ? PUT(at, "Connection: keep-alive") : PUT(at, "Connection: close");
+    at = facts->has_upgrade ? PUT(at, ", Upgrade\r\n") : PUT(at, "\r\n"); /* RFC 9110 §7.8 */
     if (stream->reply.encoding == FRONT_HTTP1_CHUNKED || facts->is_chunked_by_filter)
         return PUT(at, "Transfer-Encoding: chunked\r\n");
     if (res->content_length == SIZE_MAX || res->status == 204 || res->status < 200)
