@@ -49,9 +49,9 @@ misbehaves('too many headers', $ok . join('', map { "H$_: x\r\n" } 1 .. 1500) . 
 misbehaves("length: $_", "${ok}Content-Length: $_\r\n\r\nok", 502, 'backend_content_length')
     for 'abc', '-2', '+2', '2 2', '2,2', '0x2', '', '99999999999999999999';
 misbehaves('two lengths', "${ok}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok!", 502, 'backend_content_length');
-misbehaves("coding: $_", "${ok}Transfer-Encoding: $_\r\n\r\n0\r\n\r\n", 503, 'backend_invalid_transfer_encoding')
+misbehaves("coding: $_", "${ok}Transfer-Encoding: $_\r\n\r\n0\r\n\r\n", 502, 'backend_invalid_transfer_encoding')
     for '', 'gzip', 'identity', 'gzip, chunked', 'chunked, chunked';
-misbehaves('two codings', "${ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 503, 'backend_invalid_transfer_encoding');
+misbehaves('two codings', "${ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 502, 'backend_invalid_transfer_encoding');
 
 # ends too early
 misbehaves('no word', '', 503, 'backend_closed');

@@ -90,7 +90,7 @@ static coding_list_t read_codings(weir_span_t value)
         if (weir_equal_nocase(name, WEIR_SPAN("identity")))
             return CODINGS_MALFORMED;
         if (!weir_equal_nocase(name, WEIR_SPAN("chunked"))) {
-            result = CODINGS_UNSUPPORTED;
+            result = is_last ? CODINGS_MALFORMED : CODINGS_UNSUPPORTED; /* RFC 9112 §6.3: nobody knows where it ends */
             continue;
         }
         /* RFC 9112 §7.1: chunked has no parameters. §6.1: it comes last, and once. */

@@ -22,8 +22,8 @@ typedef struct weir_framing {
 /**
  * Of a request. Faults: bad_content_length (not digits, a list, two different ones, more than 2^63-1; equal repetitions
  * are one), conflicting_framing (Content-Length beside Transfer-Encoding), invalid_transfer_encoding (malformed,
- * more than one field, `identity`, chunked not last or twice, or any in HTTP/1.0), unsupported_transfer_coding
- * (a well-formed coding other than chunked).
+ * more than one field, `identity`, the last one not chunked, chunked twice, or any in HTTP/1.0), unsupported_transfer_coding
+ * (a well-formed coding before chunked).
  */
 WEIR_CHECKED const weir_fault_t *weir_framing_of_request(const weir_headers_t *headers, uint8_t minor, weir_framing_t *out);
 

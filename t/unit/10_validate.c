@@ -42,6 +42,7 @@ SPOIL(bad_target, request->target = WEIR_SPAN("path"))
 SPOIL(both_framings, add(request, "Content-Length", "1"); add(request, "Transfer-Encoding", "chunked"))
 SPOIL(two_lengths, add(request, "Content-Length", "1"); add(request, "Content-Length", "2"))
 SPOIL(gzip, add(request, "Transfer-Encoding", "gzip"))
+SPOIL(gzip_chunked, add(request, "Transfer-Encoding", "gzip, chunked"))
 SPOIL(chunked_in_1_0, request->version = 10; add(request, "Transfer-Encoding", "chunked"))
 
 static void refuses_what_is_no_request(void **state)
@@ -57,7 +58,8 @@ static void refuses_what_is_no_request(void **state)
     assert_fault(bad_target, &weir_fault_bad_target);
     assert_fault(both_framings, &weir_fault_conflicting_framing);
     assert_fault(two_lengths, &weir_fault_bad_content_length);
-    assert_fault(gzip, &weir_fault_unsupported_transfer_coding);
+    assert_fault(gzip, &weir_fault_invalid_transfer_encoding);
+    assert_fault(gzip_chunked, &weir_fault_unsupported_transfer_coding);
     assert_fault(chunked_in_1_0, &weir_fault_invalid_transfer_encoding);
 }
 

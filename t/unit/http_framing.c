@@ -101,11 +101,11 @@ static void frames_requests(void **state)
         {TE ";a=b", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
         {TE "gzip;a=\"b", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
         {TE "gzip;a=\"", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
-        {TE "gzip", 1, &weir_fault_unsupported_transfer_coding, 0, 0},
-        {TE "xchunked", 1, &weir_fault_unsupported_transfer_coding, 0, 0},
+        {TE "gzip", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
+        {TE "xchunked", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
         {TE "gzip, chunked", 1, &weir_fault_unsupported_transfer_coding, 0, 0},
         {TE "gzip;a=b ; c = \"d e\", chunked", 1, &weir_fault_unsupported_transfer_coding, 0, 0},
-        {TE "gzip,br", 1, &weir_fault_unsupported_transfer_coding, 0, 0},
+        {TE "gzip,br", 1, &weir_fault_invalid_transfer_encoding, 0, 0},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -150,6 +150,7 @@ static void frames_responses(void **state)
         {CL "x\n" TE "chunked", 200, 0, NULL, WEIR_FRAMING_CHUNKED, UINT64_MAX},
         {TE "", 200, 0, &weir_fault_backend_invalid_transfer_encoding, 0, 0},
         {TE "identity", 200, 0, &weir_fault_backend_invalid_transfer_encoding, 0, 0},
+        {TE "chunked, chunked", 200, 0, &weir_fault_backend_invalid_transfer_encoding, 0, 0},
         {TE "gzip, chunked", 200, 0, &weir_fault_backend_invalid_transfer_encoding, 0, 0},
         {TE "chunked\n" TE "chunked", 200, 0, &weir_fault_backend_invalid_transfer_encoding, 0, 0},
         {"", 200, 1, NULL, WEIR_FRAMING_NONE, UINT64_MAX},

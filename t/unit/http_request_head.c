@@ -308,7 +308,7 @@ static void names_what_it_refuses(void **state)
         {WEIR_SPAN(LINE HOST "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), &weir_fault_bad_content_length},
         {WEIR_SPAN(LINE HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), &weir_fault_conflicting_framing},
         {WEIR_SPAN("GET / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"), &weir_fault_invalid_transfer_encoding},
-        {WEIR_SPAN(LINE HOST "Transfer-Encoding: gzip\r\n\r\n"), &weir_fault_unsupported_transfer_coding},
+        {WEIR_SPAN(LINE HOST "Transfer-Encoding: gzip\r\n\r\n"), &weir_fault_invalid_transfer_encoding},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
