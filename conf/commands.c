@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "conf/complain.h"
+#include "conf/guard.h"
 #include "conf/h2o_directives.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
@@ -82,17 +84,25 @@ static int on_http1_request_timeout(h2o_configurator_command_t *command, h2o_con
 {
     conf_t *conf = conf_of(context->globalconf);
     conf_value_t *value = &conf->level->values[CONF_header_timeout];
-    unsigned seconds;
 
-    if (h2o_configurator_scanf(command, node, "%u", &seconds) != 0)
-        return -1;
-    if (seconds < 1 || seconds > 2147483)
-        return conf_complain(node, "%s: must be a number of seconds from 1 to 2147483", command->name);
     if (value->where != NULL)
         return 0;
-    value->number = (uint64_t)seconds * 1000;
-    value->text = weir_arena_format(&conf->arena, "%u000", seconds).base;
+    value->text = weir_arena_format(&conf->arena, "%s000", node->data.scalar).base; /* a number from 1 on, see guard.c */
+    value->number = strtoull(value->text, NULL, 10);
     value->where = conf_where(&conf->arena, node);
+    return 0;
+}
+
+/* In seconds, which libh2o would multiply in 32 bits. */
+static int on_handshake_timeout(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    context->globalconf->handshake_timeout = strtoull(node->data.scalar, NULL, 10) * 1000;
+    return 0;
+}
+
+static int on_http2_idle_timeout(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    context->globalconf->http2.idle_timeout = strtoull(node->data.scalar, NULL, 10) * 1000;
     return 0;
 }
 
@@ -229,8 +239,11 @@ void conf_commands_register(conf_t *conf)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
     conf->access_log = replace(conf, "access-log", on_access_log);
+    replace(conf, "handshake-timeout", on_handshake_timeout);
+    replace(conf, "http2-idle-timeout", on_http2_idle_timeout);
     replace(conf, "http1-request-timeout", on_http1_request_timeout);
     replace(conf, "http1-upgrade-to-http2", on_nothing);
     replace(conf, "duration-stats", on_nothing);
     register_ours(conf);
+    conf_guard_put(conf);
 }

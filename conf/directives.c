@@ -6,8 +6,13 @@
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/units.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
+#include "lib/http/headers.h"
+#include "lib/http/hop.h"
+
+enum { NAME_BYTES = 100 };
 
 const conf_directive_info_t conf_directives[CONF_DIRECTIVES] = {
 #define DIRECTIVE(id_, name_, type_, default_, least_, most_, levels_, vegur_, sentence_)                                      \
@@ -37,19 +42,34 @@ const char *conf_where(weir_arena_t *arena, const yoml_t *node)
     return weir_arena_format(arena, "%s:%zu", node->filename != NULL ? node->filename : "-", node->line + 1).base;
 }
 
-static bool read_number(const conf_directive_info_t *info, const char *text, uint64_t *out_number)
+static conf_unit_t unit_of(conf_type_t type)
 {
-    return weir_span_to_u63((weir_span_t){text, strlen(text)}, out_number) && *out_number >= info->least &&
-           *out_number <= info->most;
+    return type == CONF_TYPE_MS ? CONF_UNIT_MS : type == CONF_TYPE_BYTES ? CONF_UNIT_BYTES : CONF_UNIT_NONE;
 }
 
-static bool is_token(const char *text)
+/* Whether a header of ours may be called so: neither the message nor what else is written into it depends on it. */
+static bool is_free_name(const char *text)
 {
-    const size_t len = strlen(text);
+    static const weir_header_id_t taken[] = {
+        WEIR_HEADER_DATE,
+        WEIR_HEADER_HOST,
+        WEIR_HEADER_SERVER,
+        WEIR_HEADER_SET_COOKIE,
+        WEIR_HEADER_VIA,
+        WEIR_HEADER_PROXY_AUTHENTICATE,
+        WEIR_HEADER_X_FORWARDED_FOR,
+        WEIR_HEADER_PROXY_AUTHORIZATION,
+        WEIR_HEADER_X_FORWARDED_PORT,
+        WEIR_HEADER_X_FORWARDED_PEER_PORT,
+        WEIR_HEADER_X_FORWARDED_PROTO,
+    };
+    const weir_span_t name = {text, strlen(text)};
+    const weir_header_id_t id = weir_header_id(name);
 
-    /* RFC 9110 §5.6.2 */
-    return len > 0 && len <= 100 &&
-           strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == len;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        if (taken[i] == id)
+            return false;
+    return name.len <= NAME_BYTES && weir_hop_may_set(name, WEIR_SPAN(""));
 }
 
 static bool is_printable(const char *text)
@@ -68,20 +88,30 @@ static bool read_word(const char *text, const char *zero, const char *one, uint6
     return *out_number == 1 || strcasecmp(text, zero) == 0;
 }
 
+static bool read_flag(const char *text, uint64_t *out_number)
+{
+    bool is_on;
+
+    if (!conf_flag_read(text, &is_on))
+        return false;
+    *out_number = is_on;
+    return true;
+}
+
 static bool read_text(const conf_directive_info_t *info, const char *text, uint64_t *out_number)
 {
     switch (info->type) {
     case CONF_TYPE_MS:
     case CONF_TYPE_BYTES:
     case CONF_TYPE_COUNT:
-        return read_number(info, text, out_number);
+        return conf_number_read(text, unit_of(info->type), info->least, info->most, out_number);
     case CONF_TYPE_TOKEN:
-        return is_token(text);
+        return is_free_name(text);
     case CONF_TYPE_TEXT:
     case CONF_TYPE_PATH:
         return is_printable(text);
     case CONF_TYPE_FLAG:
-        return read_word(text, "OFF", "ON", out_number);
+        return read_flag(text, out_number);
     case CONF_TYPE_CASE:
         return read_word(text, "preserve", "canonical", out_number);
     case CONF_TYPE_NODE:
@@ -96,13 +126,10 @@ static int complain_about_value(const conf_directive_info_t *info, const yoml_t 
     case CONF_TYPE_MS:
     case CONF_TYPE_BYTES:
     case CONF_TYPE_COUNT:
-        return conf_complain(node, "%s: must be a whole number%s from %" PRIu64 " to %" PRIu64, info->name,
-                             info->type == CONF_TYPE_MS      ? " of milliseconds"
-                             : info->type == CONF_TYPE_BYTES ? " of bytes"
-                                                             : "",
-                             info->least, info->most);
+        return conf_complain(node, "%s: must be %s from %" PRIu64 " to %" PRIu64, info->name,
+                             conf_unit_sentence(unit_of(info->type)), info->least, info->most);
     case CONF_TYPE_TOKEN:
-        return conf_complain(node, "%s: must be the name of a header", info->name);
+        return conf_complain(node, "%s: must be the name of a header that says nothing else", info->name);
     case CONF_TYPE_FLAG:
         return conf_complain(node, "%s: must be ON or OFF", info->name);
     case CONF_TYPE_CASE:
@@ -115,6 +142,16 @@ static int complain_about_value(const conf_directive_info_t *info, const yoml_t 
     return conf_complain(node, "%s: must be a text without control characters", info->name);
 }
 
+/* As a user would write it who knows no units and one word for each flag: equal values are equal texts. */
+static const char *written(const conf_directive_info_t *info, const char *text, uint64_t number, weir_arena_t *arena)
+{
+    if (info->type == CONF_TYPE_FLAG)
+        return number == 1 ? "ON" : "OFF";
+    if (info->type == CONF_TYPE_MS || info->type == CONF_TYPE_BYTES || info->type == CONF_TYPE_COUNT)
+        return weir_arena_format(arena, "%" PRIu64, number).base;
+    return weir_arena_copy(arena, (weir_span_t){text, strlen(text)}).base;
+}
+
 int conf_value_read(conf_directive_t directive, yoml_t *node, weir_arena_t *arena, conf_value_t *out_value)
 {
     const conf_directive_info_t *info = &conf_directives[directive];
@@ -125,7 +162,7 @@ int conf_value_read(conf_directive_t directive, yoml_t *node, weir_arena_t *aren
     } else if (node->type != YOML_TYPE_SCALAR || !read_text(info, node->data.scalar, &value.number)) {
         return complain_about_value(info, node);
     } else {
-        value.text = weir_arena_copy(arena, (weir_span_t){node->data.scalar, strlen(node->data.scalar)}).base;
+        value.text = written(info, node->data.scalar, value.number, arena);
     }
     *out_value = value;
     return 0;

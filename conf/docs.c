@@ -124,6 +124,10 @@ static int print_markdown(void)
          "Paths of shared objects are relative to the configuration file, all "
          "others to\n"
          "the directory weir is started in.\n\n"
+         "Times may have a unit: `500ms`, `5s`, `10m`, `2h`; sizes, too: `64k`, `10m`, `1g`, in steps of 1024. ON and OFF may "
+         "be "
+         "written\n"
+         "`yes` and `no`, or `true` and `false`. A value outside of its range is an error.\n\n"
          "`weir check -c FILE` prints what a configuration comes to and where each value comes from.\n\n"
          "```yaml\n"
          "listen: 8080\n"
@@ -196,6 +200,10 @@ static int print_man(void)
          "stands for the document in another file, relative to the one that says it. A key given twice is an error unless it "
          "is\n"
          "a directive that adds up, like listen or header.add.\n"
+         ".PP\n"
+         "Times may have a unit: 500ms, 5s, 10m, 2h; sizes, too: 64k, 10m, 1g, in steps of 1024. ON and OFF may be written yes "
+         "and\n"
+         "no, or true and false. A value outside of its range is an error.\n"
          ".SH DIRECTIVES");
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         print_man_entry(&conf_directives[i]);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/units.h"
 #include "conf/yaml.h"
 
 const conf_h2o_info_t conf_h2o_directives[] = {
@@ -135,7 +136,13 @@ bool conf_h2o_look_at_urls(conf_t *conf)
 
 static bool is_harmless(const conf_h2o_info_t *info, const yoml_t *value)
 {
-    return info->harmless != NULL && value->type == YOML_TYPE_SCALAR && strcasecmp(value->data.scalar, info->harmless) == 0;
+    bool is_on, is_harmless_on;
+
+    if (info->harmless == NULL || value->type != YOML_TYPE_SCALAR)
+        return false;
+    if (conf_flag_read(info->harmless, &is_harmless_on) && conf_flag_read(value->data.scalar, &is_on))
+        return is_on == is_harmless_on;
+    return strcasecmp(value->data.scalar, info->harmless) == 0;
 }
 
 static bool is_noted(const conf_t *conf, const conf_h2o_info_t *info)

@@ -7,6 +7,7 @@
 
 #include "conf/complain.h"
 #include "conf/listen.h"
+#include "conf/units.h"
 
 /* ---- the short form ---- */
 
@@ -89,8 +90,7 @@ static int read_type(const yoml_t *value, conf_wish_t *wish)
 
 static int read_proxy_protocol(const yoml_t *value, conf_wish_t *wish)
 {
-    wish->has_proxy_protocol = strcasecmp(value->data.scalar, "ON") == 0;
-    return wish->has_proxy_protocol || strcasecmp(value->data.scalar, "OFF") == 0
+    return conf_flag_read(value->data.scalar, &wish->has_proxy_protocol)
                ? 0
                : conf_complain(value, "proxy-protocol must be ON or OFF");
 }

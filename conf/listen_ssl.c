@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/listen_ssl.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/units.h"
 
-enum { OCSP_INTERVAL_S = 14400, OCSP_MAX_FAILURES = 3 }; /* as h2o */
+enum { OCSP_INTERVAL_S = 14400, OCSP_MAX_FAILURES = 3 /* as h2o */, COUNT_MOST = 31536000 };
 
 /* The scalars of the mapping as they stand there. */
 typedef struct words {
@@ -112,25 +112,25 @@ static int read_verify(const words_t *words, weir_tls_verify_t *out_verify)
 
 static int read_neverbleed(const yoml_t *node)
 {
+    bool is_on;
+
     if (node == NULL)
         return 0;
-    if (!is(node, "ON") && !is(node, "OFF"))
+    if (!conf_flag_read(node->data.scalar, &is_on))
         return conf_complain(node, "ssl: neverbleed must be ON or OFF");
-    if (is(node, "ON"))
+    if (is_on)
         conf_complain(node, "ssl: neverbleed is not offered and has no effect: keys are in the memory of this process");
     return 0;
 }
 
-static int read_count(const yoml_t *node, const char *name, uint32_t *out_count)
+static int read_count(const yoml_t *node, const char *name, conf_unit_t unit, uint32_t *out_count)
 {
-    char *end;
-    unsigned long count;
+    uint64_t count;
 
     if (node == NULL)
         return 0;
-    count = strtoul(node->data.scalar, &end, 10);
-    if (node->data.scalar[0] < '0' || node->data.scalar[0] > '9' || *end != '\0' || count > 31536000)
-        return conf_complain(node, "ssl: %s must be a number from 0 to 31536000", name);
+    if (!conf_number_read(node->data.scalar, unit, 0, COUNT_MOST, &count))
+        return conf_complain(node, "ssl: %s must be %s from 0 to %d", name, conf_unit_sentence(unit), COUNT_MOST);
     *out_count = (uint32_t)count;
     return 0;
 }
@@ -141,9 +141,9 @@ static int read_ocsp(const words_t *words, weir_tls_settings_t *settings)
     settings->ocsp_max_failures = OCSP_MAX_FAILURES;
     if (words->ocsp_command != NULL)
         conf_complain(words->ocsp_command, "ssl: ocsp-update-cmd has no effect: responders are asked without a command");
-    if (read_count(words->ocsp_interval, "ocsp-update-interval", &settings->ocsp_interval_s) != 0)
+    if (read_count(words->ocsp_interval, "ocsp-update-interval", CONF_UNIT_S, &settings->ocsp_interval_s) != 0)
         return -1;
-    return read_count(words->ocsp_failures, "ocsp-max-failures", &settings->ocsp_max_failures);
+    return read_count(words->ocsp_failures, "ocsp-max-failures", CONF_UNIT_NONE, &settings->ocsp_max_failures);
 }
 
 static const char *path_of(conf_t *conf, const yoml_t *node)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/resumption.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/units.h"
 #include "lib/wire/tls/tls.h"
 
 enum { LIFETIME_S = 3600, LIFETIME_MOST_S = 604800 /* RFC 8446 §4.6.1 */ };
@@ -25,11 +25,10 @@ static int read_mode(conf_t *conf, const yoml_t *value)
 
 static int read_lifetime(conf_t *conf, const yoml_t *value)
 {
-    char *end;
-    unsigned long seconds = strtoul(value->data.scalar, &end, 10);
+    uint64_t seconds;
 
-    if (value->data.scalar[0] < '0' || value->data.scalar[0] > '9' || *end != '\0' || seconds < 1 || seconds > LIFETIME_MOST_S)
-        return conf_complain(value, "ssl-session-resumption: lifetime must be a number of seconds from 1 to %d",
+    if (!conf_number_read(value->data.scalar, CONF_UNIT_S, 1, LIFETIME_MOST_S, &seconds))
+        return conf_complain(value, "ssl-session-resumption: lifetime must be %s from 1 to %d", conf_unit_sentence(CONF_UNIT_S),
                              LIFETIME_MOST_S);
     conf->resumption.lifetime_s = (uint32_t)seconds;
     return 0;

@@ -85,6 +85,14 @@ typedef struct conf_inner_url {
     const char *host; /* whose it is, as the file has it; NULL: the global level's */
 } conf_inner_url_t;
 
+/** A directive, and what stands in front of it (guard.h). */
+typedef struct conf_guarded {
+    struct conf_guarded *next;
+    h2o_configurator_command_t *command;
+    h2o_configurator_command_cb callback; /* what reads it                                */
+    const struct conf_rule *rule;         /* NULL: nothing is known of its values before */
+} conf_guarded_t;
+
 /** A log that was opened for this configuration. */
 typedef struct conf_log {
     struct conf_log *next;
@@ -112,6 +120,7 @@ typedef struct conf {
     conf_inner_url_t *inner_urls;
     const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
     conf_log_t *logs;
+    conf_guarded_t *guarded;                /* every directive */
     h2o_configurator_command_cb access_log; /* libh2o's: what it does for that directive */
     weir_module_t *given;                   /* weir_serve(): the router of every path that names none */
     weir_head_limits_t head_limits;         /* the widest of all */

@@ -206,7 +206,7 @@ subtest 'or not at all' => sub {
 subtest 'what cannot be' => sub {
     my @cases = (
         [ "mode: some",                                    'mode must be off, all, ticket or cache' ],
-        [ "lifetime: 0",                                   'lifetime must be a number of seconds from 1 to 604800' ],
+        [ "lifetime: 0",                                   'lifetime must be a whole number of seconds (or `5s`, `10m`, `2h`) from 1 to 604800' ],
         [ "cache-store: memcached",                        'there is no cache but the clients' ],
         [ "ticket-store: memcached",                       'ticket-store must be internal or file' ],
         [ "ticket-store: file",                            'ticket-store: file and ticket-file need each other' ],

@@ -104,6 +104,14 @@ subtest 'handshakes that stall' => sub {
     ok(defined $client->read_eof, 'behind a PROXY header, too');
 };
 
+subtest 'a handshake-timeout of more milliseconds than 32 bits hold' => sub {
+    my $port = free_port();
+    my $slow = proxy(backends => [$echo], global => { 'handshake-timeout' => 4294968 }, listen => [ { host => '127.0.0.1', port => $port, ssl => ssl($cert) } ]);
+    my $client = $slow->connect(to => $port);
+    $client->write("\x16");
+    ok($client->is_silent(1.5), 'is not one of 704');
+};
+
 subtest 'the beginning of a record is waited behind, not asked for again and again' => sub {
     my $ticks = sub { my @f = split ' ', read_file('/proc/' . $proxy->pid . '/stat') =~ s/^.*\) //sr; $f[11] + $f[12] };
     my $whole = hello();

@@ -33,17 +33,18 @@ static const struct {
     {"listen: 8080\nstages: a.so\n" HOSTS, "t.yaml:2: unknown command: stages; did you mean weir.stages?\n"},
     {"listen: 8080\nquite-something: 1\n" HOSTS, "t.yaml:2: unknown command: quite-something\n"},
     {"listen: 8080\nweir.router: stub\n" HOSTS, "t.yaml:2: weir.router: the command cannot be used at this level\n"},
-    {"listen: 8080\nweir.connect-timeout: 5s\n" HOSTS,
-     "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
+    {"listen: 8080\nweir.connect-timeout: 5k\n" HOSTS,
+     "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds (or `5s`, `10m`, `2h`) from 1 to 2147483647\n"},
     {"listen: 8080\nweir.connect-timeout: 0\n" HOSTS,
-     "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds from 1 to 2147483647\n"},
+     "t.yaml:2: weir.connect-timeout: must be a whole number of milliseconds (or `5s`, `10m`, `2h`) from 1 to 2147483647\n"},
     {"listen: 8080\nweir.access-log: '| cat'\n" HOSTS,
      "t.yaml:2: weir.access-log: must be a file; commands read access-log, or standard output\n"},
     {"listen: 8080\nweir.max-head: [1]\n" HOSTS,
-     "t.yaml:2: weir.max-head: must be a whole number of bytes from 256 to 16777216\n"},
+     "t.yaml:2: weir.max-head: must be a whole number of bytes (or `64k`, `10m`, `1g`) from 256 to 16777216\n"},
     {"listen: 8080\nweir.proxy-status: maybe\n" HOSTS, "t.yaml:2: weir.proxy-status: must be ON or OFF\n"},
     {"listen: 8080\nweir.header-case: upper\n" HOSTS, "t.yaml:2: weir.header-case: must be preserve or canonical\n"},
-    {"listen: 8080\nweir.start-time-header: a b\n" HOSTS, "t.yaml:2: weir.start-time-header: must be the name of a header\n"},
+    {"listen: 8080\nweir.start-time-header: a b\n" HOSTS,
+     "t.yaml:2: weir.start-time-header: must be the name of a header that says nothing else\n"},
     {"listen: 8080\nweir.via: \"a\\r\\nb: c\"\n" HOSTS, "t.yaml:2: weir.via: must be a text without control characters\n"},
     {"listen: 8080\nnum-threads: 0\n" HOSTS, "t.yaml:2: num-threads: must be a whole number from 1 to 1024\n"},
     {"listen: 8080\ncompress: 7\n" HOSTS, "t.yaml:2: compress: scalar argument must be either of: `OFF`, `ON`\n"},
@@ -51,7 +52,7 @@ static const struct {
                                           "h2o's own client, without limits; give each "
                                           "such backend a path of its own\n"},
     {"listen: 8080\nhttp1-request-timeout: 0\n" HOSTS,
-     "t.yaml:2: http1-request-timeout: must be a number of seconds from 1 to 2147483\n"},
+     "t.yaml:2: http1-request-timeout: must be a whole number of seconds (or `5s`, `10m`, `2h`) from 1 to 2147483\n"},
     {"listen: 8080\nuser: no-such-user\n" HOSTS, "t.yaml:2: user: there is no user no-such-user\n"},
     {"listen: 0\n" HOSTS, "t.yaml:1: listen: 0: a port is a number from 1 to 65535\n"},
     {"listen: '::1:80'\n" HOSTS, "t.yaml:1: listen: ::1:80: an IPv6 address is written in brackets: [::1]:8080\n"},
@@ -205,6 +206,87 @@ static void puts_the_gate_first(void **state)
     /* Slots are given in the order of registration: the gate came last. */
     assert_true(host->paths.entries[1].handlers.entries[0]->_config_slot >
                 host->paths.entries[1].handlers.entries[2]->_config_slot);
+    conf_destroy(&conf);
+}
+
+/* Numbers and words of libh2o's directives and of ours: what is outside of a range, and what only begins like a number. */
+static void keeps_every_value_in_its_range(void **state)
+{
+    static const char *const wrong[] = {
+        "handshake-timeout: 0",
+        "handshake-timeout: -1",
+        "handshake-timeout: 31536001",
+        "handshake-timeout: 18446744073709551616",
+        "handshake-timeout: 500ms",
+        "handshake-timeout: [1]",
+        "http2-idle-timeout: -1",
+        "http2-idle-timeout: 0",
+        "http2-idle-timeout: 10x",
+        "http2-graceful-shutdown-timeout: -1",
+        "http2-max-concurrent-requests-per-connection: 0",
+        "http2-max-concurrent-requests-per-connection: -1",
+        "http2-max-concurrent-requests-per-connection: 2147483648",
+        "limit-request-body: -1",
+        "limit-request-body: 99999999999999999999",
+        "limit-request-body: 9223372036854775807k",
+        "max-delegations: -1",
+        "max-delegations: 1001",
+        "compress-minimum-size: -1",
+        "expires: -5 days",
+        "expires: 99999999999999999999 days",
+        "expires: 69 years",
+        "max-connections: 5s",
+        "weir.connect-timeout: 597h",
+        "weir.connect-timeout: 5S",
+        "weir.max-head: 17m",
+        "weir.request-id-header: Content-Length",
+        "weir.request-id-header: transfer-encoding",
+        "weir.start-time-header: Host",
+        "weir.connect-time-header: Via",
+        "weir.route-time-header: X-Forwarded-For",
+        "ssl-session-resumption: {lifetime: 604801}",
+        "ssl-session-resumption: {lifetime: -1}",
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[300];
+        capture_t capture;
+        conf_t *conf;
+        char *said;
+
+        snprintf(text, sizeof(text), "listen: 8080\n%s\n" HOSTS, wrong[i]);
+        capture_begin(&capture, &stderr);
+        conf = conf_load(scratch_file("t.yaml", text), true);
+        said = capture_end(&capture);
+        if (conf != NULL || strstr(said, "t.yaml:2: ") == NULL)
+            fail_msg("%s: %s", wrong[i], said);
+        free(said);
+    }
+}
+
+static void understands_units_and_words(void **state)
+{
+    conf_t *conf = load("listen: 8080\nhandshake-timeout: 10m\nhttp1-request-timeout: 2m\nlimit-request-body: 64k\n"
+                        "weir.connect-timeout: 5s\nweir.idle-timeout: 10m\nweir.max-head: 64k\nweir.proxy-status: yes\n"
+                        "proxy.preserve-host: TRUE\nsend-server-name: no\nhttp2-push-preload: false\nexpires: 68 years\n"
+                        "compress: yes\nreproxy: no\n" HOSTS);
+    const conf_value_t *values = conf->global->values;
+
+    assert_int_equal(conf->globalconf.handshake_timeout, 600000);
+    assert_int_equal(conf->globalconf.max_request_entity_size, 65536);
+    assert_int_equal(values[CONF_header_timeout].number, 120000);
+    assert_string_equal(values[CONF_header_timeout].text, "120000");
+    assert_int_equal(values[CONF_connect_timeout].number, 5000);
+    assert_string_equal(values[CONF_connect_timeout].text, "5000");
+    assert_int_equal(values[CONF_idle_timeout].number, 600000);
+    assert_int_equal(values[CONF_max_head].number, 65536);
+    assert_int_equal(values[CONF_proxy_status].number, 1);
+    assert_string_equal(values[CONF_proxy_status].text, "ON");
+    assert_int_equal(values[CONF_proxy_preserve_host].number, 1);
+    conf_destroy(&conf);
+    conf = load("listen: 8080\nhandshake-timeout: 4294968\nhttp2-idle-timeout: 31536000\n" HOSTS);
+    assert_int_equal(conf->globalconf.handshake_timeout, UINT64_C(4294968000));
+    assert_int_equal(conf->globalconf.http2.idle_timeout, UINT64_C(31536000000));
     conf_destroy(&conf);
 }
 
@@ -412,6 +494,8 @@ int main(void)
         cmocka_unit_test(widens_head_limits),
         cmocka_unit_test(knows_another_header_timeout),
         cmocka_unit_test(puts_the_gate_first),
+        cmocka_unit_test(keeps_every_value_in_its_range),
+        cmocka_unit_test(understands_units_and_words),
         cmocka_unit_test(shares_a_router_that_is_an_alias),
         cmocka_unit_test(listens_where_it_is_told),
         cmocka_unit_test(listens_on_text),

@@ -154,7 +154,8 @@ static void go_on(weir_sock_t *sock)
 
 void weir_tls_start(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen)
 {
-    uint32_t timeout_ms = (uint32_t)loop->settings->globalconf->handshake_timeout;
+    const uint64_t wanted_ms = loop->settings->globalconf->handshake_timeout; /* an application's may be anything */
+    const uint32_t timeout_ms = wanted_ms < UINT32_MAX ? (uint32_t)wanted_ms : UINT32_MAX;
     weir_start_t *start = weir_start_create(sizeof(tls_start_t), loop, sock, peer, listen, timeout_ms);
     tls_start_t *tls_start = (tls_start_t *)(void *)start;
 

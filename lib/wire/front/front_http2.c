@@ -200,7 +200,9 @@ static uint32_t delay_ms(const front_http2_conn_t *conn)
     case FRONT_HTTP2_THE_END:
         return LINGER_MS;
     case FRONT_HTTP2_A_REQUEST:
-        return idle_ms != 0 && idle_ms <= UINT32_MAX ? (uint32_t)idle_ms : settings->header_timeout_ms;
+        if (idle_ms == 0)
+            return settings->header_timeout_ms;
+        return idle_ms < UINT32_MAX ? (uint32_t)idle_ms : UINT32_MAX;
     case FRONT_HTTP2_A_HEAD:
     case FRONT_HTTP2_NOTHING:
         break;

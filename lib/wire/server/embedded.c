@@ -110,6 +110,11 @@ static void free_door(door_t *door)
     weir_listener_release(&door->listener);
 }
 
+static uint32_t at_most_u32(uint64_t ms)
+{
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 /* The limits and timers of an application's connections are its globalconf's, where that has a word for them. */
 static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *settings)
 {
@@ -120,7 +125,7 @@ static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *sett
     embedded->settings = *settings;
     embedded->settings.globalconf = h2o->globalconf;
     if (settings->header_timeout_ms == 0)
-        embedded->settings.header_timeout_ms = (uint32_t)h2o->globalconf->http1.req_timeout;
+        embedded->settings.header_timeout_ms = at_most_u32(h2o->globalconf->http1.req_timeout);
     embedded->context.settings = &embedded->settings;
     embedded->context.holders = 1;
     weir_list_init(&embedded->doors);
