@@ -10,6 +10,7 @@
 #include "conf/complain.h"
 #include "conf/guard.h"
 #include "conf/h2o_directives.h"
+#include "conf/hosts.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/log_command.h"
@@ -104,6 +105,11 @@ static int on_http2_idle_timeout(h2o_configurator_command_t *command, h2o_config
 {
     context->globalconf->http2.idle_timeout = strtoull(node->data.scalar, NULL, 10) * 1000;
     return 0;
+}
+
+static int on_hosts(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_hosts_read(conf_of(context->globalconf), command, context, node);
 }
 
 /* Of a directive of h2o's that nothing more has to be done for. */
@@ -239,6 +245,7 @@ void conf_commands_register(conf_t *conf)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
     conf->access_log = replace(conf, "access-log", on_access_log);
+    conf->hosts_callback = replace(conf, "hosts", on_hosts);
     replace(conf, "handshake-timeout", on_handshake_timeout);
     replace(conf, "http2-idle-timeout", on_http2_idle_timeout);
     replace(conf, "http1-request-timeout", on_http1_request_timeout);

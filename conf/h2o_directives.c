@@ -107,7 +107,7 @@ static bool has_host(h2o_hostconf_t *const *hosts, const char *name)
 static bool is_reachable(const conf_t *conf, const conf_inner_url_t *inner, const h2o_url_t *url)
 {
     for (size_t i = 0; i < conf->listens.count; i++) {
-        h2o_hostconf_t *const *hosts = conf->listens.at[i].hosts;
+        h2o_hostconf_t *const *hosts = conf->listens.more[i].hosts.at;
 
         if (hosts != NULL && (inner->host == NULL || has_host(hosts, inner->host)) && !leads_to_one_of(hosts, url))
             return false;

@@ -7,9 +7,15 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "conf/hosts.h"
 #include "lib/base/must.h"
 
 /* ---- what is listened on ---- */
+
+static conf_listen_more_t *more_of(const conf_t *conf, const weir_listen_t *listen)
+{
+    return &conf->listens.more[listen - conf->listens.at];
+}
 
 static weir_listen_t *find_listen(conf_t *conf, const weir_listen_t *like)
 {
@@ -29,16 +35,12 @@ static weir_listen_t *add_listen(conf_t *conf, const weir_listen_t *like, const 
     if (listens->count == listens->capacity) {
         listens->capacity = listens->capacity == 0 ? 4 : 2 * listens->capacity;
         listens->at = realloc(listens->at, listens->capacity * sizeof(listens->at[0]));
-        listens->ssl_texts = realloc(listens->ssl_texts, listens->capacity * sizeof(listens->ssl_texts[0]));
-        WEIR_MUST(listens->at != NULL && listens->ssl_texts != NULL);
+        listens->more = realloc(listens->more, listens->capacity * sizeof(listens->more[0]));
+        WEIR_MUST(listens->at != NULL && listens->more != NULL);
     }
-    listens->ssl_texts[listens->count] = ssl_text;
+    listens->more[listens->count] = (conf_listen_more_t){.ssl_text = ssl_text, .is_for_all = host == NULL};
     listen = &listens->at[listens->count++];
     *listen = *like;
-    if (host != NULL) {
-        listen->hosts = calloc(1, sizeof(listen->hosts[0]));
-        WEIR_MUST(listen->hosts != NULL);
-    }
     return listen;
 }
 
@@ -57,7 +59,7 @@ static bool trusts_the_same(const weir_listen_t *a, const weir_listen_t *b)
 /* What stands against a second `listen` for an address. */
 static const char *conflict(const conf_t *conf, const weir_listen_t *listen, const weir_listen_t *wanted, const char *ssl_text)
 {
-    const char *there = conf->listens.ssl_texts[listen - conf->listens.at];
+    const char *there = more_of(conf, listen)->ssl_text;
 
     if (listen->has_proxy_protocol != wanted->has_proxy_protocol)
         return "proxy-protocol is ON and OFF for the same address";
@@ -83,8 +85,8 @@ static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const conf_wish
     if (problem != NULL)
         return problem;
     /* Without a list of its own a listen is for every host: the global level's, which a host's cannot narrow. */
-    if (listen->hosts != NULL && host != NULL)
-        h2o_append_to_null_terminated_list((void ***)(void *)&listen->hosts, host);
+    if (host != NULL && !more_of(conf, listen)->is_for_all)
+        conf_host_list_add(&more_of(conf, listen)->hosts, host);
     return NULL;
 }
 
@@ -166,9 +168,11 @@ const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wis
 
 void conf_listen_finish(conf_t *conf)
 {
-    for (size_t i = 0; i < conf->listens.count; i++)
-        if (conf->listens.at[i].hosts == NULL)
-            conf->listens.at[i].hosts = conf->globalconf.hosts;
+    for (size_t i = 0; i < conf->listens.count; i++) {
+        h2o_hostconf_t **own = conf->listens.more[i].hosts.at;
+
+        conf->listens.at[i].hosts = own != NULL ? own : conf->globalconf.hosts;
+    }
 }
 
 void conf_listen_begin(const conf_t *conf)

@@ -7,6 +7,7 @@
 #include "conf/commands.h"
 #include "conf/complain.h"
 #include "conf/h2o_directives.h"
+#include "conf/hosts.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
@@ -56,7 +57,7 @@ static bool finish(conf_t *conf)
 
     if (user->text != NULL && getpwnam(user->text) == NULL)
         return conf_complain_at(user->where, 0, "user: there is no user %s", user->text);
-    if (!conf_h2o_look_at_urls(conf))
+    if (!conf_hosts_differ(conf) || !conf_h2o_look_at_urls(conf))
         return false;
     settle_server_header(conf);
     /* As the program h2o does; the cache is cleared once in each round of the loop. */

@@ -11,28 +11,14 @@
 
 /* ---- weir.router ---- */
 
-static weir_module_t *find_module(const conf_t *conf, const yoml_t *node)
-{
-    for (const conf_module_t *known = conf->modules; known != NULL; known = known->next)
-        if (known->node == node)
-            return known->module;
-    return NULL;
-}
-
-static void remember_module(conf_t *conf, const yoml_t *node, weir_module_t *module)
+static conf_module_t *remember_module(conf_t *conf, const yoml_t *node, weir_module_t *module)
 {
     conf_module_t *known = weir_arena_alloc(&conf->arena, sizeof(*known));
 
-    *known = (conf_module_t){.next = conf->modules, .node = node, .module = module, .where = conf_where(&conf->arena, node)};
+    *known = (conf_module_t){.next = conf->modules, .module = module, .where = conf_where(&conf->arena, node)};
     conf->modules = known;
-}
-
-void conf_module_name(conf_t *conf, const weir_module_t *module, const char *host, const char *path)
-{
-    for (conf_module_t *known = conf->modules; known != NULL; known = known->next) {
-        if (known->module == module && known->name == NULL)
-            known->name = weir_arena_format(&conf->arena, "%s %s", host, path).base;
-    }
+    conf_node_map_put(&conf->modules_by_node, node, known);
+    return known;
 }
 
 static const yoml_t *name_of_module(const yoml_t *node)
@@ -62,14 +48,15 @@ static bool configure(weir_module_t *module, const yoml_t *node)
     return is_fine;
 }
 
-weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node)
+weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, const conf_path_t *path)
 {
-    weir_module_t *module = find_module(conf, node);
+    conf_module_t *known = conf_node_map_get(&conf->modules_by_node, node);
+    weir_module_t *module;
     const yoml_t *name;
     char error[512];
 
-    if (module != NULL)
-        return module;
+    if (known != NULL)
+        return known->module;
     name = name_of_module(node);
     if (name == NULL)
         return NULL;
@@ -79,7 +66,8 @@ weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node)
         conf_complain(name, "weir.router: %s", error);
         return NULL;
     }
-    remember_module(conf, node, module);
+    known = remember_module(conf, node, module);
+    known->name = weir_arena_format(&conf->arena, "%s %s", path->host, path->path).base;
     return configure(module, node) ? module : NULL;
 }
 
@@ -97,14 +85,6 @@ static const yoml_t *name_of_stage(const yoml_t *node)
     return NULL;
 }
 
-static weir_stage_module_t *find_stage(const conf_t *conf, const yoml_t *node)
-{
-    for (const conf_stage_t *known = conf->stages; known != NULL; known = known->next)
-        if (known->node == node)
-            return known->module;
-    return NULL;
-}
-
 static bool configure_stage(weir_stage_module_t *module, const yoml_t *node)
 {
     bool is_fine;
@@ -117,7 +97,7 @@ static bool configure_stage(weir_stage_module_t *module, const yoml_t *node)
 
 static weir_stage_module_t *open_stage(conf_t *conf, const yoml_t *node)
 {
-    weir_stage_module_t *module = find_stage(conf, node);
+    weir_stage_module_t *module = conf_node_map_get(&conf->stages_by_node, node);
     const yoml_t *name;
     conf_stage_t *loaded;
     char error[512];
@@ -133,8 +113,9 @@ static weir_stage_module_t *open_stage(conf_t *conf, const yoml_t *node)
         return NULL;
     }
     loaded = weir_arena_alloc(&conf->arena, sizeof(*loaded));
-    *loaded = (conf_stage_t){.next = conf->stages, .node = node, .module = module};
+    *loaded = (conf_stage_t){.next = conf->stages, .module = module};
     conf->stages = loaded;
+    conf_node_map_put(&conf->stages_by_node, node, module);
     return configure_stage(module, node) ? module : NULL;
 }
 
@@ -178,9 +159,8 @@ bool conf_modules_start(conf_t *conf)
     static _Atomic uint64_t generations; /* that were ever to be used */
     const uint64_t generation = atomic_fetch_add(&generations, 1) + 1;
 
-    for (conf_module_t *known = conf->modules; known != NULL; known = known->next) {
-        if (known->name != NULL && !weir_module_start(known->module, known->name, known->where, generation))
+    for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
+        if (!weir_module_start(known->module, known->name, known->where, generation))
             return false;
-    }
     return true;
 }

@@ -51,14 +51,14 @@ static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
 }
 
 /* The router that the path names, or the one that is given for all. */
-static weir_module_t *open_router(conf_t *conf, const conf_value_t *values)
+static weir_module_t *open_router(conf_t *conf, const conf_value_t *values, const conf_path_t *path)
 {
     const yoml_t *url = values[CONF_proxy_reverse_url].node, *router = values[CONF_router].node;
 
     if (url == NULL)
-        return router != NULL ? conf_module_open(conf, router) : conf->given;
+        return router != NULL ? conf_module_open(conf, router, path) : conf->given;
     if (router == NULL)
-        return conf_module_open(conf, conf_proxy_router(conf));
+        return conf_module_open(conf, conf_proxy_router(conf), path);
     conf_complain(url, "proxy.reverse.url and weir.router exclude each other at one path");
     return NULL;
 }
@@ -76,12 +76,11 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
         path->reverse = plan;
         conf_proxy_fill(conf, plan);
     }
-    path->module = open_router(conf, values);
+    path->module = open_router(conf, values, path);
     if (path->module == NULL)
         return -1;
     plan->binding = (weir_binding_t){weir_module_router(path->module), weir_module_shared(path->module),
                                      weir_module_is_built_in(path->module)};
-    conf_module_name(conf, path->module, path->host, path->path);
     if (!conf_stages_open(conf, values[CONF_stages].node, plan, &path->extra_stages))
         return -1;
     path->plan = plan;

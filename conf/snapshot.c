@@ -67,11 +67,10 @@ static void destroy_listens(conf_t *conf)
 {
     for (size_t i = 0; i < conf->listens.count; i++) {
         weir_tls_release(&conf->listens.at[i].tls);
-        if (conf->listens.at[i].hosts != conf->globalconf.hosts)
-            free(conf->listens.at[i].hosts);
+        free(conf->listens.more[i].hosts.at);
     }
     free(conf->listens.at);
-    free(conf->listens.ssl_texts);
+    free(conf->listens.more);
 }
 
 /* The only commands whose names libh2o allocates, and it leaves them behind. */
@@ -116,6 +115,8 @@ void conf_destroy(conf_t **conf_slot)
     for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
         weir_module_close(&known->module);
     weir_module_close(&conf->given);
+    conf_node_map_finish(&conf->modules_by_node);
+    conf_node_map_finish(&conf->stages_by_node);
     for (conf_stage_t *loaded = conf->stages; loaded != NULL; loaded = loaded->next)
         weir_stage_module_close(&loaded->module);
     for (const conf_log_t *opened = conf->logs; opened != NULL; opened = opened->next)

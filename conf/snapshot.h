@@ -11,6 +11,7 @@
 #include <h2o/configurator.h>
 
 #include "conf/directives.h"
+#include "conf/node_map.h"
 #include "lib/walk/plan.h"
 #include "lib/wire/server/server.h"
 #include "router/module.h"
@@ -42,10 +43,30 @@ typedef struct conf_path {
     size_t extra_stages; /* how many of the plan's are not built in */
 } conf_path_t;
 
-/** A listen of the file, while hosts are still being added. */
+/** Hosts, with a NULL behind the last. */
+typedef struct conf_host_list {
+    h2o_hostconf_t **at;
+    size_t count, capacity;
+} conf_host_list_t;
+
+/** A host of the file. */
+typedef struct conf_host {
+    const struct conf_host *before;
+    const h2o_hostconf_t *hostconf;
+    const char *where; /* "file:line" */
+} conf_host_t;
+
+/** What is known of a listen beside what the server is told. */
+typedef struct conf_listen_more {
+    const char *ssl_text;   /* its settings of TLS; NULL: plain                                 */
+    bool is_for_all;        /* a listen of the global level                  */
+    conf_host_list_t hosts; /* else those that are reachable there; the listen borrows them */
+} conf_listen_more_t;
+
+/** The listens of the file, while hosts are still being added. */
 typedef struct conf_listens {
     weir_listen_t *at;
-    const char **ssl_texts; /* of each, its settings of TLS; NULL: plain */
+    conf_listen_more_t *more; /* of each */
     size_t count, capacity;
 } conf_listens_t;
 
@@ -60,7 +81,6 @@ typedef struct conf_resumption {
 /** A router that weir.router opened. */
 typedef struct conf_module {
     struct conf_module *next;
-    const yoml_t *node; /* which asked for it; only compared */
     weir_module_t *module;
     const char *name, *where; /* "HOST PATH" of the first path that uses it; "file:line" */
 } conf_module_t;
@@ -68,7 +88,6 @@ typedef struct conf_module {
 /** A stage that weir.stages loaded. */
 typedef struct conf_stage {
     struct conf_stage *next;
-    const yoml_t *node; /* which asked for it; only compared */
     weir_stage_module_t *module;
 } conf_stage_t;
 
@@ -111,19 +130,22 @@ typedef struct conf {
     conf_level_t *level;        /* the innermost one that has been entered */
     const conf_level_t *global; /* what the global level came to           */
     conf_listens_t listens;
+    conf_host_list_t hosts; /* its array is the globalconf's, once there are any */
+    const conf_host_t *hosts_last;
     conf_resumption_t resumption;
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_stage_t *stages;
+    conf_node_map_t modules_by_node, stages_by_node; /* conf_module_t and weir_stage_module_t, by the node that asked */
     conf_made_t *made;
     struct conf_note *notes, **notes_end; /* h2o's directives, in the order of the file */
     conf_inner_url_t *inner_urls;
     const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
     conf_log_t *logs;
-    conf_guarded_t *guarded;                /* every directive */
-    h2o_configurator_command_cb access_log; /* libh2o's: what it does for that directive */
-    weir_module_t *given;                   /* weir_serve(): the router of every path that names none */
-    weir_head_limits_t head_limits;         /* the widest of all */
+    conf_guarded_t *guarded;                                /* every directive */
+    h2o_configurator_command_cb access_log, hosts_callback; /* libh2o's: what it does for these directives */
+    weir_module_t *given;                                   /* weir_serve(): the router of every path that names none */
+    weir_head_limits_t head_limits;                         /* the widest of all */
 } conf_t;
 
 /** What we call ourselves in Server unless the configuration says otherwise. */

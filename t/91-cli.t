@@ -68,6 +68,26 @@ subtest 'mistakes are told with file and line' => sub {
     }
 };
 
+# CPU seconds that `weir check` takes for so many hosts, each with a router of its own; the best of three.
+sub cost_of {
+    my ($hosts) = @_;
+    my $path = file("listen: 127.0.0.1:1\nhosts:\n" . join '', map { "  h$_.test: { paths: { /: { proxy.reverse.url: \"http://127.0.0.1:9/\", weir.stages: [] } } }\n" } 1 .. $hosts);
+    my $best;
+    for (1 .. 3) {
+        my @before = times;
+        is(weir('check', '-c', $path)->{exit}, 0, "$hosts hosts");
+        my @after = times;
+        my $cost = $after[2] + $after[3] - $before[2] - $before[3];
+        $best = $cost if !defined $best || $cost < $best;
+    }
+    return $best;
+}
+
+subtest 'many hosts are loaded in time that grows with their number alone' => sub {
+    my ($few, $many) = (cost_of(2500), cost_of(10000));
+    ok($many / $few < 7, sprintf 'four times as many: %.2f s and %.2f s', $few, $many);
+};
+
 subtest 'a file that is not there' => sub {
     for my $verb ('run', 'check') {
         my $run = weir($verb, '-c', './no/such/file.yaml');
