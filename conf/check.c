@@ -8,6 +8,8 @@
 #include "conf/verbs.h"
 #include "lib/wire/door/network.h"
 
+enum { KEY_COLUMNS = 39 }; /* values of routers stand where those of directives do */
+
 static void print_proxy_protocol(const weir_listen_t *listen)
 {
     char text[WEIR_NETWORK_TEXT];
@@ -67,11 +69,36 @@ static bool is_about_proxy(conf_directive_t directive)
     return strncmp(conf_directives[directive].name, "proxy.", 6) == 0;
 }
 
+static void print_given(const yoml_t *node, int indent);
+
+static void print_entry(const char *key, const yoml_t *value, int indent)
+{
+    if (value->type != YOML_TYPE_SCALAR) {
+        printf("%*s%s\n", indent, "", key);
+        print_given(value, indent + 2);
+    } else {
+        printf("%*s%-*s %-18s %s:%zu\n", indent, "", KEY_COLUMNS - indent, key, value->data.scalar, value->filename,
+               value->line + 1);
+    }
+}
+
+/* What a router was given, with aliases, `<<` and `!file` written out. */
+static void print_given(const yoml_t *node, int indent)
+{
+    for (size_t i = 0; node->type == YOML_TYPE_MAPPING && i < node->data.mapping.size; i++)
+        if (strcmp(node->data.mapping.elements[i].key->data.scalar, "module") != 0)
+            print_entry(node->data.mapping.elements[i].key->data.scalar, node->data.mapping.elements[i].value, indent);
+    for (size_t i = 0; node->type == YOML_TYPE_SEQUENCE && i < node->data.sequence.size; i++)
+        print_entry("-", node->data.sequence.elements[i], indent);
+}
+
 static void print_plan(const conf_path_t *path)
 {
     const weir_plan_t *plan = path->plan;
 
     printf("    router  %s (%s), ABI %d\n", plan->binding.router->name, weir_module_origin(path->module), WEIR_ROUTER_ABI);
+    if (path->given != NULL)
+        print_given(path->given, 6);
     printf("    stages ");
     for (size_t i = 0; i < plan->stage_count; i++)
         printf(" %02u %s%s", plan->stages[i]->number, plan->stages[i]->name, i + 1 < plan->stage_count ? "," : "");

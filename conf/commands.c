@@ -30,7 +30,10 @@ static int on_directive(h2o_configurator_command_t *command, h2o_configurator_co
 
 static int on_listen(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    return conf_listen_on(conf_of(context->globalconf), context->hostconf, node);
+    conf_t *conf = conf_of(context->globalconf);
+
+    conf->has_listen = true;
+    return conf_listen_on(conf, context->hostconf, node);
 }
 
 static int on_session_resumption(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -159,7 +162,7 @@ static int leave_global(conf_t *conf, const yoml_t *node)
 
     *copy = *conf->level;
     conf->global = copy;
-    if (conf->listens.count == 0)
+    if (conf->listens.count == 0 && !conf->has_listen && !conf->is_wrong)
         return conf_complain(node, "there is no `listen`, neither at the global level nor at a host");
     return 0;
 }
@@ -176,7 +179,8 @@ static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_cont
         result = conf_path_leave(conf, context->hostconf, context->pathconf);
     CONF_LEAKS_LOOK_AWAY();
     conf->level--;
-    return result;
+    conf->is_wrong = conf->is_wrong || result != 0;
+    return 0;
 }
 
 /* ---- registration ---- */

@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "lib/base/must.h"
+#include "lib/base/nearest.h"
+#include "lib/base/siphash.h"
+
+enum { LINES_REMEMBERED = 256 };
 
 static struct {
     FILE *real; /* stderr as it was, NULL while it is in its place */
@@ -16,6 +20,8 @@ static struct {
     char line[4096];
     size_t len;
     bool has_placed_line;
+    uint64_t told[LINES_REMEMBERED]; /* what each line was, as a hash */
+    size_t told_count;
 } complaint;
 
 static __thread bool is_rewriting; /* what this thread writes */
@@ -58,6 +64,15 @@ int conf_complain(const yoml_t *node, const char *format, ...)
     return -1;
 }
 
+int conf_complain_unknown(const yoml_t *key, const char *what, const char *const *known)
+{
+    const char *meant = weir_nearest(key->data.scalar, known);
+
+    if (meant != NULL)
+        return conf_complain(key, "%s: unknown key %s; did you mean %s?", what, key->data.scalar, meant);
+    return conf_complain(key, "%s: unknown key %s", what, key->data.scalar);
+}
+
 void conf_warn(const yoml_t *node, const char *format, ...)
 {
     char text[2048];
@@ -98,6 +113,18 @@ static void print_suggestion(FILE *out, const char *what)
         fprintf(out, "; did you mean %s?", meant);
 }
 
+/* Without libh2o's "(see --help)": the help of its program is not ours. */
+static void print_without_hint(FILE *out, const char *what)
+{
+    static const char hint[] = " (see --help)";
+    const char *at = strstr(what, hint);
+
+    if (at == NULL)
+        fputs(what, out);
+    else
+        fprintf(out, "%.*s%s", (int)(at - what), what, at + sizeof(hint) - 1);
+}
+
 /* libh2o's line, without its newline, in our words. */
 static void print_rewritten(FILE *out, const char *line)
 {
@@ -115,16 +142,30 @@ static void print_rewritten(FILE *out, const char *line)
         fprintf(out, "%.*s: ", (int)(comma - what), what);
         what = comma + 2;
     }
-    fputs(what, out);
+    print_without_hint(out, what);
     print_suggestion(out, what);
     fputc('\n', out);
     complaint.has_placed_line = true;
 }
 
+/* What an alias repeats is read, and found wrong, once for each place. */
+static bool was_told(weir_span_t line)
+{
+    static const uint64_t key[2];
+    const uint64_t hash = weir_siphash_of(key, line);
+
+    for (size_t i = 0; i < complaint.told_count; i++)
+        if (complaint.told[i] == hash)
+            return true;
+    if (complaint.told_count < LINES_REMEMBERED)
+        complaint.told[complaint.told_count++] = hash;
+    return false;
+}
+
 static void end_line(void)
 {
     complaint.line[complaint.len] = '\0';
-    if (complaint.len > 0)
+    if (complaint.len > 0 && !was_told((weir_span_t){complaint.line, complaint.len}))
         print_rewritten(complaint.real, complaint.line);
     complaint.len = 0;
     fflush(complaint.real);
@@ -179,6 +220,7 @@ void conf_complain_begin(conf_suggest_t *suggest, void *arg)
     complaint.arg = arg;
     complaint.len = 0;
     complaint.has_placed_line = false;
+    complaint.told_count = 0;
     is_rewriting = true;
     if (!complaint.is_settled)
         take_place();

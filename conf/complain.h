@@ -16,6 +16,12 @@ bool conf_complain_at(const char *file, size_t line, const char *format, ...) __
 int conf_complain(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conf_complain_va(const yoml_t *node, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
+/**
+ * Complains about a key inside `what` that is none of `known` (NULL at the end), and names the one that was probably meant.
+ * Returns -1.
+ */
+int conf_complain_unknown(const yoml_t *key, const char *what, const char *const *known);
+
 /** Says that `node` is not what somebody may think it is, and that this is no error: "file:line: warning: what". */
 void conf_warn(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

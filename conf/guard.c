@@ -123,13 +123,23 @@ static const conf_guarded_t *guarded_of(const conf_t *conf, const h2o_configurat
     return guarded;
 }
 
+/* The levels below these two have been left halfway when they fail: nothing can be read behind them. */
+static bool has_levels_below(const char *name)
+{
+    return strcmp(name, "hosts") == 0 || strcmp(name, "paths") == 0;
+}
+
 static int on_guarded(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    const conf_guarded_t *guarded = guarded_of(conf_of(context->globalconf), command);
+    conf_t *conf = conf_of(context->globalconf);
+    const conf_guarded_t *guarded = guarded_of(conf, command);
+    const int result =
+        guarded->rule != NULL ? guarded->rule->call(guarded, context, node) : guarded->callback(command, context, node);
 
-    if (guarded->rule != NULL)
-        return guarded->rule->call(guarded, context, node);
-    return guarded->callback(command, context, node);
+    if (result == 0 || has_levels_below(command->name))
+        return result;
+    conf->is_wrong = true;
+    return 0;
 }
 
 static const struct conf_rule *rule_of(const char *name)

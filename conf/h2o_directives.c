@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/suggest.h"
 #include "conf/units.h"
 #include "conf/yaml.h"
 
@@ -37,6 +38,28 @@ static const conf_h2o_info_t *info_of(const char *name)
         if (strcmp(conf_h2o_directives[i].name, name) == 0)
             return &conf_h2o_directives[i];
     return NULL;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+const char *conf_h2o_which_counts(const char *name)
+{
+    static const char *const of_listen[] = {"group",          "host", "owner", "permission", "port",
+                                            "proxy-protocol", "ssl",  "type",  NULL};
+    static const char *const both[] = {"file.dir", "file.file", "hosts", "paths", "redirect", NULL};
+
+    if (is_one_of(name, both) || strchr(name, '/') != NULL) /* a path or a MIME type */
+        return "; both count";
+    if (is_one_of(name, of_listen))
+        return "; the first one counts";
+    if (info_of(name) != NULL || conf_directive_named(name) != CONF_DIRECTIVES)
+        return strcmp(name, "status") == 0 || strcmp(name, "proxy.reverse.url") == 0 ? "" : "; the last one counts";
+    return "";
 }
 
 /* ---- URLs to be looked at later ---- */
@@ -117,19 +140,21 @@ static bool is_reachable(const conf_t *conf, const conf_inner_url_t *inner, cons
 
 bool conf_h2o_look_at_urls(conf_t *conf)
 {
+    bool is_fine = true;
+
     for (const conf_inner_url_t *inner = conf->inner_urls; inner != NULL; inner = inner->next) {
         h2o_url_t url;
 
         if (h2o_url_parse_relative(inner->text, strlen(inner->text), &url) != 0 || url.authority.base == NULL)
             continue; /* a path; and what is no URL at all libh2o has refused */
         if (!is_reachable(conf, inner, &url))
-            return conf_complain_at(
+            is_fine = conf_complain_at(
                 inner->where, 0,
                 "%s: must lead to a host that is reachable by the same listen: nothing is fetched from elsewhere; give "
                 "the other server a path with proxy.reverse.url and name that",
                 inner->text);
     }
-    return true;
+    return is_fine;
 }
 
 /* ---- the look through the document ---- */
@@ -175,37 +200,64 @@ static bool judge(conf_t *conf, const conf_h2o_info_t *info, const yoml_t *key, 
     return true;
 }
 
-static bool look_at_level(conf_t *conf, const yoml_t *level);
+/* Whether libh2o would have it there: it complains about the first that it would not, and reads nothing behind it. */
+static bool is_command(conf_t *conf, const yoml_t *key, const yoml_t *value, int level)
+{
+    static const struct {
+        int flag;
+        const char *name;
+    } kinds[] = {[YOML_TYPE_SCALAR] = {H2O_CONFIGURATOR_FLAG_EXPECT_SCALAR, "scalar"},
+                 [YOML_TYPE_SEQUENCE] = {H2O_CONFIGURATOR_FLAG_EXPECT_SEQUENCE, "sequence"},
+                 [YOML_TYPE_MAPPING] = {H2O_CONFIGURATOR_FLAG_EXPECT_MAPPING, "mapping"}};
+    const int all_kinds = kinds[0].flag | kinds[1].flag | kinds[2].flag;
+    const char *name = key->data.scalar, *meant;
+    const h2o_configurator_command_t *command = h2o_configurator_get_command(&conf->globalconf, name);
+
+    if (command == NULL) {
+        meant = conf_suggest_command(name, &conf->globalconf);
+        return conf_complain(key, "unknown command: %s%s%s%s", name, meant != NULL ? "; did you mean " : "",
+                             meant != NULL ? meant : "", meant != NULL ? "?" : "") == 0;
+    }
+    if ((command->flags & level) == 0)
+        return conf_complain(value, "%s: the command cannot be used at this level", name) == 0;
+    if ((command->flags & all_kinds) != 0 && (command->flags & kinds[value->type].flag) == 0)
+        return conf_complain(value, "%s: argument cannot be a %s", name, kinds[value->type].name) == 0;
+    return true;
+}
+
+static bool look_at_level(conf_t *conf, yoml_t *level_node, int level);
 
 /* A path may be a list of mappings. */
-static bool look_at_path(conf_t *conf, const yoml_t *path)
+static bool look_at_path(conf_t *conf, yoml_t *path)
 {
+    bool is_fine = true;
+
     if (path->type != YOML_TYPE_SEQUENCE)
-        return look_at_level(conf, path);
+        return look_at_level(conf, path, H2O_CONFIGURATOR_FLAG_PATH);
     for (size_t i = 0; i < path->data.sequence.size; i++)
-        if (!look_at_level(conf, path->data.sequence.elements[i]))
-            return false;
-    return true;
+        is_fine = look_at_level(conf, path->data.sequence.elements[i], H2O_CONFIGURATOR_FLAG_PATH) && is_fine;
+    return is_fine;
 }
 
 static bool look_at_paths(conf_t *conf, const yoml_t *paths)
 {
+    bool is_fine = true;
+
     for (size_t i = 0; paths->type == YOML_TYPE_MAPPING && i < paths->data.mapping.size; i++)
-        if (!look_at_path(conf, paths->data.mapping.elements[i].value))
-            return false;
-    return true;
+        is_fine = look_at_path(conf, paths->data.mapping.elements[i].value) && is_fine;
+    return is_fine;
 }
 
 static bool look_at_hosts(conf_t *conf, const yoml_t *hosts)
 {
     bool is_fine = true;
 
-    for (size_t i = 0; is_fine && hosts->type == YOML_TYPE_MAPPING && i < hosts->data.mapping.size; i++) {
+    for (size_t i = 0; hosts->type == YOML_TYPE_MAPPING && i < hosts->data.mapping.size; i++) {
         const yoml_mapping_element_t *host = &hosts->data.mapping.elements[i];
 
         conf->looked_at =
             weir_arena_copy(&conf->arena, (weir_span_t){host->key->data.scalar, strlen(host->key->data.scalar)}).base;
-        is_fine = look_at_level(conf, host->value);
+        is_fine = look_at_level(conf, host->value, H2O_CONFIGURATOR_FLAG_HOST) && is_fine;
     }
     conf->looked_at = NULL;
     return is_fine;
@@ -213,7 +265,7 @@ static bool look_at_hosts(conf_t *conf, const yoml_t *hosts)
 
 static bool look_at_directive(conf_t *conf, const yoml_t *key, const yoml_t *value)
 {
-    const conf_h2o_info_t *info = key->type == YOML_TYPE_SCALAR ? info_of(key->data.scalar) : NULL;
+    const conf_h2o_info_t *info = info_of(key->data.scalar);
 
     if (info == NULL)
         return true;
@@ -223,25 +275,46 @@ static bool look_at_directive(conf_t *conf, const yoml_t *key, const yoml_t *val
         look_at_error_doc(conf, value);
     if (strcmp(info->name, "redirect") == 0)
         look_at_redirect(conf, value);
-    if (strcmp(info->name, "file.custom-handler") == 0)
-        return look_at_level(conf, value);
-    if (strcmp(info->name, "hosts") == 0)
-        return look_at_hosts(conf, value);
-    return strcmp(info->name, "paths") != 0 || look_at_paths(conf, value);
-}
-
-static bool look_at_level(conf_t *conf, const yoml_t *level)
-{
-    for (size_t i = 0; level->type == YOML_TYPE_MAPPING && i < level->data.mapping.size; i++) {
-        const yoml_mapping_element_t *element = &level->data.mapping.elements[i];
-
-        if (!look_at_directive(conf, element->key, element->value))
-            return false;
-    }
     return true;
 }
 
-bool conf_h2o_look(conf_t *conf, const yoml_t *document)
+/* What is below hosts and paths; that it is wrong is no reason to take them out. */
+static bool look_below(conf_t *conf, const yoml_t *key, const yoml_t *value)
 {
-    return look_at_level(conf, document);
+    if (strcmp(key->data.scalar, "hosts") == 0)
+        return look_at_hosts(conf, value);
+    return strcmp(key->data.scalar, "paths") != 0 || look_at_paths(conf, value);
+}
+
+static void take_out(yoml_t *mapping, size_t index)
+{
+    yoml_mapping_element_t *element = &mapping->data.mapping.elements[index];
+
+    conf_yaml_release(&element->key);
+    conf_yaml_release(&element->value);
+    mapping->data.mapping.size--;
+    memmove(element, element + 1, (mapping->data.mapping.size - index) * sizeof(*element));
+}
+
+static bool look_at_level(conf_t *conf, yoml_t *level_node, int level)
+{
+    bool is_fine = true;
+
+    for (size_t i = 0; level_node->type == YOML_TYPE_MAPPING && i < level_node->data.mapping.size;) {
+        const yoml_mapping_element_t element = level_node->data.mapping.elements[i];
+
+        if (is_command(conf, element.key, element.value, level) && look_at_directive(conf, element.key, element.value)) {
+            is_fine = look_below(conf, element.key, element.value) && is_fine;
+            i++;
+        } else {
+            is_fine = false;
+            take_out(level_node, i);
+        }
+    }
+    return is_fine;
+}
+
+bool conf_h2o_look(conf_t *conf, yoml_t *document)
+{
+    return look_at_level(conf, document, H2O_CONFIGURATOR_FLAG_GLOBAL);
 }

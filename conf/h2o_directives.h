@@ -26,6 +26,9 @@ extern const size_t conf_h2o_directive_count;
 /** "taken", "re-interpreted", "ignored", "refused". */
 const char *conf_fate_name(conf_fate_t fate);
 
+/** What h2o does about a key that is given twice, to be written behind that; empty if that is not known of it. */
+const char *conf_h2o_which_counts(const char *name);
+
 /** Where a directive stands first in the file, and what became of it. */
 typedef struct conf_note {
     struct conf_note *next;
@@ -35,10 +38,10 @@ typedef struct conf_note {
 
 /**
  * Looks through a document before it is applied: notes every directive of h2o's in conf->notes, warns of those that are ignored
- * (not when only checked: there the notes are printed) and complains about the first one that is impossible. False after a
- * complaint.
+ * (not when only checked: there the notes are printed), complains about each that is unknown, impossible, or stands where it
+ * cannot, and takes it out, so that the rest can be read. False after a complaint.
  */
-bool conf_h2o_look(conf_t *conf, const yoml_t *document);
+bool conf_h2o_look(conf_t *conf, yoml_t *document);
 
 /**
  * Looks, when all hosts are known, at the URLs that error-doc and internal redirects lead to: libh2o would fetch those of other

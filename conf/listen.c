@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "conf/complain.h"
 #include "conf/hosts.h"
 #include "lib/base/must.h"
 
@@ -72,12 +73,25 @@ static const char *conflict(const conf_t *conf, const weir_listen_t *listen, con
     return NULL;
 }
 
+/* Whether somebody asks a second time for the same, and for nothing else. One `listen` may come to one address twice. */
+static bool is_repeated(const conf_t *conf, const weir_listen_t *listen, const h2o_hostconf_t *host, const conf_wish_t *wish,
+                        const weir_listen_t *wanted)
+{
+    const conf_listen_more_t *more = more_of(conf, listen);
+
+    if (wish->node == NULL || wish->ssl.node != NULL || listen->where == NULL || strcmp(listen->where, wanted->where) == 0)
+        return false;
+    return host == NULL ? more->is_for_all : more->hosts.count > 0 && more->hosts.at[more->hosts.count - 1] == host;
+}
+
 /* Returns a sentence on failure. */
 static const char *listen_on(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, const weir_listen_t *wanted)
 {
     weir_listen_t *listen = find_listen(conf, wanted);
     const char *problem = listen != NULL ? conflict(conf, listen, wanted, wish->ssl.text) : NULL;
 
+    if (listen != NULL && problem == NULL && is_repeated(conf, listen, host, wish, wanted))
+        conf_warn(wish->node, "listen: %s is listened on already, see %s", listen->name, listen->where);
     if (listen == NULL)
         listen = add_listen(conf, wanted, host, wish->ssl.text);
     if (problem == NULL && wish->ssl.node != NULL)
@@ -141,7 +155,7 @@ static const char *listen_on_tcp(conf_t *conf, h2o_hostconf_t *host, const conf_
         return "a port is a number from 1 to 65535";
     error = resolve(wish, &all);
     if (error != 0)
-        return gai_strerror(error);
+        return weir_arena_format(&conf->arena, "host %s: %s", wish->host, gai_strerror(error)).base;
     for (const struct addrinfo *found = all; found != NULL && problem == NULL; found = found->ai_next) {
         memset(&listen->address, 0, sizeof(listen->address));
         memcpy(&listen->address, found->ai_addr, found->ai_addrlen);

@@ -8,6 +8,7 @@
 #include "conf/complain.h"
 #include "conf/listen.h"
 #include "conf/units.h"
+#include "conf/yaml.h"
 
 /* ---- the short form ---- */
 
@@ -170,6 +171,15 @@ static const struct {
     {"ssl", read_ssl},
 };
 
+static int complain_about_key(const yoml_t *key)
+{
+    const char *names[sizeof(keys) / sizeof(keys[0]) + 1] = {NULL};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        names[i] = keys[i].name;
+    return conf_complain_unknown(key, "listen", names);
+}
+
 static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
 {
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -179,17 +189,20 @@ static int read_entry(const yoml_mapping_element_t *entry, conf_wish_t *wish)
             return conf_complain(entry->value, "listen: %s must be a scalar", keys[i].name);
         return keys[i].read(entry->value, wish);
     }
-    return conf_complain(entry->key, "listen: unknown key %s", entry->key->data.scalar);
+    return complain_about_key(entry->key);
 }
 
 static int listen_on_mapping(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
 {
     conf_wish_t wish = no_wish(conf, node);
     const char *problem;
+    bool is_fine = true;
 
     for (size_t i = 0; i < node->data.mapping.size; i++)
-        if (read_entry(&node->data.mapping.elements[i], &wish) != 0)
-            return -1;
+        if (conf_yaml_is_first(node, i))
+            is_fine = read_entry(&node->data.mapping.elements[i], &wish) == 0 && is_fine;
+    if (!is_fine)
+        return -1;
     if (wish.port[0] == '\0')
         return conf_complain(node, "listen: port is missing");
     if (wish.trusted_count > 0 && !wish.has_proxy_protocol)
@@ -200,6 +213,8 @@ static int listen_on_mapping(conf_t *conf, h2o_hostconf_t *host, const yoml_t *n
 
 int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
 {
+    int result = 0;
+
     switch (node->type) {
     case YOML_TYPE_SCALAR:
         return listen_on_scalar(conf, host, node);
@@ -210,6 +225,6 @@ int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
     }
     for (size_t i = 0; i < node->data.sequence.size; i++)
         if (conf_listen_on(conf, host, node->data.sequence.elements[i]) != 0)
-            return -1;
-    return 0;
+            result = -1;
+    return result;
 }

@@ -38,6 +38,15 @@ static const struct {
     {"ocsp-update-cmd", offsetof(words_t, ocsp_command)},
 };
 
+static int complain_about_key(const yoml_t *key)
+{
+    const char *names[sizeof(keys) / sizeof(keys[0]) + 1] = {NULL};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        names[i] = keys[i].name;
+    return conf_complain_unknown(key, "ssl", names);
+}
+
 static int read_words(const yoml_t *node, words_t *words)
 {
     for (size_t i = 0; i < node->data.mapping.size; i++) {
@@ -47,7 +56,7 @@ static int read_words(const yoml_t *node, words_t *words)
         while (k < sizeof(keys) / sizeof(keys[0]) && strcmp(keys[k].name, entry->key->data.scalar) != 0)
             k++;
         if (k == sizeof(keys) / sizeof(keys[0]))
-            return conf_complain(entry->key, "ssl: unknown key %s", entry->key->data.scalar);
+            return complain_about_key(entry->key);
         if (entry->value->type != YOML_TYPE_SCALAR)
             return conf_complain(entry->value, "ssl: %s must be a scalar", keys[k].name);
         memcpy((char *)words + keys[k].offset, &entry->value, sizeof(entry->value));

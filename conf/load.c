@@ -49,38 +49,46 @@ static void settle_server_header(conf_t *conf)
             path->reverse->hides_server = conf->globalconf.proxy.preserve_server_header == 0;
 }
 
+static bool is_user_there(const conf_t *conf)
+{
+    const conf_value_t *user = &conf->global->values[CONF_user];
+
+    return user->text == NULL || getpwnam(user->text) != NULL ||
+           conf_complain_at(user->where, 0, "user: there is no user %s", user->text);
+}
+
+/* All of them are looked at, whatever the others say. */
 static bool finish(conf_t *conf)
 {
-    const conf_value_t *values = conf->global->values;
-    const conf_value_t *user = &values[CONF_user];
     weir_head_limits_t global = conf_head_limits(conf->global);
+    const bool checks[] = {is_user_there(conf), conf_hosts_differ(conf), conf_h2o_look_at_urls(conf),
+                           conf_resumption_finish(conf)};
 
-    if (user->text != NULL && getpwnam(user->text) == NULL)
-        return conf_complain_at(user->where, 0, "user: there is no user %s", user->text);
-    if (!conf_hosts_differ(conf) || !conf_h2o_look_at_urls(conf))
-        return false;
     settle_server_header(conf);
     /* As the program h2o does; the cache is cleared once in each round of the loop. */
     conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
     conf_head_limits_widen(&conf->head_limits, &global);
     conf_listen_finish(conf);
-    return conf_resumption_finish(conf);
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+        conf->is_wrong = conf->is_wrong || !checks[i];
+    return !conf->is_wrong;
 }
 
 bool conf_apply(conf_t *conf, yoml_t **document)
 {
-    bool is_fine, has_said_where;
+    bool is_whole, has_said_where;
 
     conf_complain_begin(conf_suggest_command, &conf->globalconf);
     CONF_LEAKS_LOOK_AWAY();
-    is_fine = conf_h2o_look(conf, *document) && h2o_configurator_apply(&conf->globalconf, *document, conf->is_dry) == 0;
+    conf->is_wrong = !conf_h2o_look(conf, *document);
+    is_whole = h2o_configurator_apply(&conf->globalconf, *document, conf->is_dry) == 0;
     CONF_LEAKS_LOOK_AGAIN();
     has_said_where = conf_complain_end();
     conf_yaml_release(document);
     conf_access_logs_leave(conf);
-    if (!is_fine && !has_said_where)
+    if ((!is_whole || conf->is_wrong) && !has_said_where)
         conf_complain_at(conf->file, 0, "this configuration cannot be used");
-    return is_fine && finish(conf);
+    return is_whole && finish(conf);
 }
 
 conf_t *conf_load(const char *file, bool is_dry)

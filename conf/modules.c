@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* weir.router and weir.stages: what is loaded from elsewhere. */
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "conf/complain.h"
@@ -48,7 +49,21 @@ static bool configure(weir_module_t *module, const yoml_t *node)
     return is_fine;
 }
 
-weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, const conf_path_t *path)
+/* `weir check` shows what the module was given; the document is gone by then. */
+static void keep_for_check(conf_t *conf, conf_path_t *path, const yoml_t *node)
+{
+    conf_made_t *made;
+
+    if (!conf->is_dry || node->type != YOML_TYPE_MAPPING)
+        return;
+    made = weir_arena_alloc(&conf->arena, sizeof(*made));
+    *made = (conf_made_t){.next = conf->made, .node = (yoml_t *)(uintptr_t)node};
+    made->node->_refcnt++;
+    conf->made = made;
+    path->given = node;
+}
+
+weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, conf_path_t *path)
 {
     conf_module_t *known = conf_node_map_get(&conf->modules_by_node, node);
     weir_module_t *module;
@@ -67,6 +82,7 @@ weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, const conf_pat
         return NULL;
     }
     known = remember_module(conf, node, module);
+    keep_for_check(conf, path, node);
     known->name = weir_arena_format(&conf->arena, "%s %s", path->host, path->path).base;
     return configure(module, node) ? module : NULL;
 }

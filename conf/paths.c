@@ -51,7 +51,7 @@ static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
 }
 
 /* The router that the path names, or the one that is given for all. */
-static weir_module_t *open_router(conf_t *conf, const conf_value_t *values, const conf_path_t *path)
+static weir_module_t *open_router(conf_t *conf, const conf_value_t *values, conf_path_t *path)
 {
     const yoml_t *url = values[CONF_proxy_reverse_url].node, *router = values[CONF_router].node;
 

@@ -10,10 +10,10 @@
 int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *pathconf);
 
 /**
- * The module that `node` (weir.router) asks for at `path`, configured. The same node gives the same module, which is named after
- * the first path that asks. NULL after a complaint.
+ * The module that `node` (weir.router) asks for at `path`, configured. The same node gives the same module, which is named
+ * after the first path that asks. NULL after a complaint.
  */
-weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, const conf_path_t *path);
+weir_module_t *conf_module_open(conf_t *conf, const yoml_t *node, conf_path_t *path);
 
 /** Starts what the modules of a configuration serve with, when it will be used. False if one refused; it has said why. */
 bool conf_modules_start(conf_t *conf);

@@ -6,6 +6,7 @@
 
 #include "conf/complain.h"
 #include "conf/units.h"
+#include "conf/yaml.h"
 #include "lib/wire/tls/tls.h"
 
 enum { LIFETIME_S = 3600, LIFETIME_MOST_S = 604800 /* RFC 8446 §4.6.1 */ };
@@ -75,6 +76,15 @@ static const struct {
     {"ticket-hash", read_algorithm},
 };
 
+static int complain_about_key(const yoml_t *key)
+{
+    const char *names[sizeof(keys) / sizeof(keys[0]) + 1] = {NULL};
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        names[i] = keys[i].name;
+    return conf_complain_unknown(key, "ssl-session-resumption", names);
+}
+
 static int read_entry(conf_t *conf, const yoml_mapping_element_t *entry)
 {
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -84,7 +94,7 @@ static int read_entry(conf_t *conf, const yoml_mapping_element_t *entry)
             return conf_complain(entry->value, "ssl-session-resumption: %s must be a scalar", keys[i].name);
         return keys[i].read(conf, entry->value);
     }
-    return conf_complain(entry->key, "ssl-session-resumption: unknown key %s", entry->key->data.scalar);
+    return complain_about_key(entry->key);
 }
 
 /* Of the scalar `name` of the mapping. */
@@ -98,11 +108,15 @@ static bool says(const yoml_t *node, const char *name, const char *word)
 
 int conf_resumption_read(conf_t *conf, const yoml_t *node)
 {
+    bool is_fine = true;
+
     if (node->type != YOML_TYPE_MAPPING)
         return conf_complain(node, "ssl-session-resumption must be a mapping");
     for (size_t i = 0; i < node->data.mapping.size; i++)
-        if (read_entry(conf, &node->data.mapping.elements[i]) != 0)
-            return -1;
+        if (conf_yaml_is_first(node, i))
+            is_fine = read_entry(conf, &node->data.mapping.elements[i]) == 0 && is_fine;
+    if (!is_fine)
+        return -1;
     if (says(node, "ticket-store", "file") != (conf->resumption.ticket_file != NULL))
         return conf_complain(node, "ssl-session-resumption: ticket-store: file and ticket-file need each other");
     conf->resumption.where = conf_where(&conf->arena, node);

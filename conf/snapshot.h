@@ -40,6 +40,7 @@ typedef struct conf_path {
     weir_plan_t *reverse; /* the same, of proxy.reverse.url       */
     size_t handlers;      /* how many of libh2o's                 */
     weir_module_t *module;
+    const yoml_t *given; /* checked only: what the module was configured with, at the first path that has it */
     size_t extra_stages; /* how many of the plan's are not built in */
 } conf_path_t;
 
@@ -125,6 +126,8 @@ typedef struct conf {
     int error_fd;                    /* error-log, open for the one who serves; -1: none */
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
     bool is_dry;                     /* checked only: no log is opened */
+    bool is_wrong;                   /* something was complained about, and what is behind it is still read */
+    bool has_listen;                 /* there is one, be it right or wrong */
     weir_arena_t arena;
     conf_level_t levels[H2O_CONFIGURATOR_NUM_LEVELS + 1];
     conf_level_t *level;        /* the innermost one that has been entered */

@@ -117,8 +117,13 @@ static yoml_t *load_file(conf_reader_t *reader, const yoml_t *where)
 
 yoml_t *conf_reader_include(conf_reader_t *includer, const char *path, const yoml_t *where, size_t depth)
 {
-    conf_reader_t reader = {
-        .file = path, .includer = includer, .may_include = true, .budget = includer->budget, .depth = depth, .deepest = depth};
+    conf_reader_t reader = {.file = path,
+                            .includer = includer,
+                            .may_include = true,
+                            .is_of_module = includer->is_of_module,
+                            .budget = includer->budget,
+                            .depth = depth,
+                            .deepest = depth};
     yoml_t *root = load_file(&reader, where);
 
     if (reader.deepest > includer->deepest)

@@ -72,25 +72,21 @@ static bool may_repeat(const char *name)
     return strncmp(name, "header.", 7) == 0 || strncmp(name, "proxy.header.", 13) == 0;
 }
 
-const yoml_t *conf_entries_settle(conf_entries_t *entries)
+void conf_entries_settle(conf_entries_t *entries, void (*twice)(const yoml_t *earlier, const yoml_t *later, void *arg),
+                         void *arg)
 {
-    const yoml_t *twice = NULL;
-
     if (entries->count == 0)
-        return NULL;
+        return;
     qsort(entries->at, entries->count, sizeof(entries->at[0]), by_key);
     for (size_t i = 1; i < entries->count; i++) {
         conf_entry_t *entry = &entries->at[i];
         if (strcmp(entry->key->data.scalar, entry[-1].key->data.scalar) != 0)
             continue;
-        if (!entry->is_merged && may_repeat(entry->key->data.scalar))
-            continue;
-        entry->is_overruled = true;
-        if (!entry->is_merged)
-            twice = entry->key;
+        entry->is_overruled = entry->is_merged;
+        if (!entry->is_merged && !may_repeat(entry->key->data.scalar))
+            twice(entry[-1].key, entry->key, arg);
     }
     qsort(entries->at, entries->count, sizeof(entries->at[0]), by_order);
-    return twice;
 }
 
 void conf_entries_finish(conf_entries_t *entries)

@@ -9,7 +9,7 @@
 
 typedef struct conf_entry {
     yoml_t *key, *value;
-    size_t order;   /* the earlier one of equal keys wins */
+    size_t order;   /* of two that `<<` brings the earlier one wins */
     bool is_merged; /* came by `<<`: it may be overruled   */
     bool is_overruled;
 } conf_entry_t;
@@ -27,10 +27,11 @@ void conf_entries_add(conf_entries_t *entries, yoml_t *key, yoml_t *value, bool 
 bool conf_entries_merge(conf_entries_t *entries, yoml_t *source);
 
 /**
- * Marks the entries that others overrule. Returns a key that is written twice and is no directive that adds up, or NULL.
- * Reorders the entries.
+ * Marks the entries that `<<` has brought and others overrule. Keys that are written more than once all stay, as h2o has it;
+ * unless they are directives that add up, twice(earlier, later, arg) is called with each two of them.
  */
-const yoml_t *conf_entries_settle(conf_entries_t *entries);
+void conf_entries_settle(conf_entries_t *entries, void (*twice)(const yoml_t *earlier, const yoml_t *later, void *arg),
+                         void *arg);
 
 /** Gives every reference up and leaves it empty. */
 void conf_entries_finish(conf_entries_t *entries);

@@ -117,3 +117,10 @@ yoml_t *conf_yaml_get(const yoml_t *node, const char *name)
     }
     return NULL;
 }
+
+bool conf_yaml_is_first(const yoml_t *mapping, size_t index)
+{
+    const yoml_mapping_element_t *element = &mapping->data.mapping.elements[index];
+
+    return conf_yaml_get(mapping, element->key->data.scalar) == element->value;
+}

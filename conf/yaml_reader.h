@@ -27,6 +27,8 @@ typedef struct conf_reader {
     const char *file;
     const struct conf_reader *includer; /* NULL: the outermost */
     bool may_include;
+    bool is_of_module;      /* inside weir.router or weir.stages                      */
+    bool has_ambiguous_key; /* one stands twice where that is an error; it was told */
     dev_t device;
     ino_t inode;
     conf_yaml_budget_t *budget;

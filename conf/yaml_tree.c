@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "conf/complain.h"
+#include "conf/h2o_directives.h"
 #include "conf/yaml_node.h"
 #include "conf/yaml_reader.h"
 #include "lib/base/must.h"
@@ -42,10 +43,24 @@ static size_t line_of_problem(const conf_reader_t *reader)
     return line;
 }
 
+/* Whether the line, from 1, is indented with a tab. */
+static bool has_tab_in_front(const conf_reader_t *reader, size_t line)
+{
+    const char *at = reader->text.base, *end = at + reader->text.len;
+
+    for (; line > 1 && at < end; at++)
+        line -= *at == '\n';
+    while (at < end && *at == ' ')
+        at++;
+    return at < end && *at == '\t';
+}
+
 static bool next_event(conf_reader_t *reader, yaml_event_t *event)
 {
     if (yaml_parser_parse(&reader->parser, event) == 1)
         return true;
+    if (reader->parser.error == YAML_SCANNER_ERROR && has_tab_in_front(reader, line_of_problem(reader)))
+        return conf_complain_at(reader->file, line_of_problem(reader), "there is a tab in front; YAML is indented with spaces");
     return conf_complain_at(reader->file, line_of_problem(reader), "%s%s%s",
                             reader->parser.context != NULL ? reader->parser.context : "",
                             reader->parser.context != NULL ? ": " : "",
@@ -174,11 +189,23 @@ static yoml_t *read_next_node(conf_reader_t *reader, size_t depth)
     return node;
 }
 
+static yoml_t *read_value(conf_reader_t *reader, const yoml_t *key, size_t depth)
+{
+    const bool was_of_module = reader->is_of_module;
+    yoml_t *value;
+
+    if (strcmp(key->data.scalar, "weir.router") == 0 || strcmp(key->data.scalar, "weir.stages") == 0)
+        reader->is_of_module = true;
+    value = read_next_node(reader, depth);
+    reader->is_of_module = was_of_module;
+    return value;
+}
+
 /* Reads a key and its value and adds them. */
 static bool read_entry(conf_reader_t *reader, yaml_event_t *event, size_t depth, conf_entries_t *entries)
 {
     yoml_t *key = read_key(reader, event, depth);
-    yoml_t *value = key != NULL ? read_next_node(reader, depth) : NULL;
+    yoml_t *value = key != NULL ? read_value(reader, key, depth) : NULL;
     bool is_fine = value != NULL;
 
     if (is_fine && !is_merge_key(event)) {
@@ -192,10 +219,22 @@ static bool read_entry(conf_reader_t *reader, yaml_event_t *event, size_t depth,
     return is_fine;
 }
 
+/* What routers and stages read is not h2o's: there is no telling what was meant. */
+static void on_twice(const yoml_t *earlier, const yoml_t *later, void *arg)
+{
+    conf_reader_t *reader = arg;
+    const char *name = later->data.scalar;
+
+    if (!reader->is_of_module)
+        conf_warn(later, "%s stands on line %zu already%s", name, earlier->line + 1, conf_h2o_which_counts(name));
+    else
+        conf_complain(later, "%s stands on line %zu already", name, earlier->line + 1);
+    reader->has_ambiguous_key = reader->has_ambiguous_key || reader->is_of_module;
+}
+
 static yoml_t *read_map(conf_reader_t *reader, const yaml_event_t *start, size_t depth)
 {
     conf_entries_t entries = {0};
-    const yoml_t *twice;
     yaml_event_t event;
     bool is_end = false;
 
@@ -206,10 +245,9 @@ static yoml_t *read_map(conf_reader_t *reader, const yaml_event_t *start, size_t
         if (!may_go_on)
             break;
     }
-    twice = is_end ? conf_entries_settle(&entries) : NULL;
-    if (twice != NULL)
-        conf_complain(twice, "the key %s stands here twice", twice->data.scalar);
-    if (is_end && twice == NULL)
+    if (is_end)
+        conf_entries_settle(&entries, on_twice, reader);
+    if (is_end && !reader->has_ambiguous_key)
         return conf_node_map(place_of(reader, start), &entries);
     conf_entries_finish(&entries);
     return NULL;

@@ -51,8 +51,10 @@ subtest 'mistakes are told with file and line' => sub {
         [ 'an unknown keepalive',         sub { $_ .= "              keepalive: forever\n" },          12, qr/forever|keepalive/ ],
         [ 'a module that is not there',   sub { s/module: table/module: .\/none.so/ },                 7,  qr/none\.so/ ],
         [ 'a bad listen address',         sub { s/127\.0\.0\.1:1\n/127.0.0.1:port\n/ },                1,  qr/port/ ],
-        [ 'a tab in the YAML',            sub { s/^  default/\tdefault/m },                            3,  qr/\S/ ],
-        [ 'a key twice',                  sub { $_ .= "hosts: {}\n" },                                12, qr/hosts/ ],
+        [ 'a tab in the YAML',            sub { s/^  default/\tdefault/m },                            3,  qr/there is a tab in front/ ],
+        [ 'a key of a router twice',      sub { s/( *domains:)/$1 [ x ]\n$1/ },                        11, qr/domains stands on line 10 already/ ],
+        [ 'a listen host that is none',   sub { s/127\.0\.0\.1:1\n/nowhere.invalid:1\n/ },             1,  qr/host nowhere\.invalid: / ],
+        [ 'a word for another\'s help',   sub { s/^hosts/expires: 3 parsecs\nhosts/m },                2,  qr/unknown unit:`parsecs`$/ ],
     );
     for my $case (@cases) {
         my ($name, $change, $line, $words) = @$case;

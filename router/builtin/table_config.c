@@ -210,6 +210,21 @@ static bool read_pages(weir_group_t *app, const weir_config_t *node)
     return true;
 }
 
+/* Every setting is looked at, whatever is wrong with the others; protocol depends on the backends. */
+static bool read_settings(weir_shared_t *shared, weir_group_t *app, const weir_config_t *node)
+{
+    const bool has_domains = read_domains(shared, app, weir_config_get(node, "domains"));
+    const bool has_backends =
+        read_backends(app, weir_config_get(node, "backends"), weir_config_get(node, "tls")) && read_protocol(app, node);
+    const bool has_features = read_features(app, weir_config_get(node, "features"));
+    const bool has_keepalive = read_keepalive(app, node);
+    const bool has_headers = read_headers(app, weir_config_get(node, "headers"));
+    const bool has_redirect = read_redirect(app, weir_config_get(node, "redirect-to"));
+    const bool has_pages = read_pages(app, weir_config_get(node, "error-pages"));
+
+    return has_domains && has_backends && has_features && has_keepalive && has_headers && has_redirect && has_pages;
+}
+
 static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
 {
     static const char *const keys[] = {"domains", "backends", "features",    "keepalive",   "protocol",
@@ -222,11 +237,7 @@ static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config
         return false;
     if (builtin_entry_count(domains) == 0 || weir_config_kind(domains) == WEIR_CONFIG_MAP)
         return weir_config_wrong(domains != NULL ? domains : key, "the app `%s` needs a list of domains", app->name);
-    if (!read_domains(shared, app, domains) ||
-        !read_backends(app, weir_config_get(node, "backends"), weir_config_get(node, "tls")) ||
-        !read_features(app, weir_config_get(node, "features")) || !read_keepalive(app, node) || !read_protocol(app, node) ||
-        !read_headers(app, weir_config_get(node, "headers")) || !read_redirect(app, weir_config_get(node, "redirect-to")) ||
-        !read_pages(app, weir_config_get(node, "error-pages")))
+    if (!read_settings(shared, app, node))
         return false;
     if (app->redirect_to == NULL && app->service_count == 0)
         return weir_config_wrong(key, "the app `%s` has neither backends nor redirect-to", app->name);
@@ -237,6 +248,8 @@ static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config
 
 static bool read_apps(weir_shared_t *shared, const weir_config_t *node)
 {
+    bool is_fine = true; /* whatever is wrong with one, the others are looked at */
+
     for (size_t i = 0; i < weir_config_count(node); i++) {
         const weir_config_t *key = weir_config_key(node, i);
         const char *name = weir_config_text(key);
@@ -248,10 +261,9 @@ static bool read_apps(weir_shared_t *shared, const weir_config_t *node)
         app->next = shared->apps;
         shared->apps = app;
         app->name = builtin_copy(name, strlen(name));
-        if (!read_app(shared, app, key, weir_config_at(node, i)))
-            return false;
+        is_fine = read_app(shared, app, key, weir_config_at(node, i)) && is_fine;
     }
-    return true;
+    return is_fine;
 }
 
 bool table_configure(const weir_config_t *config, weir_shared_t **out_shared)

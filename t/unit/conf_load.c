@@ -57,7 +57,7 @@ static const struct {
     {"listen: 0\n" HOSTS, "t.yaml:1: listen: 0: a port is a number from 1 to 65535\n"},
     {"listen: '::1:80'\n" HOSTS, "t.yaml:1: listen: ::1:80: an IPv6 address is written in brackets: [::1]:8080\n"},
     {"listen:\n  host: a\n" HOSTS, "t.yaml:2: listen: port is missing\n"},
-    {"listen:\n  prt: 1\n" HOSTS, "t.yaml:2: listen: unknown key prt\n"},
+    {"listen:\n  prt: 1\n" HOSTS, "t.yaml:2: listen: unknown key prt; did you mean port?\n"},
     {"listen:\n- 8080\n- {port: 1, ssl: {key-file: b}}\n" HOSTS, "t.yaml:3: ssl: certificate-file is missing\n"},
     {"listen: {port: 1, proxy-protocol: 2}\n" HOSTS, "t.yaml:1: proxy-protocol must be ON or OFF\n"},
     {"listen: {port: 1, proxy-protocol: ON, proxy-protocol-trusted: []}\n" HOSTS,
@@ -406,6 +406,15 @@ static void prints_what_a_file_comes_to(void **state)
     assert_non_null(strstr(text, "router  stub (built-in), ABI 5\n"));
     assert_non_null(strstr(text, " 00 begin, 10 validate, 20 lookup,"));
     assert_non_null(strstr(text, "t.yaml:2\n"));
+    free(text);
+    snprintf(path, sizeof(path), "%s",
+             scratch_file("t.yaml", "listen: '127.0.0.1:80'\nhosts: {default: {paths: {/: {weir.router: {module: table, apps:\n"
+                                    "  {shop: {domains: [shop.test],\n  backends: ['127.0.0.1:81']}}}}}}}\n"));
+    text = PRINTED(EXIT_FINE, "check", "-c", path);
+    assert_non_null(strstr(text, "      apps\n        shop\n          domains\n            -"));
+    assert_non_null(strstr(text, " shop.test "));
+    assert_non_null(strstr(text, "t.yaml:3\n          backends\n            -"));
+    assert_non_null(strstr(text, " 127.0.0.1:81 "));
     free(text);
     text = PRINTED(EXIT_FINE, "-t", "-c", path);
     assert_non_null(strstr(text, "t.yaml: fine\n"));

@@ -116,10 +116,40 @@ static void lets_directives_add_up(void **state)
     assert_tree(parse("b: {<<: [{setenv: 1}, {setenv: 2}]}\n"), "{b:{setenv:1}}");
 }
 
+static void assert_warned(const char *text, const char *expected, const char *warning)
+{
+    capture_t capture;
+    yoml_t *root;
+    char *said;
+
+    capture_begin(&capture, &stderr);
+    root = parse(text);
+    said = capture_end(&capture);
+    assert_string_equal(said, warning);
+    free(said);
+    assert_tree(root, expected);
+}
+
+static void keeps_keys_that_stand_twice(void **state)
+{
+    assert_warned("a: 1\nb: 2\na: 3\n", "{a:1,b:2,a:3}", "t.yaml:3: warning: a stands on line 1 already\n");
+    assert_warned("hosts: {a: 1}\nhosts: {b: 2}\n", "{hosts:{a:1},hosts:{b:2}}",
+                  "t.yaml:2: warning: hosts stands on line 1 already; both count\n");
+    assert_warned("num-threads: 1\nnum-threads: 2\n", "{num-threads:1,num-threads:2}",
+                  "t.yaml:2: warning: num-threads stands on line 1 already; the last one counts\n");
+    assert_warned("listen: {port: 1,\n port: 2}\n", "{listen:{port:1,port:2}}",
+                  "t.yaml:2: warning: port stands on line 1 already; the first one counts\n");
+    assert_warned("text/plain: .a\ntext/plain: .b\n", "{text/plain:.a,text/plain:.b}",
+                  "t.yaml:2: warning: text/plain stands on line 1 already; both count\n");
+}
+
 static void refuses_what_is_wrong(void **state)
 {
     assert_refused("", "t.yaml:1: the file is empty\n");
-    assert_refused("a: 1\nb: 2\na: 3\n", "t.yaml:3: the key a stands here twice\n");
+    assert_refused("weir.router:\n  a: 1\n  b: {c: 2}\n  a: 3\n", "t.yaml:4: a stands on line 2 already\n");
+    assert_refused("hosts: {h: {weir.stages: [{a: 1,\n a: 3}]}}\n", "t.yaml:2: a stands on line 1 already\n");
+    assert_refused("a:\n\tb: 1\n", "t.yaml:2: there is a tab in front; YAML is indented with spaces\n");
+    assert_refused("a:\n  b: 1\n  \tc: 1\n", "t.yaml:3: there is a tab in front; YAML is indented with spaces\n");
     assert_refused("a: 1\n---\nb: 2\n", "t.yaml:2: only one document is allowed\n");
     assert_refused("[a]: 1\n", "t.yaml:1: a key must be a scalar\n");
     assert_refused("a: &x [1]\n*x : 1\n", "t.yaml:2: a key must be a scalar\n");
@@ -293,6 +323,7 @@ int main(void)
         cmocka_unit_test(shares_aliased_nodes),
         cmocka_unit_test(merges),
         cmocka_unit_test(lets_directives_add_up),
+        cmocka_unit_test(keeps_keys_that_stand_twice),
         cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(limits_depth_through_aliases),
