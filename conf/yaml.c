@@ -126,6 +126,11 @@ yoml_t *conf_reader_include(conf_reader_t *includer, const char *path, const yom
                             .deepest = depth};
     yoml_t *root = load_file(&reader, where);
 
+    if (root != NULL && !conf_anchor_hand_over(&reader, includer)) {
+        conf_complain(where, "%s: too many anchors (at most 10000)", path);
+        conf_yaml_release(&root);
+    }
+    conf_anchor_forget_all(&reader);
     if (reader.deepest > includer->deepest)
         includer->deepest = reader.deepest;
     return root;
@@ -136,7 +141,10 @@ yoml_t *conf_yaml_load(const char *path)
     conf_yaml_budget_t budget = {.nodes = CONF_YAML_NODES, .bytes = CONF_YAML_BYTES};
     conf_reader_t reader = {.file = path, .may_include = true, .budget = &budget, .depth = 1};
 
-    return load_file(&reader, NULL);
+    yoml_t *root = load_file(&reader, NULL);
+
+    conf_anchor_forget_all(&reader);
+    return root;
 }
 
 yoml_t *conf_yaml_parse(weir_span_t text, const char *name)
@@ -144,5 +152,8 @@ yoml_t *conf_yaml_parse(weir_span_t text, const char *name)
     conf_yaml_budget_t budget = {.nodes = CONF_YAML_NODES, .bytes = CONF_YAML_BYTES};
     conf_reader_t reader = {.text = text, .file = name, .budget = &budget, .depth = 1};
 
-    return run_reader(&reader);
+    yoml_t *root = run_reader(&reader);
+
+    conf_anchor_forget_all(&reader);
+    return root;
 }

@@ -33,6 +33,18 @@ void conf_anchor_remember(conf_reader_t *reader, const char *name, yoml_t *node,
     anchor->height = height;
 }
 
+bool conf_anchor_hand_over(const conf_reader_t *reader, conf_reader_t *includer)
+{
+    for (size_t i = 0; i < reader->anchor_count; i++) {
+        const conf_anchor_t *anchor = &reader->anchors[i];
+
+        if (includer->anchor_count == CONF_YAML_ANCHORS && conf_anchor_find(includer, anchor->name) == NULL)
+            return false;
+        conf_anchor_remember(includer, anchor->name, anchor->node, anchor->nodes, anchor->height);
+    }
+    return true;
+}
+
 void conf_anchor_forget_all(conf_reader_t *reader)
 {
     for (size_t i = 0; i < reader->anchor_count; i++) {

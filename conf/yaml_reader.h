@@ -42,9 +42,11 @@ typedef struct conf_reader {
 conf_anchor_t *conf_anchor_find(conf_reader_t *reader, const char *name);
 /** Names `node`, which has so many nodes below and itself, and reaches so many levels down. Takes a reference of its own. */
 void conf_anchor_remember(conf_reader_t *reader, const char *name, yoml_t *node, size_t nodes, size_t height);
+/** Makes the anchors of a file known behind it, in the one that includes it. False if that would have too many. */
+bool conf_anchor_hand_over(const conf_reader_t *reader, conf_reader_t *includer);
 void conf_anchor_forget_all(conf_reader_t *reader);
 
-/** Reads the document; NULL after a complaint. deepest then says how deep it goes. */
+/** Reads the document; NULL after a complaint. deepest then says how deep it goes; the anchors stay. */
 yoml_t *conf_reader_run(conf_reader_t *reader);
 
 /** Reads the document at `path`, whose root stands at level `depth`; `where` says so in `includer`. */

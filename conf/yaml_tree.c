@@ -322,6 +322,5 @@ yoml_t *conf_reader_run(conf_reader_t *reader)
     if (root != NULL && (!expect_event(reader, YAML_DOCUMENT_END_EVENT, "this is no YAML") ||
                          !expect_event(reader, YAML_STREAM_END_EVENT, "only one document is allowed")))
         conf_yaml_release(&root);
-    conf_anchor_forget_all(reader);
     return root;
 }

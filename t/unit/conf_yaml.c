@@ -159,6 +159,17 @@ static void refuses_what_is_wrong(void **state)
     assert_refused("a: 1\nb: \xff\n", "t.yaml:2: invalid leading UTF-8 octet\n");
 }
 
+static void knows_anchors_of_files(void **state)
+{
+    const char *path;
+
+    scratch_file("inner.yaml", "a: &x {k: 1}\n");
+    path = scratch_file("outer.yaml", "i: !file inner.yaml\nb: *x\nc: {<<: *x, l: 2}\n");
+    assert_tree(conf_yaml_load(path), "{i:{a:{k:1}},b:{k:1},c:{k:1,l:2}}");
+    path = scratch_file("outer.yaml", "b: &x {k: 2}\ni: !file inner.yaml\nc: *x\n");
+    assert_tree(conf_yaml_load(path), "{b:{k:2},i:{a:{k:1}},c:{k:1}}"); /* the latest counts */
+}
+
 static void limits_depth(void **state)
 {
     char text[200];
@@ -325,6 +336,7 @@ int main(void)
         cmocka_unit_test(lets_directives_add_up),
         cmocka_unit_test(keeps_keys_that_stand_twice),
         cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(knows_anchors_of_files),
         cmocka_unit_test(limits_depth),
         cmocka_unit_test(limits_depth_through_aliases),
         cmocka_unit_test(limits_alias_bombs),
