@@ -58,9 +58,11 @@ static int read_cache_store(conf_t *conf, const yoml_t *value)
 
 static int read_algorithm(conf_t *conf, const yoml_t *value)
 {
-    return is(value, "aes-256-cbc") || is(value, "sha256")
-               ? 0
-               : conf_complain(value, "ssl-session-resumption: tickets are made with AES-256-CBC and SHA256");
+    if (is(value, "aes-128-cbc") || is(value, "sha1"))
+        conf_warn(value, "ssl-session-resumption: keys made here are for AES-256-CBC and SHA256, which is more");
+    else if (!is(value, "aes-256-cbc") && !is(value, "sha256"))
+        return conf_complain(value, "ssl-session-resumption: tickets are made with AES-256-CBC and SHA256");
+    return 0;
 }
 
 static const struct {

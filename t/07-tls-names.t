@@ -51,6 +51,16 @@ subtest 'a certificate for each host' => sub {
     is($client->read_response->status, 200, 'requests go through');
 };
 
+subtest 'the host `*`: names that no other host has' => sub {
+    my $port = free_port();
+    my $host = sub { my ($name, $c) = @_; return qq(  "$name":\n    listen: {host: 127.0.0.1, port: $port, ssl: {certificate-file: "$c->{cert}", key-file: "$c->{key}"}}\n    paths: {/: {weir.router: stub}}\n) };
+    my $proxy = proxy(yaml => "listen: \@PORT\@\nhosts:\n" . $host->('first.test', $c{'first.test'}) . $host->("*:$port", $c{'second.test'}) . $host->('*.wild.test', $c{'*.wild.test'}));
+    is(shown($port, 'first.test'),  'first.test',  'a name of its own');
+    is(shown($port, 'a.wild.test'), '*.wild.test', 'a wildcard');
+    is(shown($port, 'other.test'),  'second.test', 'any other name');
+    is(shown($port, ''),            'first.test',  'no name: the first of all');
+};
+
 subtest 'a directory of certificates' => sub {
     my $dir = temp_path('certificates');
     mkdir $dir or die $!;
@@ -132,9 +142,9 @@ sub resume {
 }
 
 sub ticket_key {
-    my ($from, $until) = @_;
+    my ($from, $until, $cipher, $hash, $bytes) = (@_, 'AES-256-CBC', 'SHA256', 96)[ 0 .. 4 ];
     my $hex = sub { return join '', map { sprintf '%02x', int rand 256 } 1 .. $_[0] };
-    return "- name: " . $hex->(16) . "\n  cipher: AES-256-CBC\n  hash: SHA256\n  key: " . $hex->(96) . "\n  not_before: $from\n  not_after: $until\n";
+    return "- name: " . $hex->(16) . "\n  cipher: $cipher\n  hash: $hash\n  key: " . $hex->($bytes) . "\n  not_before: $from\n  not_after: $until\n";
 }
 
 subtest 'sessions are resumed' => sub {
@@ -190,6 +200,19 @@ subtest 'by several machines' => sub {
     my $new = temp_path('session');
     resume($one, $new, '-tls1_3');
     like(resume($one, $new, '-tls1_3', 'again'), qr/^Reused/m, 'the keys are what they were');
+};
+
+subtest 'keys for AES-128-CBC and SHA1, as h2o may have written them' => sub {
+    my $now  = time;
+    my $file = write_file(temp_path('tickets'), ticket_key($now - 10, $now + 1000, 'aes-128-cbc', 'sha1', 80));
+    my %keys = (global => { 'ssl-session-resumption' => { mode => 'ticket', 'ticket-store' => 'file', 'ticket-file' => $file } });
+    my ($one, $other) = map { free_port() } 1 .. 2;
+    my @proxies = map { proxy(backends => [$echo], listen => [ on($_, ssl($c{'first.test'})) ], %keys) } $one, $other;
+    for my $flag ('-tls1_2', '-tls1_3') {
+        my $session = temp_path('session');
+        resume($one, $session, $flag);
+        like(resume($other, $session, $flag, 'again'), qr/^Reused/m, "$flag: one resumes the other's");
+    }
 };
 
 subtest 'or not at all' => sub {

@@ -13,6 +13,7 @@
 
 #define HEX32 "000102030405060708090a0b0c0d0e0f"
 #define HEX192 HEX32 HEX32 HEX32 HEX32 HEX32 HEX32
+#define HEX160 HEX32 HEX32 HEX32 HEX32 HEX32
 #define KEY(from_)                                                                                                             \
     "- name: " HEX32 "\n  cipher: AES-256-CBC\n  hash: SHA256\n  key: " HEX192 "\n  not_before: " from_ "\n  not_after: 9\n"
 
@@ -103,6 +104,23 @@ static void keys_are_read(void **state)
                      1);
 }
 
+static void smaller_keys_are_read(void **state)
+{
+    static const char text[] = "- name: " HEX32 "\n  key: " HEX160 "\n  cipher: aes-128-cbc\n  hash: sha1\n"
+                               "  not_before: 1\n  not_after: 9\n" KEY("2");
+    static weir_ticket_key_t keys[WEIR_TICKET_KEYS_MAX];
+    size_t line;
+    const char *problem;
+
+    assert_int_equal(read_keys(text, &line, &problem, keys), 2);
+    assert_true(keys[0].is_aes_128 && keys[0].is_sha1);
+    assert_int_equal(keys[0].cipher[15], 15);
+    assert_int_equal(keys[0].cipher[16], 0);
+    assert_int_equal(keys[0].hash[0], 0);
+    assert_int_equal(keys[0].hash[63], 15);
+    assert_false(keys[1].is_aes_128 || keys[1].is_sha1);
+}
+
 static void mistakes_are_told(void **state)
 {
     static weir_ticket_key_t keys[WEIR_TICKET_KEYS_MAX];
@@ -121,6 +139,8 @@ static void mistakes_are_told(void **state)
         {"- name: " HEX32 "\n" KEY("1"), 2},
         {KEY("1") "- name: " HEX32 "\n  hash: MD5\n", 8},
         {KEY("x"), 5},
+        {"- name: " HEX32 "\n  key: " HEX192 "\n  cipher: AES-128-CBC\n  hash: SHA1\n  not_before: 1\n  not_after: 9\n", 6},
+        {"- name: " HEX32 "\n  key: " HEX160 "\n  cipher: AES-256-CBC\n  hash: SHA1\n  not_before: 1\n  not_after: 9\n", 6},
         {KEY("12345678901234567890"), 5},
         {KEY(""), 5},
     };
@@ -136,9 +156,9 @@ static void mistakes_are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_cleaned),    cmocka_unit_test(wildcards_replace_one_label),
-        cmocka_unit_test(many_names_are_found), cmocka_unit_test(keys_are_read),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(names_are_cleaned),     cmocka_unit_test(wildcards_replace_one_label),
+        cmocka_unit_test(many_names_are_found),  cmocka_unit_test(keys_are_read),
+        cmocka_unit_test(smaller_keys_are_read), cmocka_unit_test(mistakes_are_told),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -25,6 +25,7 @@ struct weir_tls {
     weir_tls_names_t files;          /* certificates by the path they came from: none is loaded twice */
     weir_tls_directory_t *directory; /* NULL: none */
     weir_tls_tickets_t *tickets;     /* NULL: none */
+    weir_tls_cert_t *any;            /* for names that nothing else is for: one of files', or NULL */
     weir_tls_cert_t *fallback;       /* for whoever asks for no name or an unknown one: one of files', or NULL */
     uint32_t ocsp_interval_s, ocsp_max_failures;
 };
@@ -46,7 +47,8 @@ static weir_tls_cert_t *find(weir_tls_t *tls, const SSL *ssl)
     }
     if (entry != NULL)
         return weir_tls_cert_hold(entry->cert);
-    return tls->directory != NULL ? weir_tls_directory_find(tls->directory, name) : NULL;
+    weir_tls_cert_t *cert = tls->directory != NULL ? weir_tls_directory_find(tls->directory, name) : NULL;
+    return cert != NULL || tls->any == NULL ? cert : weir_tls_cert_hold(tls->any);
 }
 
 /* The name is known, nothing has been shown yet. */
@@ -274,6 +276,10 @@ bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_fil
     tls->fallback = tls->fallback != NULL ? tls->fallback : cert;
     if (name == NULL)
         return true;
+    if (strcmp(name, "*") == 0) {
+        tls->any = tls->any != NULL ? tls->any : cert;
+        return true;
+    }
     if (!weir_tls_name_clean((weir_span_t){name, strlen(name)}, clean, &key.len)) {
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "`%s` is no name that a client could ask for", name);
         return false;

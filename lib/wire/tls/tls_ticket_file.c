@@ -8,8 +8,10 @@ enum { NAME = 1, CIPHER = 2, HASH = 4, KEY = 8, NOT_BEFORE = 16, NOT_AFTER = 32,
 
 typedef struct reader {
     weir_ticket_key_t *keys;
-    size_t count;  /* the present one included */
-    unsigned seen; /* of the present one       */
+    size_t count;                                                    /* the present one included */
+    unsigned seen;                                                   /* of the present one       */
+    uint8_t both[WEIR_TICKET_CIPHER_BYTES + WEIR_TICKET_HASH_BYTES]; /* the present one's keys, until its cipher is known */
+    size_t both_bytes;
 } reader_t;
 
 static weir_span_t trim(weir_span_t text)
@@ -68,7 +70,6 @@ static bool read_seconds(weir_span_t text, uint64_t *out)
 static const char *read_field(reader_t *reader, weir_span_t name, weir_span_t value)
 {
     weir_ticket_key_t *key = &reader->keys[reader->count - 1];
-    uint8_t both[WEIR_TICKET_CIPHER_BYTES + WEIR_TICKET_HASH_BYTES];
 
     if (is(name, "name")) {
         reader->seen |= NAME;
@@ -76,19 +77,20 @@ static const char *read_field(reader_t *reader, weir_span_t name, weir_span_t va
     }
     if (is(name, "cipher")) {
         reader->seen |= CIPHER;
-        return is(value, "AES-256-CBC") ? NULL : "the cipher must be AES-256-CBC";
+        key->is_aes_128 = is(value, "AES-128-CBC");
+        return key->is_aes_128 || is(value, "AES-256-CBC") ? NULL : "the cipher must be AES-256-CBC or AES-128-CBC";
     }
     if (is(name, "hash")) {
         reader->seen |= HASH;
-        return is(value, "SHA256") ? NULL : "the hash must be SHA256";
+        key->is_sha1 = is(value, "SHA1");
+        return key->is_sha1 || is(value, "SHA256") ? NULL : "the hash must be SHA256 or SHA1";
     }
     if (is(name, "key")) {
         reader->seen |= KEY;
-        if (!read_hex(value, both, sizeof(both)))
-            return "a key has 192 hexadecimal digits";
-        memcpy(key->cipher, both, sizeof(key->cipher));
-        memcpy(key->hash, both + sizeof(key->cipher), sizeof(key->hash));
-        return NULL;
+        reader->both_bytes = value.len / 2;
+        return value.len / 2 <= sizeof(reader->both) && read_hex(value, reader->both, value.len / 2)
+                   ? NULL
+                   : "a key has 192 hexadecimal digits, or 160 with AES-128-CBC";
     }
     reader->seen |= is(name, "not_before") ? NOT_BEFORE : is(name, "not_after") ? NOT_AFTER : 0u;
     if (is(name, "not_before"))
@@ -98,11 +100,23 @@ static const char *read_field(reader_t *reader, weir_span_t name, weir_span_t va
     return "unknown attribute";
 }
 
-static const char *end_key(const reader_t *reader)
+/* The block of SHA-1 and of SHA-256 is what the hash gets. */
+static const char *end_key(reader_t *reader)
 {
-    return reader->count == 0 || reader->seen == ALL
-               ? NULL
-               : "a key needs name, cipher, hash, key, not_before and not_after; before this line one is incomplete";
+    weir_ticket_key_t *key;
+    size_t cipher_bytes;
+
+    if (reader->count == 0)
+        return NULL;
+    if (reader->seen != ALL)
+        return "a key needs name, cipher, hash, key, not_before and not_after; before this line one is incomplete";
+    key = &reader->keys[reader->count - 1];
+    cipher_bytes = key->is_aes_128 ? WEIR_TICKET_CIPHER_BYTES / 2 : WEIR_TICKET_CIPHER_BYTES;
+    if (reader->both_bytes != cipher_bytes + WEIR_TICKET_HASH_BYTES)
+        return "a key has 192 hexadecimal digits with AES-256-CBC, 160 with AES-128-CBC; before this line one has not";
+    memcpy(key->cipher, reader->both, cipher_bytes);
+    memcpy(key->hash, reader->both + cipher_bytes, sizeof(key->hash));
+    return NULL;
 }
 
 static const char *read_line(reader_t *reader, weir_span_t line)
@@ -120,6 +134,7 @@ static const char *read_line(reader_t *reader, weir_span_t line)
             return "too many keys";
         reader->count++;
         reader->seen = 0;
+        reader->keys[reader->count - 1] = (weir_ticket_key_t){0};
         line = trim((weir_span_t){line.base + 1, line.len - 1});
         if (line.len == 0)
             return NULL;

@@ -5,9 +5,9 @@
  * @file  The reader of a file of ticket keys, as h2o's `ticket-file` has it: a list of mappings, in the plainest YAML.
  *
  *   - name: 32 hexadecimal digits
- *     cipher: AES-256-CBC
- *     hash: SHA256
- *     key: 192 hexadecimal digits (32 bytes for the cipher, 64 for the hash)
+ *     cipher: AES-256-CBC or AES-128-CBC
+ *     hash: SHA256 or SHA1
+ *     key: 192 hexadecimal digits (32 bytes for the cipher, 64 for the hash), or 160 (16 and 64)
  *     not_before: seconds since the Unix epoch
  *     not_after: seconds since the Unix epoch
  *
@@ -19,7 +19,8 @@ enum { WEIR_TICKET_KEYS_MAX = 64, WEIR_TICKET_NAME_BYTES = 16, WEIR_TICKET_CIPHE
 
 typedef struct weir_ticket_key {
     uint8_t name[WEIR_TICKET_NAME_BYTES];
-    uint8_t cipher[WEIR_TICKET_CIPHER_BYTES];
+    uint8_t cipher[WEIR_TICKET_CIPHER_BYTES]; /* of AES-128 the first half  */
+    bool is_aes_128, is_sha1;                 /* else AES-256 and SHA-256   */
     uint8_t hash[WEIR_TICKET_HASH_BYTES];
     uint64_t not_before_s, not_after_s;
 } weir_ticket_key_t;

@@ -24,7 +24,7 @@ struct weir_tls_tickets {
     uint32_t lifetime_s;
     char *file;                /* NULL: our own keys */
     atomic_uint_fast64_t look; /* the second in which it is time to look at the file, or to make a key */
-    EVP_CIPHER *cipher;
+    EVP_CIPHER *aes_256, *aes_128;
     pthread_mutex_t looking; /* whoever looks after the keys */
     pthread_rwlock_t lock;
     size_t count;
@@ -53,6 +53,7 @@ static void make_key(weir_tls_tickets_t *tickets, uint64_t now)
     weir_ticket_key_t *key = tickets->keys;
     memmove(key + 1, key, tickets->count * sizeof(*key));
     tickets->count++;
+    *key = (weir_ticket_key_t){0};
     WEIR_MUST(RAND_bytes(key->name, sizeof(key->name)) == 1 && RAND_priv_bytes(key->cipher, sizeof(key->cipher)) == 1 &&
               RAND_priv_bytes(key->hash, sizeof(key->hash)) == 1);
     key->not_before_s = now;
@@ -178,12 +179,18 @@ static const weir_ticket_key_t *named(const weir_tls_tickets_t *tickets, const u
 
 static bool set_hash(EVP_MAC_CTX *mac, const weir_ticket_key_t *key)
 {
-    char digest[] = "SHA256";
+    char digest[sizeof("SHA256")];
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)(uintptr_t)key->hash, sizeof(key->hash)),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
 
+    memcpy(digest, key->is_sha1 ? "SHA1" : "SHA256", key->is_sha1 ? sizeof("SHA1") : sizeof("SHA256"));
     return EVP_MAC_CTX_set_params(mac, parameters) == 1;
+}
+
+static const EVP_CIPHER *cipher_of(const weir_tls_tickets_t *tickets, const weir_ticket_key_t *key)
+{
+    return key->is_aes_128 ? tickets->aes_128 : tickets->aes_256;
 }
 
 /* 1, or 2 if its client is to get a new one. */
@@ -195,7 +202,7 @@ static int decrypt(const weir_tls_tickets_t *tickets, const unsigned char *name,
 
     if (key == NULL || !set_hash(mac, key))
         return 0;
-    if (EVP_DecryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) != 1)
+    if (EVP_DecryptInit_ex(cipher, cipher_of(tickets, key), NULL, key->cipher, iv) != 1)
         return -1;
     return key == newest(tickets, now) ? 1 : 2;
 }
@@ -208,9 +215,9 @@ static int encrypt(const weir_tls_tickets_t *tickets, unsigned char *name, unsig
     if (key == NULL || !set_hash(mac, key))
         return 0;
     memcpy(name, key->name, WEIR_TICKET_NAME_BYTES);
-    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(tickets->cipher)) != 1)
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(cipher_of(tickets, key))) != 1)
         return -1;
-    return EVP_EncryptInit_ex(cipher, tickets->cipher, NULL, key->cipher, iv) == 1 ? 1 : -1;
+    return EVP_EncryptInit_ex(cipher, cipher_of(tickets, key), NULL, key->cipher, iv) == 1 ? 1 : -1;
 }
 
 int weir_tls_tickets_use(weir_tls_tickets_t *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
@@ -238,8 +245,9 @@ static weir_tls_tickets_t *create(const char *file, uint32_t lifetime_s)
     atomic_init(&tickets->holders, 1);
     atomic_init(&tickets->look, 0);
     tickets->lifetime_s = lifetime_s;
-    tickets->cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
-    WEIR_MUST(tickets->cipher != NULL && pthread_rwlock_init(&tickets->lock, NULL) == 0 &&
+    tickets->aes_256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    tickets->aes_128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+    WEIR_MUST(tickets->aes_256 != NULL && tickets->aes_128 != NULL && pthread_rwlock_init(&tickets->lock, NULL) == 0 &&
               pthread_mutex_init(&tickets->looking, NULL) == 0);
     tickets->file = file != NULL ? strdup(file) : NULL;
     return tickets;
@@ -283,7 +291,8 @@ void weir_tls_tickets_release(weir_tls_tickets_t **slot)
         return;
     pthread_mutex_destroy(&tickets->looking);
     pthread_rwlock_destroy(&tickets->lock);
-    EVP_CIPHER_free(tickets->cipher);
+    EVP_CIPHER_free(tickets->aes_256);
+    EVP_CIPHER_free(tickets->aes_128);
     OPENSSL_cleanse(tickets->keys, sizeof(tickets->keys));
     free(tickets->file);
     free(tickets);
