@@ -88,6 +88,18 @@ subtest 'what is no handshake' => sub {
     is(ask(tls_client($tls), get('/'))->status, 200, 'others do not feel it');
 };
 
+subtest 'who connects and goes leaves no line, who says something does' => sub {
+    my $port = free_port();
+    my $own  = proxy(backends => [$echo], listen => [ { host => '127.0.0.1', port => $port, ssl => ssl($cert) } ]);
+    $own->connect(to => $port)->close for 1 .. 3;
+    my $client = $own->connect(to => $port);
+    $client->write("\x16\x03\x01\x00\x05hello");
+    ok(defined $client->read_eof, 'rubbish is closed');
+    my $said = wait_for { $own->stderr =~ /handshake with/ ? $own->stderr : undef };
+    is(() = $said =~ /handshake with/g, 1, 'one line');
+    like($said, qr/and 0 others since/, 'of the only one that has failed');
+};
+
 subtest 'handshakes that stall' => sub {
     my ($port, $behind) = (free_port(), free_port());
     my $quick = proxy(backends => [$echo], global => { 'handshake-timeout' => 1 }, listen => [

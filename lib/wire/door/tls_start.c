@@ -75,6 +75,12 @@ static void answer_in_plain(const weir_start_t *start)
     (void)!send(start->sock.fd, page, sizeof(page) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Whoever connects and goes, to see whether somebody is there, has not failed. */
+static bool has_said_anything(const weir_start_t *start)
+{
+    return BIO_number_read(SSL_get_rbio(weir_sock_ssl(&start->sock))) > 0;
+}
+
 static void fail(weir_start_t *start)
 {
     unsigned long error = ERR_peek_error();
@@ -82,7 +88,8 @@ static void fail(weir_start_t *start)
 
     if (is_http)
         answer_in_plain(start);
-    complain(start, error);
+    if (has_said_anything(start))
+        complain(start, error);
     ERR_clear_error();
     weir_start_close(start);
 }
