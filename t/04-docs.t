@@ -43,6 +43,22 @@ subtest 'every block of C compiles' => sub {
     ok($wrong->{exit}, 'a wrong one would be noticed');
 };
 
+subtest 'links of installed documents lead to what is installed' => sub {
+    my $root = temp_path('installed');
+    my $run  = run_command('cmake', '--install', build_dir(), '--prefix', $root);
+    is($run->{exit}, 0, 'installed') or diag($run->{err});
+    my $papers = "$root/share/doc/weir";
+    my (@dead, $count);
+    for my $file (map { glob "$papers/$_" } '*.md', 'docs/*.md', 'docs/*/*.md', 'bench/*.md') {
+        for my $link (grep { !/:/ } prose($file) =~ /\]\(([^)#\s]+)/g) {
+            $count++;
+            push @dead, "$file: $link" unless -e dirname($file) . "/$link";
+        }
+    }
+    is_deeply(\@dead, [], 'no dead ones');
+    cmp_ok($count, '>', 50, 'there are links');
+};
+
 subtest 'the toy of the documents is the one of the examples' => sub {
     my $toy = read_file('examples/toy_router.c');
     for my $file (qw(README.md docs/router-guide.md)) {
