@@ -94,7 +94,11 @@ static const char routers[] =
     "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
     "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
     "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n"
-    "The router `stub` serves every domain with its list `backends`.\n\n"
+    "## The router `stub`\n"
+    "Every domain is served by the same backends, each tried once, in order.\n\n"
+    "| key | default | meaning |\n|---|---|---|\n"
+    "| `backends` | required | as in the router `table` |\n"
+    "| `tls` | the system's authorities | as in the router `table` |\n\n"
     "## The router `reverse`\n"
     "What `proxy.reverse.url` makes of a path, for those who want to write it themselves. Every domain is served by one "
     "backend.\n\n"
@@ -104,7 +108,8 @@ static const char routers[] =
     "| `preserve-host` | `OFF` | `ON`: the backend gets the client's Host |\n"
     "| `keepalive` | `default` | as in the router `table` |\n"
     "| `headers` | none | list of changes to the request, done in this order: `{set: \"name: value\"}`; also `add`, `append`, "
-    "`merge`, `setifempty`, and `{unset: name}` |\n";
+    "`merge`, `setifempty`, and `{unset: name}` |\n"
+    "| `tls` | the system's authorities | with a URL of https: as in the router `table` |\n";
 
 static int print_markdown(void)
 {
@@ -184,6 +189,44 @@ static void print_man_entry(const conf_directive_info_t *info)
     printf(". Levels: %s.\n", levels_text(info->levels));
 }
 
+/* A row "`key` | default | meaning |"; `row` is changed. */
+static void print_man_row(char *row)
+{
+    char *initial = strstr(row, " | "), *meaning = initial != NULL ? strstr(initial + 3, " | ") : NULL;
+
+    if (meaning == NULL)
+        return;
+    *initial = *meaning = '\0';
+    meaning[strlen(meaning + 3) + 1] = '\0'; /* without the last bar */
+    fputs(".TP\n.B ", stdout);
+    print_roff(row);
+    putchar('\n');
+    print_roff(meaning + 3);
+    fputs(". Default: ", stdout);
+    print_roff(initial + 3);
+    puts(".");
+}
+
+/* The routers in the house, from the same text as docs/configuration.md. */
+static void print_man_routers(void)
+{
+    char line[1024];
+
+    for (const char *at = routers, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
+        if (strncmp(line, "## ", 3) == 0) {
+            fputs(".SH ", stdout);
+            print_roff(line + 3);
+            putchar('\n');
+        } else if (strncmp(line, "| `", 3) == 0) {
+            print_man_row(line + 2);
+        } else if (line[0] != '|' && line[0] != '\0') {
+            print_roff(line);
+            putchar('\n');
+        }
+    }
+}
+
 static int print_man(void)
 {
     puts(".\\\" Made by `weir docs man` from conf/directives.def: change it there.\n"
@@ -196,7 +239,7 @@ static int print_man(void)
          "and\n"
          ".BR paths .\n"
          "A value given at an inner level replaces that of the outer one.\n"
-         "Beside the directives below, all that libh2o's configurators offer works as h2o's manual says.\n"
+         "Beside the directives below, most of h2o's own work as its manual says; coming\\-from\\-h2o.md has the list of all.\n"
          ".PP\n"
          ".B <<\n"
          "merges a mapping or a list of mappings.\n"
@@ -212,6 +255,7 @@ static int print_man(void)
          ".SH DIRECTIVES");
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         print_man_entry(&conf_directives[i]);
+    print_man_routers();
     puts(".SH SEE ALSO\n.BR weir (8)");
     return EXIT_FINE;
 }

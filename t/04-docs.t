@@ -43,6 +43,11 @@ subtest 'every block of C compiles' => sub {
     ok($wrong->{exit}, 'a wrong one would be noticed');
 };
 
+subtest 'weir.conf(5) has the keys of the routers in the house' => sub {
+    my $page = read_file('docs/weir.conf.5') =~ s/\\-/-/gr;
+    like($page, qr/^\.B \Q$_\E$/m, $_) for qw(domains backends tls keepalive protocol features headers redirect-to error-pages url preserve-host);
+};
+
 subtest 'links of installed documents lead to what is installed' => sub {
     my $root = temp_path('installed');
     my $run  = run_command('cmake', '--install', build_dir(), '--prefix', $root);

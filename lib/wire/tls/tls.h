@@ -49,8 +49,8 @@ weir_tls_t *weir_tls_of_application(SSL_CTX *context);
 
 /**
  * Adds a certificate (a PEM file, its chain behind it) and its key for `name`: a host, "*.domain", "*" for every name that
- * nothing else is for, or NULL for none but as the default. The first certificate added serves whoever asks for no name or an unknown one. The same file is loaded once. False:
- * see `problem`.
+ * nothing else is for, or NULL for none but as the default. The first certificate added serves whoever asks for no name or an
+ * unknown one. The same file is loaded once. False: see `problem`.
  */
 bool weir_tls_add(weir_tls_t *tls, const char *name, const char *certificate_file, const char *key_file,
                   char problem[static WEIR_TLS_PROBLEM_BYTES]);
