@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/complain.h"
+#include "conf/files.h"
 #include "conf/guard.h"
 #include "conf/h2o_directives.h"
 #include "conf/hosts.h"
@@ -239,12 +240,14 @@ static void register_ours(conf_t *conf)
 void conf_commands_register(conf_t *conf)
 {
     static void (*const theirs[])(h2o_globalconf_t *) = {
-        h2o_access_log_register_configurator, h2o_compress_register_configurator, h2o_expires_register_configurator,
-        h2o_errordoc_register_configurator,   h2o_file_register_configurator,     h2o_throttle_resp_register_configurator,
-        h2o_headers_register_configurator,    h2o_redirect_register_configurator, h2o_status_register_configurator,
+        h2o_expires_register_configurator, h2o_errordoc_register_configurator, h2o_throttle_resp_register_configurator,
+        h2o_headers_register_configurator, h2o_redirect_register_configurator, h2o_status_register_configurator,
     };
 
     CONF_LEAKS_LOOK_AWAY();
+    h2o_access_log_register_configurator(&conf->globalconf);
+    h2o_compress_register_configurator(&conf->globalconf);
+    conf_files_register(conf);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();

@@ -13,6 +13,7 @@
 #include "conf/directives.h"
 #include "conf/node_map.h"
 #include "lib/walk/plan.h"
+#include "lib/wire/local/files.h"
 #include "lib/wire/server/server.h"
 #include "router/module.h"
 #include "router/stage_module.h"
@@ -28,7 +29,8 @@ typedef struct conf_change {
 typedef struct conf_level {
     conf_value_t values[CONF_DIRECTIVES];
     const conf_change_t *changes; /* the last one */
-    size_t router_at;             /* of a path: how many handlers stand before proxy.reverse.url */
+    weir_files_options_t files;
+    size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url */
 } conf_level_t;
 
 /** A path of the file, in the order of loading. */

@@ -26,10 +26,11 @@ my %wire = (
     tls    => [qw(loop sock)],
     relay  => [qw(loop sock)],
     client => [qw(loop sock)],
+    local  => [],
     back   => [qw(loop sock tls relay)],
     front  => [qw(loop sock relay client)],
     door   => [qw(loop sock tls client front)],
-    server => [qw(loop sock tls relay client back front door)],
+    server => [qw(loop sock tls relay client local back front door)],
 );
 $may{"lib/wire/$_"} = [ qw(lib/base/ lib/http/ lib/walk/), map { "lib/wire/$_/" } @{ $wire{$_} } ] for keys %wire;
 
@@ -45,6 +46,7 @@ my @seals = (
     [ qr{^h2o}                          => [qw(lib/wire)] ],
     [ qr{^openssl/}                     => [qw(lib/wire)] ],
     [ qr{^nghttp2/}                     => [qw(lib/wire)] ],
+    [ qr{^zlib\.h$}                     => [qw(lib/wire)] ],
     [ qr{^<yaml\.h>$}                   => [qw(conf)] ],
     [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf)] ],
 );

@@ -689,7 +689,7 @@ subtest 'check says what becomes of each directive' => sub {
     is($exit, 0, 'fine');
     like($out, qr/^  re-interpreted num-threads +2 /m, 'num-threads');
     like($out, qr/^  ignored +tcp-fastopen +3  \w/m, 'tcp-fastopen');
-    like($out, qr/^  taken +file\.dir +11$/m, 'file.dir');
+    like($out, qr/^  re-interpreted +file\.dir +11\b/m, 'file.dir');
     like($out, qr/^  re-interpreted proxy\.reverse\.url +9  the router `reverse`/m, 'proxy.reverse.url');
     like($out, qr/^ +weir\.first-byte-timeout +7000 +4$/m, 'what proxy.timeout.io has set');
     like($out, qr/^    router  reverse \(built-in\)/m, 'the router');

@@ -48,6 +48,7 @@ static const struct {
     {"listen: 8080\nweir.via: \"a\\r\\nb: c\"\n" HOSTS, "t.yaml:2: weir.via: must be a text without control characters\n"},
     {"listen: 8080\nnum-threads: 0\n" HOSTS, "t.yaml:2: num-threads: must be a whole number from 1 to 1024\n"},
     {"listen: 8080\ncompress: 7\n" HOSTS, "t.yaml:2: compress: scalar argument must be either of: `OFF`, `ON`\n"},
+    {"listen: 8080\nfile.index: [[a]]\n" HOSTS, "t.yaml:2: file.index: must be a list of names\n"},
     {"listen: 8080\nreproxy: ON\n" HOSTS, "t.yaml:2: reproxy: not possible: the URLs that backends name would be fetched by "
                                           "h2o's own client, without limits; give each "
                                           "such backend a path of its own\n"},
