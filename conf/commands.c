@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/compress.h"
 #include "conf/complain.h"
 #include "conf/files.h"
 #include "conf/guard.h"
@@ -246,7 +247,7 @@ void conf_commands_register(conf_t *conf)
 
     CONF_LEAKS_LOOK_AWAY();
     h2o_access_log_register_configurator(&conf->globalconf);
-    h2o_compress_register_configurator(&conf->globalconf);
+    conf_compress_register(conf); /* first of all filters to be left, so that it sees what the others have done */
     conf_files_register(conf);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
         theirs[i](&conf->globalconf);

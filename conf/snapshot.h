@@ -25,11 +25,18 @@ typedef struct conf_change {
     yoml_t *node; /* borrowed from the document */
 } conf_change_t;
 
+/** What compress, gzip and compress-minimum-size say. */
+typedef struct conf_compress {
+    int gzip_level; /* of zlib, 1 to 9; 0: off */
+    size_t least_bytes;
+} conf_compress_t;
+
 /** The values in force inside one level of the file: outside, global, host, path, extension. */
 typedef struct conf_level {
     conf_value_t values[CONF_DIRECTIVES];
     const conf_change_t *changes; /* the last one */
     weir_files_options_t files;
+    conf_compress_t compress;
     size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url */
 } conf_level_t;
 

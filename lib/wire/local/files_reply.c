@@ -117,7 +117,7 @@ static int judge_conditions(const h2o_req_t *req, const validators_t *validators
     return is_there && !has_changed ? 304 : 0;
 }
 
-/* Whether the ranges are wanted of just this file (§13.1.5). A date is a strong validator only if it is not of just now (§8.8.2.2). */
+/* Whether the ranges are wanted of just this file (§13.1.5). A date of just now is no strong validator (§8.8.2.2). */
 static bool if_range_holds(const h2o_req_t *req, const validators_t *validators)
 {
     const ssize_t at = h2o_find_header(&req->headers, H2O_TOKEN_IF_RANGE, -1);
