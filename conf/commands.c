@@ -21,6 +21,7 @@
 #include "conf/resumption.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
+#include "lib/wire/local/status.h"
 
 static int on_directive(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
@@ -81,6 +82,19 @@ void conf_access_logs_leave(conf_t *conf)
 
     for (; conf->level > conf->levels; conf->level--)
         theirs->exit(theirs, &nowhere, NULL);
+}
+
+/* ---- the status page ---- */
+
+static int on_status(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    const int word = (int)h2o_configurator_get_one_of(command, node, "OFF,ON");
+
+    if (word == 1) {
+        weir_status_register(context->pathconf);
+        conf_of(context->globalconf)->has_status = true;
+    }
+    return word == -1 ? -1 : 0;
 }
 
 /* ---- libh2o's own that mean something else here, or nothing ---- */
@@ -259,6 +273,7 @@ void conf_commands_register(conf_t *conf)
     replace(conf, "http1-request-timeout", on_http1_request_timeout);
     replace(conf, "http1-upgrade-to-http2", on_nothing);
     replace(conf, "duration-stats", on_nothing);
+    replace(conf, "status", on_status);
     register_ours(conf);
     conf_guard_put(conf);
 }

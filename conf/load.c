@@ -15,6 +15,7 @@
 #include "conf/suggest.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
+#include "lib/wire/local/status.h"
 
 enum { HTTP2_STREAMS = 100 }; /* RFC 9113 §6.5.2: no less */
 
@@ -65,6 +66,8 @@ static bool finish(conf_t *conf)
                            conf_resumption_finish(conf)};
 
     settle_server_header(conf);
+    if (conf->has_status)
+        weir_status_count_all(&conf->globalconf);
     /* As the program h2o does; the cache is cleared once in each round of the loop. */
     conf->globalconf.filecache.capacity = conf->globalconf.http2.max_concurrent_requests_per_connection * 2;
     conf_head_limits_widen(&conf->head_limits, &global);

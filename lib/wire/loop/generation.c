@@ -66,9 +66,7 @@ void weir_context_dispose(weir_generation_t *generation, unsigned index)
     if (context == NULL)
         return;
     generation->contexts[index] = NULL;
-    /*
-     * What libh2o's status handlers have told each other for a request that has gone is taken before nobody is there to take it
-     */
+    /* What was sent to its queue is taken before nobody is there to take it */
     (void)h2o_evloop_run(context->loop->h2o.loop, 0);
     h2o_multithread_queue_t *queue = context->h2o->queue;
     for_each_idle_timeout(context->h2o, put_back);

@@ -20,7 +20,7 @@ typedef struct weir_context weir_context_t;
 
 typedef struct weir_generation {
     const weir_server_settings_t *settings; /* theirs who made them, until the generation has been disposed of */
-    weir_context_t **contexts;              /* one a loop, by its index */
+    weir_context_t *_Atomic *contexts;      /* one a loop, by its index; set by that loop */
     unsigned context_count;
     _Atomic unsigned loops_left; /* that still hold it */
     weir_loop_t *home;           /* where `unused` is posted when none is left */
@@ -62,8 +62,7 @@ void weir_generation_finish(weir_generation_t *generation);
 void weir_context_create(weir_generation_t *generation, weir_loop_t *loop, unsigned index);
 
 /**
- * Disposes of it. Between events, in the reverse order of creation: libh2o's status handler finds no other. Nobody
- * may hold it, unless the loop will never run again.
+ * Disposes of it. Between events, in the reverse order of creation. Nobody may hold it, unless the loop will never run again.
  */
 void weir_context_dispose(weir_generation_t *generation, unsigned index);
 

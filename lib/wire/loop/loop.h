@@ -31,6 +31,7 @@ typedef struct weir_timer_list {
 struct weir_resolver;
 struct weir_pipes;
 struct weir_back_pool;
+struct weir_status_counts;
 
 /** What the rooms above keep for each loop. Each on the loop's thread, or when that has ended. */
 typedef struct weir_loop_parts {
@@ -87,6 +88,7 @@ struct weir_loop {
     struct back_http2_pool *back_http2; /* connections to backends */
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
+    struct weir_status_counts *status_counts; /* of requests that have ended; NULL: of none yet, or nobody asks */
 
     struct front_http2_shared *front_http2;
     weir_spare_t front_http1_streams;

@@ -51,6 +51,7 @@ typedef struct weir_server_settings {
 typedef struct weir_server {
     atomic_uint connections; /* of clients, over all loops */
     atomic_bool has_cut;     /* a connection was closed before it was done */
+    int64_t began_at_s;      /* since 1970 */
 } weir_server_t;
 
 #endif

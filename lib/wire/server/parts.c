@@ -5,6 +5,7 @@
 #include "lib/wire/back/back_pool.h"
 #include "lib/wire/back/resolver.h"
 #include "lib/wire/front/front_http2.h"
+#include "lib/wire/local/status.h"
 #include "lib/wire/sock/splice.h"
 
 static void open_parts(weir_loop_t *loop)
@@ -32,6 +33,7 @@ static void settle_parts(weir_loop_t *loop)
 static void close_parts(weir_loop_t *loop)
 {
     front_http2_shared_destroy(&loop->front_http2);
+    weir_status_forget(loop);
 }
 
 const weir_loop_parts_t weir_loop_parts = {open_parts, use_settings, settle_parts, close_parts};

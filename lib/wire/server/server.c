@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/crash.h"
@@ -201,7 +202,7 @@ static int open_signals(void)
     return fd;
 }
 
-/* ---- what libh2o's status handler asks ---- */
+/* ---- what the status page asks ---- */
 
 static int foreach_request(h2o_context_t *context, int (*callback)(h2o_req_t *req, void *arg), void *arg)
 {
@@ -370,7 +371,7 @@ static bool start(crew_t *crew, const weir_server_settings_t *settings)
 
 int weir_server_run(const weir_server_settings_t *settings, const weir_server_hooks_t *hooks)
 {
-    crew_t crew = {.hooks = hooks, .count = settings->threads};
+    crew_t crew = {.hooks = hooks, .count = settings->threads, .server.began_at_s = (int64_t)time(NULL)};
 
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.is_ready, NULL);
