@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,12 +22,13 @@ typedef struct command {
     pid_t pid;
     pthread_t thread;
     bool is_awaited; /* its thread, by conf_log_commands_end(), which frees it */
+    struct stat pipe;
     char *text;
 } command_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static weir_list_t running = {&running, &running};
-static int stderr_fd = STDERR_FILENO;
+static int stderr_fd = STDERR_FILENO, fallback_fd = STDERR_FILENO;
 
 static void destroy(command_t *command)
 {
@@ -35,8 +37,21 @@ static void destroy(command_t *command)
     free(command);
 }
 
+/* Under the lock. Whether it has been reading what goes to standard error. */
+static bool is_error_log(const command_t *command)
+{
+    struct stat now;
+
+    return fstat(STDERR_FILENO, &now) == 0 && now.st_dev == command->pipe.st_dev && now.st_ino == command->pipe.st_ino;
+}
+
+/* Under the lock. */
 static void say_how_it_ended(const command_t *command, int status)
 {
+    if (is_error_log(command)) {
+        dup2(fallback_fd, STDERR_FILENO);
+        weir_log("error-log: its command has ended; what it was told goes here until the next reload");
+    }
     if (WIFSIGNALED(status))
         weir_log("log command `%s` was killed by signal %d", command->text, WTERMSIG(status));
     else if (WEXITSTATUS(status) != 0)
@@ -66,14 +81,14 @@ static void *wait_for_end(void *arg)
 }
 
 /* Returns 0, or what errno would be: then nobody waits for it. */
-static int watch(pid_t pid, const char *text)
+static int watch(pid_t pid, const char *text, int pipe_fd)
 {
     command_t *command = calloc(1, sizeof(*command));
 
     WEIR_MUST(command != NULL);
     command->pid = pid;
     command->text = strdup(text);
-    WEIR_MUST(command->text != NULL);
+    WEIR_MUST(command->text != NULL && fstat(pipe_fd, &command->pipe) == 0);
     pthread_mutex_lock(&lock);
     weir_list_append(&running, &command->link);
     int error = pthread_create(&command->thread, NULL, wait_for_end, command);
@@ -106,9 +121,10 @@ int conf_log_command_start(const char *command)
 
     if (pipe2(ends, O_CLOEXEC) == -1)
         return -1;
+    fcntl(ends[1], F_SETFL, O_NONBLOCK); /* its own: the reading end stays as commands expect it */
     error = spawn(command, ends[0], &pid);
     close(ends[0]);
-    if (error == 0 && (error = watch(pid, command)) != 0) {
+    if (error == 0 && (error = watch(pid, command, ends[1])) != 0) {
         kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
     }
@@ -125,6 +141,14 @@ void conf_log_commands_begin(int errors_fd)
     stderr_fd = errors_fd;
 }
 
+void conf_log_errors_to(int fd, int fallback)
+{
+    pthread_mutex_lock(&lock);
+    fallback_fd = fallback;
+    dup2(fd, STDERR_FILENO);
+    pthread_mutex_unlock(&lock);
+}
+
 void conf_log_commands_end(void)
 {
     pthread_mutex_lock(&lock);
@@ -139,5 +163,5 @@ void conf_log_commands_end(void)
         destroy(command);
     }
     pthread_mutex_unlock(&lock);
-    stderr_fd = STDERR_FILENO;
+    stderr_fd = fallback_fd = STDERR_FILENO;
 }

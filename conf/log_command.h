@@ -18,9 +18,15 @@ void conf_log_commands_begin(int errors_fd);
 void conf_log_commands_end(void);
 
 /**
- * Starts `/bin/sh -c command`. Returns the writing end of the pipe that is its standard input, the caller's to close and closed
- * on exec; -1 and errno on failure. One that ends other than well is said in the log.
+ * Starts `/bin/sh -c command`. Returns the writing end of the pipe that is its standard input, the caller's to close, closed
+ * on exec and non-blocking; -1 and errno on failure. One that ends other than well is said in the log.
  */
 int conf_log_command_start(const char *command);
+
+/**
+ * Has standard error lead to what `fd` leads to. Should that be a command's pipe and the command end, standard error goes to
+ * `fallback_fd` (borrowed until end) from then on, where it is said.
+ */
+void conf_log_errors_to(int fd, int fallback_fd);
 
 #endif

@@ -42,7 +42,9 @@ enum { LAST_LINES_MS = 2000 };
 typedef struct service {
     const char *file; /* NULL: there is none to be read again */
     conf_t *newest;   /* main thread's                         */
-    int first_stderr;
+    int first_stderr; /* as it was: what commands get          */
+    int words;        /* leads there, too, and never waits     */
+    bool is_redirected;
     char *fixed[CONF_DIRECTIVES]; /* what the first configuration said, global level */
 } service_t;
 
@@ -62,8 +64,21 @@ static void raise_limits(void)
         weir_log("the limit of open files stays as it is: %s", strerror(errno));
 }
 
+/* Another name of what is open already keeps its one place in the file, and may be a socket. */
+static int open_errors_file(const service_t *service, const char *path)
+{
+    switch (weir_log_standard(path)) {
+    case STDOUT_FILENO:
+        return weir_log_descriptor(STDOUT_FILENO);
+    case STDERR_FILENO:
+        return weir_log_descriptor(service->first_stderr);
+    default:
+        return weir_log_open_file(path);
+    }
+}
+
 /* Opens error-log, if there is one. */
-static bool open_errors(conf_t *conf)
+static bool open_errors(const service_t *service, conf_t *conf)
 {
     const char *path = text_of(conf, CONF_error_log);
 
@@ -72,7 +87,7 @@ static bool open_errors(conf_t *conf)
     if (path[0] == '|')
         conf->error_fd = conf_log_command_start(path + 1);
     else
-        conf->error_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+        conf->error_fd = open_errors_file(service, path);
     if (conf->error_fd != -1)
         return true;
     return conf_complain_at(conf->global->values[CONF_error_log].where, 0, "error-log: %s: %s", path, strerror(errno));
@@ -81,9 +96,10 @@ static bool open_errors(conf_t *conf)
 /*
  * Standard error, and so every word to the operator, goes to what open_errors() has opened, or to where it went at the start.
  */
-static void redirect_errors(const service_t *service, conf_t *conf)
+static void redirect_errors(service_t *service, conf_t *conf)
 {
-    dup2(conf->error_fd != -1 ? conf->error_fd : service->first_stderr, STDERR_FILENO);
+    service->is_redirected = conf->error_fd != -1;
+    conf_log_errors_to(conf->error_fd != -1 ? conf->error_fd : service->words, service->words);
     if (conf->error_fd != -1)
         close(conf->error_fd);
     conf->error_fd = -1;
@@ -157,7 +173,7 @@ static void on_reopen(void *arg)
     const char *path = text_of(service->newest, CONF_error_log);
 
     weir_access_log_reopen_all();
-    if (path != NULL && path[0] != '|' && open_errors(service->newest)) /* a command sees to its files itself */
+    if (path != NULL && path[0] != '|' && open_errors(service, service->newest)) /* a command sees to its files itself */
         redirect_errors(service, service->newest);
 }
 
@@ -196,7 +212,7 @@ static const weir_server_settings_t *on_load(void *arg)
     const service_t *service = arg;
     conf_t *conf = conf_load(service->file, false);
 
-    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(conf) || !conf_modules_start(conf)))
+    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(service, conf) || !conf_modules_start(conf)))
         conf_destroy(&conf);
     if (conf == NULL)
         return NULL;
@@ -260,14 +276,19 @@ static void begin_service(service_t *service, conf_t *conf, const char *file)
     *service = (service_t){.file = file, .newest = conf, .first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         service->fixed[i] = copy_text(text_of(conf, i));
+    service->words = weir_log_descriptor(service->first_stderr);
     conf_log_commands_begin(service->first_stderr);
+    weir_log_never_wait(true);
 }
 
 static void end_service(service_t *service)
 {
     conf_log_commands_end();
+    if (!service->is_redirected)
+        dup2(service->first_stderr, STDERR_FILENO); /* an application's, as it was */
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         free(service->fixed[i]);
+    close(service->words);
     close(service->first_stderr);
 }
 
@@ -302,9 +323,10 @@ int conf_serve(conf_t **conf_slot, const char *file)
 
     prepare_process(conf);
     begin_service(&service, conf, file);
-    if ((!conf_settings_fill(conf) || !open_errors(conf))) {
+    if ((!conf_settings_fill(conf) || !open_errors(&service, conf))) {
         conf_destroy(conf_slot);
         end_service(&service);
+        weir_log_never_wait(false);
         return EXIT_START_UP;
     }
     *conf_slot = NULL; /* the server discards it */
@@ -319,6 +341,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
         unlink(service.fixed[CONF_pid_file]);
     end_service(&service);
     print_books();
+    weir_log_never_wait(false);
     weir_crash_end();
     return status;
 }

@@ -2,6 +2,8 @@
 # One line per request, in logfmt.
 use lib 't/lib';
 use Weir::Test;
+use Fcntl qw(O_NONBLOCK O_WRONLY);
+use POSIX ();
 
 my %does = (
     ok     => sub { $_[0]->write(simple_response('thirteen byte')) },
@@ -124,6 +126,68 @@ subtest 'where lines go' => sub {
     like(read_file($here), qr{path="/ok/here"}, 'weir.access-log: FILE');
     like(read_file($there), qr{path="/there"}, 'another at a host');
     unlike(read_file($here) . read_file($there) . read_file($own->{out}), qr{/quiet}, 'OFF');
+};
+
+# ── readers that do not read ──
+
+# Whether eight requests are answered, the proxy still being $what; then it ends in time.
+sub serves_and_ends {
+    my ($proxy, $what) = @_;
+    is(scalar(grep { $proxy->get("/ok/$_")->body eq 'thirteen byte' } 1 .. 8), 8, "$what: requests go on");
+    is($proxy->stop, 0, 'and the end comes');
+}
+
+# Has what the proxy calls standard error, a pipe, take no byte more.
+sub fill_stderr {
+    my ($proxy) = @_;
+    sysopen my $pipe, '/proc/' . $proxy->pid . '/fd/2', O_WRONLY | O_NONBLOCK or die $!;
+    1 while syswrite $pipe, 'x' x 4096;
+    return $pipe;
+}
+
+sub mute_command { my ($name) = @_; return "| exec 2>&- >&-; echo \$\$ > $name; exec sleep 100" }
+
+subtest 'standard error that nobody reads' => sub {
+    my $pid_file = temp_path('pid');
+    my $own = proxy(backends => [$backend], global => { 'error-log' => mute_command($pid_file) });
+    ok(wait_for { -s $pid_file }, 'a command for the error log');
+    my $pipe = fill_stderr($own);
+    is($own->signal('HUP'), 1, 'what is said of a reload');
+    serves_and_ends($own, 'is lost');
+    write_file($own->{err}, "weir: books picks=0 checkins=0 begun=0 ended=0\n");    # so were these
+    kill KILL => read_file($pid_file);
+};
+
+subtest 'the death of the command that reads the error log' => sub {
+    my $own = proxy(backends => [$backend], global => { 'error-log' => '| read line; exit 3' });
+    $own->signal('HUP');
+    ok(wait_for { $own->stderr =~ /^weir: error-log: its command has ended; what it was told goes here until the next reload$/m }, 'is told where the proxy was started');
+    ok(wait_for { $own->stderr =~ /log command `.*` has ended with status 3$/m }, 'and how');
+};
+
+subtest 'a FIFO without a reader' => sub {
+    my $fifo = temp_path('fifo');
+    POSIX::mkfifo($fifo, 0600) or die $!;
+    my $own = proxy(backends => [$backend], global => { 'weir.access-log' => $fifo });
+    $own->get('/ok/before');
+    $own->signal($_) for qw(USR1 HUP);
+    ok(wait_for { $own->stderr =~ /^weir: reload: / }, 'a reload opens it');
+    serves_and_ends($own, 'nobody waits for it');
+};
+
+subtest 'one that is stuck costs the others nothing' => sub {
+    my ($fine, $stuck) = (temp_path('fine.log'), temp_path('stuck'));
+    POSIX::mkfifo($stuck, 0600) or die $!;
+    my $router = router_so('small');
+    my $own = proxy(paths => {
+        '/fine'  => { 'weir.access-log' => $fine,  'weir.router' => $router },
+        '/stuck' => { 'weir.access-log' => $stuck, 'weir.router' => $router },
+    });
+    $own->get('/stuck/' . 'x' x 4000) for 1 .. 40;
+    $own->get("/fine/$_") for 1 .. 10;
+    ok(wait_for { -e $fine && 10 == (() = read_file($fine) =~ m{path="/fine/}g) }, 'the lines of a file come');
+    is($own->stop, 0, 'the end');
+    like($own->stderr, qr{^weir: \Q$stuck\E: [1-9]\d* lines were lost$}m, 'tells what was lost');
 };
 
 subtest 'the number of a request that is broken off' => sub {

@@ -1,14 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 /* Words to the operator, on standard error. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/base/log.h"
 
-enum { LINE_BYTES = 4096, LINES_A_SECOND = 10, COUNT_BITS = 8 };
+enum { LINE_BYTES = 4096 /* a pipe that is ready takes so much at once */, LINES_A_SECOND = 10, COUNT_BITS = 8 };
+
+static struct {
+    pthread_mutex_t lock; /* nobody waits in it */
+    bool is_patient;
+    unsigned long long lost;
+} words = {.lock = PTHREAD_MUTEX_INITIALIZER, .is_patient = true};
+
+void weir_log_never_wait(bool never)
+{
+    pthread_mutex_lock(&words.lock);
+    words.is_patient = !never;
+    pthread_mutex_unlock(&words.lock);
+}
+
+int weir_log_descriptor(int fd)
+{
+    struct stat what;
+    char path[32];
+    int other = -1;
+
+    if (fstat(fd, &what) == 0 && (S_ISFIFO(what.st_mode) || S_ISCHR(what.st_mode))) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        other = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }
+    return other != -1 ? other : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+}
+
+/* ---- one line ---- */
+
+/* Under the lock. Threads of ours take turns between the look and the write: where there was room, there is. */
+static bool write_line(const char *line, size_t len)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t written;
+
+    if (!words.is_patient && (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0))
+        return false;
+    do
+        written = write(STDERR_FILENO, line, len);
+    while (written == -1 && errno == EINTR);
+    return written != -1;
+}
+
+/* Under the lock. */
+static bool confess(void)
+{
+    char line[80];
+    int len;
+
+    if (words.lost == 0)
+        return true;
+    len = snprintf(line, sizeof(line), "weir: %llu lines were lost here, as nobody read them\n", words.lost);
+    if (!write_line(line, (size_t)len))
+        return false;
+    words.lost = 0;
+    return true;
+}
+
+static void put_line(const char *line, size_t len)
+{
+    pthread_mutex_lock(&words.lock);
+    if (!confess() || !write_line(line, len))
+        words.lost++;
+    pthread_mutex_unlock(&words.lock);
+}
 
 /* One write, so that lines of several threads do not mix. A text that is too long is cut before the count. */
 static void say(const char *format, va_list arguments, unsigned held_back)
@@ -28,8 +98,7 @@ static void say(const char *format, va_list arguments, unsigned held_back)
     memcpy(line + total, count, count_bytes);
     total += count_bytes;
     line[total++] = '\n';
-    if (write(STDERR_FILENO, line, total) == -1)
-        return;
+    put_line(line, total);
 }
 
 void weir_log(const char *format, ...)

@@ -2,6 +2,7 @@
 #include "lib/base/log.h"
 
 #include "conf_capture.h"
+#include "hear.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -208,7 +209,146 @@ static void counts_what_cannot_be_written(void **state)
     write_line(log, "lost\n");
     pause_ms(50);
     write_line(log, "lost too\n");
+    pause_ms(50);
+    write_line(log, "and this\n");
+    begin_hearing();
     weir_access_log_stop(1000);
+    assert_non_null(strstr(end_hearing(), "weir: /dev/full: 3 lines were lost\n")); /* what was confessed in vain, too */
+}
+
+/* ---- what can be stuck ---- */
+
+/* A FIFO that is full, and never read. */
+static weir_access_log_t *open_stuck(const char *name)
+{
+    const char *path = scratch_path(name);
+    weir_access_log_t *log;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    log = weir_access_log_open(path); /* waits for nobody */
+    assert_non_null(log);
+    return log;
+}
+
+static void fill(weir_access_log_t *log, int lines)
+{
+    char line[1001];
+
+    memset(line, 'x', 999);
+    strcpy(line + 999, "\n");
+    for (int i = 0; i < lines; i++)
+        write_line(log, line);
+}
+
+static long elapsed_ms(const struct timespec *since)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (now.tv_sec - since->tv_sec) * 1000 + (now.tv_nsec - since->tv_nsec) / 1000000;
+}
+
+static void costs_no_other_log_a_line(void **state)
+{
+    const char *path = scratch_path("fine.log");
+    weir_access_log_t *before = weir_access_log_open(path), *stuck = open_stuck("first"), *other = open_stuck("second");
+    struct timespec begin;
+
+    weir_access_log_start();
+    fill(stuck, 1000);
+    fill(other, 1000);
+    pause_ms(50);
+    write_line(before, "one\n");
+    assert_becomes(path, "one\n");
+    write_line(before, "two\n");
+    begin_hearing();
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    weir_access_log_stop(300);
+    assert_in_range(elapsed_ms(&begin), 290, 580); /* beside each other */
+    end_hearing();
+    assert_non_null(strstr(heard, "first: 9")); /* of 1000, as many as a pipe does not take */
+    assert_non_null(strstr(heard, " lines were lost\n"));
+    assert_non_null(strstr(heard, "second: 9"));
+    assert_string_equal(slurp(path), "one\ntwo\n");
+}
+
+static void opens_anew_without_waiting(void **state)
+{
+    weir_access_log_t *log = open_stuck("anew");
+    const char *path = scratch_path("anew");
+    char got[16] = "";
+    int reader;
+
+    weir_access_log_start();
+    weir_access_log_reopen_all();
+    write_line(log, "kept\n");
+    reader = open(path, O_RDONLY);
+    assert_int_equal(read(reader, got, sizeof(got)), 5);
+    assert_string_equal(got, "kept\n");
+    close(reader);
+    weir_access_log_stop(1000);
+}
+
+/* What was stuck in a pipe goes on where the rotated file is. */
+static void goes_on_behind_a_rotation(void **state)
+{
+    weir_access_log_t *log = open_stuck("rotated");
+    const char *path = scratch_path("rotated");
+    struct stat what;
+
+    weir_access_log_start();
+    fill(log, 1000);
+    pause_ms(50);
+    assert_int_equal(unlink(path), 0);
+    weir_access_log_reopen_all();
+    weir_access_log_stop(5000);
+    assert_int_equal(stat(path, &what), 0);
+    assert_in_range(what.st_size, 900 * 1000, 999 * 1000); /* all but what is in the pipe */
+}
+
+static void closed_ones_are_given_up(void **state)
+{
+    weir_access_log_t *log = open_stuck("closed");
+    const char *path = scratch_path("closed");
+
+    begin_hearing();
+    weir_access_log_start();
+    fill(log, 200);
+    weir_access_log_close(log);
+    for (int i = 0; i < 800 && lseek(heard_file, 0, SEEK_END) == 0; i++)
+        pause_ms(10);
+    log = weir_access_log_open(path);
+    pause_ms(50);
+    weir_access_log_stop(1000);
+    assert_non_null(strstr(end_hearing(), "closed: nobody reads it; lines are lost\n"));
+}
+
+static void adopts_a_pipe(void **state)
+{
+    char got[16] = "";
+    weir_access_log_t *log;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    log = weir_access_log_adopt(ends[1], "| command");
+    write_line(log, "one\n");
+    weir_access_log_start();
+    weir_access_log_close(log);
+    assert_int_equal(read(ends[0], got, sizeof(got)), 4);
+    assert_string_equal(got, "one\n");
+    assert_int_equal(read(ends[0], got, sizeof(got)), 0);
+    close(ends[0]);
+    weir_access_log_stop(1000);
+}
+
+static void names_of_what_is_open(void **state)
+{
+    assert_int_equal(weir_log_standard("-"), 1);
+    assert_int_equal(weir_log_standard("/dev/stdout"), 1);
+    assert_int_equal(weir_log_standard("/proc/self/fd/2"), 2);
+    assert_int_equal(weir_log_standard("stdout"), -1);
+    assert_ptr_equal(weir_access_log_open("-"), weir_access_log_open("/dev/stdout"));
+    weir_access_log_stop(100);
 }
 
 static void stops_without_start(void **state)
@@ -228,6 +368,12 @@ int main(void)
         cmocka_unit_test(stops_in_time_without_reader),
         cmocka_unit_test(keeps_the_order_of_each_thread),
         cmocka_unit_test(counts_what_cannot_be_written),
+        cmocka_unit_test(costs_no_other_log_a_line),
+        cmocka_unit_test(opens_anew_without_waiting),
+        cmocka_unit_test(goes_on_behind_a_rotation),
+        cmocka_unit_test(closed_ones_are_given_up),
+        cmocka_unit_test(adopts_a_pipe),
+        cmocka_unit_test(names_of_what_is_open),
         cmocka_unit_test(stops_without_start),
     };
 

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A writer sleeps 20 ms between two rounds, so that under load one write takes many lines; after a round that found nothing it
+ * is idle and waits on a condition, which only an append to an empty log signals. After a large batch it does not sleep.
+ */
+#include "lib/base/log_writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/must.h"
+
+enum { BATCH_PAUSE_MS = 20, LOOK_MS = 500 };
+
+pthread_mutex_t weir_log_lock = PTHREAD_MUTEX_INITIALIZER;
+weir_log_writer_t *weir_log_writers;
+static bool is_started;
+
+/* ---- writing ---- */
+
+/* Whether the log was closed so long ago that nobody can be expected to read it any more. */
+static bool is_given_up(weir_access_log_t *log)
+{
+    const uint64_t closed_at_ms = atomic_load(&log->closed_at_ms);
+
+    return closed_at_ms != 0 && weir_clock_monotonic_us() / 1000 >= closed_at_ms + WEIR_LOG_LAST_MS;
+}
+
+/*
+ * The only place where stop() may cut the thread off: no lock is held here. Standard output may be a pipe that others made
+ * blocking and wait for, too: then it is the write that waits. Returns -1 with EINTR to be called again.
+ */
+static ssize_t write_cancellable(weir_access_log_t *log, const char *bytes, size_t len)
+{
+    int before, error;
+    ssize_t written;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before);
+    written = write(log->fd, bytes, len);
+    error = errno;
+    if (written == -1 && error == EAGAIN && !log->writer->is_common && !is_given_up(log)) {
+        struct pollfd ready = {.fd = log->fd, .events = POLLOUT};
+        poll(&ready, 1, LOOK_MS);
+        error = EINTR;
+    }
+    pthread_setcancelstate(before, NULL);
+    errno = error;
+    return written;
+}
+
+/* A line stands for one, and for those that a log had confessed by it. */
+static uint64_t worth(const char *bytes, size_t len)
+{
+    char line[80];
+    uint64_t confessed;
+
+    len = len < sizeof(line) ? len : sizeof(line) - 1;
+    memcpy(line, bytes, len);
+    line[len] = '\0';
+    return sscanf(line, WEIR_LOG_CONFESSION "%" SCNu64, &confessed) == 1 ? confessed : 1;
+}
+
+static uint64_t count_lines(const char *bytes, size_t len)
+{
+    const char *const end = bytes + len, *newline;
+    uint64_t lines = 0;
+
+    while (bytes < end && (newline = memchr(bytes, '\n', (size_t)(end - bytes))) != NULL) {
+        lines += worth(bytes, (size_t)(newline - bytes));
+        bytes = newline + 1;
+    }
+    return lines;
+}
+
+/* A thread that is cut off leaves what it has in its hands: lost, like what it has not taken. */
+typedef struct batch {
+    weir_access_log_t *log;
+    const char *bytes;
+    size_t left;
+} batch_t;
+
+static void end_batch(void *arg)
+{
+    const batch_t *batch = arg;
+    weir_access_log_t *log = batch->log;
+
+    pthread_mutex_lock(&log->lock);
+    log->writing_bytes = 0;
+    log->dropped_lines += count_lines(batch->bytes, batch->left);
+    log->is_loss_told = log->is_loss_told && batch->left > 0;
+    pthread_mutex_unlock(&log->lock);
+}
+
+/* Under the log's lock: a file that was opened anew takes the place of what it was before. */
+static void turn_over(weir_access_log_t *log)
+{
+    if (log->next_fd == -1)
+        return;
+    close(log->fd);
+    log->fd = log->next_fd;
+    log->next_fd = -1;
+}
+
+/* Returns 0, or errno where nothing more can be written: the disk is full, or the reader of a pipe is gone. */
+static int write_batch(batch_t *batch)
+{
+    weir_access_log_t *log = batch->log;
+
+    while (batch->left > 0) {
+        ssize_t written = write_cancellable(log, batch->bytes, batch->left);
+        if (written == -1 && errno == EINTR) {
+            pthread_mutex_lock(&log->lock);
+            turn_over(log);
+            pthread_mutex_unlock(&log->lock);
+            continue;
+        }
+        if (written == -1)
+            return errno;
+        batch->bytes += written;
+        batch->left -= (size_t)written;
+    }
+    return 0;
+}
+
+/* Takes what is there from the callers. Returns its size. */
+static size_t take(weir_access_log_t *log)
+{
+    char *full;
+
+    pthread_mutex_lock(&log->lock);
+    weir_log_confess(log);
+    full = log->filling;
+    log->filling = log->writing;
+    log->writing = full;
+    log->writing_bytes = log->filling_bytes;
+    log->filling_bytes = 0;
+    turn_over(log);
+    pthread_mutex_unlock(&log->lock);
+    return log->writing_bytes;
+}
+
+/* Returns how many bytes were written; 0 if not all could be: such a log is not worth a busy writer. */
+static size_t drain(weir_access_log_t *log)
+{
+    const size_t len = take(log);
+    batch_t batch = {.log = log, .bytes = log->writing, .left = len};
+    int error;
+
+    pthread_cleanup_push(end_batch, &batch);
+    error = write_batch(&batch);
+    pthread_cleanup_pop(1);
+    if (error != 0)
+        weir_log_tell_loss(log, error == EAGAIN ? "nobody reads it" : strerror(error));
+    return error == 0 ? len : 0;
+}
+
+/* Returns the size of the largest batch. */
+static size_t drain_all(weir_log_writer_t *writer)
+{
+    size_t largest = 0;
+
+    pthread_mutex_lock(&weir_log_lock);
+    weir_access_log_t *log = writer->logs;
+    pthread_mutex_unlock(&weir_log_lock);
+    for (; log != NULL; log = log->next) { /* others only ever add logs, in front */
+        size_t len = drain(log);
+        largest = len > largest ? len : largest;
+    }
+    return largest;
+}
+
+/* ---- a writer's life ---- */
+
+/* Under weir_log_lock. */
+static bool is_anything_left(const weir_log_writer_t *writer)
+{
+    bool is_left = false;
+
+    for (weir_access_log_t *log = writer->logs; log != NULL && !is_left; log = log->next) {
+        pthread_mutex_lock(&log->lock);
+        is_left = log->filling_bytes > 0 || log->next_fd != -1 || log->opens == 0;
+        pthread_mutex_unlock(&log->lock);
+    }
+    return is_left;
+}
+
+/* Returns false when it is time to end. */
+static bool wait_for_lines(weir_log_writer_t *writer)
+{
+    bool may_go_on;
+
+    pthread_mutex_lock(&weir_log_lock);
+    atomic_store(&writer->is_idle, true);
+    while (!writer->is_stopping && !is_anything_left(writer))
+        pthread_cond_wait(&writer->wake, &weir_log_lock);
+    atomic_store(&writer->is_idle, false);
+    may_go_on = !writer->is_stopping;
+    pthread_mutex_unlock(&weir_log_lock);
+    return may_go_on;
+}
+
+void weir_log_writer_destroy(weir_log_writer_t *writer)
+{
+    weir_log_writer_t **at = &weir_log_writers;
+
+    while (*at != writer)
+        at = &(*at)->next;
+    *at = writer->next;
+    pthread_cond_destroy(&writer->wake);
+    free(writer);
+}
+
+/*
+ * Frees the logs that nobody has open. They are empty: this follows a round that found nothing. Returns true if the writer has
+ * gone with them.
+ */
+static bool forget_closed(weir_log_writer_t *writer)
+{
+    bool is_over;
+
+    pthread_mutex_lock(&weir_log_lock);
+    weir_access_log_t **at = &writer->logs;
+    while (*at != NULL) {
+        weir_access_log_t *log = *at;
+        if (log->opens > 0 || log->filling_bytes > 0) {
+            at = &log->next;
+            continue;
+        }
+        *at = log->next;
+        weir_log_destroy(log);
+    }
+    is_over = writer->logs == NULL && !writer->is_common && !writer->is_stopping;
+    if (is_over) {
+        pthread_detach(writer->thread);
+        weir_log_writer_destroy(writer);
+    }
+    pthread_mutex_unlock(&weir_log_lock);
+    return is_over;
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec pause = {.tv_nsec = ms * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+static void *run(void *arg)
+{
+    weir_log_writer_t *writer = arg;
+    size_t largest;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    while (wait_for_lines(writer)) {
+        while ((largest = drain_all(writer)) > 0)
+            if (largest < WEIR_LOG_BYTES / 4)
+                pause_ms(BATCH_PAUSE_MS);
+        if (forget_closed(writer))
+            return NULL;
+    }
+    while (drain_all(writer) > 0)
+        ;
+    return NULL;
+}
+
+/* Under weir_log_lock. */
+static void start(weir_log_writer_t *writer)
+{
+    if (writer->has_thread)
+        return;
+    writer->is_stopping = false;
+    WEIR_MUST(pthread_create(&writer->thread, NULL, run, writer) == 0);
+    writer->has_thread = true;
+}
+
+static weir_log_writer_t *create_writer(bool is_common)
+{
+    weir_log_writer_t *writer = calloc(1, sizeof(*writer));
+
+    WEIR_MUST(writer != NULL && pthread_cond_init(&writer->wake, NULL) == 0);
+    writer->is_common = is_common;
+    writer->next = weir_log_writers;
+    weir_log_writers = writer;
+    if (is_started)
+        start(writer);
+    return writer;
+}
+
+weir_log_writer_t *weir_log_writer_for(bool can_be_stuck)
+{
+    for (weir_log_writer_t *writer = weir_log_writers; writer != NULL && !can_be_stuck; writer = writer->next)
+        if (writer->is_common)
+            return writer;
+    return create_writer(!can_be_stuck);
+}
+
+void weir_access_log_start(void)
+{
+    pthread_mutex_lock(&weir_log_lock);
+    is_started = true;
+    for (weir_log_writer_t *writer = weir_log_writers; writer != NULL; writer = writer->next)
+        start(writer);
+    pthread_mutex_unlock(&weir_log_lock);
+}
+
+static struct timespec wall_clock_in(uint32_t ms)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_REALTIME, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+/* Those that are not done by then are cut off. */
+static void join(weir_log_writer_t *writer, const struct timespec *deadline)
+{
+    if (!writer->has_thread)
+        return;
+    if (pthread_timedjoin_np(writer->thread, NULL, deadline) != 0) {
+        pthread_cancel(writer->thread);
+        pthread_join(writer->thread, NULL);
+    }
+    writer->has_thread = false;
+}
+
+/* Nobody opens, closes or writes any more, and threads that were awaited are gone: no lock is needed. */
+static void destroy_all(void)
+{
+    while (weir_log_writers != NULL) {
+        weir_log_writer_t *writer = weir_log_writers;
+
+        while (writer->logs != NULL) {
+            weir_access_log_t *log = writer->logs;
+            writer->logs = log->next;
+            log->dropped_lines += count_lines(log->filling, log->filling_bytes);
+            weir_log_destroy(log);
+        }
+        weir_log_writer_destroy(writer);
+    }
+}
+
+void weir_access_log_stop(uint32_t deadline_ms)
+{
+    const struct timespec deadline = wall_clock_in(deadline_ms);
+
+    pthread_mutex_lock(&weir_log_lock);
+    is_started = false;
+    for (weir_log_writer_t *writer = weir_log_writers; writer != NULL; writer = writer->next) {
+        writer->is_stopping = true;
+        pthread_cond_signal(&writer->wake);
+    }
+    pthread_mutex_unlock(&weir_log_lock);
+    /* From here on no writer takes itself off the list. */
+    for (weir_log_writer_t *writer = weir_log_writers; writer != NULL; writer = writer->next)
+        join(writer, &deadline);
+    destroy_all();
+}
