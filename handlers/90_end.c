@@ -16,8 +16,6 @@
 #include "lib/walk/pipeline.h"
 #include "router/ask.h"
 
-enum { LINE_BYTES = 24576 }; /* the longest target, X-Forwarded-For and host of the default limits fit */
-
 /* Heroku: what the client did to itself is a warning. */
 static const char *level(const weir_fault_t *fault)
 {
@@ -67,7 +65,7 @@ static weir_access_line_t line_of(weir_exchange_t *x)
 static void write_log(weir_exchange_t *x)
 {
     const weir_access_line_t what = line_of(x);
-    char buffer[LINE_BYTES];
+    char buffer[WEIR_ACCESS_LINE_BYTES];
     weir_logfmt_t line;
 
     weir_logfmt_begin(&line, buffer, sizeof(buffer));

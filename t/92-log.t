@@ -67,8 +67,17 @@ subtest 'odd bytes do not break the line' => sub {
     is($proxy->log_where(path => $odd)->{path}, $odd, 'quotes and backslashes are escaped');
     get("/ok/\xff\xfe");
     ok(wait_for { grep { ($_->{path} // '') =~ m{^/ok/.*(?:ff|\xff)} } $proxy->log_lines }, 'bytes beyond ASCII');
+    get("/ok/c1/\xc2\x9b31m");
+    ok(wait_for { grep { $_->{''} =~ m{path="/ok/c1/\\xc2\\x9b31m"} } $proxy->log_lines }, 'a control of UTF-8 is shown');
     get('/ok/' . 'x' x 8000);
     ok(wait_for { grep { ($_->{path} // '') =~ m{^/ok/x{100}} && ($_->{protocol} // '') eq 'http' || ($_->{''} =~ m{path="/ok/x{100}}) } $proxy->log_lines }, 'a long one');
+};
+
+subtest 'a client cannot cut its own line' => sub {
+    $proxy->ask("GET /ok/long HTTP/1.1\r\nHost: shop.example\r\n" . ('X-Forwarded-For: ' . '1' x 8000 . "\r\n") x 4 . "\r\n");
+    my $line = $proxy->log_where(path => '/ok/long');
+    like($line->{''}, qr{ fwd="\.\.\.1+, 1{8000}, 127\.0\.0\.1" dyno=\S+ connect=\d+ms service=\d+ms status=200 bytes=13 protocol=http$},
+        'what it forwards is cut at the beginning');
 };
 
 subtest 'requests that went wrong' => sub {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/control.h"
 #include "lib/base/log.h"
 
 enum { LINE_BYTES = 4096 /* a pipe that is ready takes so much at once */, LINES_A_SECOND = 10, COUNT_BITS = 8 };
@@ -80,21 +81,39 @@ static void put_line(const char *line, size_t len)
     pthread_mutex_unlock(&words.lock);
 }
 
+/* A text that is too long is cut; no escape is. Returns its size. */
+static size_t put_escaped(char *to, size_t room, weir_span_t text)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        const bool is_escaped = weir_is_control(text, i);
+        const size_t length = is_escaped ? 4 : 1;
+
+        if (length > room - size)
+            break;
+        if (is_escaped)
+            weir_escape_byte(text.base[i], to + size);
+        else
+            to[size] = text.base[i];
+        size += length;
+    }
+    return size;
+}
+
 /* One write, so that lines of several threads do not mix. A text that is too long is cut before the count. */
 static void say(const char *format, va_list arguments, unsigned held_back)
 {
-    char line[LINE_BYTES] = "weir: ", count[32] = "";
-    const size_t prefix = strlen(line);
-    size_t count_bytes = 0, room, total;
-    int text;
+    char text[LINE_BYTES], line[LINE_BYTES] = "weir: ", count[32] = "";
+    size_t count_bytes = 0, total = strlen(line);
+    int text_bytes = vsnprintf(text, sizeof(text), format, arguments);
 
+    if (text_bytes < 0)
+        return;
     if (held_back > 0)
         count_bytes = (size_t)snprintf(count, sizeof(count), " (%u more)", held_back);
-    room = sizeof(line) - 1 - count_bytes; /* 1: a newline in place of the NUL */
-    text = vsnprintf(line + prefix, room - prefix, format, arguments);
-    if (text < 0)
-        return;
-    total = prefix + (size_t)text < room ? prefix + (size_t)text : room - 1;
+    weir_span_t said = {text, (size_t)text_bytes < sizeof(text) ? (size_t)text_bytes : sizeof(text) - 1};
+    total += put_escaped(line + total, sizeof(line) - total - count_bytes - 2, said); /* 2: newline and NUL */
     memcpy(line + total, count, count_bytes);
     total += count_bytes;
     line[total++] = '\n';

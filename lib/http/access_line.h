@@ -21,7 +21,13 @@ typedef struct weir_access_line {
     bool is_http2;
 } weir_access_line_t;
 
-/** Writes its fields into `line`, which has begun. More may follow. */
+enum { WEIR_ACCESS_LINE_BYTES = 24576 }; /* room for every field, whatever clients send, and 4 KiB of a router's */
+
+/**
+ * Writes its fields into `line`, which has begun. More may follow. The fields that a client chooses are cut when they are long,
+ * with `...` in place of the rest, so that they cost the line none of the others: path and fwd beyond 8 KiB, fwd at its
+ * beginning; request_id beyond 1 KiB, host beyond 512 bytes, method beyond 128.
+ */
 void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what);
 
 #endif

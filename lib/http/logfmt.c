@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/http/logfmt.h"
 
+#include "lib/base/control.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 
@@ -15,11 +16,6 @@ static void put(weir_logfmt_t *line, const char *bytes, size_t length)
     if (length != 0)
         memcpy(line->at, bytes, length);
     line->at += length;
-}
-
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
 /* Writes `key=`, and false if that and `least` bytes more do not fit: then the pair is left out. */
@@ -45,10 +41,61 @@ static bool needs_quotes(weir_span_t value)
 {
     for (size_t i = 0; i < value.len; i++) {
         char c = value.base[i];
-        if (c == ' ' || c == '"' || c == '=' || is_control(c))
+        if (c == ' ' || c == '"' || c == '=' || weir_is_control(value, i))
             return true;
     }
     return false;
+}
+
+/* How byte `at` looks between double quotes; returns how many bytes that is. */
+static size_t escape(weir_span_t value, size_t at, char out[static 4])
+{
+    const char c = value.base[at];
+
+    if (weir_is_control(value, at)) {
+        weir_escape_byte(c, out);
+        return 4;
+    }
+    out[0] = '\\';
+    if (c == '"' || c == '\\') {
+        out[1] = c;
+        return 2;
+    }
+    out[0] = c;
+    return 1;
+}
+
+/* Writes value[from, to), of which an escape is never cut, and the closing quote always has its place. */
+static void put_escaped(weir_logfmt_t *line, weir_span_t value, size_t from, size_t to)
+{
+    for (; from < to; from++) {
+        char escaped[4];
+        size_t length = escape(value, from, escaped);
+
+        if (length + 1 > room(line))
+            return;
+        put(line, escaped, length);
+    }
+}
+
+static const char missing[] = "...";
+enum { MISSING = sizeof(missing) - 1 };
+
+/* How many bytes from the beginning, or from the end, fit into `most` when they are escaped. */
+static size_t fitting(weir_span_t value, bool is_from_end, size_t most)
+{
+    size_t count = 0;
+    char escaped[4];
+
+    if (value.len <= most / sizeof(escaped))
+        return value.len;
+    for (; count < value.len; count++) {
+        size_t length = escape(value, is_from_end ? value.len - 1 - count : count, escaped);
+        if (length > most)
+            break;
+        most -= length;
+    }
+    return count;
 }
 
 void weir_logfmt_text(weir_logfmt_t *line, const char *key, weir_span_t value)
@@ -62,40 +109,46 @@ void weir_logfmt_text(weir_logfmt_t *line, const char *key, weir_span_t value)
     put(line, value.base, value.len < room(line) ? value.len : room(line));
 }
 
-/* How `c` looks between double quotes; returns how many bytes that is. */
-static size_t escape(char c, char out[static 4])
+void weir_logfmt_text_most(weir_logfmt_t *line, const char *key, weir_span_t value, size_t most)
 {
-    static const char digits[] = "0123456789abcdef";
-
-    out[0] = '\\';
-    if (c == '"' || c == '\\') {
-        out[1] = c;
-        return 2;
-    }
-    if (!is_control(c)) {
-        out[0] = c;
-        return 1;
-    }
-    out[1] = 'x';
-    out[2] = digits[(unsigned char)c >> 4];
-    out[3] = digits[(unsigned char)c & 15];
-    return 4;
+    if (value.len <= most && !needs_quotes(value))
+        weir_logfmt_text(line, key, value);
+    else
+        weir_logfmt_quoted_most(line, key, value, most);
 }
 
 void weir_logfmt_quoted(weir_logfmt_t *line, const char *key, weir_span_t value)
 {
+    weir_logfmt_quoted_most(line, key, value, SIZE_MAX);
+}
+
+void weir_logfmt_quoted_most(weir_logfmt_t *line, const char *key, weir_span_t value, size_t most)
+{
+    size_t count = fitting(value, false, most);
+
     if (!start_pair(line, key, 2))
         return;
+    if (count < value.len)
+        count = fitting(value, false, most - MISSING);
     put(line, "\"", 1);
-    for (size_t i = 0; i < value.len; i++) {
-        char escaped[4];
-        size_t length = escape(value.base[i], escaped);
+    put_escaped(line, value, 0, count);
+    if (count < value.len)
+        put_escaped(line, (weir_span_t){missing, MISSING}, 0, MISSING);
+    put(line, "\"", 1);
+}
 
-        /* An escape is never cut, and the closing quote always has its place. */
-        if (length + 1 > room(line))
-            break;
-        put(line, escaped, length);
-    }
+void weir_logfmt_quoted_end(weir_logfmt_t *line, const char *key, weir_span_t value, size_t most)
+{
+    size_t count = fitting(value, true, most);
+
+    if (!start_pair(line, key, 2))
+        return;
+    if (count < value.len)
+        count = fitting(value, true, most - MISSING);
+    put(line, "\"", 1);
+    if (count < value.len)
+        put_escaped(line, (weir_span_t){missing, MISSING}, 0, MISSING);
+    put_escaped(line, value, value.len - count, value.len);
     put(line, "\"", 1);
 }
 

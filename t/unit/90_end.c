@@ -157,20 +157,37 @@ static void one_line_a_request_after_retries(void **state)
     assert_contains(text, " connect= service= status=503 ");
 }
 
-static void a_long_line_is_cut_not_split(void **state)
+/* What a client sends, however long, costs its line no other field; and who it is stands at the end of fwd. */
+static void what_a_client_sends_is_cut(void **state)
 {
-    static char request[70000];
+    static char request[150000];
+    char *at = request;
     const char *text;
 
     open_log();
-    w.plan.head_limits.line_bytes = w.plan.head_limits.value_bytes = 65536;
-    strcpy(request, "GET /");
-    memset(request + 5, '"', 30000);
-    strcpy(request + 30005, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    w.script.has_log_fields = true;
+    w.plan.head_limits = (weir_head_limits_t){
+        .line_bytes = 65536, .name_bytes = 1000, .value_bytes = 65536, .count = 1000, .total_bytes = 200000};
+    w.plan.request_id_max_bytes = 65536;
+    at += sprintf(at, "GET /");
+    memset(at, '"', 30000);
+    at += 30000;
+    at += sprintf(at, " HTTP/1.1\r\nHost: a\r\nX-Request-Id: ");
+    memset(at, 'i', 30000);
+    at += 30000;
+    at += sprintf(at, "\r\nX-Forwarded-For: ");
+    memset(at, '1', 60000);
+    strcpy(at + 60000, "\r\n\r\n");
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &fake_fault;
     world_request(request);
-    world_finish(OK_HEAD);
+    world_close();
     text = log_text();
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    assert_contains(text, "\\\"...\" host=a request_id=\"iiii");
+    assert_contains(text, "iiii...\" fwd=\"...1111");
+    assert_contains(text, "1111, 10.0.0.9\" dyno= connect= service= status=404 bytes=0 protocol=http shop=");
+    assert_contains(text, " n=1\n");
 }
 
 static int make_file(void **state)
@@ -193,7 +210,7 @@ int main(void)
         cmocka_unit_test(a_line_for_a_client_that_left),
         cmocka_unit_test(how_bad_it_is),
         cmocka_unit_test(one_line_a_request_after_retries),
-        cmocka_unit_test(a_long_line_is_cut_not_split),
+        cmocka_unit_test(what_a_client_sends_is_cut),
         cmocka_unit_test(the_router_adds_fields),
         cmocka_unit_test(a_halt_is_a_204),
     };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lines that somebody can provoke: ten of a kind in a second, and the rest are counted. The clock is this program's own. */
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -316,9 +318,63 @@ static void no_line_is_lost_at_the_turn_of_a_second(void **state)
     assert_int_equal(seen + count_held_back(), THREADS * lines + 1);
 }
 
+static void controls_are_shown(void **state)
+{
+    begin_hearing();
+    weir_log("a\x1b[31m\nb \xc2\x9b"
+             "c \xc3\xa4");
+    assert_string_equal(end_hearing(), "weir: a\\x1b[31m\\x0ab \\xc2\\x9bc \xc3\xa4\n");
+}
+
+/* ---- nobody reads ---- */
+
+static void lines_that_have_no_room_are_counted(void **state)
+{
+    char got[200] = "", filler[4096] = "";
+    const int before = dup(STDERR_FILENO);
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0); /* and blocking */
+    dup2(ends[1], STDERR_FILENO);
+    weir_log_never_wait(true);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], filler, sizeof(filler)) > 0)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    weir_log("one");
+    weir_log("two");
+    while (read(ends[0], filler, sizeof(filler)) == sizeof(filler) && poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, 0) == 1)
+        ;
+    weir_log("three");
+    assert_true(read(ends[0], got, sizeof(got) - 1) > 0);
+    dup2(before, STDERR_FILENO);
+    weir_log_never_wait(false);
+    assert_string_equal(got, "weir: 2 lines were lost here, as nobody read them\nweir: three\n");
+    close(before);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void a_pipe_is_made_non_blocking_for_us_alone(void **state)
+{
+    int ends[2], ours;
+
+    assert_int_equal(pipe(ends), 0);
+    ours = weir_log_descriptor(ends[1]);
+    assert_true(ours > STDERR_FILENO);
+    assert_true((fcntl(ours, F_GETFL) & O_NONBLOCK) != 0);
+    assert_int_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+    close(ours);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(controls_are_shown),
+        cmocka_unit_test(lines_that_have_no_room_are_counted),
+        cmocka_unit_test(a_pipe_is_made_non_blocking_for_us_alone),
         cmocka_unit_test(ten_lines_are_said_and_no_more),
         cmocka_unit_test(also_in_the_first_second_of_a_clock),
         cmocka_unit_test(the_next_line_tells_how_many_were_held_back),

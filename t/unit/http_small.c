@@ -118,6 +118,36 @@ static void writes_lines(void **state)
                 "max=18446744073709551615us q=\"plain\" q=\"\"\n");
 }
 
+static void shows_controls_of_utf8(void **state)
+{
+    char buffer[200];
+    weir_logfmt_t line;
+
+    weir_logfmt_begin(&line, buffer, sizeof(buffer));
+    weir_logfmt_text(&line, "a", WEIR_SPAN("\xc2\x80\xc2\x9b\xc2\xa0\xc3\x9b\x9b\xc2"));
+    weir_logfmt_text(&line, "b", WEIR_SPAN("\xc2\xa0"));
+    assert_span(weir_logfmt_end(&line), "a=\"\\xc2\\x80\\xc2\\x9b\xc2\xa0\xc3\x9b\x9b\xc2\" b=\xc2\xa0\n");
+}
+
+static void cuts_what_others_choose(void **state)
+{
+    char buffer[400];
+    weir_logfmt_t line;
+
+    weir_logfmt_begin(&line, buffer, sizeof(buffer));
+    weir_logfmt_text_most(&line, "a", WEIR_SPAN("12345678"), 8);
+    weir_logfmt_text_most(&line, "b", WEIR_SPAN("123456789"), 8);
+    weir_logfmt_text_most(&line, "c", WEIR_SPAN("1 2"), 8);
+    weir_logfmt_quoted_most(&line, "d", WEIR_SPAN("12345678"), 8);
+    weir_logfmt_quoted_most(&line, "e", WEIR_SPAN("1234\"5678"), 8);
+    weir_logfmt_quoted_most(&line, "f", WEIR_SPAN("\n\n\n"), 8);
+    weir_logfmt_quoted_end(&line, "g", WEIR_SPAN("12345678"), 8);
+    weir_logfmt_quoted_end(&line, "h", WEIR_SPAN("1, 2, 3, 10.0.0.9"), 12);
+    weir_logfmt_quoted_end(&line, "i", WEIR_SPAN("\n\n\n"), 8);
+    assert_span(weir_logfmt_end(&line), "a=12345678 b=\"12345...\" c=\"1 2\" d=\"12345678\" e=\"1234...\" f=\"\\x0a...\" "
+                                        "g=\"12345678\" h=\"... 10.0.0.9\" i=\"...\\x0a\"\n");
+}
+
 static void write_much(weir_logfmt_t *line)
 {
     weir_logfmt_text(line, "ab", WEIR_SPAN("cdef"));
@@ -183,6 +213,8 @@ int main(void)
         cmocka_unit_test(knows_statuses),
         cmocka_unit_test(knows_idempotent_methods),
         cmocka_unit_test(writes_lines),
+        cmocka_unit_test(shows_controls_of_utf8),
+        cmocka_unit_test(cuts_what_others_choose),
         cmocka_unit_test(cuts_but_never_breaks_a_line),
         cmocka_unit_test(cuts_where_it_must),
     };
