@@ -4,9 +4,11 @@
  *
  *   reads     x->fault, x->has_group, x->was_connected
  *   writes    x->service (given back), journal.end_at_us, journal.status of a request that nobody has answered
+ *             the access log, if an abandoned question is still open
  *   asks      checkin_service, once no other question is open
  *   verdicts  next
  */
+#include "handlers/request_line.h"
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/pipeline.h"
@@ -37,6 +39,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     x->journal.end_at_us = weir_loop_now_us(x->loop);
     if (x->front != NULL && !x->has_responded)
         x->journal.status = STATUS_HALTED; /* nobody has answered: weir_front_finish() will */
+    stages_log_unless_idle(x);             /* the client has its answer, and the router has not answered in time */
     ask_when_idle(x, on_idle);
     return weir_walk_wait(x);
 }

@@ -226,7 +226,10 @@ typedef struct weir_router {
     void (*additional_headers)(weir_state_t *, const weir_request_t *, weir_way_t, weir_header_sink_t *);
     /** Default: nothing. The last call with this state. fault is NULL if all went well. */
     void (*terminate)(weir_state_t *, const weir_request_t *, const weir_fault_t *fault);
-    /** Default: nothing. Once per request, before terminate, when its access line is written or would be. */
+    /**
+     * Default: nothing. Once per request, before terminate, when its access line is written or would be. A request that is
+     * answered while this router owes it an answer has its line at once, without these fields: then sink drops them.
+     */
     void (*log)(weir_state_t *, const weir_request_t *, const weir_fault_t *fault, weir_log_sink_t *sink);
     /**
      * Default: nothing. Nobody waits for the open question any more: answer it soon, in this call if you like. The one callback

@@ -154,6 +154,7 @@ struct weir_exchange {
     bool has_responded;  /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
     bool is_client_gone; /* set by weir_exchange_client_gone()                       */
     bool is_shut_down;   /* the proxy ends, and waits no longer                       */
+    bool is_logged;      /* its line is in the access log; set by 80 or 90 */
     bool has_page;       /* what it gets is our page; set by 75                       */
     bool is_cut;         /* the response could not be completed; set by 70           */
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */

@@ -190,6 +190,50 @@ static void what_a_client_sends_is_cut(void **state)
     assert_contains(text, " n=1\n");
 }
 
+/* Who waits for the line waits for no router. */
+static void a_late_router_does_not_keep_the_line(void **state)
+{
+    const char *text;
+
+    open_log();
+    w.script.how[FAKE_LOOKUP] = FAKE_LATER;
+    w.script.has_log_fields = true;
+    world_request(GET);
+    fake_advance(&w.loop, 5000);
+    fake_run(&w.loop);
+    assert_int_equal(w.front.status, 503);
+    text = log_text();
+    assert_contains(text, "at=error code=router_timeout ");
+    assert_contains(text, " status=503 ");
+    assert_null(strstr(text, "shop="));
+    assert_int_equal(w.script.logs, 0);
+    assert_int_equal(w.script.terminates, 0);
+    access_log = weir_access_log_open(path);
+    weir_access_log_start();
+    assert_true(fake_answer(&w.script));
+    world_close();
+    assert_int_equal(w.script.logs, 1); /* it may count */
+    assert_int_equal(w.script.terminates, 1);
+    assert_string_equal(log_text(), "");
+}
+
+static void nor_does_a_late_check_in(void **state)
+{
+    open_log();
+    w.script.how[FAKE_CHECKIN] = FAKE_LATER;
+    world_request(GET);
+    fake_run(&w.loop);
+    assert_true(fake_relay_end(w.x, NULL));
+    fake_run(&w.loop);
+    fake_advance(&w.loop, 5000);
+    fake_run(&w.loop);
+    assert_contains(log_text(), "at=info method=GET ");
+    assert_int_equal(w.script.logs, 0);
+    assert_true(fake_answer(&w.script));
+    world_close();
+    assert_int_equal(w.script.logs, 1);
+}
+
 static int make_file(void **state)
 {
     int file = mkstemp(path);
@@ -211,6 +255,8 @@ int main(void)
         cmocka_unit_test(how_bad_it_is),
         cmocka_unit_test(one_line_a_request_after_retries),
         cmocka_unit_test(what_a_client_sends_is_cut),
+        cmocka_unit_test(a_late_router_does_not_keep_the_line),
+        cmocka_unit_test(nor_does_a_late_check_in),
         cmocka_unit_test(the_router_adds_fields),
         cmocka_unit_test(a_halt_is_a_204),
     };
