@@ -50,7 +50,8 @@ static const struct {
     {"listen: 8080\ncompress: 7\n" HOSTS,
      "t.yaml:2: compress: must be OFF, ON, a list of codings or a mapping of codings to levels\n"},
     {"listen: 8080\ncompress: {gzip: 10}\n" HOSTS, "t.yaml:2: compress: gzip must be OFF, ON or a whole number from 1 to 9\n"},
-    {"listen: 8080\ncompress-minimum-size: -1\n" HOSTS, "t.yaml:2: compress-minimum-size: must be a whole number of bytes\n"},
+    {"listen: 8080\ncompress-minimum-size: -1\n" HOSTS, "t.yaml:2: compress-minimum-size: must be a whole number of bytes (or "
+                                                        "`64k`, `10m`, `1g`) from 0 to 9223372036854775807\n"},
     {"listen: 8080\nfile.index: [[a]]\n" HOSTS, "t.yaml:2: file.index: must be a list of names\n"},
     {"listen: 8080\nreproxy: ON\n" HOSTS, "t.yaml:2: reproxy: not possible: the URLs that backends name would be fetched by "
                                           "h2o's own client, without limits; give each "
