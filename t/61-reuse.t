@@ -193,22 +193,4 @@ subtest 'sent again once, not twice' => sub {
     is($bad->connections, 2, 'two connections in all');
 };
 
-subtest 'what a pooled connection has said unasked is never the next answer, however late it is noticed' => sub {
-    my ($begun, $gate) = (temp_path('begun'), temp_path('gate'));
-    my $eager = backend(sub {
-        my $c = shift;
-        $c->read_head or return;
-        $c->write(simple_response('asked'));
-        return if $c->index > 0;
-        wait_for { -e $begun };
-        $c->write(simple_response('unasked'));
-        write_file($gate, '');
-        $c->read_eof;
-    });
-    my $own = proxy(router => { module => router_so('blocking'), begun => $begun, gate => $gate, backend => $eager->address });
-    is($own->get('/fill')->body, 'asked', 'a connection for the pool');
-    is($own->get('/blocked')->body, 'asked', 'a GET that took it while its thread was blocked');
-    is($eager->connections, 2, 'over a new connection');
-};
-
 done_testing;

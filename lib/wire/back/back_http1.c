@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/must.h"
+#include "lib/http/status.h"
 #include "lib/wire/back/back_http2.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/relay/relay.h"
@@ -69,21 +70,17 @@ void back_http1_destroy(back_http1_t **back)
 
 /* ---- the pool ---- */
 
-static bool is_quiet(back_http1_t *back)
-{
-    char next;
-
-    return weir_sock_peek(&back->sock, &next, 1) == WEIR_SOCK_BLOCKED;
-}
-
 /* An idle connection to `target`, if this exchange may have one. */
 static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
 {
     if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
         return NULL;
     back_http1_t *back = weir_back_pool_take(x->loop->pool, target);
-    /* It may have ended a moment ago, or have spoken unasked: the loop tells of that only in its next turn */
-    while (back != NULL && !is_quiet(back)) {
+    /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
+    while (back != NULL && !weir_method_is_idempotent(x->request.method)) {
+        char probe;
+        if (weir_sock_peek(&back->sock, &probe, 1) == WEIR_SOCK_BLOCKED)
+            break;
         back_http1_destroy(&back);
         back = weir_back_pool_take(x->loop->pool, target);
     }
