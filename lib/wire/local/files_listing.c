@@ -73,7 +73,7 @@ bool weir_files_list(h2o_req_t *req, const char *name)
 {
     static h2o_generator_t generator = {NULL, NULL};
     DIR *directory = opendir(name);
-    names_t names = {NULL};
+    names_t names = {0};
 
     if (directory == NULL)
         return false;
