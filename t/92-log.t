@@ -2,7 +2,7 @@
 # One line per request, in logfmt.
 use lib 't/lib';
 use Weir::Test;
-use Fcntl qw(O_NONBLOCK O_WRONLY);
+use Fcntl qw(O_NONBLOCK O_RDONLY O_WRONLY);
 use POSIX ();
 
 my %does = (
@@ -174,14 +174,29 @@ subtest 'the death of the command that reads the error log' => sub {
     ok(wait_for { $own->stderr =~ /log command `.*` has ended with status 3$/m }, 'and how');
 };
 
+# How the proxy has a file open: 1 to write, 2 to read and write, for each time.
+sub modes_of {
+    my ($proxy, $file) = @_;
+    my @open = grep { (readlink // '') eq $file } glob '/proc/' . $proxy->pid . '/fd/*';
+    return join ' ', map { read_file(s{/fd/}{/fdinfo/}r) =~ /^flags:\s+(\d+)/m ? oct($1) & 3 : () } @open;
+}
+
 subtest 'a FIFO without a reader' => sub {
     my $fifo = temp_path('fifo');
     POSIX::mkfifo($fifo, 0600) or die $!;
     my $own = proxy(backends => [$backend], global => { 'weir.access-log' => $fifo });
     $own->get('/ok/before');
     $own->signal($_) for qw(USR1 HUP);
-    ok(wait_for { $own->stderr =~ /^weir: reload: / }, 'a reload opens it');
+    ok(wait_for { $own->stderr =~ /^weir: reload: /m }, 'a reload opens it');
+    ok(wait_for { modes_of($own, $fifo) eq '2' }, 'and is its reader, too, as before: no line is written to nobody');
+    $own->get('/ok/after');
+    sysopen my $reader, $fifo, O_RDONLY | O_NONBLOCK or die $!;
+    my $lines = '';
+    ok(wait_for { sysread $reader, $lines, 65_536, length $lines; $lines =~ m{path="/ok/before"} && $lines =~ m{path="/ok/after"} },
+        'whoever comes to read it gets what was written before and behind') or diag($own->stderr);
+    close $reader;
     serves_and_ends($own, 'nobody waits for it');
+    unlike($own->stderr, qr/lines are lost/, 'nothing is lost for want of a reader');
 };
 
 subtest 'one that is stuck costs the others nothing' => sub {

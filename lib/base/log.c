@@ -47,10 +47,13 @@ int weir_log_standard(const char *path)
 int weir_log_open_file(const char *path)
 {
     const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    int fd = open(path, O_WRONLY | flags, 0644);
+    struct stat what;
+    int fd = -1;
 
-    /* A FIFO without a reader. Whoever opens it for both waits for nobody, and its lines wait for a reader. */
-    return fd == -1 && errno == ENXIO ? open(path, O_RDWR | flags, 0644) : fd;
+    /* Whoever opens a FIFO for both waits for nobody, and its lines wait for a reader, also when it is opened anew. */
+    if (stat(path, &what) == 0 && S_ISFIFO(what.st_mode))
+        fd = open(path, O_RDWR | flags);
+    return fd != -1 ? fd : open(path, O_WRONLY | flags, 0644);
 }
 
 static bool can_be_stuck(int fd)
