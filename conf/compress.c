@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/compress.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -90,11 +91,7 @@ static int on_gzip(h2o_configurator_command_t *command, h2o_configurator_context
 
 static int on_minimum(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    uint64_t bytes;
-
-    if (!weir_span_to_u63((weir_span_t){node->data.scalar, strlen(node->data.scalar)}, &bytes))
-        return conf_complain(node, "compress-minimum-size: must be a whole number of bytes");
-    compress_of(context)->least_bytes = (size_t)bytes;
+    compress_of(context)->least_bytes = strtoull(node->data.scalar, NULL, 10); /* guard.c has looked at it */
     return 0;
 }
 

@@ -7,9 +7,8 @@
  *             x->wants_fresh, x->attempt, x->is_cut, x->is_relayed, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways), answered, retry_request, and then checkin_service
  *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once for each pick, when a
- *   pooled
- *             connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent again; back
- *             to 50 when the router wants it to be sent again, and it can be
+ *             pooled connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent
+ *             again; back to 50 when the router wants it to be sent again, and it can be
  */
 #include "handlers/backend_head.h"
 #include "handlers/grpc.h"

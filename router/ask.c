@@ -3,20 +3,14 @@
 
 #include "lib/base/must.h"
 #include "lib/base/thread.h"
-#include "lib/walk/at_work.h"
 #include "lib/walk/attempt.h"
+#include "router/call.h"
 #include "router/describe.h"
 #include "router/question.h"
 
 static const weir_router_t *router_of(const weir_exchange_t *x)
 {
     return x->binding->router;
-}
-
-/* Around each call of a router's. */
-static weir_at_work_t begin_call(const weir_exchange_t *x, const char *callback)
-{
-    return weir_at_work_on(x, "router", router_of(x)->name, callback);
 }
 
 /* ---- settling ---- */
@@ -106,9 +100,9 @@ static void give_up(ask_question_t *q, weir_gone_t why)
     if (router->abandoned == NULL || atomic_load_explicit(&q->state, memory_order_acquire) == ASK_ANSWERED)
         return;
     q->is_abandoning = true;
-    before = begin_call(x, "abandoned");
+    before = router_call_begin(x, "abandoned");
     router->abandoned(x->state, &x->request, why);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     q->is_abandoning = false;
     if (q->is_answered_here)
         settle(q);
@@ -226,29 +220,29 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
         return;
     }
     q = question_make(x, ASK_INIT, then);
-    before = begin_call(x, ask_name(ASK_INIT));
+    before = router_call_begin(x, ask_name(ASK_INIT));
     proof = router->init(x->state, &x->request, x->binding->shared, ask_handle(q));
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_LOOKUP, then);
-    const weir_at_work_t before = begin_call(x, ask_name(ASK_LOOKUP));
+    const weir_at_work_t before = router_call_begin(x, ask_name(ASK_LOOKUP));
     const weir_answer_t proof = router_of(x)->lookup_domain_name(x->state, &x->request, domain, ask_handle(q));
 
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
 void ask_checkout(weir_exchange_t *x, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_CHECKOUT, then);
-    const weir_at_work_t before = begin_call(x, ask_name(ASK_CHECKOUT));
+    const weir_at_work_t before = router_call_begin(x, ask_name(ASK_CHECKOUT));
     const weir_answer_t proof = router_of(x)->checkout_service(x->state, &x->request, x->group, ask_handle(q));
 
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
@@ -260,9 +254,9 @@ void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
 
     q->answer.target.label = ask_name_of_service(x, service); /* unless something better is said */
     q->answer.target.label_source = WEIR_LABEL_DESCRIBED;
-    before = begin_call(x, ask_name(ASK_BACKEND));
+    before = router_call_begin(x, ask_name(ASK_BACKEND));
     proof = router_of(x)->service_backend(x->state, &x->request, service, ask_handle(q));
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
@@ -291,9 +285,9 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
     q->has_attempt = has_service;
     if (has_service)
         q->attempt = weir_attempt_of(x);
-    before = begin_call(x, ask_name(ASK_CHECKIN));
+    before = router_call_begin(x, ask_name(ASK_CHECKIN));
     proof = router->checkin_service(x->state, &x->request, service, ask_handle(q));
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
@@ -313,9 +307,9 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
     }
     q = question_make(x, ASK_PAGE, then);
     q->about = fault;
-    before = begin_call(x, ask_name(ASK_PAGE));
+    before = router_call_begin(x, ask_name(ASK_PAGE));
     proof = router->error_page(x->state, &x->request, fault, ask_handle(q));
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     returned(q, proof);
 }
 
@@ -329,9 +323,9 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 
     if (router->feature == NULL || x->is_router_done)
         return false;
-    before = begin_call(x, "feature");
+    before = router_call_begin(x, "feature");
     is_wanted = router->feature(x->state, &x->request, feature);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     return is_wanted;
 }
 
@@ -344,9 +338,9 @@ void ask_answered(weir_exchange_t *x)
     if (router->answered == NULL || !x->has_service)
         return;
     attempt = weir_attempt_of(x);
-    before = begin_call(x, "answered");
+    before = router_call_begin(x, "answered");
     router->answered(x->state, &x->request, x->service, &attempt);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
 }
 
 bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
@@ -361,9 +355,9 @@ bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
     attempt = weir_attempt_of(x);
     if (!attempt.may_repeat)
         return false;
-    before = begin_call(x, "retry_request");
+    before = router_call_begin(x, "retry_request");
     is_wanted = router->retry_request(x->state, &x->request, x->service, fault, &attempt);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     return is_wanted;
 }
 
@@ -375,7 +369,7 @@ void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
     WEIR_MUST(x->question == NULL);
     if (router->terminate == NULL || x->is_router_done)
         return;
-    before = begin_call(x, "terminate");
+    before = router_call_begin(x, "terminate");
     router->terminate(x->state, &x->request, fault);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
 }

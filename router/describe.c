@@ -2,7 +2,7 @@
 #include "router/describe.h"
 
 #include "lib/base/span.h"
-#include "lib/walk/at_work.h"
+#include "router/call.h"
 
 void weir_describe(weir_description_t *description, weir_span_t key, weir_span_t value)
 {
@@ -18,9 +18,9 @@ weir_span_t ask_name_of_group(weir_exchange_t *x, const weir_group_t *group)
 
     if (router->describe_group == NULL)
         return description.name;
-    before = weir_at_work_on(x, "router", router->name, "describe_group");
+    before = router_call_begin(x, "describe_group");
     router->describe_group(x->binding->shared, group, &description);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     return description.name;
 }
 
@@ -32,8 +32,8 @@ weir_span_t ask_name_of_service(weir_exchange_t *x, const weir_service_t *servic
 
     if (router->describe_service == NULL)
         return description.name;
-    before = weir_at_work_on(x, "router", router->name, "describe_service");
+    before = router_call_begin(x, "describe_service");
     router->describe_service(x->binding->shared, service, &description);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
     return description.name;
 }

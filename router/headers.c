@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the headers of additional_headers go. */
 #include "lib/http/hop.h"
-#include "lib/walk/at_work.h"
+#include "router/call.h"
 #include "router/question.h"
 
 struct weir_header_sink {
@@ -50,7 +50,7 @@ void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 
     if (router->additional_headers == NULL)
         return;
-    before = weir_at_work_on(x, "router", router->name, "additional_headers");
+    before = router_call_begin(x, "additional_headers");
     router->additional_headers(x->state, &x->request, way, &sink);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/http/token_list.h"
-#include "lib/walk/at_work.h"
+#include "router/call.h"
 #include "router/ask.h"
 
 enum { FIELDS_MOST = 16 };
@@ -33,7 +33,7 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
 
     if (router->log == NULL || x->is_router_done)
         return;
-    before = weir_at_work_on(x, "router", router->name, "log");
+    before = router_call_begin(x, "log");
     router->log(x->state, &x->request, fault, &sink);
-    weir_at_work_regain(x, x->binding->is_built_in, before);
+    router_call_end(x, before);
 }

@@ -31,12 +31,11 @@ static inline void weir_at_work_back(weir_at_work_t before)
     weir_at_work = before;
 }
 
-/** The same behind code that was called for `x`: the time that others take is nobody else's. */
-static inline void weir_at_work_regain(const weir_exchange_t *x, bool is_ours, weir_at_work_t before)
+/** The same behind code of others that was called for `x`: reads the clock, for the time it took is nobody else's. */
+static inline void weir_at_work_regain(const weir_exchange_t *x, weir_at_work_t before)
 {
     weir_at_work = before;
-    if (!is_ours)
-        weir_loop_tick(x->loop);
+    weir_loop_tick(x->loop);
 }
 
 /**

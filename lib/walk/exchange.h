@@ -111,7 +111,7 @@ typedef struct weir_walk {
     uint32_t owing_turn;               /* and the turn in which it was entered    */
     uint32_t backs;                    /* how often the walk has gone back        */
     const void *home;                  /* the loop's thread                       */
-    _Atomic uint32_t turn;             /* grows whenever a stage begins or is cancelled: which wait a letter is for */
+    _Atomic uint32_t turn;             /* grows whenever a stage begins: which wait a letter is for */
     _Atomic uint32_t posts;            /* letters of weir_exchange_post() that are under way */
     uint32_t passed_begin, passed_end; /* invariant 1 */
     weir_letter_t resume;

@@ -41,7 +41,10 @@ static size_t index_from(const weir_exchange_t *x, unsigned number, size_t i)
 /* Stages of the house keep no time. */
 static void come_back(const weir_exchange_t *x, size_t index, weir_at_work_t before)
 {
-    weir_at_work_regain(x, (x->plan->built_in >> index & 1) != 0, before);
+    if ((x->plan->built_in >> index & 1) != 0)
+        weir_at_work_back(before);
+    else
+        weir_at_work_regain(x, before);
 }
 
 /* Leaves, newest first, every stage entered at or after `floor`. */

@@ -52,7 +52,7 @@ static void run_posted(const post_t *post)
     const weir_at_work_t before = weir_at_work_on(post->x, "stage", stage->name, "a posted function");
 
     post->run(post->x, post->arg);
-    weir_at_work_regain(post->x, false, before);
+    weir_at_work_regain(post->x, before);
 }
 
 static void on_post(weir_letter_t *letter)

@@ -18,11 +18,11 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "orders.h"
 #include "place.h"
+#include "say.h"
 
 typedef enum kind { INIT, LOOKUP, CHECKOUT, BACKEND, CHECKIN, PAGE } kind_t;
 
@@ -64,24 +64,7 @@ static struct weir_service the_service;
 
 /* ── the log ── */
 
-__attribute__((format(printf, 2, 3))) static void say(const weir_state_t *state, const char *format, ...)
-{
-    char line[256];
-    int length = snprintf(line, sizeof(line), "%s ", state->path);
-    va_list arguments;
-
-    va_start(arguments, format);
-    length += vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, arguments);
-    va_end(arguments);
-    line[length++] = '\n';
-    if (write(state->shared->log, line, (size_t)length) < 0)
-        abort();
-}
-
-static const char *name_of(const weir_fault_t *fault)
-{
-    return fault == NULL ? "-" : fault->name;
-}
+#define say(state, ...) say_to((state)->shared->log, (state)->path, __VA_ARGS__)
 
 /* ── answers ── */
 

@@ -20,11 +20,11 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <unistd.h>
 
 #include "orders.h"
 #include "place.h"
+#include "say.h"
 
 enum { SERVICES = 16 };
 
@@ -56,24 +56,7 @@ static const weir_fault_t maintenance = {"maintenance", 503, WEIR_BLAME_ROUTER, 
 static const weir_fault_t all_tried = {"all_tried", 502, WEIR_BLAME_ROUTER, NULL};
 static struct weir_group the_group = {"main"};
 
-__attribute__((format(printf, 2, 3))) static void say(const weir_state_t *state, const char *format, ...)
-{
-    char line[512];
-    int length = snprintf(line, sizeof(line), "%s ", state->path);
-    va_list arguments;
-
-    va_start(arguments, format);
-    length += vsnprintf(line + length, sizeof(line) - (size_t)length - 1, format, arguments);
-    va_end(arguments);
-    line[length++] = '\n';
-    if (write(state->shared->log, line, (size_t)length) < 0)
-        abort();
-}
-
-static const char *name_of(const weir_fault_t *fault)
-{
-    return fault == NULL ? "-" : fault->name;
-}
+#define say(state, ...) say_to((state)->shared->log, (state)->path, __VA_ARGS__)
 
 /* ── answers, now or later ── */
 

@@ -2,9 +2,9 @@
 #include "lib/wire/local/compress.h"
 
 #include "lib/base/span.h"
-#include "lib/http/accept_encoding.h"
 #include "lib/http/token_list.h"
 #include "lib/wire/local/gzip.h"
+#include "lib/wire/local/takes.h"
 
 enum { CHUNK_BYTES = 16384 }; /* what generators that ask are told to send at once */
 
@@ -82,16 +82,6 @@ static bool may_be_compressed(const compress_filter_t *self, h2o_req_t *req, hin
            !forbids_transforms(&req->headers) && !has_digest(&req->res.headers) && is_worth_it(self, req, hint);
 }
 
-static bool takes_gzip(const h2o_req_t *req)
-{
-    ssize_t at = -1;
-
-    while ((at = h2o_find_header(&req->headers, H2O_TOKEN_ACCEPT_ENCODING, at)) != -1)
-        if (weir_accepts_coding(span_of(req->headers.entries[at].value), WEIR_SPAN("gzip")))
-            return true;
-    return false;
-}
-
 /* ---- what becomes of it ---- */
 
 static void weaken_etag(h2o_req_t *req)
@@ -143,7 +133,7 @@ static void on_setup(h2o_filter_t *super, h2o_req_t *req, h2o_ostream_t **slot)
     const hint_t hint = take_hint(req);
 
     if (may_be_compressed(self, req, hint)) {
-        if (takes_gzip(req)) {
+        if (weir_request_takes(req, WEIR_SPAN("gzip"))) {
             change_head(req);
             if (!h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD")))
                 slot = put_encoder(self, req, slot);

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "lib/base/span.h"
-#include "lib/http/accept_encoding.h"
 #include "lib/wire/local/files_private.h"
+#include "lib/wire/local/takes.h"
 
 enum { SUFFIX_ROOM = 4 }; /* ".gz" and its NUL */
 
@@ -87,20 +87,6 @@ static weir_file_found_t open_one(const char *name, weir_file_t *file)
     return WEIR_FILE_FORBIDDEN;
 }
 
-static bool takes(const h2o_req_t *req, weir_span_t coding)
-{
-    ssize_t at = -1;
-
-    if (req->version < 0x101)
-        return false;
-    while ((at = h2o_find_header(&req->headers, H2O_TOKEN_ACCEPT_ENCODING, at)) != -1) {
-        const h2o_iovec_t value = req->headers.entries[at].value;
-        if (weir_accepts_coding((weir_span_t){value.base, value.len}, coding))
-            return true;
-    }
-    return false;
-}
-
 static bool open_variant(char *name, size_t len, const char *suffix, weir_file_t *file)
 {
     strcpy(name + len, suffix);
@@ -116,11 +102,11 @@ static weir_file_found_t open_best(h2o_req_t *req, const weir_files_options_t *o
     weir_file_found_t found;
 
     file->name = name;
-    if (options->has_compressed && takes(req, WEIR_SPAN("br")) && open_variant(name, len, ".br", file)) {
+    if (options->has_compressed && weir_request_takes(req, WEIR_SPAN("br")) && open_variant(name, len, ".br", file)) {
         file->encoding = "br";
         return WEIR_FILE_OPEN;
     }
-    if (options->has_compressed && takes(req, WEIR_SPAN("gzip")) && open_variant(name, len, ".gz", file)) {
+    if (options->has_compressed && weir_request_takes(req, WEIR_SPAN("gzip")) && open_variant(name, len, ".gz", file)) {
         file->encoding = "gzip";
         return WEIR_FILE_OPEN;
     }

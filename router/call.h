@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ROUTER_CALL_H
+#define WEIR_ROUTER_CALL_H
+/**
+ * @file  What stands around each call of a router's that is about a request. Private to router/.
+ *
+ * THREAD   The request's loop.
+ */
+#include "lib/walk/at_work.h"
+#include "weir_router.h"
+
+/** The router's code begins: says who is at work. Returns what router_call_end() wants. `callback` is a literal. */
+static inline weir_at_work_t router_call_begin(const weir_exchange_t *x, const char *callback)
+{
+    return weir_at_work_on(x, "router", x->binding->router->name, callback);
+}
+
+/** It has returned. Routers in the house keep no thread waiting; behind others the clock is read. */
+static inline void router_call_end(const weir_exchange_t *x, weir_at_work_t before)
+{
+    if (x->binding->is_built_in)
+        weir_at_work_back(before);
+    else
+        weir_at_work_regain(x, before);
+}
+
+#endif
