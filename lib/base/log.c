@@ -46,14 +46,14 @@ int weir_log_standard(const char *path)
 
 int weir_log_open_file(const char *path)
 {
-    const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const int flags = O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     struct stat what;
     int fd = -1;
 
     /* Whoever opens a FIFO for both waits for nobody, and its lines wait for a reader, also when it is opened anew. */
     if (stat(path, &what) == 0 && S_ISFIFO(what.st_mode))
         fd = open(path, O_RDWR | flags);
-    return fd != -1 ? fd : open(path, O_WRONLY | flags, 0644);
+    return fd != -1 ? fd : open(path, O_WRONLY | O_CREAT | flags, 0644);
 }
 
 static bool can_be_stuck(int fd)

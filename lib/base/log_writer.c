@@ -6,9 +6,7 @@
 #include "lib/base/log_writer.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
+#include "lib/base/span.h"
 
 enum { BATCH_PAUSE_MS = 20, LOOK_MS = 500 };
 
@@ -58,13 +57,13 @@ static ssize_t write_cancellable(weir_access_log_t *log, const char *bytes, size
 /* A line stands for one, and for those that a log had confessed by it. */
 static uint64_t worth(const char *bytes, size_t len)
 {
-    char line[80];
+    const weir_span_t line = {bytes, len}, confession = WEIR_SPAN(WEIR_LOG_CONFESSION);
     uint64_t confessed;
 
-    len = len < sizeof(line) ? len : sizeof(line) - 1;
-    memcpy(line, bytes, len);
-    line[len] = '\0';
-    return sscanf(line, WEIR_LOG_CONFESSION "%" SCNu64, &confessed) == 1 ? confessed : 1;
+    if (!weir_span_starts_with(line, confession) ||
+        !weir_span_to_u63((weir_span_t){bytes + confession.len, len - confession.len}, &confessed))
+        return 1;
+    return confessed;
 }
 
 static uint64_t count_lines(const char *bytes, size_t len)

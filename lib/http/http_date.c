@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-static const char days[] = "SunMonTueWedThuFriSat";
+static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 
 /*
  * One letter for each part: w the name of a day, D a day, d one that may have a blank in place of its first digit, m a month,
@@ -34,7 +34,7 @@ static bool take_digits(weir_span_t *text, size_t count, int *out)
 static bool take_month(weir_span_t *text, int *out)
 {
     for (int month = 0; text->len >= 3 && month < 12; month++) {
-        if (memcmp(text->base, months + 3 * month, 3) != 0)
+        if (memcmp(text->base, months[month], 3) != 0)
             continue;
         *text = (weir_span_t){text->base + 3, text->len - 3};
         *out = month;
@@ -136,8 +136,8 @@ void weir_http_date_write(int64_t at_s, char buffer[static WEIR_HTTP_DATE_BYTES 
     struct tm parts;
 
     gmtime_r(&at, &parts);
-    snprintf(room, sizeof(room), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * parts.tm_wday, parts.tm_mday,
-             months + 3 * parts.tm_mon, 1900 + parts.tm_year, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    snprintf(room, sizeof(room), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[parts.tm_wday], parts.tm_mday,
+             months[parts.tm_mon], 1900 + parts.tm_year, parts.tm_hour, parts.tm_min, parts.tm_sec);
     memcpy(buffer, room, WEIR_HTTP_DATE_BYTES);
     buffer[WEIR_HTTP_DATE_BYTES] = '\0';
 }

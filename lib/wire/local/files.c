@@ -89,7 +89,7 @@ static weir_file_found_t open_one(const char *name, weir_file_t *file)
 
 static bool open_variant(char *name, size_t len, const char *suffix, weir_file_t *file)
 {
-    strcpy(name + len, suffix);
+    memcpy(name + len, suffix, strlen(suffix) + 1);
     const bool is_open = open_one(name, file) == WEIR_FILE_OPEN;
     name[len] = '\0';
     return is_open;
