@@ -242,6 +242,7 @@ static void reopen(weir_access_log_t *log)
         close(log->next_fd);
     log->next_fd = fd;
     pthread_mutex_unlock(&log->lock);
+    pthread_cond_signal(&log->writer->wake); /* what was rotated is let go of now, not with the next line */
 }
 
 void weir_access_log_reopen_all(void)

@@ -78,25 +78,6 @@ static uint64_t count_lines(const char *bytes, size_t len)
     return lines;
 }
 
-/* A thread that is cut off leaves what it has in its hands: lost, like what it has not taken. */
-typedef struct batch {
-    weir_access_log_t *log;
-    const char *bytes;
-    size_t left;
-} batch_t;
-
-static void end_batch(void *arg)
-{
-    const batch_t *batch = arg;
-    weir_access_log_t *log = batch->log;
-
-    pthread_mutex_lock(&log->lock);
-    log->writing_bytes = 0;
-    log->dropped_lines += count_lines(batch->bytes, batch->left);
-    log->is_loss_told = log->is_loss_told && batch->left > 0;
-    pthread_mutex_unlock(&log->lock);
-}
-
 /* Under the log's lock: a file that was opened anew takes the place of what it was before. */
 static void turn_over(weir_access_log_t *log)
 {
@@ -108,12 +89,10 @@ static void turn_over(weir_access_log_t *log)
 }
 
 /* Returns 0, or errno where nothing more can be written: the disk is full, or the reader of a pipe is gone. */
-static int write_batch(batch_t *batch)
+static int write_batch(weir_access_log_t *log)
 {
-    weir_access_log_t *log = batch->log;
-
-    while (batch->left > 0) {
-        ssize_t written = write_cancellable(log, batch->bytes, batch->left);
+    while (log->left_bytes > 0) {
+        ssize_t written = write_cancellable(log, log->left, log->left_bytes);
         if (written == -1 && errno == EINTR) {
             pthread_mutex_lock(&log->lock);
             turn_over(log);
@@ -122,10 +101,21 @@ static int write_batch(batch_t *batch)
         }
         if (written == -1)
             return errno;
-        batch->bytes += written;
-        batch->left -= (size_t)written;
+        log->left += written;
+        log->left_bytes -= (size_t)written;
     }
     return 0;
+}
+
+/* What is left of it is lost. */
+static void end_batch(weir_access_log_t *log)
+{
+    pthread_mutex_lock(&log->lock);
+    log->writing_bytes = 0;
+    log->dropped_lines += count_lines(log->left, log->left_bytes);
+    log->is_loss_told = log->is_loss_told && log->left_bytes > 0;
+    pthread_mutex_unlock(&log->lock);
+    log->left_bytes = 0;
 }
 
 /* Takes what is there from the callers. Returns its size. */
@@ -149,12 +139,12 @@ static size_t take(weir_access_log_t *log)
 static size_t drain(weir_access_log_t *log)
 {
     const size_t len = take(log);
-    batch_t batch = {.log = log, .bytes = log->writing, .left = len};
     int error;
 
-    pthread_cleanup_push(end_batch, &batch);
-    error = write_batch(&batch);
-    pthread_cleanup_pop(1);
+    log->left = log->writing;
+    log->left_bytes = len;
+    error = write_batch(log); /* a thread that is cut off in there leaves the rest to destroy_all() */
+    end_batch(log);
     if (error != 0)
         weir_log_tell_loss(log, error == EAGAIN ? "nobody reads it" : strerror(error));
     return error == 0 ? len : 0;
@@ -344,7 +334,7 @@ static void destroy_all(void)
         while (writer->logs != NULL) {
             weir_access_log_t *log = writer->logs;
             writer->logs = log->next;
-            log->dropped_lines += count_lines(log->filling, log->filling_bytes);
+            log->dropped_lines += count_lines(log->left, log->left_bytes) + count_lines(log->filling, log->filling_bytes);
             weir_log_destroy(log);
         }
         weir_log_writer_destroy(writer);

@@ -40,6 +40,8 @@ struct weir_access_log {
     _Atomic uint64_t closed_at_ms; /* monotonic; 0: it is open */
     /* The writer's own: */
     char *writing;
+    const char *left; /* of the batch: not yet taken by the kernel */
+    size_t left_bytes;
     int fd;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/base/log.h"
+#include "lib/base/log_writer.h"
 
 #include "conf_capture.h"
 #include "hear.h"
@@ -55,6 +55,18 @@ static void says_why_it_cannot_open(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* Whether this process has the file open; it is known by its number, not by its name. */
+static bool is_open(const char *path)
+{
+    struct stat wanted, what;
+
+    assert_int_equal(stat(path, &wanted), 0);
+    for (int fd = 0; fd < 256; fd++)
+        if (fstat(fd, &what) == 0 && what.st_dev == wanted.st_dev && what.st_ino == wanted.st_ino)
+            return true;
+    return false;
+}
+
 static void reopens(void **state)
 {
     const char *path = scratch_path("rotate.log"), *old = scratch_path("rotate.log.1");
@@ -64,8 +76,13 @@ static void reopens(void **state)
     write_line(log, "one\n");
     assert_becomes(path, "one\n");
     assert_int_equal(rename(path, old), 0);
+    while (!atomic_load(&log->writer->is_idle))
+        pause_ms(1);
     weir_access_log_reopen_all();
     assert_string_equal(slurp(path), ""); /* is there at once */
+    for (int looks = 0; looks < 5000 && is_open(old); looks++)
+        pause_ms(1);
+    assert_false(is_open(old)); /* without another line */
     write_line(log, "two\n");
     weir_access_log_stop(1000);
     assert_string_equal(slurp(path), "two\n");
