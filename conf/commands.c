@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/commands.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "conf/compress.h"
 #include "conf/complain.h"
 #include "conf/files.h"
 #include "conf/guard.h"
 #include "conf/h2o_directives.h"
+#include "conf/h2o_log.h"
 #include "conf/hosts.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
-#include "conf/log_command.h"
 #include "conf/paths.h"
 #include "conf/proxy.h"
 #include "conf/resumption.h"
@@ -44,44 +40,9 @@ static int on_session_resumption(h2o_configurator_command_t *command, h2o_config
     return conf_resumption_read(conf_of(context->globalconf), node);
 }
 
-/* ---- logs ---- */
-
-/*
- * In the way of libh2o's own: it starts commands too, but tells nobody which children they are. It gets the end of a pipe by
- * its name.
- */
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    const h2o_configurator_command_cb theirs = conf_of(context->globalconf)->access_log;
-    yoml_t *path = node->type == YOML_TYPE_MAPPING ? conf_yaml_get(node, "path") : node;
-    char place[64], *said;
-    int fd, result;
-
-    if (context->dry_run || path == NULL || path->type != YOML_TYPE_SCALAR || path->data.scalar[0] != '|')
-        return theirs(command, context, node);
-    said = path->data.scalar;
-    fd = conf_log_command_start(said + 1);
-    if (fd == -1)
-        return conf_complain(path, "access-log: %s: %s", said, strerror(errno));
-    snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
-    path->data.scalar = place;
-    result = theirs(command, context, node);
-    path->data.scalar = said;
-    close(fd);
-    return result;
-}
-
-/*
- * libh2o closes the logs of a level when it leaves it, and none of one that it has given up in. Theirs is to be left as often
- * as ours has not been.
- */
-void conf_access_logs_leave(conf_t *conf)
-{
-    h2o_configurator_t *theirs = h2o_configurator_get_command(&conf->globalconf, "access-log")->configurator;
-    h2o_configurator_context_t nowhere = {.globalconf = &conf->globalconf};
-
-    for (; conf->level > conf->levels; conf->level--)
-        theirs->exit(theirs, &nowhere, NULL);
+    return conf_h2o_log_read(conf_of(context->globalconf), node);
 }
 
 /* ---- the status page ---- */
@@ -153,9 +114,10 @@ static int on_proxy_header(h2o_configurator_command_t *command, h2o_configurator
 static h2o_configurator_command_cb replace(conf_t *conf, const char *name, h2o_configurator_command_cb callback)
 {
     h2o_configurator_command_t *command = h2o_configurator_get_command(&conf->globalconf, name);
+    h2o_configurator_command_cb before;
 
     WEIR_MUST(command != NULL);
-    const h2o_configurator_command_cb before = command->cb;
+    before = command->cb;
     command->cb = callback;
     return before;
 }
@@ -191,8 +153,10 @@ static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_cont
     CONF_LEAKS_LOOK_AGAIN(); /* what is ours is none of libh2o's leaks */
     if (context->hostconf == NULL)
         result = leave_global(conf, node);
-    else if (context->pathconf != NULL && context->mimemap != NULL) /* without mimemap: a file.custom-handler */
+    else if (context->pathconf != NULL && context->mimemap != NULL) { /* without mimemap: a file.custom-handler */
+        conf_h2o_log_register(conf, context->pathconf);
         result = conf_path_leave(conf, context->hostconf, context->pathconf);
+    }
     CONF_LEAKS_LOOK_AWAY();
     conf->level--;
     conf->is_wrong = conf->is_wrong || result != 0;
@@ -249,6 +213,7 @@ static void register_ours(conf_t *conf)
                                         flags_of(conf_directives[i].levels) |
                                             (i == CONF_proxy_reverse_url ? H2O_CONFIGURATOR_FLAG_DEFERRED : 0),
                                         callback_of(i));
+    h2o_configurator_define_command(configurator, "access-log", H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_access_log);
     register_rest(conf, configurator);
 }
 
@@ -260,13 +225,11 @@ void conf_commands_register(conf_t *conf)
     };
 
     CONF_LEAKS_LOOK_AWAY();
-    h2o_access_log_register_configurator(&conf->globalconf);
     conf_compress_register(conf); /* first of all filters to be left, so that it sees what the others have done */
     conf_files_register(conf);
     for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
-    conf->access_log = replace(conf, "access-log", on_access_log);
     conf->hosts_callback = replace(conf, "hosts", on_hosts);
     replace(conf, "handshake-timeout", on_handshake_timeout);
     replace(conf, "http2-idle-timeout", on_http2_idle_timeout);

@@ -9,10 +9,4 @@
 /** Registers every directive on conf->globalconf, libh2o's own included; ours last, so that they see what the others did. */
 void conf_commands_register(conf_t *conf);
 
-/**
- * After a configuration was applied, well or not: has libh2o let go of the access logs of levels that were not left. Harmless
- * if all were.
- */
-void conf_access_logs_leave(conf_t *conf);
-
 #endif

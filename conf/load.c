@@ -88,7 +88,6 @@ bool conf_apply(conf_t *conf, yoml_t **document)
     CONF_LEAKS_LOOK_AGAIN();
     has_said_where = conf_complain_end();
     conf_yaml_release(document);
-    conf_access_logs_leave(conf);
     if ((!is_whole || conf->is_wrong) && !has_said_where)
         conf_complain_at(conf->file, 0, "this configuration cannot be used");
     return is_whole && finish(conf);

@@ -60,8 +60,6 @@ uint64_t conf_max_body_bytes(const conf_t *conf)
 bool conf_access_log_open(conf_t *conf, const conf_level_t *level, weir_access_log_t **out_log)
 {
     const conf_value_t *value = &level->values[CONF_access_log];
-    conf_log_t *opened;
-
     const char *where = value->where != NULL ? value->where : conf->file;
 
     *out_log = NULL;
@@ -72,9 +70,7 @@ bool conf_access_log_open(conf_t *conf, const conf_level_t *level, weir_access_l
     *out_log = weir_access_log_open(value->text);
     if (*out_log == NULL)
         return conf_complain_at(where, 0, "weir.access-log: %s: %s", value->text, strerror(errno));
-    opened = weir_arena_alloc(&conf->arena, sizeof(*opened));
-    *opened = (conf_log_t){.next = conf->logs, .log = *out_log};
-    conf->logs = opened;
+    conf_log_remember(conf, *out_log);
     return true;
 }
 

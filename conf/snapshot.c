@@ -10,6 +10,7 @@
 #include "conf/commands.h"
 #include "conf/complain.h"
 #include "conf/h2o_directives.h"
+#include "conf/h2o_log.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/paths.h"
@@ -103,6 +104,14 @@ void conf_retire(conf_t *conf)
     free(globalconf->statuses.entries);
 }
 
+void conf_log_remember(conf_t *conf, weir_access_log_t *log)
+{
+    conf_log_t *opened = weir_arena_alloc(&conf->arena, sizeof(*opened));
+
+    *opened = (conf_log_t){.next = conf->logs, .log = log};
+    conf->logs = opened;
+}
+
 void conf_destroy(conf_t **conf_slot)
 {
     conf_t *conf = *conf_slot;
@@ -119,6 +128,7 @@ void conf_destroy(conf_t **conf_slot)
     conf_node_map_finish(&conf->stages_by_node);
     for (conf_stage_t *loaded = conf->stages; loaded != NULL; loaded = loaded->next)
         weir_stage_module_close(&loaded->module);
+    conf_h2o_logs_free(conf);
     for (const conf_log_t *opened = conf->logs; opened != NULL; opened = opened->next)
         weir_access_log_close(opened->log);
     if (conf->error_fd != -1)

@@ -31,10 +31,19 @@ typedef struct conf_compress {
     size_t least_bytes;
 } conf_compress_t;
 
+/** One `access-log` in force. */
+typedef struct conf_h2o_log {
+    const struct conf_h2o_log *before; /* of the same level, then of outer ones */
+    struct conf_h2o_log *next;         /* of the configuration                  */
+    h2o_logconf_t *format;
+    weir_access_log_t *log; /* NULL: checked only */
+} conf_h2o_log_t;
+
 /** The values in force inside one level of the file: outside, global, host, path, extension. */
 typedef struct conf_level {
     conf_value_t values[CONF_DIRECTIVES];
-    const conf_change_t *changes; /* the last one */
+    const conf_change_t *changes;   /* the last one */
+    const conf_h2o_log_t *h2o_logs; /* the last one */
     weir_files_options_t files;
     conf_compress_t compress;
     size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url */
@@ -155,10 +164,11 @@ typedef struct conf {
     conf_inner_url_t *inner_urls;
     const char *looked_at; /* the host that conf_h2o_look() is at, or NULL */
     conf_log_t *logs;
-    conf_guarded_t *guarded;                                /* every directive */
-    h2o_configurator_command_cb access_log, hosts_callback; /* libh2o's: what it does for these directives */
-    weir_module_t *given;                                   /* weir_serve(): the router of every path that names none */
-    weir_head_limits_t head_limits;                         /* the widest of all */
+    conf_h2o_log_t *h2o_logs;
+    conf_guarded_t *guarded;                    /* every directive */
+    h2o_configurator_command_cb hosts_callback; /* libh2o's: what it does for these directives */
+    weir_module_t *given;                       /* weir_serve(): the router of every path that names none */
+    weir_head_limits_t head_limits;             /* the widest of all */
 } conf_t;
 
 /** What we call ourselves in Server unless the configuration says otherwise. */
@@ -189,6 +199,9 @@ const char *conf_beside(conf_t *conf, const char *name);
  * The same, but `name` itself where only the directory weir is started in has such a file: h2o means that one. In the arena.
  */
 const char *conf_beside_or_here(conf_t *conf, const char *name);
+
+/** Has `log`, which was opened for this configuration, closed with it. */
+void conf_log_remember(conf_t *conf, weir_access_log_t *log);
 
 /** Fills conf->settings, and opens the access log of the global level. False after a complaint. */
 bool conf_settings_fill(conf_t *conf);

@@ -592,6 +592,39 @@ YAML
     is(read_file($two), qq({"who":"outside","path":"/a/a.txt"}\n{"who":"inside","path":"/b/x"}\n), 'and the host\'s');
 };
 
+subtest 'access-log of a path that nobody has' => sub {
+    my $outer = temp_path('outer');
+    my $proxy = start(<<"YAML");
+listen: \@PORT\@
+access-log: { path: $outer, format: "%U" }
+hosts:
+  default:
+    paths:
+      /a: { file.dir: \@FILES\@ }
+YAML
+    get($proxy, '/a/a.txt');
+    get($proxy, '/nowhere');
+    ok(wait_for { -e $outer && read_file($outer) =~ m{/nowhere\n} }, 'a 404 has its line');
+    is(read_file($outer), "/a/a.txt\n/nowhere\n", 'as every request');
+};
+
+subtest 'access-log is opened anew' => sub {
+    my $log = temp_path('rotated');
+    my $proxy = start(<<"YAML");
+listen: \@PORT\@
+access-log: { path: $log, format: "%U" }
+hosts: { default: { paths: { /: { file.dir: \@FILES\@ } } } }
+YAML
+    get($proxy, '/a.txt');
+    ok(wait_for { -s $log }, 'a line');
+    rename $log, "$log.1" or die $!;
+    $proxy->signal('USR1');
+    ok(wait_for { -e $log }, 'on SIGUSR1');
+    get($proxy, '/b');
+    ok(wait_for { -s $log }, 'and written');
+    is(read_file("$log.1") . read_file($log), "/a.txt\n/b\n", 'each line where it belongs');
+};
+
 # ── what is not done ──
 
 # What `weir check` says on standard error of a file of these lines, without the file's name.
@@ -603,6 +636,24 @@ sub said_of {
 }
 
 my @tail = ('hosts:', '  default:', '    paths:', '      /:', '        file.dir: /tmp');
+
+subtest 'access-log: mistakes are found by check, too' => sub {
+    my @rows = (
+        [ 'a format',    'access-log: { path: a.log, format: "%h %{foo" }', qr/^1: access-log: format: .*unterminated/ ],
+        [ 'an escape',   'access-log: { path: a.log, escape: xml }',        qr/^1: access-log: escape: must be apache or json, not xml$/ ],
+        [ 'no path',     'access-log: { format: "%h" }',                    qr/^1: access-log: there is no path$/ ],
+        [ 'a list',      'access-log: [ a, b ]',                            qr/^1: access-log: must be a file, `\| COMMAND`, or a mapping/ ],
+        [ 'a list within', 'access-log: { path: [ a ] }',                   qr/^1: access-log: path must be a word$/ ],
+    );
+    for (@rows) {
+        my ($what, $line, $complaint) = @$_;
+        for my $verb (qw(check run)) {
+            my ($exit, $err) = said_of($verb, $line, 'listen: 127.0.0.1:1', @tail);
+            is($exit, 1, "$what: $verb refuses");
+            like($err, $complaint, 'with the place');
+        }
+    }
+};
 
 subtest 'ignored: said when it starts, listed by check' => sub {
     my @ignored = (

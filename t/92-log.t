@@ -146,6 +146,25 @@ sub serves_and_ends {
     is($proxy->stop, 0, 'and the end comes');
 }
 
+subtest 'a command that does not read' => sub {
+    my $pid_file = temp_path('pid');
+    my $own = proxy(backends => [$backend], global => { 'access-log' => mute_command($pid_file) });
+    ok(wait_for { -s $pid_file }, 'it runs');
+    $own->get('/ok/' . 'x' x 4000) for 1 .. 40;    # more than a pipe holds
+    serves_and_ends($own, 'it stands in nobody\'s way');
+    like($own->stderr, qr{^weir: \| exec .*: [1-9]\d* lines were lost$}m, 'what it has not read is told');
+    kill KILL => read_file($pid_file);
+};
+
+subtest 'two logs, one standard output' => sub {
+    my $own = proxy(backends => [$backend], global => { 'access-log' => '/dev/stdout', 'weir.access-log' => '/dev/fd/1' });
+    $own->get("/ok/$_") for 1 .. 20;
+    $own->stop;
+    my $lines = read_file($own->{out});
+    is(scalar(() = $lines =~ m{^at=info .* path="/ok/\d+" .*$}mg), 20, 'twenty lines of one');
+    is(scalar(() = $lines =~ m{^127\.0\.0\.1 .* "GET /ok/\d+ HTTP/1\.1" 200 13 .*$}mg), 20, 'and of the other, whole');
+};
+
 # Has what the proxy calls standard error, a pipe, take no byte more.
 sub fill_stderr {
     my ($proxy) = @_;

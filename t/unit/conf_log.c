@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -372,6 +373,27 @@ static void names_of_what_is_open(void **state)
     weir_access_log_stop(100);
 }
 
+/* As systemd's journal gives it: it cannot be opened by any name. */
+static void writes_to_a_socket(void **state)
+{
+    const int before = dup(STDOUT_FILENO);
+    char got[16] = "";
+    int ends[2];
+
+    fflush(stdout);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    dup2(ends[1], STDOUT_FILENO);
+    write_line(weir_access_log_open("/dev/stdout"), "one\n");
+    weir_access_log_start();
+    weir_access_log_stop(1000);
+    dup2(before, STDOUT_FILENO);
+    close(before);
+    assert_int_equal(recv(ends[0], got, sizeof(got), 0), 4);
+    assert_string_equal(got, "one\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void stops_without_start(void **state)
 {
     assert_non_null(weir_access_log_open(scratch_path("never.log")));
@@ -395,6 +417,7 @@ int main(void)
         cmocka_unit_test(closed_ones_are_given_up),
         cmocka_unit_test(adopts_a_pipe),
         cmocka_unit_test(names_of_what_is_open),
+        cmocka_unit_test(writes_to_a_socket),
         cmocka_unit_test(stops_without_start),
     };
 
