@@ -608,6 +608,32 @@ YAML
     is(read_file($outer), "/a/a.txt\n/nowhere\n", 'as every request');
 };
 
+subtest 'access-log tells how long it took' => sub {
+    my $log = temp_path('times');
+    my $slow = backend(sub {
+        my $c = shift;
+        while (my ($head) = $c->read_request) { select undef, undef, undef, ms(120) / 1000; $c->write(simple_response('slow')) }
+    });
+    my $url   = 'http://' . $slow->address;
+    my $proxy = start(<<"YAML");
+listen: \@PORT\@
+access-log: { path: $log, format: "%U %{process-time}x %{response-time}x %{duration}x" }
+hosts: { default: { paths: { /f: { file.dir: \@FILES\@ }, /: { proxy.reverse.url: "$url/" } } } }
+YAML
+    get($proxy, '/p');
+    get($proxy, '/f/a.txt');
+    Weir::Http2Client->connect($proxy->port)->get('/h2');
+    ok(wait_for { -e $log && 3 == (() = read_file($log) =~ /\n/g) }, 'three lines');
+    for (split /\n/, read_file($log)) {
+        my ($path, @times) = split / /;
+        is(scalar(grep { /^\d+(?:\.\d{6})?$/ } @times), 3, "$path: all of them") or diag($_);
+        my ($process, $response, $duration) = @times;
+        cmp_ok($duration, '>=', ms(115) / 1000, 'what the backend took') if $path ne '/f/a.txt';
+        cmp_ok($duration, '<', ms(5000) / 1000, 'and not much more');
+        cmp_ok($process + $response, '<=', $duration + 0.002, 'are parts of the whole');
+    }
+};
+
 subtest 'access-log is opened anew' => sub {
     my $log = temp_path('rotated');
     my $proxy = start(<<"YAML");

@@ -97,6 +97,7 @@ void front_http1_drop_stream(front_http1_conn_t *conn)
     if (stream == NULL)
         return;
     stream->body.sink = NULL;
+    stream->req.timestamps.response_end_at = weir_front_instant(&stream->req);
     h2o_dispose_request(&stream->req); /* loggers run */
     if (stream->front != NULL)
         weir_front_on_disposed(stream->front);
@@ -378,8 +379,7 @@ static void begin_request(front_http1_conn_t *conn, weir_context_t *context, wei
     req->input.authority = iovec_of(head->authority);
     req->version = 0x100 | head->minor;
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
-    uint64_t now_ms = h2o_now(conn->client.loop->h2o.loop);
-    req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
+    req->timestamps.request_begin_at = weir_front_instant(req);
     weir_front_fill_headers(req, &stream->headers);
     stream->head_bytes = bytes.len;
     stream->body.framing = head->framing;

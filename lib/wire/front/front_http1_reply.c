@@ -179,6 +179,7 @@ static struct iovec build_head(front_http1_stream_t *stream)
     weir_loop_t *loop = stream->conn->client.loop;
     head_facts_t facts = look(&req->res);
 
+    req->timestamps.response_start_at = weir_front_instant(req);
     choose_encoding(stream, &facts);
     stream->reply.keeps_alive = may_keep_alive(stream->conn);
     const h2o_iovec_t server = req->conn->ctx->globalconf->server_name;

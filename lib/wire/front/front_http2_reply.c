@@ -134,6 +134,7 @@ static void send_head(front_http2_stream_t *stream, bool is_all)
     bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     bool has_trailers = stream->front != NULL && stream->front->trailers.count > 0;
 
+    stream->req.timestamps.response_start_at = weir_front_instant(&stream->req);
     stream->reply.is_silent = !stream->is_tunnel && (is_head || !weir_status_has_body((uint16_t)req->res.status));
     bool has_length = req->res.content_length != SIZE_MAX && !stream->is_tunnel;
     stream->reply.left_bytes = has_length ? req->res.content_length : UINT64_MAX;

@@ -87,6 +87,7 @@ void front_http2_stream_dispose(front_http2_stream_t *stream)
     weir_list_remove(&stream->wait_link);
     conn->ending_count -= stream->reply.is_ending;
     conn->stream_count--;
+    stream->req.timestamps.response_end_at = weir_front_instant(&stream->req);
     h2o_dispose_request(&stream->req); /* loggers run, if it has become a request */
     if (stream->front != NULL)
         weir_front_on_disposed(stream->front);
@@ -138,7 +139,6 @@ static void fill(front_http2_stream_t *stream)
 {
     h2o_req_t *req = &stream->req;
     const weir_http2_head_t *head = &stream->head;
-    uint64_t now_ms = h2o_now(stream->conn->client.loop->h2o.loop);
 
     /* Like HTTP/1: not the client's word, but what the connection is */
     req->input.scheme = stream->conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
@@ -147,7 +147,7 @@ static void fill(front_http2_stream_t *stream)
     req->input.authority = iovec_of(head->authority);
     req->version = 0x200;
     req->http1_is_persistent = 1;
-    req->timestamps.request_begin_at = (struct timeval){(time_t)(now_ms / 1000), (suseconds_t)(now_ms % 1000 * 1000)};
+    req->timestamps.request_begin_at = weir_front_instant(req);
     weir_front_fill_headers(req, &head->headers);
 }
 

@@ -132,6 +132,9 @@ void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_
  */
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers);
 
+/** Now, by the clock that libh2o has its log tell the times of a request with. */
+struct timeval weir_front_instant(const h2o_req_t *req);
+
 /** Fills req->res from `head`; nothing is sent yet. Before the first send it may be done again. */
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head);
 

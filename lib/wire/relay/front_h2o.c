@@ -21,6 +21,11 @@ const char weir_front_framing_mark[] = "chunked";
 /* ---- the request ---- */
 
 /* Its stock fronts leave out the same. */
+struct timeval weir_front_instant(const h2o_req_t *req)
+{
+    return *h2o_get_timestamp(req->conn->ctx, NULL, NULL);
+}
+
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
 {
     char lower[64];
