@@ -94,11 +94,13 @@ subtest 'access-log of libh2o' => sub {
     get('/logged?q');
     my $dead = proxy(
         backends => [ '127.0.0.1:' . refusing_port() ],
-        global => { 'access-log' => { path => "$access.2", format => '%m %s %{weir.reason}e' } },
+        global => { 'access-log' => { path => "$access.2", format => '%m %s %{weir.reason}e %{weir.request-id}e' } },
     );
     $dead->get('/');
     wait_for { -e "$access.2" && read_file("$access.2") =~ /\n/ };
-    is(read_file("$access.2"), "GET 503 backend_refused\n", 'knows the reason');
+    my $id = $dead->log_where(path => '/')->{request_id};
+    like($id, qr/^[0-9a-f-]{36}$/, 'a generated id');
+    is(read_file("$access.2"), "GET 503 backend_refused $id\n", 'knows the reason, and the id');
     wait_for { read_file($access) =~ m{/logged} };
     like(read_file($access), qr{^GET /logged 200 -? ?\d+ \d+$}m, 'and the times');
     like(read_file($access), qr{^GET /files/a\.txt 200}m, 'of files, too');

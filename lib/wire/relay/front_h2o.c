@@ -155,7 +155,7 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
         req->http1_is_persistent = 0;
 }
 
-/* ---- the timings that h2o's access-log can print ---- */
+/* ---- what h2o's access-log can print of ours ---- */
 
 static void set_env(h2o_req_t *req, weir_span_t name, weir_span_t value)
 {
@@ -181,6 +181,8 @@ static void tell_loggers(weir_front_t *front)
         return;
     set_env_ms(req, WEIR_SPAN("weir.connect-time"), weir_request_connect_ms(&x->request));
     set_env_ms(req, WEIR_SPAN("weir.route-time"), weir_request_route_ms(&x->request));
+    if (x->request.id.len != 0)
+        set_env(req, WEIR_SPAN("weir.request-id"), x->request.id);
     if (x->fault != NULL)
         set_env(req, WEIR_SPAN("weir.reason"), (weir_span_t){x->fault->name, strlen(x->fault->name)});
 }
