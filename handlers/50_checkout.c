@@ -24,7 +24,7 @@ static void send_continue(weir_exchange_t *x)
         return;
     x->owes_continue = false;
     x->has_continued = true;
-    weir_front_interim(x, STATUS_CONTINUE, NULL);
+    (void)weir_front_interim(x, STATUS_CONTINUE, NULL);
 }
 
 static void on_backend(weir_exchange_t *x, const ask_answer_t *answer)

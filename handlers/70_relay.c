@@ -23,7 +23,8 @@
 #include "router/ask.h"
 
 enum {
-    INTERIM_MOST = 64,
+    INTERIM_MOST = 64, /* in a row: INTERIM_ROW_US apart, or behind more of the client's body, a new row begins */
+    INTERIM_ROW_US = 60000000,
     CONNECTS_MOST = 1000, /* as 60 has it */
     STATUS_CONTINUE = 100,
     STATUS_SWITCHING = 101,
@@ -34,7 +35,11 @@ enum {
 
 typedef struct memory {
     weir_exchange_t *x;
-    unsigned interims; /* of the backend */
+    struct {
+        unsigned count;
+        uint64_t began_at_us;
+        uint64_t body_bytes; /* of the client's when it began */
+    } interims;              /* the backend's, in a row */
     weir_timer_t try_timer;
 } memory_t;
 
@@ -89,16 +94,48 @@ static void on_continue(weir_exchange_t *x)
     if (x->has_passed_continue)
         return;
     x->has_passed_continue = x->has_continued = true;
-    weir_front_interim(x, STATUS_CONTINUE, NULL);
+    (void)weir_front_interim(x, STATUS_CONTINUE, NULL);
+}
+
+/*
+ * An upload may be told of for as long as it goes on (104), and work of hours now and then (102). What comes faster than either
+ * leads nowhere.
+ */
+static bool is_flood(memory_t *memory)
+{
+    const weir_exchange_t *x = memory->x;
+    const uint64_t now_us = weir_loop_now_us(x->loop);
+    const bool has_grown = x->journal.client_received_bytes > memory->interims.body_bytes;
+
+    if (memory->interims.count == 0 || has_grown || now_us - memory->interims.began_at_us >= INTERIM_ROW_US) {
+        memory->interims.count = 0;
+        memory->interims.began_at_us = now_us;
+        memory->interims.body_bytes = x->journal.client_received_bytes;
+    }
+    return ++memory->interims.count > INTERIM_MOST;
+}
+
+/* Of its own arena: there may be any number of them. */
+static bool pass_interim(weir_exchange_t *x, const weir_response_head_t *head)
+{
+    weir_headers_t headers;
+    weir_arena_t arena;
+    bool is_taken;
+
+    weir_arena_init(&arena);
+    headers = weir_headers_copy(&arena, &head->headers);
+    weir_hop_strip_response(&headers, false);
+    weir_headers_recase(x, &arena, &headers);
+    x->has_passed_interim = true;
+    is_taken = weir_front_interim(x, head->status, &headers);
+    weir_arena_finish(&arena);
+    return is_taken;
 }
 
 static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 {
-    memory_t *memory = weir_stage_memory(x);
-    weir_headers_t headers;
-
     x->attempt.has_interim = true;
-    if (++memory->interims > INTERIM_MOST) {
+    if (is_flood(weir_stage_memory(x))) {
         fail(x, &weir_fault_backend_too_many_interim);
         return;
     }
@@ -108,11 +145,8 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
     }
     if (x->request.version == 10)
         return; /* RFC 9110 §15.2 */
-    headers = weir_headers_copy(&x->arena, &head->headers);
-    weir_hop_strip_response(&headers, false);
-    weir_headers_recase(x, &headers);
-    x->has_passed_interim = true;
-    weir_front_interim(x, head->status, &headers);
+    if (!pass_interim(x, head))
+        fail(x, &weir_fault_backend_too_many_interim);
 }
 
 /* ---- the final one ---- */
@@ -163,7 +197,7 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Connection"), WEIR_SPAN("Upgrade"));
     for (size_t i = 0; i < rest.count; i++)
         weir_headers_add(&headers, &x->arena, rest.at[i].name, rest.at[i].value);
-    weir_headers_recase(x, &headers);
+    weir_headers_recase(x, &x->arena, &headers);
     weir_relay_tunnel(x, &reply);
 }
 
@@ -199,7 +233,7 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     append_via(x, &headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
     weir_response_take_back(x, is_asked_afterwards(x));
-    weir_headers_recase(x, &headers);
+    weir_headers_recase(x, &x->arena, &headers);
     if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)
         reply.content_length = UINT64_MAX; /* RFC 9110 §8.6: none for 204 */
     /* Vegur: nobody knows whether the client will still send the body it has announced. */

@@ -26,12 +26,12 @@ weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *head
     return copy;
 }
 
-void weir_headers_recase(weir_exchange_t *x, weir_headers_t *headers)
+void weir_headers_recase(const weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     if (!x->plan->has_canonical_case)
         return;
     for (size_t i = 0; i < headers->count; i++) {
-        char *name = weir_arena_alloc(&x->arena, headers->at[i].name.len);
+        char *name = weir_arena_alloc(arena, headers->at[i].name.len);
         weir_header_canonical_case(headers->at[i].name, name);
         headers->at[i].name.base = name;
     }
@@ -194,7 +194,7 @@ static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
     size_t capacity;
     char *head, *at;
 
-    weir_headers_recase(x, headers);
+    weir_headers_recase(x, &x->arena, headers);
     host = weir_backend_take_host(x, headers);
 
     capacity = bytes_at_most(x, headers, host);

@@ -28,7 +28,7 @@ weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2);
 /** A copy of `headers` with room for a few more. */
 weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers);
 
-/** Re-cases every name as Vegur does, if the plan says so. */
-void weir_headers_recase(weir_exchange_t *x, weir_headers_t *headers);
+/** Re-cases every name as Vegur does, if the plan says so; the new names lie in `arena`. */
+void weir_headers_recase(const weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers);
 
 #endif

@@ -29,8 +29,12 @@ typedef struct weir_reply_head {
  */
 void weir_front_reply(weir_exchange_t *x, const weir_reply_head_t *head, weir_span_t body, void (*then)(weir_exchange_t *x));
 
-/** Sends an interim response (100, 102, 103, …) if the client speaks HTTP/1.1 or later; headers may be NULL. */
-void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers);
+/**
+ * Sends an interim response (100, 102, 103, …) if the client speaks HTTP/1.1 or later; `headers` may be NULL, and is borrowed
+ * for the call. The backend is not read any more until the client has taken it. False if it was not sent, because more than
+ * 64 KiB of earlier ones still wait for the client: only HTTP/2 backends, whose connection others share, come so far.
+ */
+bool weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers);
 
 /** Cuts the response that is under way: the client sees an early close, never a complete message. */
 void weir_front_cut(weir_exchange_t *x);

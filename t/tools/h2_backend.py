@@ -710,6 +710,11 @@ class Cases(Connection):
         for _ in range(5000):
             self.headers(stream, [(':status', '102')])
 
+    def case_large_interims(self, stream):
+        for _ in range(60):
+            self.headers(stream, [(':status', '103'), ('x-large', 'v' * 60000), ('x-more', 'v' * 60000)])
+        self.respond(stream)
+
     def case_interim_end(self, stream):
         self.headers(stream, [(':status', '103')], end=True)
 

@@ -236,6 +236,25 @@ static void too_many_are_an_error(void **state)
     world_close();
 }
 
+/* RFC 9110 §15.2, and the draft of 104: progress of an upload, for as long as there is some. */
+static void those_that_tell_of_progress_may_be_many(void **state)
+{
+    request_of(GET);
+    for (int i = 0; i < 200; i++) {
+        w.x->journal.client_received_bytes++;
+        assert_true(fake_respond(w.x, "HTTP/1.1 104 Upload Resumption Supported\r\n\r\n"));
+    }
+    for (int i = 0; i < 200; i++) {
+        fake_advance(&w.loop, 1000);
+        assert_true(fake_respond(w.x, "HTTP/1.1 102 Processing\r\n\r\n"));
+    }
+    fake_run(&w.loop);
+    assert_null(w.script.last_fault);
+    assert_int_equal(count_of(w.loop.text, "interim 104\n"), 200);
+    assert_int_equal(count_of(w.loop.text, "interim 102\n"), 200);
+    world_finish(OK_HEAD);
+}
+
 static void an_unmet_expectation_closes(void **state)
 {
     world_open(NULL);
@@ -504,6 +523,7 @@ int main(void)
         cmocka_unit_test(http_1_0_gets_none),
         cmocka_unit_test(a_second_continue_is_skipped),
         cmocka_unit_test(too_many_are_an_error),
+        cmocka_unit_test(those_that_tell_of_progress_may_be_many),
         cmocka_unit_test(an_unmet_expectation_closes),
         cmocka_unit_test(switches_protocols),
         cmocka_unit_test(http_2_takes_no_other_success),

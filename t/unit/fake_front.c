@@ -155,14 +155,15 @@ void weir_front_reply(weir_exchange_t *x, const weir_reply_head_t *head, weir_sp
         weir_loop_post(x->loop, &front->letter);
 }
 
-void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers)
+bool weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers)
 {
     if (x->front == NULL)
-        return;
+        return true;
     fake_note(x->loop, "interim %u\n", status);
     for (size_t i = 0; headers != NULL && i < headers->count; i++)
         fake_note(x->loop, "  %.*s: %.*s\n", (int)headers->at[i].name.len, headers->at[i].name.base,
                   (int)headers->at[i].value.len, headers->at[i].value.base);
+    return true;
 }
 
 void weir_front_cut(weir_exchange_t *x)

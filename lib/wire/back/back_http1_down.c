@@ -125,6 +125,8 @@ static bool read_heads(relay_t *relay, weir_span_t *bytes)
             return false;
         bytes->base += consumed_bytes;
         bytes->len -= consumed_bytes;
+        if (relay->down.state == RELAY_HEAD && relay->down.is_client_blocked)
+            return false;
     }
     if (relay->down.framing.kind == WEIR_FRAMING_UNTIL_CLOSE)
         relay->down.is_persistent = false;

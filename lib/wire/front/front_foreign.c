@@ -195,9 +195,9 @@ static bool has_body_bytes(h2o_req_t *req)
 
 /* ---- the response ---- */
 
-static void interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+static size_t interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
 {
-    /* libh2o has no words for it */
+    return 0; /* libh2o has no words for it */
 }
 
 static bool is_writable(h2o_req_t *req)

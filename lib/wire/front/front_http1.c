@@ -577,8 +577,13 @@ static void on_writable(weir_sock_t *sock)
         return;
     }
     weir_timer_cancel(&conn->write_timer);
-    if (stream == NULL || stream->reply.is_final || !stream->reply.is_head_sent) {
+    if (stream == NULL || stream->reply.is_final) {
         front_http1_post_turn(conn);
+        return;
+    }
+    if (!stream->reply.is_head_sent) { /* an interim response is out */
+        if (stream->front != NULL && stream->front->relay != NULL)
+            relay_on_client_writable(stream->front->relay);
         return;
     }
     if (stream->reply.is_half_closing)

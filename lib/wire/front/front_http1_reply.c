@@ -211,8 +211,9 @@ static struct iovec build_head(front_http1_stream_t *stream)
     return (struct iovec){loop->head, (size_t)(at - loop->head)};
 }
 
-void front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+size_t front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
 {
+    front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
     weir_arena_t arena;
     size_t size = 64;
 
@@ -229,8 +230,9 @@ void front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *
     }
     at = PUT(at, "\r\n");
     struct iovec piece = {text, (size_t)(at - text)};
-    front_http1_write(front_http1_stream_of(req)->conn, &piece, 1);
+    front_http1_write(conn, &piece, 1);
     weir_arena_finish(&arena);
+    return weir_bytes_count(&conn->out) < piece.iov_len ? weir_bytes_count(&conn->out) : piece.iov_len;
 }
 
 /* ---- the body ---- */

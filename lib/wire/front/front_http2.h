@@ -134,6 +134,7 @@ struct front_http2_stream {
         weir_bytes_t held;       /* no room for it yet                     */
         const h2o_iovec_t *lent; /* as long as front_http2_send() runs     */
         size_t lent_count, lent_at, lent_bytes;
+        unsigned interims;      /* that libnghttp2 has made no frames of yet   */
         uint64_t left_bytes;    /* of an announced length; else UINT64_MAX */
         uint64_t stalled_at_us; /* when the timer was set             */
         uint64_t end_at;        /* where END_STREAM stands, by conn->out_end */
@@ -238,7 +239,7 @@ void front_http2_body_forget(front_http2_stream_t *stream);
 /** libh2o's final ostream. */
 void front_http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
 /** Sends an interim response's head, unless the stream is over. `headers` may be NULL. */
-void front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
+size_t front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** libnghttp2 asks how much of a DATA frame there is. */
 ssize_t front_http2_offer_data(front_http2_stream_t *stream, size_t most, uint32_t *flags);
 /** Answers a head of which no request can be made. */

@@ -147,21 +147,27 @@ static nghttp2_nv nv_of(const weir_header_t *field)
     return field_of(field->name.base, field->name.len, field->value.base, field->value.len, NGHTTP2_NV_FLAG_NONE);
 }
 
-void front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
+size_t front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers)
 {
     front_http2_stream_t *stream = front_http2_stream_of(req);
-    size_t given = headers != NULL ? headers->count : 0, count = 0;
+    size_t given = headers != NULL ? headers->count : 0, count = 0, bytes = 0;
     char digits[3];
 
     if (stream->is_closed || stream->reply.is_cut)
-        return;
+        return 0;
     nghttp2_nv *fields = room_for(stream->conn->client.loop->front_http2, given + 1);
     put_status(digits, status);
     fields[count++] = OWN_FIELD(":status", digits, 3);
-    for (size_t i = 0; i < given; i++)
+    for (size_t i = 0; i < given; i++) {
+        bytes += headers->at[i].name.len + headers->at[i].value.len;
         fields[count++] = nv_of(&headers->at[i]);
-    (void)nghttp2_submit_headers(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL);
+    }
+    if (nghttp2_submit_headers(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL) == 0)
+        stream->reply.interims++;
+    if (weir_list_is_empty(&stream->wait_link))
+        weir_list_append(&stream->conn->waiting, &stream->wait_link);
     front_http2_post_turn(stream->conn);
+    return bytes + 1;
 }
 
 /* ---- the body, as libnghttp2 asks for it ---- */
@@ -312,7 +318,8 @@ bool front_http2_may_send(const front_http2_stream_t *stream)
     const front_http2_conn_t *conn = stream->conn;
 
     return !stream->is_closed && !stream->reply.is_cut && conn->state == FRONT_HTTP2_OPEN && !conn->must_close &&
-           weir_bytes_count(&stream->reply.held) == 0 && weir_bytes_count(&conn->out) < FRONT_HTTP2_OUT_BYTES;
+           weir_bytes_count(&stream->reply.held) == 0 && stream->reply.interims == 0 &&
+           weir_bytes_count(&conn->out) < FRONT_HTTP2_OUT_BYTES;
 }
 
 /* What libnghttp2 had no room for is kept. */

@@ -201,8 +201,11 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA: {
-        front_http2_stream_t *stream = has_end ? stream_at(session, frame->hd.stream_id) : NULL;
-        if (stream != NULL)
+        bool is_head = frame->hd.type == NGHTTP2_HEADERS;
+        front_http2_stream_t *stream = has_end || is_head ? stream_at(session, frame->hd.stream_id) : NULL;
+        if (stream != NULL && is_head && stream->reply.interims > 0) /* they come before the final one */
+            stream->reply.interims--;
+        if (stream != NULL && has_end)
             front_http2_on_end_sent(stream);
         break;
     }

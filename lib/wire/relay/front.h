@@ -70,8 +70,11 @@ typedef struct weir_front_ops {
     /** Whether a part of the body has arrived and waits. */
     bool (*has_body_bytes)(h2o_req_t *req);
 
-    /** Sends an interim response before whatever follows. `headers` may be NULL, and is borrowed for the call. */
-    void (*interim)(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
+    /**
+     * Sends an interim response before whatever follows. `headers` may be NULL, and is borrowed for the call. Returns how many
+     * bytes of it are not in the kernel's hands yet, if any: then relay_on_client_writable() is called when they are.
+     */
+    size_t (*interim)(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
     /** Whether all that was sent is in the kernel's hands, so that more may be sent. */
     bool (*is_writable)(h2o_req_t *req);
     /** Closes the connection without completing the response, from the loop. */

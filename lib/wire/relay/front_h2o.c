@@ -304,13 +304,18 @@ void weir_front_reply(weir_exchange_t *x, const weir_reply_head_t *head, weir_sp
     (void)weir_front_send(front, &piece, is_silent || body.len == 0 ? 0 : 1, true);
 }
 
-void weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers)
+bool weir_front_interim(weir_exchange_t *x, uint16_t status, const weir_headers_t *headers)
 {
     weir_front_t *front = x->front;
 
     if (front == NULL || x->request.version < 11 || front->is_started)
-        return;
-    front->ops->interim(front->req, status, headers);
+        return true;
+    if (front->relay != NULL && !relay_may_interim(front->relay))
+        return false;
+    const size_t left_bytes = front->ops->interim(front->req, status, headers);
+    if (front->relay != NULL && left_bytes > 0)
+        relay_on_interim_left(front->relay, left_bytes);
+    return true;
 }
 
 static void forget(weir_front_t *front)

@@ -183,6 +183,7 @@ void relay_on_client_writable(relay_t *relay)
     if (relay->is_over || relay->down.state == RELAY_DONE)
         return;
     relay->down.is_client_blocked = false;
+    relay->down.interim_bytes = 0;
     relay->back->ops->on_client_writable(relay);
 }
 

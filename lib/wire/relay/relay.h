@@ -53,10 +53,26 @@ typedef struct relay {
         weir_pipe_t *pipe;
         bool is_persistent;     /* the backend would go on            */
         bool is_client_blocked; /* the client takes no more for now   */
+        size_t interim_bytes;   /* of interim responses that it has not taken */
         bool has_ended;         /* of a tunnel, and of an HTTP/2 stream: nothing more will come */
         bool has_surplus;       /* bytes behind the message's end     */
     } down;
 } relay_t;
+
+enum { RELAY_INTERIM_BYTES = 65536 }; /* of interim responses that wait for the client; one more may begin below it */
+
+/** Whether another interim response may be sent. */
+static inline bool relay_may_interim(const relay_t *relay)
+{
+    return relay->down.interim_bytes <= RELAY_INTERIM_BYTES;
+}
+
+/** So many bytes of one wait for the client: the backend's connection is not read until relay_on_client_writable(). */
+static inline void relay_on_interim_left(relay_t *relay, size_t bytes)
+{
+    relay->down.is_client_blocked = true;
+    relay->down.interim_bytes += bytes;
+}
 
 /** The client can take more. */
 void relay_on_client_writable(relay_t *relay);
