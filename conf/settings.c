@@ -16,6 +16,8 @@ bool conf_settings_fill(conf_t *conf)
         .header_timeout_ms = (uint32_t)values[CONF_header_timeout].number,
         .idle_timeout_ms = (uint32_t)values[CONF_idle_timeout].number,
         .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
+        .http2_stream_window = (uint32_t)values[CONF_http2_stream_window].number,
+        .http2_connection_window = (uint32_t)values[CONF_http2_connection_window].number,
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,
     };

@@ -107,12 +107,12 @@ subtest 'the list of h2o\'s directives is the one that is compiled in' => sub {
 };
 
 subtest 'every directive that is mentioned exists' => sub {
-    my %known = map { $_ => 1 } read_file('docs/configuration.md') =~ /^### `(weir\.[a-z-]+)`/mg;
+    my %known = map { $_ => 1 } read_file('docs/configuration.md') =~ /^### `(weir\.[a-z0-9-]+)`/mg;
     cmp_ok(scalar keys %known, '>', 10, 'directives are known');
     for my $file (@docs) {
         # weir.h, weir.yaml, weir.conf(5) and the like are files, %{weir.reason}e is for h2o's access-log
         my @wrong = grep { !$known{$_} && !/^weir\.(?:c|h|pc|so|map|yaml|conf)$/ }
-            read_file($file) =~ m{(?<![\w/.\{-])(weir\.[a-z]+(?:-[a-z]+)*)}g;
+            read_file($file) =~ m{(?<![\w/.\{-])(weir\.[a-z]+[0-9]*(?:-[a-z]+)*)}g;
         is("@wrong", '', $file);
     }
 };

@@ -286,6 +286,30 @@ subtest 'back pressure: a backend that does not read stops the client' => sub {
     cmp_ok($sent, '<', 20_000_000, 'then the client has to wait');
 };
 
+subtest 'uploads that wait do not stop the others' => sub {
+    my $deaf = backend(sub {
+        my $c = shift;
+        my $head = $c->read_head or return;
+        return $c->wait_close if $c->case_of($head) eq 'deaf' && $c->note('deaf');
+        my $body = $c->read_request_body($head);
+        $c->write(simple_response(length $body));
+    }, receive_buffer => 4096, name => 'cases');
+    my %windows = ('the defaults' => {}, 'small ones' => { 'weir.http2-stream-window' => 65535 },
+        'large ones' => { 'weir.http2-stream-window' => '1m', 'weir.http2-connection-window' => '16m' });
+    for my $name (sort keys %windows) {
+        my $own = proxy(backends => [$deaf], global => $windows{$name});
+        my $h2  = Weir::Http2Client->connect($own->port);
+        for my $n (1 .. 5) {
+            my $id   = $h2->request(method => 'POST', path => '/deaf', is_open => 1);
+            my $sent = $h2->tell('upload', $id, 50_000_000, JSON::PP::true(), 0.5);
+            cmp_ok($sent, '<', 40_000_000, "$name: upload $n waits");
+        }
+        my $id = $h2->request(method => 'POST', path => '/count', is_open => 1);
+        is($h2->tell('upload', $id, 3_000_000, JSON::PP::true(), wait_seconds()), 3_000_000, 'another one goes on');
+        is($h2->response($id)->{body}, 3_000_000, 'and is answered');
+    }
+};
+
 subtest 'one slow stream does not stop the others' => sub {
     my $h2 = client(updates_windows => 0, settings => { 4 => 20000 });
     my $slow = $h2->request(path => '/large');

@@ -391,6 +391,7 @@ static void take_turn(front_http2_conn_t *conn)
         close_now(conn);
         return;
     }
+    front_http2_body_credit(conn);
     front_http2_make_frames(conn);
     front_http2_write(conn);
     size_t before = conn->stream_count;

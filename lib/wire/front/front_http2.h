@@ -30,11 +30,10 @@
 #include "lib/wire/relay/websocket.h"
 
 enum {
-    FRONT_HTTP2_STREAM_WINDOW = 262144,      /* most body bytes held for one stream          */
-    FRONT_HTTP2_CONNECTION_WINDOW = 1048576, /* and for all streams of a connection          */
-    FRONT_HTTP2_HEADS_BYTES = 1572864,       /* heads of all streams of a connection, if more than one */
-    FRONT_HTTP2_HEAD_SPARE_BYTES = 262144,   /* what may come of a head that is too large, and still be answered */
-    FRONT_HTTP2_OUT_BYTES = 61440,           /* no frame is made while so much is not written */
+    FRONT_HTTP2_CREDIT_BYTES = 16384,      /* of the connection, which are worth an update */
+    FRONT_HTTP2_HEADS_BYTES = 1572864,     /* heads of all streams of a connection, if more than one */
+    FRONT_HTTP2_HEAD_SPARE_BYTES = 262144, /* what may come of a head that is too large, and still be answered */
+    FRONT_HTTP2_OUT_BYTES = 61440,         /* no frame is made while so much is not written */
     FRONT_HTTP2_UNREAD_MOST = 32,
     FRONT_HTTP2_FRAME_HEAD_BYTES = 9,
 };
@@ -80,7 +79,8 @@ typedef struct front_http2_conn {
     weir_list_t waiting; /* to be told when they may send more    */
     size_t stream_count;
     size_t ending_count;
-    size_t head_bytes; /* of the requests under way */
+    size_t head_bytes;       /* of the requests under way */
+    size_t unconsumed_bytes; /* of bodies, given to us by libnghttp2 and not consumed */
     uint32_t requests;
     front_http2_stream_t *heading; /* its header block is not complete    */
     struct {
@@ -226,6 +226,10 @@ void front_http2_stream_cut(front_http2_stream_t *stream, uint32_t error_code);
 void front_http2_stream_on_gone(front_http2_stream_t *stream, const weir_fault_t *fault);
 
 /* _body.c */
+/** So many bytes of a body are no longer held: the client may send as many more. `id` 0: on other streams. */
+void front_http2_body_consume(front_http2_conn_t *conn, int32_t id, size_t bytes);
+/** Gives back the connection's credit as far as it was consumed. Not under libnghttp2. */
+void front_http2_body_credit(front_http2_conn_t *conn);
 /** Takes DATA that lies in the loop's scratch. */
 void front_http2_body_data(front_http2_stream_t *stream, weir_span_t bytes);
 /** Hands over what was gathered; is_last: it is all of the stream's body. */

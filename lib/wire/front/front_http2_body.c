@@ -14,6 +14,28 @@ static bool is_flowing(const front_http2_stream_t *stream)
 
 /* ---- windows ---- */
 
+void front_http2_body_consume(front_http2_conn_t *conn, int32_t id, size_t bytes)
+{
+    conn->unconsumed_bytes -= bytes;
+    if (id == 0)
+        (void)nghttp2_session_consume_connection(conn->session, bytes);
+    else
+        (void)nghttp2_session_consume(conn->session, id, bytes);
+}
+
+/*
+ * libnghttp2 waits until half the window was consumed, which never comes if the other half is held for streams that wait. What
+ * it has received and neither we hold nor an update has told of is credit.
+ */
+void front_http2_body_credit(front_http2_conn_t *conn)
+{
+    int32_t received = nghttp2_session_get_effective_recv_data_length(conn->session);
+    int64_t credit = (int64_t)received - (int64_t)conn->unconsumed_bytes;
+
+    if (credit >= FRONT_HTTP2_CREDIT_BYTES)
+        (void)nghttp2_submit_window_update(conn->session, NGHTTP2_FLAG_NONE, 0, (int32_t)credit);
+}
+
 /* The bytes are no longer held: the client may send as many more. */
 static void consume(front_http2_stream_t *stream, size_t bytes)
 {
@@ -21,10 +43,8 @@ static void consume(front_http2_stream_t *stream, size_t bytes)
 
     if (bytes == 0)
         return;
-    if (stream->is_closed || stream->body.is_dropped) /* nobody wants more of this stream; the others do */
-        (void)nghttp2_session_consume_connection(conn->session, bytes);
-    else
-        (void)nghttp2_session_consume(conn->session, stream->id, bytes);
+    bool is_over = stream->is_closed || stream->body.is_dropped; /* nobody wants more of this stream; the others do */
+    front_http2_body_consume(conn, is_over ? 0 : stream->id, bytes);
     front_http2_post_turn(conn);
 }
 
@@ -114,7 +134,7 @@ static void gather(front_http2_stream_t *stream, weir_span_t bytes)
 void front_http2_body_data(front_http2_stream_t *stream, weir_span_t bytes)
 {
     if (stream->body.is_dropped || stream->reply.is_cut || (!stream->is_begun && stream->reply.is_final)) {
-        (void)nghttp2_session_consume_connection(stream->conn->session, bytes.len);
+        front_http2_body_consume(stream->conn, 0, bytes.len);
         return;
     }
     if (is_flowing(stream) && weir_bytes_count(&stream->body.held) == 0)
@@ -160,7 +180,7 @@ void front_http2_body_forget(front_http2_stream_t *stream)
         shared->gathered.stream = NULL;
     }
     if (lost > 0)
-        (void)nghttp2_session_consume_connection(stream->conn->session, lost);
+        front_http2_body_consume(stream->conn, 0, lost);
     weir_bytes_free(&stream->body.held);
     weir_timer_cancel(&stream->body_timer);
     stream->body.sink = NULL;

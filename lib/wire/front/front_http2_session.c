@@ -164,8 +164,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     front_http2_conn_t *conn = user;
     front_http2_stream_t *stream = stream_at(session, id);
 
+    conn->unconsumed_bytes += count;
     if (stream == NULL || conn->state != FRONT_HTTP2_OPEN)
-        (void)nghttp2_session_consume_connection(session, count);
+        front_http2_body_consume(conn, 0, count);
     else
         front_http2_body_data(stream, (weir_span_t){(const char *)bytes, count});
     return 0;
@@ -301,6 +302,16 @@ static uint32_t streams_most(const weir_server_settings_t *settings)
     return most < STREAMS_MOST ? (uint32_t)most : STREAMS_MOST;
 }
 
+static int32_t connection_window(const weir_server_settings_t *settings)
+{
+    uint64_t all = (uint64_t)settings->http2_stream_window * streams_most(settings);
+    uint64_t bytes = settings->http2_connection_window != 0 ? settings->http2_connection_window : all;
+
+    if (bytes < NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE)
+        bytes = NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE; /* RFC 9113 §6.9.2: it can only grow */
+    return bytes < INT32_MAX ? (int32_t)bytes : INT32_MAX;
+}
+
 nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
 {
     const weir_server_settings_t *settings = conn->client.loop->settings;
@@ -308,7 +319,7 @@ nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
     size_t head_bytes = settings->head_limits.total_bytes;
     const nghttp2_settings_entry entries[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, streams_most(settings)},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, FRONT_HTTP2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings->http2_stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_bytes < UINT32_MAX ? (uint32_t)head_bytes : UINT32_MAX},
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
@@ -318,6 +329,6 @@ nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
     WEIR_MUST(nghttp2_session_server_new3(&session, shared->callbacks, conn, shared->option,
                                           front_http2_memory_functions(shared->memory)) == 0);
     WEIR_MUST(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries, sizeof(entries) / sizeof(entries[0])) == 0);
-    WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, FRONT_HTTP2_CONNECTION_WINDOW) == 0);
+    WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, connection_window(settings)) == 0);
     return session;
 }

@@ -42,6 +42,8 @@ typedef struct weir_server_settings {
     uint32_t header_timeout_ms;
     uint32_t idle_timeout_ms; /* client body, client not reading a response */
     uint32_t max_requests_per_connection;
+    uint32_t http2_stream_window;     /* bytes that a client may send ahead of the backend, on a stream */
+    uint32_t http2_connection_window; /* and on all streams of a connection; 0: what they may have together */
     uint64_t max_body_bytes;
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
     bool has_proxy_status;
