@@ -97,7 +97,9 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->header_timeout_ms = u32_of(&values[CONF_header_timeout]);
     plan->router_timeout_ms = u32_of(&values[CONF_router_timeout]);
     plan->stage_timeout_ms = u32_of(&values[CONF_stage_timeout]);
-    plan->tunnel_timeout_ms = plan->backend_idle_timeout_ms = plan->idle_timeout_ms;
+    plan->tunnel_timeout_ms = plan->idle_timeout_ms;
+    plan->backend_idle_timeout_ms = u32_of(&values[CONF_backend_idle_timeout]);
+    plan->backend_yield_after_ms = u32_of(&values[CONF_backend_yield_after]);
     plan->backend_ping_ms = u32_of(&values[CONF_backend_ping]);
     plan->head_limits = conf_head_limits(conf->level);
     plan->response_limits = response_limits(values);

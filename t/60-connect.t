@@ -160,9 +160,41 @@ subtest 'bytes that nobody asked for are not the next answer' => sub {
     ok($backend{babbles}->wait_event(qr/^(?:eof|reset) 0/), 'but closed');
 };
 
+# The proxy stands still while the client asks and the backend speaks: it hears of both in one turn.
+sub speaks_unasked {
+    my ($client_is_first) = @_;
+    my $gate = temp_path('gate');
+    my $babbler = backend(sub {
+        my $c = shift;
+        while (defined $c->read_head) {
+            $c->write(simple_response('asked for'));
+            next if $c->index > 0;
+            wait_for { -e $gate };
+            $c->write(simple_response('not asked for'));
+            $c->note('spoken');
+        }
+    });
+    my $own = proxy(backends => [$babbler], global => { 'num-threads' => 1 });
+    my $client = $own->connect;
+    my $ask = sub { $client->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n") };
+    $ask->();
+    is($client->read_response->body, 'asked for', 'a connection for the pool');
+    kill STOP => $own->pid;
+    $ask->() if $client_is_first;
+    write_file($gate, '');
+    ok($babbler->wait_event(qr/spoken/), 'the backend speaks');
+    $ask->() unless $client_is_first;
+    kill CONT => $own->pid;
+    is($client->read_response->body, 'asked for', 'the request has its own answer');
+    is($babbler->connections, 2, 'by another connection');
+}
+
+subtest 'bytes that nobody asked for, in the turn of the next request, before it' => sub { speaks_unasked(0) };
+subtest 'bytes that nobody asked for, in the turn of the next request, behind it' => sub { speaks_unasked(1) };
+
 subtest 'an idle connection is closed in the end' => sub {
     my $kept = ok_backend('kept');
-    my $short = proxy(backends => [$kept], path => { 'weir.idle-timeout' => ms(300) });
+    my $short = proxy(backends => [$kept], path => { 'weir.backend-idle-timeout' => ms(300) });
     is($short->get('/')->body, 'kept', 'a request');
     is($kept->wait_event(qr/^eof/), 'eof 0', 'the proxy closes it');
     is($short->get('/')->body, 'kept', 'the next request is fine');

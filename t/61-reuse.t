@@ -143,9 +143,9 @@ subtest 'keepalive: new leaves a connection that default takes' => sub {
     is($one->connections, 1, 'one connection');
 };
 
-subtest 'idle connections are closed after weir.idle-timeout, used ones are not' => sub {
+subtest 'idle connections are closed after weir.backend-idle-timeout, used ones are not' => sub {
     my $one = ok_backend('one');
-    my $own = proxy(backends => [$one], path => { 'weir.idle-timeout' => ms(400) });
+    my $own = proxy(backends => [$one], path => { 'weir.backend-idle-timeout' => ms(400) });
     for (1 .. 4) {
         $own->get('/');
         select undef, undef, undef, ms(200) / 1000;

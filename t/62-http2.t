@@ -278,9 +278,9 @@ subtest 'keepalive: new leaves no more than four behind' => sub {
     is($own_backend->count(qr/^done/), 6, 'the others are there');
 };
 
-subtest 'idle connections are closed after weir.idle-timeout, with GOAWAY' => sub {
+subtest 'idle connections are closed after weir.backend-idle-timeout, with GOAWAY' => sub {
     my $own_backend = Weir::Http2Backend->start;
-    my $own = before($own_backend, {}, { 'weir.idle-timeout' => ms(1200) });
+    my $own = before($own_backend, {}, { 'weir.backend-idle-timeout' => ms(1200) });
     for (1 .. 5) {
         $own->get('/fine');
         select undef, undef, undef, ms(300) / 1000;

@@ -31,6 +31,7 @@ typedef struct weir_plan {
     uint32_t router_timeout_ms;
     uint32_t stage_timeout_ms;        /* of stages that are not built in          */
     uint32_t tunnel_timeout_ms;       /* silence in both directions of a tunnel  */
+    uint32_t backend_yield_after_ms;  /* nothing heard on a new one: idle ones are given up; 0: never */
     uint32_t backend_idle_timeout_ms; /* how long an unused connection is kept    */
     uint32_t backend_ping_ms;         /* HTTP/2: how long a backend may be silent, and then has to answer a PING */
 

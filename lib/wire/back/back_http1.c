@@ -14,6 +14,8 @@
 #include "lib/wire/relay/relay.h"
 #include "lib/wire/back/resolver.h"
 
+enum { UNHEARD_MOST_MS = 3200 };
+
 /* A connect under way; in the exchange's arena. */
 struct weir_dial {
     weir_exchange_t *x;
@@ -36,6 +38,23 @@ static const weir_back_ops_t http1_ops = {
     .on_client_writable = back_http1_on_client_writable,
     .release = release,
 };
+
+/*
+ * The kernel takes a connection, and a request, before the backend does; one that is silent may wait for a process that is held
+ * by another connection.
+ */
+static void on_unheard(weir_timer_t *timer)
+{
+    back_http1_t *back = WEIR_AROUND(timer, back_http1_t, unheard_timer);
+    weir_loop_t *loop = back->back.loop;
+
+    if (back->back.is_reused || back->back.has_answered)
+        return;
+    weir_back_pool_want(loop->pool, &back->address.any, back->address_len);
+    if (back->unheard_ms < UNHEARD_MOST_MS)
+        back->unheard_ms *= 2;
+    weir_timer_set(loop, timer, back->unheard_ms, on_unheard);
+}
 
 static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
 {
@@ -61,6 +80,7 @@ void back_http1_destroy(back_http1_t **back)
         return;
     *back = NULL;
     weir_timer_cancel(&gone->back.timer);
+    weir_timer_cancel(&gone->unheard_timer);
     weir_sock_close(&gone->sock);
     weir_back_tls_finish(&gone->tls);
     weir_bytes_free(&gone->back.in);
@@ -70,7 +90,10 @@ void back_http1_destroy(back_http1_t **back)
 
 /* ---- the pool ---- */
 
-/* An idle connection to `target`, if this exchange may have one. */
+/*
+ * An idle connection to `target`, if this exchange may have one. What it has said unasked, or its end, has been heard by now as
+ * far as the kernel told of it in this turn: libh2o runs connections that were dialled before those that were accepted.
+ */
 static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
 {
     if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
@@ -180,6 +203,7 @@ static void on_secured(weir_dial_t *dial)
 {
     weir_sock_t *sock = &dial->attempt->sock;
 
+    weir_timer_cancel(&dial->attempt->unheard_timer); /* who shakes hands has accepted */
     weir_sock_watch(sock, false);
     sock->on_readable = sock->on_writable = on_unexpected;
     if (dial->target.protocol != WEIR_HTTP1 && !weir_back_tls_speaks(sock, alpn_of(dial)))
@@ -259,6 +283,9 @@ static void dial_address(weir_dial_t *dial)
     }
     dial->attempt = create(dial->x->loop, target, fd);
     dial->attempt->back.x = dial->x;
+    dial->attempt->unheard_ms = dial->x->plan->backend_yield_after_ms;
+    if (dial->attempt->unheard_ms > 0)
+        weir_timer_set(dial->x->loop, &dial->attempt->unheard_timer, dial->attempt->unheard_ms, on_unheard);
     dial->attempt->sock.on_readable = on_unexpected;
     dial->attempt->sock.on_writable = on_connected;
     if (result == 0)

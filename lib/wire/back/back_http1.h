@@ -19,7 +19,9 @@ typedef struct weir_back_place weir_back_place_t;
 typedef struct back_http1 {
     weir_back_t back; /* first */
     weir_sock_t sock;
-    weir_back_tls_t tls; /* zeroed: plain */
+    weir_back_tls_t tls;        /* zeroed: plain */
+    weir_timer_t unheard_timer; /* a new connection that the backend may not have accepted */
+    uint32_t unheard_ms;        /* what it is set to */
     /* the pool's */
     weir_list_t in_place, in_age;
     weir_back_place_t *place;

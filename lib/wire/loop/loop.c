@@ -151,6 +151,13 @@ void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
     pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
+void weir_loop_take_back(weir_loop_t *loop, weir_letter_t *letter)
+{
+    pthread_mutex_lock(&loop->mailbox_lock);
+    weir_list_remove(&letter->link);
+    pthread_mutex_unlock(&loop->mailbox_lock);
+}
+
 /* Moves all of `from`, which is emptied, behind the last of `to`. */
 static void move_all(weir_list_t *to, weir_list_t *from)
 {

@@ -133,6 +133,9 @@ void weir_loop_run(weir_loop_t *loop);
 /** Makes weir_loop_run() return after the present turn. On the loop's thread. */
 void weir_loop_stop(weir_loop_t *loop);
 
+/** Takes back a letter that was posted to this loop; harmless if it has been opened. On the loop's thread. */
+void weir_loop_take_back(weir_loop_t *loop, weir_letter_t *letter);
+
 /**
  * Takes what is still under way to a loop that has stopped, once, and lets go of backends and names. Before its contexts are
  * disposed of.

@@ -392,6 +392,7 @@ sub _config {
         listen => [ @{ $option{listen} // [] }, { host => '127.0.0.1', port => $port, %{ $option{listen_with} // {} } } ],
         hosts => { default => { paths => \%paths }, %{ $option{hosts} // {} } },
         'num-threads' => 1,
+        'weir.backend-yield-after' => 0, # else on a slow machine connections are given up that a test counts
         %{ $option{global} // {} },
     );
     (my $yaml = _yaml(\%global, 0)) =~ s/^\n//;
