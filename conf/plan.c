@@ -99,6 +99,8 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->stage_timeout_ms = u32_of(&values[CONF_stage_timeout]);
     plan->tunnel_timeout_ms = plan->idle_timeout_ms;
     plan->backend_idle_timeout_ms = u32_of(&values[CONF_backend_idle_timeout]);
+    plan->max_request_time_ms = u32_of(&values[CONF_max_request_time]);
+    plan->min_rate_bytes = values[CONF_min_rate].number;
     plan->backend_yield_after_ms = u32_of(&values[CONF_backend_yield_after]);
     plan->backend_ping_ms = u32_of(&values[CONF_backend_ping]);
     plan->head_limits = conf_head_limits(conf->level);

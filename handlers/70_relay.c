@@ -12,6 +12,7 @@
  */
 #include "handlers/backend_head.h"
 #include "handlers/grpc.h"
+#include "handlers/relay_limits.h"
 #include "handlers/stages.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
@@ -41,6 +42,7 @@ typedef struct memory {
         uint64_t body_bytes; /* of the client's when it began */
     } interims;              /* the backend's, in a row */
     weir_timer_t try_timer;
+    relay_limits_t limits;
 } memory_t;
 
 /* ---- once more, with another service ---- */
@@ -70,11 +72,15 @@ static bool retry(weir_exchange_t *x, const weir_fault_t *fault)
     return true;
 }
 
+static void stop_timers(memory_t *memory)
+{
+    weir_timer_cancel(&memory->try_timer);
+    relay_limits_stop(&memory->limits);
+}
+
 static void fail(weir_exchange_t *x, const weir_fault_t *fault)
 {
-    memory_t *memory = weir_stage_memory(x);
-
-    weir_timer_cancel(&memory->try_timer);
+    stop_timers(weir_stage_memory(x));
     weir_relay_stop(x);
     if (!retry(x, fault))
         weir_walk_refuse(x, fault);
@@ -198,6 +204,7 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     for (size_t i = 0; i < rest.count; i++)
         weir_headers_add(&headers, &x->arena, rest.at[i].name, rest.at[i].value);
     weir_headers_recase(x, &x->arena, &headers);
+    relay_limits_stop(&((memory_t *)weir_stage_memory(x))->limits); /* a tunnel may be silent, and may last */
     weir_relay_tunnel(x, &reply);
 }
 
@@ -268,11 +275,22 @@ static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
     return (has_body && !is_touched) || weir_method_is_idempotent(x->request.method);
 }
 
+/* Both sides are at rest: a page, if nothing was sent yet, or a clean cut. */
+static void end(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    if (!x->has_responded) {
+        weir_walk_refuse(x, fault);
+        return;
+    }
+    x->is_cut = true;
+    x->fault = fault;
+    weir_front_cut(x);
+    weir_walk_done(x);
+}
+
 static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
 {
-    memory_t *memory = weir_stage_memory(x);
-
-    weir_timer_cancel(&memory->try_timer);
+    stop_timers(weir_stage_memory(x));
     if (fault == NULL) {
         x->is_relayed = true;
         weir_walk_done(x);
@@ -285,14 +303,17 @@ static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
     }
     if (!x->has_responded && retry(x, fault))
         return;
-    if (!x->has_responded) {
-        weir_walk_refuse(x, fault);
+    end(x, fault);
+}
+
+/* No other service is asked when the request's own time is over. */
+static void on_over(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    stop_timers(weir_stage_memory(x));
+    weir_relay_stop(x);
+    if (fault != &weir_fault_request_too_long && !x->has_responded && retry(x, fault))
         return;
-    }
-    x->is_cut = true;
-    x->fault = fault;
-    weir_front_cut(x);
-    weir_walk_done(x);
+    end(x, fault);
 }
 
 static void on_try_due(weir_timer_t *timer)
@@ -315,7 +336,7 @@ static void cancel(weir_exchange_t *x, void *memory)
 {
     memory_t *relay = memory;
 
-    weir_timer_cancel(&relay->try_timer);
+    stop_timers(relay);
     weir_relay_stop(x);
     ask_abandon(x);
 }
@@ -349,6 +370,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     head = weir_backend_head(x);
     *relay = (memory_t){.x = x};
     set_try_timer(x, relay);
+    relay_limits_start(&relay->limits, x, on_over);
     journal->relay_at_us = weir_loop_now_us(x->loop);
     journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
     weir_relay_start(x, &head, x->request.framing, &events);

@@ -88,6 +88,18 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head);
  */
 bool weir_relay_holds_body(const weir_exchange_t *x);
 
+/** Whom a relay waits for. */
+typedef enum weir_relay_side { WEIR_RELAY_NOBODY, WEIR_RELAY_CLIENT, WEIR_RELAY_BACKEND } weir_relay_side_t;
+
+/**
+ * Who has to send or to take something for the relay to go on. NOBODY: a backend that has the request may think about it
+ * (first_byte_timeout_ms), a client may wait for a 100, a tunnel may be silent (tunnel_timeout_ms); or there is no relay.
+ */
+weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x);
+
+/** Bytes of both bodies and the response's head: what has come from the client and what the kernel has taken for it. */
+uint64_t weir_relay_moved_bytes(const weir_exchange_t *x);
+
 /** Stops at once: nothing more is read or written, no event runs. The backend's connection is not reusable afterwards
  * unless the relay had ended. Harmless if none is under way. */
 void weir_relay_stop(weir_exchange_t *x);

@@ -132,6 +132,16 @@ bool weir_relay_holds_body(const weir_exchange_t *x)
     return !weir_front_is_body_touched(x) || (x->back != NULL && x->back->holds_body);
 }
 
+weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x)
+{
+    return x->back != NULL ? x->back->waits_for : WEIR_RELAY_NOBODY;
+}
+
+uint64_t weir_relay_moved_bytes(const weir_exchange_t *x)
+{
+    return x->journal.client_received_bytes + x->journal.client_sent_bytes;
+}
+
 bool weir_back_is_stale(const weir_exchange_t *x)
 {
     return x->back != NULL && x->back->is_pooled && !x->back->has_answered;

@@ -102,6 +102,7 @@ struct weir_back {
     bool is_pooled, has_answered, is_relaying;
     bool is_untouched; /* what weir_back_is_untouched() says */
     bool holds_body;   /* what weir_relay_holds_body() says of a body that was touched */
+    weir_relay_side_t waits_for;
     const weir_relay_events_t *events;
     weir_framing_t framing;
 };

@@ -51,6 +51,7 @@ typedef struct front_http1_conn {
     uint32_t requests;
     uint32_t header_timeout_ms; /* of the last request's path; 0: none was known yet */
     size_t undelivered_bytes;   /* CUT: at the last look */
+    uint64_t ends_at_us;        /* LINGER, CUT: at the latest */
     bool is_turn_posted;
     bool has_ended;            /* the client will send nothing more */
     bool must_cut;             /* close at the next turn, whatever is pending */

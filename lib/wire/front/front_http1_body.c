@@ -271,6 +271,11 @@ static bool is_writable(h2o_req_t *req)
     return weir_bytes_count(&conn->out) == 0 && !conn->must_cut;
 }
 
+static size_t unsent_bytes(h2o_req_t *req)
+{
+    return weir_bytes_count(&front_http1_stream_of(req)->conn->out);
+}
+
 static void cut(h2o_req_t *req)
 {
     front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
@@ -350,6 +355,7 @@ const weir_front_ops_t front_http1_ops = {
     .has_body_bytes = has_body_bytes,
     .interim = front_http1_interim,
     .is_writable = is_writable,
+    .unsent_bytes = unsent_bytes,
     .cut = cut,
     .why_gone = why_gone,
     .start_tunnel = start_tunnel,

@@ -5,12 +5,24 @@
 enum {
     LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends  */
     CUT_LOOKS = 200,   /* without progress, after which it is cut all the same */
+    END_MOST_S = 30,   /* after which either ends, whatever moves              */
 };
+
+static void begin(front_http1_conn_t *conn, front_http1_state_t state)
+{
+    conn->state = state;
+    conn->requests = 0; /* counts reads, or looks, from here on */
+    conn->ends_at_us = weir_loop_now_us(conn->client.loop) + END_MOST_S * UINT64_C(1000000);
+}
+
+static bool is_late(const front_http1_conn_t *conn)
+{
+    return weir_loop_now_us(conn->client.loop) >= conn->ends_at_us;
+}
 
 void front_http1_linger(front_http1_conn_t *conn)
 {
-    conn->state = FRONT_HTTP1_LINGER;
-    conn->requests = 0; /* counts reads from here on */
+    begin(conn, FRONT_HTTP1_LINGER);
     weir_bytes_free(&conn->in);
     weir_timer_cancel(&conn->write_timer);
     weir_sock_shutdown(&conn->client.sock);
@@ -22,7 +34,7 @@ void front_http1_linger(front_http1_conn_t *conn)
 
 void front_http1_linger_on(front_http1_conn_t *conn)
 {
-    if (++conn->requests > LINGER_TURNS)
+    if (++conn->requests > LINGER_TURNS || is_late(conn))
         front_http1_close(conn);
     else
         front_http1_update_watch(conn);
@@ -35,7 +47,7 @@ void front_http1_await_delivery(front_http1_conn_t *conn)
     if (left_bytes != conn->undelivered_bytes)
         conn->requests = 0;
     conn->undelivered_bytes = left_bytes;
-    if (left_bytes == 0 || ++conn->requests > CUT_LOOKS || weir_sock_is_gone(&conn->client.sock))
+    if (left_bytes == 0 || ++conn->requests > CUT_LOOKS || is_late(conn) || weir_sock_is_gone(&conn->client.sock))
         front_http1_close(conn);
     else
         front_http1_update_watch(conn);
@@ -48,9 +60,8 @@ void front_http1_cut(front_http1_conn_t *conn)
     /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
     if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == FRONT_HTTP1_PLAIN && !stream->body.is_tunnel)
         weir_sock_will_reset(&conn->client.sock);
-    conn->state = FRONT_HTTP1_CUT;
+    begin(conn, FRONT_HTTP1_CUT);
     front_http1_drop_stream(conn);
-    conn->requests = 0; /* counts looks from here on */
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
     weir_timer_cancel(&conn->write_timer);

@@ -284,6 +284,11 @@ static bool is_writable(h2o_req_t *req)
     return front_http2_may_send(front_http2_stream_of(req));
 }
 
+static size_t unsent_bytes(h2o_req_t *req)
+{
+    return weir_bytes_count(&front_http2_stream_of(req)->reply.held);
+}
+
 static void cut(h2o_req_t *req)
 {
     front_http2_stream_t *stream = front_http2_stream_of(req);
@@ -333,6 +338,7 @@ const weir_front_ops_t front_http2_ops = {
     .has_body_bytes = has_body_bytes,
     .interim = front_http2_interim,
     .is_writable = is_writable,
+    .unsent_bytes = unsent_bytes,
     .cut = cut,
     .why_gone = why_gone,
     .start_tunnel = start_tunnel,

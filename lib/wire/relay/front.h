@@ -77,6 +77,8 @@ typedef struct weir_front_ops {
     size_t (*interim)(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
     /** Whether all that was sent is in the kernel's hands, so that more may be sent. */
     bool (*is_writable)(h2o_req_t *req);
+    /** How much of what was sent is not in the kernel's hands. NULL: nobody knows. */
+    size_t (*unsent_bytes)(h2o_req_t *req);
     /** Closes the connection without completing the response, from the loop. */
     void (*cut)(h2o_req_t *req);
     /** Why the response did not reach the client; NULL if it did. Asked when the request is disposed of. */

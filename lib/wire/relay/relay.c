@@ -240,6 +240,30 @@ bool weir_relay_holds_body(const weir_exchange_t *x)
     return x->held_body != NULL ? held_body_is_whole(x->held_body) : !weir_front_is_body_touched(x);
 }
 
+weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x)
+{
+    const relay_t *relay = x->back != NULL ? x->back->relay : NULL;
+
+    if (relay == NULL || relay->down.state == RELAY_TUNNEL)
+        return WEIR_RELAY_NOBODY;
+    if (relay->down.state == RELAY_DONE || relay->down.is_client_blocked)
+        return WEIR_RELAY_CLIENT;
+    if (relay->down.state != RELAY_HEAD || relay->up.is_broken)
+        return WEIR_RELAY_BACKEND;
+    if (relay->up.is_done || x->wants_continue)
+        return WEIR_RELAY_NOBODY;
+    const bool is_taking = weir_bytes_count(&x->back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
+    return relay->up.has_last || !is_taking ? WEIR_RELAY_BACKEND : WEIR_RELAY_CLIENT;
+}
+
+uint64_t weir_relay_moved_bytes(const weir_exchange_t *x)
+{
+    const weir_front_t *front = x->front;
+    const size_t left_bytes = front != NULL && front->ops->unsent_bytes != NULL ? front->ops->unsent_bytes(front->req) : 0;
+
+    return x->journal.client_received_bytes + x->journal.client_sent_bytes - left_bytes;
+}
+
 bool relay_count_up(relay_t *relay, size_t bytes, bool is_last)
 {
     relay->up.taken_bytes += bytes;
