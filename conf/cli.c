@@ -81,8 +81,8 @@ static int read_arguments(int argc, char **argv, wish_t *wish)
 
 int conf_verb_version(void)
 {
-    printf("weir %s\nlibh2o %s\nOpenSSL %s\nnghttp2 %s\nrouter ABI %d\n", WEIR_VERSION, weir_version_of_h2o(),
-           weir_version_of_openssl(), weir_version_of_nghttp2(), WEIR_ROUTER_ABI);
+    printf("weir %s\nlibh2o %s\nOpenSSL %s\nnghttp2 %s\nc-ares %s\nrouter ABI %d\n", WEIR_VERSION, weir_version_of_h2o(),
+           weir_version_of_openssl(), weir_version_of_nghttp2(), weir_version_of_cares(), WEIR_ROUTER_ABI);
     return EXIT_FINE;
 }
 

@@ -5,6 +5,7 @@
 
 #include "conf/compress.h"
 #include "conf/complain.h"
+#include "conf/dns_servers.h"
 #include "conf/files.h"
 #include "conf/guard.h"
 #include "conf/h2o_directives.h"
@@ -38,6 +39,11 @@ static int on_listen(h2o_configurator_command_t *command, h2o_configurator_conte
 static int on_session_resumption(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_resumption_read(conf_of(context->globalconf), node);
+}
+
+static int on_dns_servers(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_dns_servers_read(conf_of(context->globalconf), node);
 }
 
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -186,6 +192,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_listen;
     if (directive == CONF_session_resumption)
         return on_session_resumption;
+    if (directive == CONF_dns_servers)
+        return on_dns_servers;
     if (directive == CONF_proxy_reverse_url)
         return on_reverse_url;
     return directive >= CONF_proxy_header_add && directive <= CONF_proxy_header_unset ? on_proxy_header : on_directive;

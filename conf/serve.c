@@ -195,8 +195,7 @@ static bool is_same(const char *one, const char *other)
 /* Says which changes wait for the next start. */
 static void name_what_stays(const service_t *service, const conf_t *conf)
 {
-    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_num_name_resolution_threads,
-                                             CONF_crash_handler};
+    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_crash_handler};
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
         const conf_value_t *value = &conf->global->values[fixed[i]];
@@ -301,7 +300,6 @@ static void prepare_process(const conf_t *conf)
     raise_limits();
     signal(SIGPIPE, SIG_IGN);
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
-    h2o_hostinfo_max_threads = conf->global->values[CONF_num_name_resolution_threads].number;
 }
 
 int conf_serve(conf_t **conf_slot, const char *file)

@@ -20,6 +20,7 @@ bool conf_settings_fill(conf_t *conf)
         .http2_connection_window = (uint32_t)values[CONF_http2_connection_window].number,
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,
+        .dns_servers = conf->dns_servers,
     };
     return conf_access_log_open(conf, conf->global, &conf->settings.access_log);
 }

@@ -155,6 +155,7 @@ typedef struct conf {
     conf_host_list_t hosts; /* its array is the globalconf's, once there are any */
     const conf_host_t *hosts_last;
     conf_resumption_t resumption;
+    const char *dns_servers; /* as weir_server_settings_t has them; NULL: the system's */
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_stage_t *stages;

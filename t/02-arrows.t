@@ -46,6 +46,7 @@ my @seals = (
     [ qr{^h2o}                          => [qw(lib/wire)] ],
     [ qr{^openssl/}                     => [qw(lib/wire)] ],
     [ qr{^nghttp2/}                     => [qw(lib/wire)] ],
+    [ qr{^ares\.h$}                     => [qw(lib/wire)] ],
     [ qr{^zlib\.h$}                     => [qw(lib/wire)] ],
     [ qr{^<yaml\.h>$}                   => [qw(conf)] ],
     [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf)] ],

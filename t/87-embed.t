@@ -239,6 +239,26 @@ subtest 'what is rarely asked' => sub {
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
 };
 
+subtest 'a backend with a name' => sub {
+    my ($port, $named) = (free_port(), ok_backend('named'));
+    my ($said, $complaints, $report) = (temp_path('out'), temp_path('err'), temp_path('sanitizer'));
+    my $names = Weir::Test::build_dir() . '/t/embed/names';
+    $pid = Weir::Test::_spawn($said, $complaints, command => [ $names, $port, $named->port ], env => Weir::Test::_proxy_env($report));
+    for my $context (1 .. 3) {
+        my $r = wait_for { my $c = Weir::Client->connect($port) or return; $c->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); $c->read_response };
+        is($r && $r->body, 'named', "it is found by context $context") or diag(read_file($complaints));
+        is(get($port, '/')->body, 'named', 'and again');
+        my $threads = () = glob "/proc/$pid/task/*";
+        cmp_ok($threads, '<=', 3, 'by one thread more');
+        kill 'USR1', $pid;
+    }
+    kill 'TERM', $pid;
+    my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
+    is($status, 0, 'the program ends') or diag(read_file($complaints));
+    $pid = 0 if defined $status;
+    ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
+};
+
 subtest 'weir_serve()' => sub {
     my $report = temp_path('sanitizer');
     my $env    = Weir::Test::_proxy_env($report);

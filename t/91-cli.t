@@ -103,7 +103,7 @@ subtest 'version and help' => sub {
         my $run = weir($word);
         is($run->{exit}, 0, "$word: exit 0");
         like($run->{out}, qr/\bweir\b.*\d+\.\d+/i, "$word: ours");
-        like($run->{out}, qr/\Q$_\E/i, "$word: $_") for qw(libh2o OpenSSL nghttp2 ABI);
+        like($run->{out}, qr/\Q$_\E/i, "$word: $_") for qw(libh2o OpenSSL nghttp2 c-ares ABI);
     }
     for my $word (qw(help -h --help)) {
         my $run = weir($word);

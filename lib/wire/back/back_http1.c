@@ -15,17 +15,21 @@
 #include "lib/wire/back/resolver.h"
 
 enum { UNHEARD_MOST_MS = 3200 };
+enum { SLOW_MS = 500 }; /* after which it is looked whether a name has moved from the address that is silent */
 
 /* A connect under way; in the exchange's arena. */
 struct weir_dial {
     weir_exchange_t *x;
     void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
     weir_timer_t deadline;
+    weir_timer_t slow;
     weir_resolver_wait_t wait;
-    weir_target_t target;     /* x->target with a name resolved */
-    size_t tries_left;        /* other addresses of the name    */
-    back_http1_t *attempt;    /* a connection that is being made, or NULL */
-    back_http2_wait_t stream; /* HTTP/2: waits for one, or opens a connection for it */
+    weir_target_t target;      /* x->target with a name resolved */
+    weir_name_way_t way;       /* through the name's addresses   */
+    bool is_seeking;           /* all of them have failed, and the name is asked for again */
+    const weir_fault_t *fault; /* why the last one has failed    */
+    back_http1_t *attempt;     /* a connection that is being made, or NULL */
+    back_http2_wait_t stream;  /* HTTP/2: waits for one, or opens a connection for it */
 };
 
 typedef struct weir_dial weir_dial_t;
@@ -120,15 +124,23 @@ static void use_idle(weir_exchange_t *x, weir_back_t *idle)
 
 /* ---- dialling ---- */
 
+/* Waits for nothing any more. */
+static void put_down(weir_dial_t *dial)
+{
+    weir_timer_cancel(&dial->deadline);
+    weir_timer_cancel(&dial->slow);
+    weir_resolver_cancel(&dial->wait);
+    weir_resolver_end(&dial->way);
+    back_http2_cancel(&dial->stream);
+    dial->x->dial = NULL;
+}
+
 /* `back` NULL: for this reason. */
 static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *fault)
 {
     weir_exchange_t *x = dial->x;
 
-    weir_timer_cancel(&dial->deadline);
-    weir_resolver_cancel(&dial->wait);
-    back_http2_cancel(&dial->stream);
-    x->dial = NULL;
+    put_down(dial);
     if (back == NULL) {
         back_http1_destroy(&dial->attempt);
         dial->then(x, fault);
@@ -156,26 +168,56 @@ static const weir_fault_t *fault_of(int error)
     }
 }
 
-static void dial_address(weir_dial_t *dial);
 static void reach(weir_dial_t *dial);
-static void resolve(weir_dial_t *dial);
 
-/* One address has failed: a name's next, or the end. */
-static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
+/* The next address of a name, or the end. */
+static void try_next(weir_dial_t *dial)
 {
-    back_http1_destroy(&dial->attempt);
-    back_http2_fail(&dial->stream, fault);
-    if (dial->tries_left == 0) {
-        end_dial(dial, NULL, fault);
+    dial->target = dial->x->target;
+    dial->is_seeking = false;
+    if (dial->target.kind != WEIR_TARGET_NAME) {
+        end_dial(dial, NULL, dial->fault);
         return;
     }
-    dial->tries_left--;
-    dial->target = dial->x->target;
-    size_t count;
-    if (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count) == WEIR_RESOLVED)
+    switch (weir_resolver_next(dial->x->loop->resolver, &dial->target, &dial->way, &dial->wait)) {
+    case WEIR_RESOLVED:
         reach(dial);
-    else
-        end_dial(dial, NULL, fault);
+        return;
+    case WEIR_RESOLVING:
+        dial->is_seeking = true;
+        return;
+    case WEIR_UNRESOLVED:
+        end_dial(dial, NULL, dial->fault);
+        return;
+    }
+}
+
+static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
+{
+    weir_timer_cancel(&dial->slow);
+    back_http1_destroy(&dial->attempt);
+    back_http2_fail(&dial->stream, fault);
+    dial->fault = fault;
+    try_next(dial);
+}
+
+/* The name has other addresses now, and not this one any more. */
+static bool has_moved(const weir_dial_t *dial)
+{
+    return !weir_resolver_is_current(dial->x->loop->resolver, dial->x->target.name, &dial->way);
+}
+
+static void on_slow(weir_timer_t *timer)
+{
+    weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, slow);
+    weir_exchange_t *x = dial->x;
+
+    if (has_moved(dial)) {
+        fail_address(dial, &weir_fault_backend_connect_timeout);
+        return;
+    }
+    weir_resolver_doubt(x->loop->resolver, x->target.name, &dial->way, &dial->wait);
+    weir_timer_set(x->loop, &dial->slow, SLOW_MS, on_slow);
 }
 
 static const char *alpn_of(const weir_dial_t *dial)
@@ -190,6 +232,7 @@ static void use_connection(weir_dial_t *dial)
         end_dial(dial, &dial->attempt->back, NULL);
         return;
     }
+    weir_timer_cancel(&dial->slow);
     back_http2_open(&dial->stream, &dial->attempt->sock, dial->x->plan);
     back_http1_destroy(&dial->attempt);
 }
@@ -288,10 +331,13 @@ static void dial_address(weir_dial_t *dial)
         weir_timer_set(dial->x->loop, &dial->attempt->unheard_timer, dial->attempt->unheard_ms, on_unheard);
     dial->attempt->sock.on_readable = on_unexpected;
     dial->attempt->sock.on_writable = on_connected;
-    if (result == 0)
+    if (result == 0) {
         on_connection(dial);
-    else
-        weir_sock_await_writable(&dial->attempt->sock);
+        return;
+    }
+    if (dial->x->target.kind == WEIR_TARGET_NAME)
+        weir_timer_set(dial->x->loop, &dial->slow, SLOW_MS, on_slow);
+    weir_sock_await_writable(&dial->attempt->sock);
 }
 
 /* ---- HTTP/2: a stream of a connection that others may use, too ---- */
@@ -334,20 +380,13 @@ static void reach(weir_dial_t *dial)
     back_http2_ask(x->loop, &dial->target, use, &dial->stream);
 }
 
-static void on_known(weir_resolver_wait_t *wait)
-{
-    resolve(WEIR_AROUND(wait, weir_dial_t, wait));
-}
-
 static void resolve(weir_dial_t *dial)
 {
-    size_t count = 1;
     back_http1_t *idle;
 
     dial->target = dial->x->target;
-    switch (weir_resolver_ask(dial->x->loop->resolver, &dial->target, &dial->wait, &count)) {
+    switch (weir_resolver_begin(dial->x->loop->resolver, &dial->target, &dial->way, &dial->wait)) {
     case WEIR_RESOLVED:
-        dial->tries_left = count - 1;
         idle = dial->target.protocol == WEIR_HTTP1 ? take_idle(dial->x, &dial->target) : NULL;
         if (idle == NULL) {
             reach(dial);
@@ -364,11 +403,27 @@ static void resolve(weir_dial_t *dial)
     }
 }
 
+static void on_known(weir_resolver_wait_t *wait)
+{
+    weir_dial_t *dial = WEIR_AROUND(wait, weir_dial_t, wait);
+
+    if (dial->is_seeking)
+        try_next(dial);
+    else if (dial->way.of == NULL)
+        resolve(dial);
+    else if (dial->attempt != NULL && has_moved(dial))
+        fail_address(dial, &weir_fault_backend_connect_timeout);
+}
+
 static void on_deadline(weir_timer_t *timer)
 {
     weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, deadline);
+    weir_exchange_t *x = dial->x;
 
-    if (dial->target.kind == WEIR_TARGET_NAME)
+    weir_resolver_doubt(x->loop->resolver, x->target.name, &dial->way, NULL);
+    if (dial->is_seeking)
+        end_dial(dial, NULL, dial->fault);
+    else if (dial->target.kind == WEIR_TARGET_NAME)
         end_dial(dial, NULL, &weir_fault_backend_unresolved);
     else
         end_dial(dial, NULL,
@@ -421,11 +476,8 @@ void weir_back_cancel(weir_exchange_t *x)
 
     if (dial == NULL)
         return;
-    weir_timer_cancel(&dial->deadline);
-    weir_resolver_cancel(&dial->wait);
     back_http1_destroy(&dial->attempt);
-    back_http2_cancel(&dial->stream);
-    x->dial = NULL;
+    put_down(dial);
 }
 
 void weir_back_release(weir_exchange_t *x)

@@ -390,10 +390,12 @@ void weir_loop_destroy(weir_loop_t **loop)
         return;
     *loop = NULL;
     WEIR_MUST(weir_list_is_empty(&gone->contexts));
-    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
-    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
     pthread_mutex_lock(&gone->mailbox_lock); /* whoever has posted the last letter is still waking */
     pthread_mutex_unlock(&gone->mailbox_lock);
+    if (h2o_linklist_is_linked(&gone->wake.link)) /* and the application has had no turn since */
+        h2o_linklist_unlink(&gone->wake.link);
+    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
+    h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
     if (gone->on_wish == NULL)
         destroy_h2o(gone);
     pthread_mutex_destroy(&gone->mailbox_lock);

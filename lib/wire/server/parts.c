@@ -20,19 +20,21 @@ static void open_parts(weir_loop_t *loop)
 static void use_settings(weir_loop_t *loop)
 {
     front_http2_shared_use(loop->front_http2, loop->settings);
+    weir_resolver_use(loop->resolver);
 }
 
 static void settle_parts(weir_loop_t *loop)
 {
     weir_back_pool_destroy(&loop->pool);
     back_http2_pool_destroy(&loop->back_http2);
-    weir_resolver_destroy(&loop->resolver);
+    weir_resolver_settle(loop->resolver);
     weir_pipes_destroy(&loop->pipes);
 }
 
 static void close_parts(weir_loop_t *loop)
 {
     front_http2_shared_destroy(&loop->front_http2);
+    weir_resolver_destroy(&loop->resolver);
     weir_status_forget(loop);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/base/crash.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/wire/back/resolver.h"
 #include "lib/wire/client/client.h"
 #include "lib/wire/server/crew.h"
 #include "lib/wire/server/parts.h"
@@ -308,6 +309,8 @@ static void end_crew(crew_t *crew)
         end_listeners(&crew->workers[i]);
         if (crew->workers[i].exchanges_left == 0)
             weir_loop_settle(crew->workers[i].loop);
+        else
+            weir_resolver_settle(crew->workers[i].loop->resolver); /* no thread of ours outlives us */
     }
     for (weir_list_t *node = crew->generations.next; node != &crew->generations; node = node->next) {
         generation_t *generation = WEIR_AROUND(node, generation_t, link);

@@ -5,6 +5,8 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/crypto.h>
 
+#include "lib/wire/back/name_query.h"
+
 const char *weir_version_of_h2o(void)
 {
     return H2O_VERSION;
@@ -18,4 +20,9 @@ const char *weir_version_of_openssl(void)
 const char *weir_version_of_nghttp2(void)
 {
     return nghttp2_version(0)->version_str;
+}
+
+const char *weir_version_of_cares(void)
+{
+    return weir_name_queries_version();
 }

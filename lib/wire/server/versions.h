@@ -11,5 +11,7 @@ const char *weir_version_of_h2o(void);
 const char *weir_version_of_openssl(void);
 /** The nghttp2 that is loaded. */
 const char *weir_version_of_nghttp2(void);
+/** The c-ares that is loaded. */
+const char *weir_version_of_cares(void);
 
 #endif

@@ -23,9 +23,10 @@ use Test::More import => [qw(diag is like ok)];
 use Time::HiRes qw(time);
 use Weir::Backend;
 use Weir::Client;
+use Weir::Dns;
 
 our @EXPORT = qw(
-    proxy backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
+    proxy dns_server backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
     router_so recorded_calls weir refuses_config shows_fault command_server valgrind_command run_command
     write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir simple_response done_testing
 );
@@ -179,6 +180,12 @@ sub silent_backend {
 sub fast_backend {
     my ($name, %option) = @_;
     return Weir::Backend->start(fast => simple_response($name), dir => $dir, name => $name, %option);
+}
+
+# A name server that knows these names: see Weir::Dns.
+sub dns_server {
+    my (%names) = @_;
+    return Weir::Dns->start(dir => $dir, names => \%names);
 }
 
 # ── routers ──
@@ -421,6 +428,7 @@ sub _clean_up {
     kill 'TERM', @servers if @servers;
     waitpid $_, 0 for splice @servers;
     Weir::Backend::stop_all();
+    Weir::Dns::stop_all();
     return;
 }
 
@@ -440,6 +448,7 @@ alarm int 180 * Weir::Client::slow();
 sub done_testing {
     $_->ends_well for @proxies;
     Weir::Backend::stop_all();
+    Weir::Dns::stop_all();
     return Test::More::done_testing();
 }
 
