@@ -21,6 +21,7 @@ bool conf_settings_fill(conf_t *conf)
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,
         .dns_servers = conf->dns_servers,
+        .name_threads = (unsigned)values[CONF_num_name_resolution_threads].number,
     };
     return conf_access_log_open(conf, conf->global, &conf->settings.access_log);
 }

@@ -4,38 +4,37 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <ares.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/back/file_stamp.h"
+#include "lib/wire/back/name_system.h"
+
+enum { OURS_POLLED = 2 };
 
 /* One name that is being asked for. */
 typedef struct query {
     weir_list_t link;
     struct weir_name_queries *queries;
     void *asker; /* NULL: nobody wants to know any more */
+    int status;  /* what name servers have said */
+    bool is_with_system;
     char name[];
 } query_t;
-
-/* Tells whether a file is as it was. */
-typedef struct file_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t bytes;
-    struct timespec changed;
-} file_stamp_t;
 
 struct weir_name_queries {
     weir_name_query_hooks_t hooks;
     ares_channel hosts;   /* reads /etc/hosts; answers at once      */
     ares_channel servers; /* NULL: could not be made, or not yet    */
     char *configured;     /* the servers to ask; NULL: the system's */
-    file_stamp_t hosts_stamp, servers_stamp;
+    weir_file_stamp_t hosts_stamp, servers_stamp;
     bool is_renewing; /* what ends now is asked again */
     weir_list_t under_way;
-    struct pollfd *polled; /* the first is whoever wakes us */
+    struct weir_name_system *system; /* NULL: could not be made */
+    unsigned system_threads;         /* that may ask it         */
+    struct pollfd *polled;           /* the first two are ours  */
     size_t polled_count, polled_capacity;
 };
 
@@ -53,7 +52,7 @@ static void add_polled(struct weir_name_queries *queries, int fd)
 
 static struct pollfd *find_polled(struct weir_name_queries *queries, int fd)
 {
-    for (size_t i = 1; i < queries->polled_count; i++)
+    for (size_t i = OURS_POLLED; i < queries->polled_count; i++)
         if (queries->polled[i].fd == fd)
             return &queries->polled[i];
     return NULL;
@@ -74,22 +73,6 @@ static void on_socket(void *arg, ares_socket_t fd, int wants_read, int wants_wri
         polled = &queries->polled[queries->polled_count - 1];
     }
     polled->events = (short)((wants_read ? POLLIN : 0) | (wants_write ? POLLOUT : 0));
-}
-
-/* ---- files ---- */
-
-/* Whether the file is another one than when it was last looked at. */
-static bool has_changed(const char *path, file_stamp_t *stamp)
-{
-    struct stat now;
-    file_stamp_t fresh = {.bytes = -1};
-
-    if (stat(path, &now) == 0)
-        fresh = (file_stamp_t){.device = now.st_dev, .inode = now.st_ino, .bytes = now.st_size, .changed = now.st_mtim};
-    bool is_same = fresh.device == stamp->device && fresh.inode == stamp->inode && fresh.bytes == stamp->bytes &&
-                   fresh.changed.tv_sec == stamp->changed.tv_sec && fresh.changed.tv_nsec == stamp->changed.tv_nsec;
-    *stamp = fresh;
-    return !is_same;
 }
 
 /* ---- channels ---- */
@@ -150,7 +133,8 @@ static void open_servers(struct weir_name_queries *queries)
         query_t *query = WEIR_AROUND(again.next, query_t, link);
         weir_list_remove(&query->link);
         weir_list_append(&queries->under_way, &query->link);
-        ask_servers(query);
+        if (!query->is_with_system)
+            ask_servers(query);
     }
 }
 
@@ -161,9 +145,11 @@ struct weir_name_queries *weir_name_queries_create(const weir_name_query_hooks_t
     WEIR_MUST(queries != NULL && ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
     queries->hooks = *hooks;
     weir_list_init(&queries->under_way);
-    add_polled(queries, -1);
+    for (size_t i = 0; i < OURS_POLLED; i++)
+        add_polled(queries, -1);
+    queries->system = weir_name_system_create();
     queries->hosts = open_channel(queries, 'f');
-    (void)has_changed("/etc/hosts", &queries->hosts_stamp);
+    (void)weir_file_has_changed("/etc/hosts", &queries->hosts_stamp);
     return queries;
 }
 
@@ -175,6 +161,7 @@ void weir_name_queries_destroy(struct weir_name_queries **queries)
     gone->is_renewing = true;
     close_channel(&gone->servers);
     close_channel(&gone->hosts);
+    weir_name_system_destroy(&gone->system);
     while (!weir_list_is_empty(&gone->under_way)) {
         query_t *query = WEIR_AROUND(gone->under_way.next, query_t, link);
         weir_list_remove(&query->link);
@@ -186,11 +173,12 @@ void weir_name_queries_destroy(struct weir_name_queries **queries)
     free(gone);
 }
 
-void weir_name_queries_use(struct weir_name_queries *queries, const char *servers)
+void weir_name_queries_use(struct weir_name_queries *queries, const char *servers, unsigned system_threads)
 {
     bool is_same = servers == NULL ? queries->configured == NULL
                                    : queries->configured != NULL && strcmp(servers, queries->configured) == 0;
 
+    queries->system_threads = system_threads;
     if (is_same)
         return;
     free(queries->configured);
@@ -235,6 +223,12 @@ static uint64_t ttl_ms_of(const struct ares_addrinfo *found)
     return ttl_s > 0 ? (uint64_t)ttl_s * 1000 : 0;
 }
 
+static void report(const query_t *query, const weir_name_answer_t *answer)
+{
+    if (query->asker != NULL)
+        query->queries->hooks.answer(query->queries->hooks.arg, query->asker, answer);
+}
+
 static void report_addresses(const query_t *query, const struct ares_addrinfo *found, uint64_t ttl_ms)
 {
     weir_name_address_t at[WEIR_NAME_ADDRESSES_MAX];
@@ -245,29 +239,82 @@ static void report_addresses(const query_t *query, const struct ares_addrinfo *f
             answer.count++;
     if (answer.count == 0)
         answer.outcome = WEIR_NAME_ABSENT;
-    query->queries->hooks.answer(query->queries->hooks.arg, query->asker, &answer);
+    report(query, &answer);
 }
 
-static void report_none(const query_t *query, int status)
+/* Whether somebody who should know has said that the name has no address. */
+static bool is_absence(int status)
 {
-    bool is_absent = status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME || status == ARES_ENONAME;
-    weir_name_answer_t answer = {.outcome = is_absent ? WEIR_NAME_ABSENT : WEIR_NAME_FAILED};
+    return status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME || status == ARES_ENONAME;
+}
 
-    query->queries->hooks.answer(query->queries->hooks.arg, query->asker, &answer);
+static void end_query(query_t *query)
+{
+    weir_list_remove(&query->link);
+    free(query);
 }
 
 /* `found`, which is there with ARES_SUCCESS, counts for ttl_ms. */
 static void settle(query_t *query, int status, struct ares_addrinfo *found, uint64_t ttl_ms)
 {
-    weir_list_remove(&query->link);
-    if (query->asker != NULL && status == ARES_SUCCESS && found != NULL)
+    const weir_name_answer_t none = {.outcome = is_absence(status) ? WEIR_NAME_ABSENT : WEIR_NAME_FAILED};
+
+    if (status == ARES_SUCCESS && found != NULL)
         report_addresses(query, found, ttl_ms);
-    else if (query->asker != NULL)
-        report_none(query, status);
+    else
+        report(query, &none);
     if (found != NULL)
         ares_freeaddrinfo(found);
-    free(query);
+    end_query(query);
 }
+
+/* ---- what else the system has ---- */
+
+/* Whoever names servers has said whom to ask. */
+static bool may_ask_system(const query_t *query)
+{
+    struct weir_name_queries *queries = query->queries;
+
+    return query->asker != NULL && queries->configured == NULL && queries->system != NULL && queries->system_threads > 0 &&
+           weir_name_system_is_wanted(queries->system);
+}
+
+static void ask_system(query_t *query, int status)
+{
+    query->status = status;
+    query->is_with_system = true;
+    weir_name_system_ask(query->queries->system, query->name, query, query->queries->system_threads);
+}
+
+static void settle_by_system(query_t *query, const struct addrinfo *found, int error)
+{
+    weir_name_address_t at[WEIR_NAME_ADDRESSES_MAX];
+    weir_name_answer_t answer = {.outcome = WEIR_NAME_FOUND, .ttl_ms = WEIR_NAME_TTL_UNSAID_MS, .at = at};
+    bool is_absent = (error == EAI_NONAME || error == EAI_NODATA) && is_absence(query->status);
+
+    for (const struct addrinfo *node = found; node != NULL; node = node->ai_next)
+        if (answer.count < WEIR_NAME_ADDRESSES_MAX && take_address(node->ai_addr, &at[answer.count]))
+            answer.count++;
+    if (answer.count == 0)
+        answer.outcome = is_absent ? WEIR_NAME_ABSENT : WEIR_NAME_FAILED;
+    report(query, &answer);
+    end_query(query);
+}
+
+static void take_from_system(struct weir_name_queries *queries)
+{
+    struct addrinfo *found;
+    query_t *query;
+    int error;
+
+    while ((query = weir_name_system_take(queries->system, &found, &error)) != NULL) {
+        settle_by_system(query, found, error);
+        if (found != NULL)
+            freeaddrinfo(found);
+    }
+}
+
+/* ---- hosts and servers ---- */
 
 static void on_servers(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
@@ -275,7 +322,10 @@ static void on_servers(void *arg, int status, int timeouts, struct ares_addrinfo
 
     if (status == ARES_EDESTRUCTION && query->asker != NULL && query->queries->is_renewing)
         return;
-    settle(query, status, found, status == ARES_SUCCESS ? ttl_ms_of(found) : 0);
+    if (status != ARES_SUCCESS && found == NULL && may_ask_system(query))
+        ask_system(query, status);
+    else
+        settle(query, status, found, status == ARES_SUCCESS ? ttl_ms_of(found) : 0);
 }
 
 static const struct ares_addrinfo_hints any_address = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -293,7 +343,7 @@ static void on_hosts(void *arg, int status, int timeouts, struct ares_addrinfo *
     query_t *query = arg;
 
     if (status == ARES_SUCCESS)
-        settle(query, status, found, WEIR_NAME_TTL_HOSTS_MS);
+        settle(query, status, found, WEIR_NAME_TTL_UNSAID_MS);
     else
         ask_servers(query);
 }
@@ -302,16 +352,16 @@ static void on_hosts(void *arg, int status, int timeouts, struct ares_addrinfo *
 
 static void look_at_files(struct weir_name_queries *queries)
 {
-    if (has_changed("/etc/hosts", &queries->hosts_stamp))
+    if (weir_file_has_changed("/etc/hosts", &queries->hosts_stamp))
         queries->hooks.hosts_changed(queries->hooks.arg);
-    if (has_changed("/etc/resolv.conf", &queries->servers_stamp) || queries->servers == NULL)
+    if (weir_file_has_changed("/etc/resolv.conf", &queries->servers_stamp) || queries->servers == NULL)
         open_servers(queries);
 }
 
 void weir_name_queries_ask(struct weir_name_queries *queries, const char *name, void *asker)
 {
     size_t bytes = strlen(name) + 1;
-    query_t *query = malloc(sizeof(*query) + bytes);
+    query_t *query = calloc(1, sizeof(*query) + bytes);
 
     WEIR_MUST(query != NULL);
     look_at_files(queries);
@@ -333,6 +383,8 @@ void weir_name_queries_drop(struct weir_name_queries *queries, void *asker)
         if (query->asker != asker)
             continue;
         query->asker = NULL;
+        if (query->is_with_system && weir_name_system_drop(queries->system, query))
+            end_query(query);
         return;
     }
 }
@@ -354,7 +406,7 @@ static void process(struct weir_name_queries *queries)
     struct pollfd seen[64];
     size_t count = 0;
 
-    for (size_t i = 1; i < queries->polled_count && count < sizeof(seen) / sizeof(seen[0]); i++)
+    for (size_t i = OURS_POLLED; i < queries->polled_count && count < sizeof(seen) / sizeof(seen[0]); i++)
         if (queries->polled[i].revents != 0)
             seen[count++] = queries->polled[i];
     for (size_t i = 0; i < count; i++) {
@@ -367,9 +419,13 @@ static void process(struct weir_name_queries *queries)
 void weir_name_queries_turn(struct weir_name_queries *queries, int wake_fd, int most_ms)
 {
     queries->polled[0] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    queries->polled[1].fd = queries->system != NULL ? weir_name_system_fd(queries->system) : -1;
+    queries->polled[1].events = POLLIN;
     for (size_t i = 0; i < queries->polled_count; i++)
         queries->polled[i].revents = 0;
     (void)poll(queries->polled, queries->polled_count, wait_ms(queries, most_ms));
+    if (queries->system != NULL && queries->polled[1].revents != 0)
+        take_from_system(queries);
     if (queries->servers != NULL)
         process(queries);
 }

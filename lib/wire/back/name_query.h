@@ -2,7 +2,8 @@
 #ifndef WEIR_WIRE_NAME_QUERY_H
 #define WEIR_WIRE_NAME_QUERY_H
 /**
- * @file  Asks for addresses of names: /etc/hosts first, then name servers, by c-ares, any number of names at once.
+ * @file  Asks for addresses of names: /etc/hosts first, then name servers, by c-ares, any number of names at once; then
+ * whatever else the system has (name_system.h), unless servers are configured.
  *
  * Servers, search domains and options are those of /etc/resolv.conf, unless servers are given. Both files are looked at before
  * each name, and read again when they have changed.
@@ -35,9 +36,9 @@ void weir_name_queries_destroy(struct weir_name_queries **queries);
 
 /**
  * From now on asks `servers`: "127.0.0.1:53,[::1]:5353", copied; NULL: the system's. What is under way is asked anew. Harmless
- * if nothing changes.
+ * if nothing changes. system_threads: how many may ask the rest of the system; 0: it is not asked.
  */
-void weir_name_queries_use(struct weir_name_queries *queries, const char *servers);
+void weir_name_queries_use(struct weir_name_queries *queries, const char *servers, unsigned system_threads);
 
 /** Finds out `name` (borrowed). answer() follows, or comes at once. */
 void weir_name_queries_ask(struct weir_name_queries *queries, const char *name, void *asker);

@@ -22,7 +22,7 @@
 enum {
     WEIR_NAME_TTL_LEAST_MS = 1000,   /* a name with a smaller TTL is not asked for more often                       */
     WEIR_NAME_TTL_MOST_MS = 3600000, /* a larger one counts as this                                                 */
-    WEIR_NAME_TTL_HOSTS_MS = 10000,  /* of /etc/hosts, which says none                                              */
+    WEIR_NAME_TTL_UNSAID_MS = 10000, /* of what says none: /etc/hosts, modules of nsswitch.conf */
     WEIR_NAME_FAILED_MS = 2000,      /* for how long a name that could not be resolved is not asked for again       */
     WEIR_NAME_DOUBT_MS = 1000,       /* how old an answer must be before a failed connect has the name asked again  */
     WEIR_NAME_LATE_MS = 1000,        /* of a question; then who has old addresses goes on with them                 */

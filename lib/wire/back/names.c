@@ -24,7 +24,8 @@ static struct {
     pthread_t thread;
     int wake_fd;
     bool has_thread, must_end;
-    char *servers; /* NULL: the system's */
+    char *servers;           /* NULL: the system's */
+    unsigned system_threads; /* for what else it has */
     const void *servers_of;
 } names = {.life = PTHREAD_MUTEX_INITIALIZER,
            .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -109,9 +110,10 @@ static void take_mail(desk_t *desk)
         weir_list_append(&questions, node);
     }
     char *servers = names.servers != NULL ? strdup(names.servers) : NULL;
+    unsigned system_threads = names.system_threads;
     pthread_mutex_unlock(&names.lock);
     weir_name_table_set_edition(desk->table, weir_names_edition());
-    weir_name_queries_use(desk->queries, servers);
+    weir_name_queries_use(desk->queries, servers, system_threads);
     free(servers);
     while (!weir_list_is_empty(&questions)) {
         weir_name_question_t *question = WEIR_AROUND(questions.next, weir_name_question_t, link);
@@ -250,12 +252,13 @@ void weir_names_ask(weir_names_user_t *user, weir_span_t name, uint64_t doubts_u
     pthread_mutex_unlock(&names.lock);
 }
 
-void weir_names_use(const char *servers, const void *of)
+void weir_names_use(const char *servers, unsigned system_threads, const void *of)
 {
     pthread_mutex_lock(&names.lock);
     if (names.servers_of != of) {
         free(names.servers);
         names.servers = servers != NULL ? strdup(servers) : NULL;
+        names.system_threads = system_threads;
         names.servers_of = of;
         atomic_fetch_add(&weir_names_edition_now, 1);
     }

@@ -37,10 +37,10 @@ void weir_names_leave(weir_names_user_t *user);
 void weir_names_ask(weir_names_user_t *user, weir_span_t name, uint64_t doubts_us);
 
 /**
- * A configuration is in use: its name servers ("127.0.0.1:53,[::1]:53", copied; NULL: the system's). `of` tells it from others:
- * with another one, all answers from before are asked for anew.
+ * A configuration is in use: its name servers ("127.0.0.1:53,[::1]:53", copied; NULL: the system's), and how many threads may
+ * ask what else the system has. `of` tells it from others: with another one, all answers from before are asked for anew.
  */
-void weir_names_use(const char *servers, const void *of);
+void weir_names_use(const char *servers, unsigned system_threads, const void *of);
 
 /** Changes when answers from before may be wrong: addresses of another edition are asked for anew. */
 static inline unsigned weir_names_edition(void)

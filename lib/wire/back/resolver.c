@@ -208,7 +208,9 @@ struct weir_resolver *weir_resolver_create(weir_loop_t *loop)
 
 void weir_resolver_use(struct weir_resolver *resolver)
 {
-    weir_names_use(resolver->loop->settings->dns_servers, resolver->loop->settings);
+    const weir_server_settings_t *settings = resolver->loop->settings;
+
+    weir_names_use(settings->dns_servers, settings->name_threads, settings);
 }
 
 void weir_resolver_settle(struct weir_resolver *resolver)

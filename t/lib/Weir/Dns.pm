@@ -7,6 +7,7 @@ package Weir::Dns;
 #   my $dns = Weir::Dns->start(dir => $dir, names => { 'a.test' => { a => [ '127.0.0.1' ], ttl => 60 } });
 #   $dns->knows('a.test' => { silent => 1 });
 #
+# host and port: where it is, if not on a free port of 127.0.0.1.
 # Of a name, all optional: a, aaaa => [ address, … ]; ttl in seconds (60); cname => the name that knows more;
 # rcode => 'SERVFAIL'; silent => 1: no answer; truncated => 1: whole answers by TCP only. Who is not known does not exist.
 use strict;
@@ -29,7 +30,7 @@ sub start {
     my $self = bless { names => $option{names} // {} }, $class;
     $self->{file} = "$option{dir}/dns-" . $count++;
     $self->_save;
-    my ($udp, $tcp) = _sockets();
+    my ($udp, $tcp) = _sockets($option{host} // '127.0.0.1', $option{port} // 0);
     $self->{port} = $udp->sockport;
     my $parent = $$;
     defined(my $pid = fork) or croak "fork: $!";
@@ -46,9 +47,10 @@ sub start {
 
 # Both on one port.
 sub _sockets {
+    my ($host, $port) = @_;
     for (1 .. 100) {
-        my $udp = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => 0, Type => SOCK_DGRAM) // croak "udp: $@";
-        my $tcp = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $udp->sockport, Listen => 16, ReuseAddr => 1);
+        my $udp = IO::Socket::IP->new(LocalHost => $host, LocalPort => $port, Type => SOCK_DGRAM) // croak "udp: $@";
+        my $tcp = IO::Socket::IP->new(LocalHost => $host, LocalPort => $udp->sockport, Listen => 16, ReuseAddr => 1);
         return ($udp, $tcp) if $tcp;
     }
     croak 'no port for both';

@@ -26,7 +26,7 @@ use Weir::Client;
 use Weir::Dns;
 
 our @EXPORT = qw(
-    proxy dns_server backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
+    proxy dns_server dns_server_at backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
     router_so recorded_calls weir refuses_config shows_fault command_server valgrind_command run_command
     write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir simple_response done_testing
 );
@@ -186,6 +186,12 @@ sub fast_backend {
 sub dns_server {
     my (%names) = @_;
     return Weir::Dns->start(dir => $dir, names => \%names);
+}
+
+# The same on port 53 of another address of loopback, where resolv.conf can lead; undef where that is not allowed.
+sub dns_server_at {
+    my ($host, %names) = @_;
+    return eval { Weir::Dns->start(dir => $dir, names => \%names, host => $host, port => 53) };
 }
 
 # ── routers ──
@@ -359,6 +365,8 @@ sub _scalar {
 #   listen => [ … ]                   beside the loopback port
 #   yaml => 'text with @PORT@'        everything at once
 #   nofile => N                       RLIMIT_NOFILE
+#   prefix => [ word, … ]             a command that runs it
+#   env => { name => value }          beside the environment
 #   exit => N                         how it will end, if not with 0
 #   crashes => 'SEGV'                 it will end by this signal, and balances no books
 sub proxy {
@@ -376,6 +384,7 @@ sub proxy {
 
     my @command = ("$build/weir", 'run', '-c', $self->{config});
     unshift @command, valgrind_command(), "--log-file=$self->{report}.%p" if Weir::Client::is_valgrind();
+    unshift @command, @{ $option{prefix} // [] };
     @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
     $self->{pid} = _spawn($self->{out}, $self->{err},
         command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
