@@ -2,6 +2,7 @@
 # Names of backends: who is asked for them and how often, addresses in turn, names that move, name servers in trouble.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Http2Backend;
 use Time::HiRes qw(time);
 
 # Addresses of loopback stand for machines, all with one port.
@@ -98,8 +99,10 @@ subtest 'addresses of one name' => sub {
         'dead.test' => { a => [ $dead, $at{'1.1'}, '127.0.9.10', $at{'1.2'} ] },
         'many.test' => { a => [ @many, $at{'1.3'} ], truncated => 1 },
         'two.test'  => { a => [ $at{'1.1'} ], aaaa => ['::1'] },
+        'far.test'  => { a => [ $at{'1.1'} ], aaaa => ['ff02::1'] },
+        'stuck.test' => { a => [ $stuck, $at{'1.1'} ] },
     );
-    my $proxy = proxy_for($dns, [qw(turn.test dead.test many.test two.test)]);
+    my $proxy = proxy_for($dns, [qw(turn.test dead.test many.test two.test far.test stuck.test)], path => { 'weir.connect-timeout' => ms(3000) });
     is(bodies(9, $proxy, 'turn.test'), '1.1 1.2 1.3', 'are used in turn');
     my @clients = map { $proxy->connect } 1 .. 16;
     $_->write(request('dead.test')) for @clients;
@@ -108,6 +111,28 @@ subtest 'addresses of one name' => sub {
     is(bodies(3, $proxy, 'many.test'), '1.3', '21 addresses, one alive: it is found');
     cmp_ok($dns->asked('many.test', 'tcp'), '>=', 1, 'the answer did not fit into a datagram and came by TCP');
     is(bodies(4, $proxy, 'two.test'), '1.1', 'of both families');
+    is(bodies(2, $proxy, 'stuck.test'), '1.1', 'one that is silent leaves time for the others');
+    is(bodies(2, $proxy, 'far.test'), '1.1', 'one that our own network has no way to');
+    ages(1.1);
+    bodies(4, $proxy, 'far.test');
+    is($dns->asked('far.test'), 1, 'is no reason to ask again');
+};
+
+subtest 'HTTP/2' => sub {
+    my $h2 = Weir::Http2Backend->start;
+    my $dns = dns_server('a.test' => { a => [ $dead, $at{'1.1'} ], ttl => 3600 });
+    my $proxy = proxy(
+        apps => { a => { domains => ['a.test'], backends => [ 'a.test:' . $h2->port ], protocol => 'h2c' } },
+        global => { 'weir.dns-servers' => $dns->address },
+    );
+    is(get($proxy, 'a.test')->status, 503, 'nobody is there');
+    ages(1.1);
+    $dns->knows('a.test' => { a => [ $dead, '127.0.0.1' ], ttl => 3600 });
+    my @clients = map { $proxy->connect } 1 .. 16;
+    $_->write("GET /echo HTTP/1.1\r\nHost: a.test\r\n\r\n") for @clients;
+    is((grep { $_->read_response->status != 200 } @clients), 0, 'requests side by side all go to where it has moved');
+    is($dns->asked('a.test'), 2, 'for one question');
+    is($h2->connections, 1, 'on one connection');
 };
 
 subtest 'TTLs' => sub {

@@ -14,8 +14,10 @@
 #include "lib/wire/relay/relay.h"
 #include "lib/wire/back/resolver.h"
 
-enum { UNHEARD_MOST_MS = 3200 };
-enum { SLOW_MS = 500 }; /* after which it is looked whether a name has moved from the address that is silent */
+enum {
+    UNHEARD_MOST_MS = 3200, /* between two questions for a connection that others keep idle                    */
+    SLOW_MS = 500,          /* how often it is looked whether a silent address of a name is worth the waiting */
+};
 
 /* A connect under way; in the exchange's arena. */
 struct weir_dial {
@@ -23,6 +25,8 @@ struct weir_dial {
     void (*then)(weir_exchange_t *x, const weir_fault_t *fault);
     weir_timer_t deadline;
     weir_timer_t slow;
+    uint64_t until_us;       /* when the deadline is due               */
+    uint64_t share_until_us; /* when the next of a name's addresses is */
     weir_resolver_wait_t wait;
     weir_target_t target;      /* x->target with a name resolved */
     weir_name_way_t way;       /* through the name's addresses   */
@@ -171,7 +175,7 @@ static const weir_fault_t *fault_of(int error)
 static void reach(weir_dial_t *dial);
 
 /* The next address of a name, or the end. */
-static void try_next(weir_dial_t *dial)
+static void try_next(weir_dial_t *dial, bool may_have_moved)
 {
     dial->target = dial->x->target;
     dial->is_seeking = false;
@@ -179,7 +183,7 @@ static void try_next(weir_dial_t *dial)
         end_dial(dial, NULL, dial->fault);
         return;
     }
-    switch (weir_resolver_next(dial->x->loop->resolver, &dial->target, &dial->way, &dial->wait)) {
+    switch (weir_resolver_next(dial->x->loop->resolver, &dial->target, &dial->way, &dial->wait, may_have_moved)) {
     case WEIR_RESOLVED:
         reach(dial);
         return;
@@ -192,13 +196,27 @@ static void try_next(weir_dial_t *dial)
     }
 }
 
-static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
+static void give_up_address(weir_dial_t *dial, const weir_fault_t *fault, bool may_have_moved)
 {
     weir_timer_cancel(&dial->slow);
     back_http1_destroy(&dial->attempt);
     back_http2_fail(&dial->stream, fault);
     dial->fault = fault;
-    try_next(dial);
+    try_next(dial, may_have_moved);
+}
+
+static void fail_address(weir_dial_t *dial, const weir_fault_t *fault)
+{
+    give_up_address(dial, fault, true);
+}
+
+/* What our own side has no way to says nothing about who is there: of IPv6 where there is none, of too many open files. */
+static void fail_to_dial(weir_dial_t *dial, int error)
+{
+    bool is_ours =
+        error == ENETUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE;
+
+    give_up_address(dial, fault_of(error), !is_ours);
 }
 
 /* The name has other addresses now, and not this one any more. */
@@ -211,13 +229,24 @@ static void on_slow(weir_timer_t *timer)
 {
     weir_dial_t *dial = WEIR_AROUND(timer, weir_dial_t, slow);
     weir_exchange_t *x = dial->x;
+    bool has_had_its_share = dial->way.left > 0 && weir_loop_now_us(x->loop) >= dial->share_until_us;
 
-    if (has_moved(dial)) {
+    if (has_had_its_share || has_moved(dial)) {
         fail_address(dial, &weir_fault_backend_connect_timeout);
         return;
     }
     weir_resolver_doubt(x->loop->resolver, x->target.name, &dial->way, &dial->wait);
     weir_timer_set(x->loop, &dial->slow, SLOW_MS, on_slow);
+}
+
+/* What is left of the time is shared with the other addresses: one that is silent does not take them all along. */
+static void watch_address(weir_dial_t *dial)
+{
+    weir_loop_t *loop = dial->x->loop;
+    uint64_t now_us = weir_loop_now_us(loop), left_us = dial->until_us > now_us ? dial->until_us - now_us : 0;
+
+    dial->share_until_us = now_us + left_us / (dial->way.left + 1);
+    weir_timer_set(loop, &dial->slow, SLOW_MS, on_slow);
 }
 
 static const char *alpn_of(const weir_dial_t *dial)
@@ -311,8 +340,7 @@ static void dial_address(weir_dial_t *dial)
     int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd == -1) {
-        back_http2_fail(&dial->stream, &weir_fault_backend_unreachable);
-        end_dial(dial, NULL, &weir_fault_backend_unreachable);
+        fail_to_dial(dial, errno);
         return;
     }
     if (target->address.any.sa_family != AF_UNIX)
@@ -321,7 +349,7 @@ static void dial_address(weir_dial_t *dial)
     if (result != 0 && errno != EINPROGRESS) {
         int error = errno;
         close(fd);
-        fail_address(dial, fault_of(error));
+        fail_to_dial(dial, error);
         return;
     }
     dial->attempt = create(dial->x->loop, target, fd);
@@ -336,7 +364,7 @@ static void dial_address(weir_dial_t *dial)
         return;
     }
     if (dial->x->target.kind == WEIR_TARGET_NAME)
-        weir_timer_set(dial->x->loop, &dial->slow, SLOW_MS, on_slow);
+        watch_address(dial);
     weir_sock_await_writable(&dial->attempt->sock);
 }
 
@@ -408,7 +436,7 @@ static void on_known(weir_resolver_wait_t *wait)
     weir_dial_t *dial = WEIR_AROUND(wait, weir_dial_t, wait);
 
     if (dial->is_seeking)
-        try_next(dial);
+        try_next(dial, false);
     else if (dial->way.of == NULL)
         resolve(dial);
     else if (dial->attempt != NULL && has_moved(dial))
@@ -463,7 +491,9 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
     dial->then = then;
     dial->wait.on_known = on_known;
     dial->target = x->target;
-    weir_timer_set(x->loop, &dial->deadline, connect_timeout_ms(x), on_deadline);
+    const uint32_t limit_ms = connect_timeout_ms(x);
+    dial->until_us = weir_loop_now_us(x->loop) + (uint64_t)limit_ms * 1000;
+    weir_timer_set(x->loop, &dial->deadline, limit_ms, on_deadline);
     if (x->target.kind == WEIR_TARGET_NAME)
         resolve(dial);
     else

@@ -249,7 +249,7 @@ static weir_resolution_t step(weir_target_t *target, weir_name_way_t *way)
 /* From the next in turn. */
 static weir_resolution_t set_out(local_name_t *local, weir_target_t *target, weir_name_way_t *way)
 {
-    size_t count = local->known->count;
+    size_t count = local->known != NULL ? local->known->count : 0;
 
     if (count == 0)
         return WEIR_UNRESOLVED;
@@ -309,13 +309,14 @@ static weir_resolution_t set_out_anew(local_name_t *local, weir_target_t *target
 }
 
 weir_resolution_t weir_resolver_next(struct weir_resolver *resolver, weir_target_t *target, weir_name_way_t *way,
-                                     weir_resolver_wait_t *wait)
+                                     weir_resolver_wait_t *wait, bool may_have_moved)
 {
     local_name_t *local = find_or_add(resolver, target->name);
 
     if (way->of == NULL || local == NULL)
         return WEIR_UNRESOLVED;
-    doubt(resolver, local, way);
+    if (may_have_moved)
+        doubt(resolver, local, way);
     if (has_moved(local, way))
         return set_out_anew(local, target, way);
     if (step(target, way) == WEIR_RESOLVED)

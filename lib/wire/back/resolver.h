@@ -60,10 +60,10 @@ weir_resolution_t weir_resolver_begin(struct weir_resolver *resolver, weir_targe
 
 /**
  * Connecting to the present address has failed: likewise, with the next one. RESOLVING: the name is being asked for again.
- * UNRESOLVED: all have been tried. `target` is the NAME again.
+ * UNRESOLVED: all have been tried. `target` is the NAME again. may_have_moved: whether the failure says anything of the name.
  */
 weir_resolution_t weir_resolver_next(struct weir_resolver *resolver, weir_target_t *target, weir_name_way_t *way,
-                                     weir_resolver_wait_t *wait);
+                                     weir_resolver_wait_t *wait, bool may_have_moved);
 
 /**
  * Connecting to the present address takes long: the name is asked for again, unless that was done a moment ago. `wait`: whom to
