@@ -111,8 +111,8 @@ static void take_mail(desk_t *desk)
     }
     char *servers = names.servers != NULL ? strdup(names.servers) : NULL;
     unsigned system_threads = names.system_threads;
+    weir_name_table_set_edition(desk->table, weir_names_edition()); /* of these servers, not of those that come now */
     pthread_mutex_unlock(&names.lock);
-    weir_name_table_set_edition(desk->table, weir_names_edition());
     weir_name_queries_use(desk->queries, servers, system_threads);
     free(servers);
     while (!weir_list_is_empty(&questions)) {

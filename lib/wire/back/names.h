@@ -42,11 +42,11 @@ void weir_names_ask(weir_names_user_t *user, weir_span_t name, uint64_t doubts_u
  */
 void weir_names_use(const char *servers, unsigned system_threads, const void *of);
 
+extern atomic_uint weir_names_edition_now; /* names.c's */
+
 /** Changes when answers from before may be wrong: addresses of another edition are asked for anew. */
 static inline unsigned weir_names_edition(void)
 {
-    extern atomic_uint weir_names_edition_now;
-
     return atomic_load_explicit(&weir_names_edition_now, memory_order_acquire);
 }
 
