@@ -77,6 +77,13 @@ static void on_socket(void *arg, ares_socket_t fd, int wants_read, int wants_wri
 
 /* ---- channels ---- */
 
+/* From 1.31 on c-ares has a cache of its own, in which who asks because an answer has proved wrong would find that answer. */
+#ifdef ARES_OPT_QUERY_CACHE
+enum { WITHOUT_CACHE = ARES_OPT_QUERY_CACHE }; /* with qcache_max_ttl 0 */
+#else
+enum { WITHOUT_CACHE = 0 };
+#endif
+
 /* Of one source: 'f', the file of hosts, or 'b', name servers. NULL: it cannot be made. */
 static ares_channel open_channel(struct weir_name_queries *queries, char source)
 {
@@ -92,7 +99,7 @@ static ares_channel open_channel(struct weir_name_queries *queries, char source)
 
     if (ares_init_options(&channel, &options,
                           ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
-                              ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
+                              ARES_OPT_SOCK_STATE_CB | WITHOUT_CACHE) != ARES_SUCCESS)
         return NULL;
     return channel;
 }
