@@ -59,6 +59,7 @@ static void on_unheard(weir_timer_t *timer)
     if (back->back.is_reused || back->back.has_answered)
         return;
     weir_back_pool_want(loop->pool, &back->address.any, back->address_len);
+    back->is_wanting = true;
     if (back->unheard_ms < UNHEARD_MOST_MS)
         back->unheard_ms *= 2;
     weir_timer_set(loop, timer, back->unheard_ms, on_unheard);

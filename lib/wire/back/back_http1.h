@@ -22,6 +22,7 @@ typedef struct back_http1 {
     weir_back_tls_t tls;        /* zeroed: plain */
     weir_timer_t unheard_timer; /* a new connection that the backend may not have accepted */
     uint32_t unheard_ms;        /* what it is set to */
+    bool is_wanting;            /* others were asked for an idle one, in vain or not */
     /* the pool's */
     weir_list_t in_place, in_age;
     weir_back_place_t *place;

@@ -22,6 +22,7 @@ static weir_list_t process_pools = {&process_pools, &process_pools};
 static atomic_uint_fast64_t next_step_at_us; /* of all loops together */
 
 static void on_asked(weir_letter_t *letter);
+static void want_no_more(weir_back_pool_t *pool, back_http1_t *back);
 static bool gives_up(weir_back_pool_t *pool, const back_http1_t *back);
 
 weir_back_pool_t *weir_back_pool_create(weir_loop_t *loop)
@@ -157,6 +158,8 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
 
     *giving = NULL;
     weir_timer_cancel(&back->unheard_timer);
+    if (back->is_wanting)
+        want_no_more(pool, back);
     if (pool->want_count > 0 && gives_up(pool, back)) {
         back_http1_destroy(&back);
         return;
@@ -228,6 +231,17 @@ static void on_want_timer(weir_timer_t *timer)
     }
     if (pool->want_count > 0)
         weir_timer_set(pool->loop, timer, WANT_STEP_MS, on_want_timer);
+}
+
+/* It has been heard, so that it was merely slow: what it has asked for is not given up any more, on this loop at least. */
+static void want_no_more(weir_back_pool_t *pool, back_http1_t *back)
+{
+    back->is_wanting = false;
+    for (size_t i = 0; i < pool->want_count; i++)
+        if (is_to(back, &pool->wants[i])) {
+            forget_want(pool, i);
+            return;
+        }
 }
 
 /* Of a connection that is given back. */
