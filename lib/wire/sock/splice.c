@@ -9,9 +9,13 @@
 #include "lib/base/must.h"
 #include "lib/wire/sock/sock.h"
 
+enum { SKIPS = 256 };
+
 struct weir_pipes {
     weir_list_t idle;
     size_t idle_count;
+    size_t count;   /* of all that are open */
+    unsigned skips; /* how often the kernel need not be asked: it had none that were worth it */
 };
 
 struct weir_pipes *weir_pipes_create(void)
@@ -23,8 +27,9 @@ struct weir_pipes *weir_pipes_create(void)
     return pipes;
 }
 
-static void close_pipe(weir_pipe_t *pipe)
+static void close_pipe(struct weir_pipes *pipes, weir_pipe_t *pipe)
 {
+    pipes->count--;
     close(pipe->in);
     close(pipe->out);
     free(pipe);
@@ -40,9 +45,34 @@ void weir_pipes_destroy(struct weir_pipes **pipes)
     while (!weir_list_is_empty(&gone->idle)) {
         weir_pipe_t *pipe = WEIR_AROUND(gone->idle.next, weir_pipe_t, link);
         weir_list_remove(&pipe->link);
-        close_pipe(pipe);
+        close_pipe(gone, pipe);
     }
     free(gone);
+}
+
+/* A full quota leaves a pipe as it is, and those that are made then are tiny. */
+static bool is_worth_it(const struct weir_pipes *pipes, int end)
+{
+    if (pipes->count < WEIR_PIPES_MANY)
+        (void)fcntl(end, F_SETPIPE_SZ, pipes->count < WEIR_PIPES_LARGE ? WEIR_PIPE_BYTES : WEIR_PIPE_LESS_BYTES);
+    return fcntl(end, F_GETPIPE_SZ) >= WEIR_PIPE_LEAST_BYTES;
+}
+
+/* False: neither end is open. */
+static bool open_ends(struct weir_pipes *pipes, int ends[static 2])
+{
+    if (pipes->skips > 0) {
+        pipes->skips--;
+        return false;
+    }
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        return false;
+    if (is_worth_it(pipes, ends[1]))
+        return true;
+    pipes->skips = SKIPS;
+    close(ends[0]);
+    close(ends[1]);
+    return false;
 }
 
 weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes)
@@ -54,9 +84,9 @@ weir_pipe_t *weir_pipe_take(struct weir_pipes *pipes)
         return pipe;
     }
     int ends[2];
-    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+    if (!open_ends(pipes, ends))
         return NULL;
-    (void)fcntl(ends[1], F_SETPIPE_SZ, WEIR_PIPE_BYTES); /* unprivileged users may get less */
+    pipes->count++;
     weir_pipe_t *pipe = calloc(1, sizeof(*pipe));
     WEIR_MUST(pipe != NULL);
     weir_list_init(&pipe->link);
@@ -72,8 +102,9 @@ void weir_pipe_give(struct weir_pipes *pipes, weir_pipe_t **giving)
     if (pipe == NULL)
         return;
     *giving = NULL;
+    pipes->skips = 0;
     if (pipe->held_bytes > 0 || pipes->idle_count >= WEIR_PIPES_IDLE_MAX) {
-        close_pipe(pipe);
+        close_pipe(pipes, pipe);
         return;
     }
     weir_list_prepend(&pipes->idle, &pipe->link);
