@@ -32,6 +32,7 @@
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
+#include "lib/wire/door/inherited.h"
 #include "lib/wire/tls/tls_ocsp.h"
 #include "router/object.h"
 #include "weir.h"
@@ -147,6 +148,7 @@ static bool on_bound(void *arg)
     conf_t *conf = service->newest;
 
     redirect_errors(service, conf);
+    weir_inherited_close_rest();
     if (!write_pid(conf) || !drop_privileges(conf) || !conf_modules_start(conf))
         return false;
     weir_access_log_start();
@@ -350,11 +352,10 @@ int conf_verb_run(const char *file)
     int status;
 
     weir_server_block_signals();
+    weir_inherited_read();
     conf = conf_load(file, false);
-
-    if (conf == NULL)
-        return EXIT_START_UP;
-    status = conf_serve(&conf, file);
+    status = conf != NULL ? conf_serve(&conf, file) : EXIT_START_UP;
+    weir_inherited_forget();
     weir_arena_forget_blocks();
     return status;
 }

@@ -12,6 +12,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/wire/door/inherited.h"
 #include "lib/wire/door/listen.h"
 #include "lib/wire/door/start.h"
 
@@ -63,7 +64,7 @@ int weir_listener_set_rights(const weir_listen_t *listen)
 
 void weir_listener_remove_path(const weir_listen_t *listen)
 {
-    if (listen->address.ss_family == AF_UNIX)
+    if (listen->address.ss_family == AF_UNIX && !weir_inherited_is_foreign(listen))
         unlink(((const struct sockaddr_un *)&listen->address)->sun_path);
 }
 
@@ -122,20 +123,36 @@ static int open_all(const weir_listen_t *listen, unsigned count, int *fds)
     return weir_listener_set_rights(listen);
 }
 
-int weir_listener_bind(const weir_listen_t *listen, unsigned count, int *out_fds)
+static void close_all(weir_bound_t *bound)
 {
+    for (unsigned i = 0; i < bound->count; i++)
+        if (bound->fds[i] != -1)
+            close(bound->fds[i]);
+    free(bound->fds);
+    *bound = (weir_bound_t){.fds = NULL};
+}
+
+int weir_listener_bind(const weir_listen_t *listen, unsigned count, weir_bound_t *out_bound)
+{
+    if (out_bound->count > 0 || weir_inherited_take_both(listen, count, out_bound))
+        return weir_listener_set_rights(listen);
+    *out_bound = (weir_bound_t){.fds = malloc(count * sizeof(int)), .count = count};
+    WEIR_MUST(out_bound->fds != NULL);
     for (unsigned i = 0; i < count; i++)
-        out_fds[i] = -1;
-    if (open_all(listen, count, out_fds) == 0)
+        out_bound->fds[i] = -1;
+    if (open_all(listen, count, out_bound->fds) == 0)
         return 0;
-    if (out_fds[0] != -1)
+    if (out_bound->fds[0] != -1)
         weir_listener_remove_path(listen);
-    for (unsigned i = 0; i < count; i++) {
-        if (out_fds[i] != -1)
-            close(out_fds[i]);
-        out_fds[i] = -1;
-    }
+    close_all(out_bound);
     return -1;
+}
+
+void weir_bound_finish(weir_bound_t *bound, const weir_listen_t *listen)
+{
+    if (bound->count > 0 && bound->fds[bound->count - 1] != -1 && !bound->is_inherited)
+        weir_listener_remove_path(listen);
+    close_all(bound);
 }
 
 /* ---- accepting ---- */

@@ -6,16 +6,26 @@
  */
 #include "lib/wire/client/listener.h"
 
+/** The sockets of one address; loop i of n has those at i, i + n, i + 2n, … */
+typedef struct weir_bound {
+    int *fds;          /* allocated; -1: in a loop's hands     */
+    unsigned count;    /* at least one for each loop, or none  */
+    bool is_inherited; /* not opened by us: a path is not ours to remove as long as nobody serves there */
+} weir_bound_t;
+
 /**
- * Opens `count` sockets on the address, one a loop (SO_REUSEPORT). -1 with a complaint on standard error ("where: what") if it
- * cannot; then all of out_fds are -1.
+ * Opens `count` sockets on the address, one a loop (SO_REUSEPORT), unless *out_bound has such that were handed over, or others
+ * serve for it (inherited.h). -1 with a complaint on standard error ("where: what") if it cannot; then there are none.
  */
-int weir_listener_bind(const weir_listen_t *listen, unsigned count, int *out_fds);
+int weir_listener_bind(const weir_listen_t *listen, unsigned count, weir_bound_t *out_bound);
+
+/** Closes those that no loop has taken, with the path of a unix socket that nobody has listened on, and frees the list. */
+void weir_bound_finish(weir_bound_t *bound, const weir_listen_t *listen);
 
 /** Gives a unix socket that is kept the owner and the permission that `listen` names. -1 with a complaint. */
 int weir_listener_set_rights(const weir_listen_t *listen);
 
-/** Removes the path of a unix socket. */
+/** Removes the path of a unix socket, unless somebody else has made it for us. */
 void weir_listener_remove_path(const weir_listen_t *listen);
 
 /** Starts to accept on `fd`, which becomes the listener's. Held once, for the caller. */

@@ -7,6 +7,7 @@
 
 #include "lib/base/must.h"
 #include "lib/wire/client/client.h"
+#include "lib/wire/door/inherited.h"
 
 /* ---- rounds ---- */
 
@@ -81,11 +82,13 @@ static bool bind_all(generation_t *generation, const weir_server_settings_t *bef
     const weir_server_settings_t *settings = generation->super.settings;
     unsigned count = generation->crew->count;
 
-    for (size_t i = 0; i < settings->listen_count * count; i++)
-        generation->fds[i] = -1;
+    /* First what is meant exactly: only then is it known which sockets are left for those that they serve as well */
+    for (size_t i = 0; i < settings->listen_count; i++)
+        (void)(crew_find_listen(before, &settings->listens[i]) == NULL &&
+               weir_inherited_take(&settings->listens[i], count, &generation->bound[i]));
     for (size_t i = 0; i < settings->listen_count; i++)
         if (crew_find_listen(before, &settings->listens[i]) == NULL &&
-            weir_listener_bind(&settings->listens[i], count, &generation->fds[i * count]) != 0)
+            weir_listener_bind(&settings->listens[i], count, &generation->bound[i]) != 0)
             return false;
     return set_rights(settings, before);
 }
@@ -93,15 +96,9 @@ static bool bind_all(generation_t *generation, const weir_server_settings_t *bef
 static void close_unused(generation_t *generation)
 {
     const weir_server_settings_t *settings = generation->super.settings;
-    unsigned count = generation->crew->count;
 
-    for (size_t i = 0; i < settings->listen_count; i++) {
-        if (generation->fds[i * count + count - 1] != -1) /* no worker took it: nobody has ever listened there */
-            weir_listener_remove_path(&settings->listens[i]);
-        for (unsigned k = 0; k < count; k++)
-            if (generation->fds[i * count + k] != -1)
-                close(generation->fds[i * count + k]);
-    }
+    for (size_t i = 0; i < settings->listen_count; i++)
+        weir_bound_finish(&generation->bound[i], &settings->listens[i]);
 }
 
 /* ---- generations ---- */
@@ -115,8 +112,8 @@ generation_t *generation_create(crew_t *crew, const weir_server_settings_t *sett
     weir_list_init(&generation->link);
     settings->globalconf->http1.callbacks = crew_protocol_callbacks;
     weir_generation_init(&generation->super, settings, crew->count);
-    generation->fds = calloc(settings->listen_count * crew->count, sizeof(int));
-    WEIR_MUST(generation->fds != NULL);
+    generation->bound = calloc(settings->listen_count, sizeof(*generation->bound));
+    WEIR_MUST(generation->bound != NULL);
     if (!bind_all(generation, before))
         generation_destroy(&generation);
     return generation;
@@ -129,7 +126,7 @@ void generation_destroy(generation_t **generation)
     *generation = NULL;
     close_unused(gone);
     weir_generation_finish(&gone->super);
-    free(gone->fds);
+    free(gone->bound);
     free(gone);
 }
 
@@ -159,18 +156,22 @@ static void keep_or_end_listeners(worker_t *worker, const weir_server_settings_t
     }
 }
 
+/* Those of the sockets that are the worker's. */
+static void start_listeners(worker_t *worker, const weir_listen_t *listen, weir_bound_t *bound)
+{
+    for (unsigned i = worker->index; i < bound->count; i += worker->crew->count) {
+        weir_listener_t *listener = weir_listener_start(worker->loop, listen, bound->fds[i]);
+        weir_list_append(&worker->listeners, &listener->link);
+        bound->fds[i] = -1;
+    }
+}
+
 void generation_begin(generation_t *generation, worker_t *worker)
 {
     const weir_server_settings_t *settings = generation->super.settings;
 
     keep_or_end_listeners(worker, settings);
     weir_loop_use(worker->loop, generation->super.contexts[worker->index]);
-    for (size_t i = 0; i < settings->listen_count; i++) {
-        int *fd = &generation->fds[i * generation->crew->count + worker->index];
-        if (*fd == -1)
-            continue;
-        weir_listener_t *listener = weir_listener_start(worker->loop, &settings->listens[i], *fd);
-        weir_list_append(&worker->listeners, &listener->link);
-        *fd = -1;
-    }
+    for (size_t i = 0; i < settings->listen_count; i++)
+        start_listeners(worker, &settings->listens[i], &generation->bound[i]);
 }

@@ -43,7 +43,7 @@ typedef struct generation {
     weir_generation_t super;
     weir_list_t link; /* in crew->generations; the newest is the last */
     struct crew *crew;
-    int *fds; /* [listen][worker]; -1: the worker has such a listener already */
+    weir_bound_t *bound; /* of each listen; none if the workers have such listeners already */
     round_t round;
     weir_timer_t settling;
     weir_job_t job;

@@ -367,6 +367,7 @@ sub _scalar {
 #   nofile => N                       RLIMIT_NOFILE
 #   prefix => [ word, … ]             a command that runs it
 #   env => { name => value }          beside the environment
+#   handed => [ socket, … ]           its descriptors from 3 on, as systemd's
 #   exit => N                         how it will end, if not with 0
 #   crashes => 'SEGV'                 it will end by this signal, and balances no books
 sub proxy {
@@ -385,12 +386,25 @@ sub proxy {
     my @command = ("$build/weir", 'run', '-c', $self->{config});
     unshift @command, valgrind_command(), "--log-file=$self->{report}.%p" if Weir::Client::is_valgrind();
     unshift @command, @{ $option{prefix} // [] };
+    @command = _hand_over(@{ $option{handed} }, @command) if $option{handed};
     @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
     $self->{pid} = _spawn($self->{out}, $self->{err},
         command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
     push @proxies, $self;
     $self->_wait_ready;
     return $self;
+}
+
+# A command that gets sockets in the manner of sd_listen_fds(3).
+sub _hand_over {
+    my @command = grep { !ref } @_;
+    my @sockets = grep { ref } @_;
+    fcntl($_, Fcntl::F_SETFD(), 0) or croak "fcntl: $!" for @sockets;
+    my @from = map { fileno $_ } @sockets;
+    # Where they are may be where they shall be: first all out of the way
+    my $script = 'my @away = map { my $fd = $_; $fd = POSIX::dup($fd) while $fd < 300; $fd } split /,/, shift; my $at = 3;'
+        . ' POSIX::dup2($_, $at++) for @away; POSIX::close($_) for $at .. 700; @ENV{qw(LISTEN_FDS LISTEN_PID)} = (scalar @away, $$); exec @ARGV';
+    return ($^X, '-MPOSIX', '-e', $script, join(',', @from), @command);
 }
 
 sub _config {
