@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/upgrade.h"
 #include "conf/verbs.h"
 #include "lib/base/crash.h"
 #include "conf/yaml.h"
@@ -20,7 +21,8 @@ static const char help[] =
     "\n"
     "exit:  0 clean, 1 configuration or start-up, 2 usage, 3 connections were cut at the end of the drain\n"
     "\n"
-    "SIGTERM drains, a second one or SIGINT ends at once, SIGHUP reloads, SIGUSR1 reopens the logs.\n";
+    "SIGTERM drains, a second one or SIGINT ends at once, SIGHUP reloads, SIGUSR1 reopens the logs,\n"
+    "SIGUSR2 starts the program anew and hands over to it.\n";
 
 /* What the arguments come to. */
 typedef struct wish {
@@ -126,8 +128,10 @@ WEIR_API int weir_main(int argc, char **argv)
 
     if (status != EXIT_FINE)
         return status;
+    conf_upgrade_know(argv);
     weir_crash_begin(); /* modules are at work before it is known whether that is wanted */
     status = run(&wish);
     weir_crash_end();
+    conf_upgrade_forget();
     return status;
 }

@@ -3,6 +3,7 @@
  * From a configuration to a running proxy, to other configurations, and back to nothing.
  *
  *   weir_server_run ─► bound: error log, user, pid file, access log, READY ─► draining: STOPPING ─► clean-up
+ *                        ├─► USR2: a successor ─► draining
  *                        └─► HUP: RELOADING ─► load, on a thread of its own ─► logs, READY
  */
 #include <dlfcn.h>
@@ -23,6 +24,7 @@
 #include "conf/log_command.h"
 #include "conf/notify.h"
 #include "conf/paths.h"
+#include "conf/upgrade.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
@@ -46,6 +48,10 @@ typedef struct service {
     int first_stderr; /* as it was: what commands get          */
     int words;        /* leads there, too, and never waits     */
     bool is_redirected;
+    bool is_successor;            /* of a process that serves until this one does */
+    bool has_successor;           /* which has the addresses and the pid file     */
+    int pid_fd;                   /* -1: none */
+    bool is_pid_written;          /* by us    */
     char *fixed[CONF_DIRECTIVES]; /* what the first configuration said, global level */
 } service_t;
 
@@ -118,21 +124,26 @@ static bool drop_privileges(const conf_t *conf)
     return conf_complain_at(conf->global->values[CONF_user].where, 0, "user: cannot become %s: %s", name, strerror(errno));
 }
 
-static bool write_pid(const conf_t *conf)
+/* While we may: the user that we become need not have the right. */
+static bool open_pid(service_t *service, const conf_t *conf)
 {
     const char *path = text_of(conf, CONF_pid_file);
-    FILE *file;
-    bool is_written;
 
     if (path == NULL)
         return true;
-    file = fopen(path, "we");
-    is_written = file != NULL && fprintf(file, "%d\n", (int)getpid()) > 0;
-    if (file != NULL && fclose(file) != 0)
-        is_written = false;
-    if (is_written)
+    service->pid_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    return service->pid_fd != -1 ||
+           conf_complain_at(conf->global->values[CONF_pid_file].where, 0, "pid-file: %s: %s", path, strerror(errno));
+}
+
+static bool write_pid(service_t *service)
+{
+    if (service->pid_fd == -1)
         return true;
-    return conf_complain_at(conf->global->values[CONF_pid_file].where, 0, "pid-file: %s: %s", path, strerror(errno));
+    service->is_pid_written = ftruncate(service->pid_fd, 0) == 0 && dprintf(service->pid_fd, "%d\n", (int)getpid()) > 0;
+    if (!service->is_pid_written)
+        weir_log("pid-file: %s: %s", service->fixed[CONF_pid_file], strerror(errno));
+    return service->is_pid_written;
 }
 
 static conf_t *conf_around(const weir_server_settings_t *settings)
@@ -149,11 +160,26 @@ static bool on_bound(void *arg)
 
     redirect_errors(service, conf);
     weir_inherited_close_rest();
-    if (!write_pid(conf) || !drop_privileges(conf) || !conf_modules_start(conf))
+    if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !drop_privileges(conf) ||
+        !conf_modules_start(conf))
         return false;
     weir_access_log_start();
     conf_notify("READY=1");
     return true;
+}
+
+static void on_serving(void *arg)
+{
+    service_t *service = arg;
+
+    if (!service->is_successor)
+        return;
+    if (conf_upgrade_tell()) {
+        (void)write_pid(service);
+        return;
+    }
+    weir_log("upgrade: the process before this one does not wait for it any more");
+    kill(getpid(), SIGTERM);
 }
 
 /* By ours or a module's sanitizer, at the end of the process. */
@@ -166,7 +192,8 @@ static void on_drain(void *arg)
 {
     if (are_leaks_sought())
         weir_object_keep_all(); /* the report comes behind the end of main(), and shall know their functions */
-    conf_notify("STOPPING=1");
+    if (!((const service_t *)arg)->has_successor)
+        conf_notify("STOPPING=1");
 }
 
 static void on_reopen(void *arg)
@@ -237,6 +264,34 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
     conf_notify("READY=1");
 }
 
+/* ---- upgrade ---- */
+
+static bool on_upgrade(void *arg, const weir_handed_t *sockets, size_t count)
+{
+    return conf_upgrade(sockets, count, ((const service_t *)arg)->first_stderr);
+}
+
+static void give_up_upgrade(void *arg)
+{
+    conf_upgrade_give_up();
+}
+
+static void on_upgraded(void *arg, bool has_successor)
+{
+    service_t *service = arg;
+    char state[64];
+
+    service->has_successor = has_successor;
+    if (!has_successor) {
+        weir_log("upgrade: nothing has changed");
+        conf_notify("READY=1\nSTATUS=An upgrade has failed; the log says why");
+        return;
+    }
+    weir_log("upgrade: process %d serves, this one drains", (int)conf_upgrade_successor());
+    snprintf(state, sizeof(state), "MAINPID=%d\nREADY=1\nSTATUS=", (int)conf_upgrade_successor());
+    conf_notify(state);
+}
+
 static void on_retire(const weir_server_settings_t *settings)
 {
     conf_retire(conf_around(settings));
@@ -274,7 +329,9 @@ static char *copy_text(const char *text)
 
 static void begin_service(service_t *service, conf_t *conf, const char *file)
 {
-    *service = (service_t){.file = file, .newest = conf, .first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+    *service = (service_t){.file = file, .newest = conf, .pid_fd = -1};
+    service->first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    service->is_successor = conf_upgrade_is_awaited();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         service->fixed[i] = copy_text(text_of(conf, i));
     service->words = weir_log_descriptor(service->first_stderr);
@@ -289,6 +346,8 @@ static void end_service(service_t *service)
         dup2(service->first_stderr, STDERR_FILENO); /* an application's, as it was */
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         free(service->fixed[i]);
+    if (service->pid_fd != -1)
+        close(service->pid_fd);
     close(service->words);
     close(service->first_stderr);
 }
@@ -312,9 +371,13 @@ int conf_serve(conf_t **conf_slot, const char *file)
         .on_bound = on_bound,
         .on_drain = on_drain,
         .on_reopen = on_reopen,
+        .on_serving = on_serving,
         .on_reloading = on_reloading,
         .load = file != NULL ? on_load : NULL,
         .on_reloaded = on_reloaded,
+        .upgrade = file != NULL ? on_upgrade : NULL,
+        .give_up_upgrade = give_up_upgrade,
+        .on_upgraded = on_upgraded,
         .retire = on_retire,
         .discard = on_discard,
         .arg = &service,
@@ -337,7 +400,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     weir_steward_stop();
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
-    if (service.fixed[CONF_pid_file] != NULL && status != EXIT_START_UP)
+    if (service.is_pid_written && !service.has_successor)
         unlink(service.fixed[CONF_pid_file]);
     end_service(&service);
     print_books();
@@ -351,7 +414,8 @@ int conf_verb_run(const char *file)
     conf_t *conf;
     int status;
 
-    weir_server_block_signals();
+    weir_server_block_signals(true);
+    conf_upgrade_read();
     weir_inherited_read();
     conf = conf_load(file, false);
     status = conf != NULL ? conf_serve(&conf, file) : EXIT_START_UP;

@@ -58,7 +58,7 @@ WEIR_API int weir_serve(const char *listen, const weir_router_t *router, weir_sh
     conf_t *conf;
     int status = EXIT_START_UP;
 
-    weir_server_block_signals();
+    weir_server_block_signals(false);
     conf = conf_create("weir_serve", false);
     if (prepare(conf, listen, router, shared, directives))
         status = conf_serve(&conf, NULL);

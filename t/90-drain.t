@@ -2,7 +2,9 @@
 # Signals: how a proxy ends, and what USR1 does.
 use lib 't/lib';
 use Weir::Test;
+use IO::Socket::SSL ();
 use Time::HiRes qw(time);
+use Weir::TLS;
 
 # Answers when a file named by the path exists.
 my $gate = temp_path('gate');
@@ -76,6 +78,31 @@ subtest 'requests that are in the pipeline when TERM comes' => sub {
     $r = $client->read_response(seconds => 2) unless $r->says_close;
     ok($r->says_close, 'the last answered says close');
     ok(defined $client->read_eof, 'and closed');
+    is($proxy->wait_exit, 0, 'exit 0');
+};
+
+subtest 'who has just come is answered' => sub {
+    my $tls = free_port();
+    my $ca = authority('ca');
+    my $cert = certificate('a.test', ca => $ca);
+    my $proxy = proxy(backends => [$backend],
+        listen => [ { host => '127.0.0.1', port => $tls, ssl => { 'certificate-file' => $cert->{cert}, 'key-file' => $cert->{key} } } ]);
+    my ($fresh, $in_handshake) = ($proxy->connect, $proxy->connect(to => $tls));
+    $proxy->signal('STOP');
+    my @queued = map { my $client = $proxy->connect; $client->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); $client } 1 .. 20;
+    $proxy->signal('TERM');
+    $proxy->signal('CONT');
+    $fresh->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    $in_handshake->{socket}->blocking(1);
+    my $up = IO::Socket::SSL->start_SSL($in_handshake->{socket}, SSL_ca_file => $ca->{cert}, SSL_hostname => 'a.test', SSL_verifycn_name => 'a.test');
+    ok($up, 'a handshake that has not ended');
+    print $up "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n" if $up;
+    like(join('', $up ? <$up> : ()), qr/^HTTP.1.1 200 .*ok$/s, 'and its request');
+    my $r = $fresh->read_response;
+    is($r->body, 'ok', 'a first request that comes now');
+    ok($r->says_close, 'with Connection: close');
+    ok(wait_for { !IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $proxy->port) }, 'new connections are refused');
+    is(scalar(grep { my $r = $_->read_response; $r && ($r->body // '') eq 'ok' } @queued), 20, 'those who waited to be accepted');
     is($proxy->wait_exit, 0, 'exit 0');
 };
 

@@ -7,6 +7,9 @@
 #include "lib/wire/loop/generation.h"
 #include "lib/wire/sock/sock.h"
 
+/** What a client that has asked for nothing yet has for it when the proxy drains: its first request may be under way. */
+enum { WEIR_DRAIN_GRACE_MS = 1000 };
+
 /** One loop's end of one address. It outlives configurations, and its own socket as long as connections came in by it. */
 typedef struct weir_listener {
     weir_sock_t sock;

@@ -226,6 +226,14 @@ static void on_readable(weir_sock_t *sock)
     expect_next(listener, taken);
 }
 
+void weir_listener_accept_rest(weir_listener_t *listener)
+{
+    unsigned left = BACKLOG;
+
+    while (weir_sock_is_open(&listener->sock) && left-- > 0 && accept_one(listener))
+        ;
+}
+
 static void on_writable(weir_sock_t *sock)
 {
     /* a listening socket is never written */

@@ -28,6 +28,9 @@ int weir_listener_set_rights(const weir_listen_t *listen);
 /** Removes the path of a unix socket, unless somebody else has made it for us. */
 void weir_listener_remove_path(const weir_listen_t *listen);
 
+/** Accepts who waits already, before the socket is closed; harmless if it is. */
+void weir_listener_accept_rest(weir_listener_t *listener);
+
 /** Starts to accept on `fd`, which becomes the listener's. Held once, for the caller. */
 weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *listen, int fd);
 

@@ -50,6 +50,12 @@ weir_start_t *weir_start_create(size_t size, weir_loop_t *loop, weir_sock_t *soc
     return start;
 }
 
+void weir_start_drain_all(weir_loop_t *loop)
+{
+    for (weir_list_t *node = loop->starts.next; node != &loop->starts; node = node->next)
+        weir_timer_set(loop, &WEIR_AROUND(node, weir_start_t, link)->deadline, WEIR_DRAIN_GRACE_MS, on_deadline);
+}
+
 void weir_start_close_all(weir_loop_t *loop)
 {
     while (!weir_list_is_empty(&loop->starts))

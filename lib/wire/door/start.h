@@ -36,7 +36,10 @@ void weir_start_close(weir_start_t *start);
 /** Frees a start whose socket and peer have been moved on. */
 void weir_start_release(weir_start_t *start);
 
-/** Closes every connection of the loop that has not reached its front: it has asked for nothing yet. */
+/** Gives every connection of the loop that has not reached its front WEIR_DRAIN_GRACE_MS more. */
+void weir_start_drain_all(weir_loop_t *loop);
+
+/** Closes them at once. */
 void weir_start_close_all(weir_loop_t *loop);
 
 /**

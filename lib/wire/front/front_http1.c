@@ -54,10 +54,7 @@ const weir_client_callbacks_t front_http1_callbacks = {
 
 static void on_drain(weir_client_t *client)
 {
-    front_http1_conn_t *conn = conn_of(client);
-
-    if (conn->state == FRONT_HTTP1_HEAD && weir_bytes_count(&conn->in) == 0)
-        front_http1_close(conn);
+    front_http1_drain(conn_of(client));
 }
 
 static void on_close(weir_client_t *client)
@@ -88,6 +85,8 @@ void front_http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t 
         front_http1_update_watch(conn);
     else
         front_http1_post_turn(conn); /* by then most clients have spoken */
+    if (weir_client_is_ending(&conn->client))
+        front_http1_drain(conn);
 }
 
 void front_http1_drop_stream(front_http1_conn_t *conn)
@@ -172,7 +171,7 @@ static bool wants_body(const front_http1_conn_t *conn)
     return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
 }
 
-static void set_read_timer(front_http1_conn_t *conn, uint32_t delay_ms)
+void front_http1_set_read_timer(front_http1_conn_t *conn, uint32_t delay_ms)
 {
     weir_timer_set(conn->client.loop, &conn->read_timer, delay_ms, on_read_timer);
 }
@@ -202,14 +201,14 @@ static void update_busy(front_http1_conn_t *conn)
     if (watches && !wants && !weir_sock_has_joined(&conn->client.sock)) {
         /* Most responses come sooner, and of those whose connection is then closed the poll need never know */
         if (!weir_timer_is_set(&conn->read_timer))
-            set_read_timer(conn, SETTLE_MS);
+            front_http1_set_read_timer(conn, SETTLE_MS);
         return;
     }
     weir_sock_watch(&conn->client.sock, watches);
     if (!watches)
-        set_read_timer(conn, LOOK_MS);
+        front_http1_set_read_timer(conn, LOOK_MS);
     else if (wants && !conn->stream->body.is_tunnel)
-        set_read_timer(conn, idle_ms(conn));
+        front_http1_set_read_timer(conn, idle_ms(conn));
     else
         weir_timer_cancel(&conn->read_timer);
 }
@@ -220,7 +219,7 @@ void front_http1_update_watch(front_http1_conn_t *conn)
     case FRONT_HTTP1_HEAD:
         weir_sock_watch(&conn->client.sock, true);
         if (!weir_timer_is_set(&conn->read_timer)) /* absolute: traffic does not extend it */
-            set_read_timer(conn, header_ms(conn));
+            front_http1_set_read_timer(conn, header_ms(conn));
         return;
     case FRONT_HTTP1_BUSY:
         update_busy(conn);
@@ -228,11 +227,11 @@ void front_http1_update_watch(front_http1_conn_t *conn)
     case FRONT_HTTP1_PAGE:
     case FRONT_HTTP1_LINGER:
         weir_sock_watch(&conn->client.sock, true);
-        set_read_timer(conn, FRONT_HTTP1_LINGER_MS);
+        front_http1_set_read_timer(conn, FRONT_HTTP1_LINGER_MS);
         return;
     case FRONT_HTTP1_CUT:
         weir_sock_watch(&conn->client.sock, false);
-        set_read_timer(conn, FRONT_HTTP1_CUT_LOOK_MS);
+        front_http1_set_read_timer(conn, FRONT_HTTP1_CUT_LOOK_MS);
         return;
     }
 }
@@ -264,7 +263,7 @@ static void finish(front_http1_conn_t *conn)
     weir_timer_cancel(&conn->read_timer);
     if (weir_bytes_count(&conn->in) > 0)
         front_http1_post_turn(conn); /* after the walk of this one has ended: the next may use its backend's connection */
-    else if (conn->has_ended || weir_client_is_ending(&conn->client))
+    else if (conn->has_ended || (weir_client_is_ending(&conn->client) && !weir_sock_has_unread(&conn->client.sock)))
         front_http1_close(conn);
     else
         front_http1_update_watch(conn);

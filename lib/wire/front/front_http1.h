@@ -131,6 +131,15 @@ void front_http1_cut(front_http1_conn_t *conn);
  */
 void front_http1_await_delivery(front_http1_conn_t *conn);
 
+/**
+ * The proxy drains, or a reload has taken the address away: closes an idle connection whose client cannot have asked. One that
+ * was never asked on has WEIR_DRAIN_GRACE_MS. May free the connection.
+ */
+void front_http1_drain(front_http1_conn_t *conn);
+
+/** How long the client has for what the state waits for; in front of a head: until the connection is closed. */
+void front_http1_set_read_timer(front_http1_conn_t *conn, uint32_t delay_ms);
+
 /** Has turn() of front_http1.c run from the loop. */
 void front_http1_post_turn(front_http1_conn_t *conn);
 /** Looks at where everything stands, and reads, waits or watches accordingly. */

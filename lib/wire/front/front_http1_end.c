@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* HTTP/1 with clients: the ends of a connection that must not cost the client what was written before. */
+/* HTTP/1 with clients: the ends of a connection that must not cost the client what was written before, by us or by it. */
 #include "lib/wire/front/front_http1.h"
 
 enum {
@@ -66,4 +66,14 @@ void front_http1_cut(front_http1_conn_t *conn)
     weir_bytes_free(&conn->out);
     weir_timer_cancel(&conn->write_timer);
     front_http1_await_delivery(conn);
+}
+
+void front_http1_drain(front_http1_conn_t *conn)
+{
+    if (conn->state != FRONT_HTTP1_HEAD || weir_bytes_count(&conn->in) > 0 || weir_sock_has_unread(&conn->client.sock))
+        return;
+    if (conn->requests > 0)
+        front_http1_close(conn);
+    else /* a client may take the end of a connection for its time to ask again only if it was answered there before */
+        front_http1_set_read_timer(conn, WEIR_DRAIN_GRACE_MS);
 }

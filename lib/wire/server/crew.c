@@ -134,6 +134,7 @@ void generation_destroy(generation_t **generation)
 static void end_listener(weir_listener_t *listener)
 {
     listener->ending = weir_context_hold(listener->loop->context);
+    weir_listener_accept_rest(listener);
     weir_listener_stop(listener);
     weir_list_remove(&listener->link);
     weir_client_drain_all(listener->loop, listener);

@@ -2,7 +2,8 @@
 #ifndef WEIR_WIRE_CREW_H
 #define WEIR_WIRE_CREW_H
 /**
- * @file  The threads of a running proxy and what the main one knows of them: between server.c (start, drain, end) and reload.c.
+ * @file  The threads of a running proxy and what the main one knows of them: between server.c (start, drain, end),
+ *        reload.c and upgrade.c.
  *
  * THREAD   The main one, unless a member says otherwise.
  */
@@ -74,6 +75,17 @@ typedef struct crew {
         weir_job_t build;
         weir_letter_t built;
     } reload;
+    struct {
+        bool is_busy;              /* from USR2 until it is known what came of it       */
+        bool is_wanted;            /* USR2 has come during a reload                     */
+        bool is_whole;             /* every socket could be copied                      */
+        atomic_bool has_successor; /* it serves: what we listen on is not ours to remove. Any thread */
+        weir_handed_t *sockets;
+        size_t count;
+        round_t round;
+        weir_job_t job;
+        weir_letter_t over;
+    } upgrade;
 } crew_t;
 
 /* ---- server.c ---- */
@@ -114,5 +126,10 @@ void reload_watch(generation_t *generation);
 
 /** On HUP. */
 void reload_begin(crew_t *crew);
+
+/* ---- upgrade.c ---- */
+
+/** On USR2. */
+void upgrade_begin(crew_t *crew);
 
 #endif

@@ -256,8 +256,9 @@ size_t weir_embedded_drain(h2o_context_t *h2o)
     if (embedded == NULL)
         return 0;
     weir_loop_t *loop = embedded->context.loop;
+    if (!loop->is_draining) /* it is asked again and again */
+        weir_start_drain_all(loop);
     loop->is_draining = true;
-    weir_start_close_all(loop);
     weir_client_drain_all(loop, NULL);
     return loop->connection_count + weir_exchange_count();
 }

@@ -31,7 +31,10 @@ void weir_embedded_leave(h2o_context_t *h2o);
  */
 bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *sock);
 
-/** Ends connections that have come by weir_embedded_accept(): idle ones now. How many connections and exchanges are left. */
+/**
+ * Ends connections that have come by weir_embedded_accept(): idle ones now, those that have asked for nothing yet in a second.
+ * How many connections and exchanges are left.
+ */
 size_t weir_embedded_drain(h2o_context_t *h2o);
 
 #endif

@@ -89,6 +89,8 @@ static void end_reload(crew_t *crew, const weir_server_settings_t *settings)
         crew_cut(crew);
     if (crew->reload.is_again && !crew->is_draining)
         reload_begin(crew);
+    if (crew->upgrade.is_wanted)
+        upgrade_begin(crew);
     crew_end_if_idle(crew);
 }
 
@@ -170,8 +172,8 @@ void reload_begin(crew_t *crew)
         weir_log("HUP is ignored: the proxy is draining");
         return;
     }
-    crew->reload.is_again = crew->reload.is_busy;
-    if (crew->reload.is_busy)
+    crew->reload.is_again = crew->reload.is_busy || crew->upgrade.is_busy;
+    if (crew->reload.is_again)
         return;
     crew->reload.is_busy = crew->reload.is_building = true;
     crew->reload.built.open = on_built;

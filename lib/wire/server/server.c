@@ -2,8 +2,9 @@
 /*
  * The running proxy: one loop a thread, signals on the first.
  *
- *   bind ─► on_bound ─► loops run (HUP: reload.c) ─TERM─► drain: listeners and idle connections close, requests finish ─► stop
- *                                           └─ deadline, second TERM, INT: what is left is cut ─► stop
+ *   bind ─► on_bound ─► loops run (HUP: reload.c, USR2: upgrade.c)
+ *                           └─ TERM ─► drain: listeners and idle connections close, requests finish ─► stop
+ *                                        └─ deadline, second TERM, INT: what is left is cut ─► stop
  */
 #include "lib/wire/server/server.h"
 
@@ -66,7 +67,7 @@ static void on_stop(weir_letter_t *letter)
 
 void crew_end_if_idle(crew_t *crew)
 {
-    if (crew->is_ending || crew->emptied < crew->count || crew->rounds > 0 || crew->reload.is_building)
+    if (crew->is_ending || crew->emptied < crew->count || crew->rounds > 0 || crew->reload.is_building || crew->upgrade.is_busy)
         return;
     crew->is_ending = true;
     weir_timer_cancel(&crew->deadline);
@@ -79,9 +80,13 @@ static void on_drain(weir_letter_t *letter)
     worker_t *worker = WEIR_AROUND(letter, worker_t, drain);
 
     worker->loop->is_draining = true;
-    for (weir_list_t *node = worker->listeners.next; node != &worker->listeners; node = node->next)
-        weir_listener_stop(WEIR_AROUND(node, weir_listener_t, link));
-    weir_start_close_all(worker->loop);
+    for (weir_list_t *node = worker->listeners.next; node != &worker->listeners; node = node->next) {
+        weir_listener_t *listener = WEIR_AROUND(node, weir_listener_t, link);
+        if (!worker->crew->upgrade.has_successor)
+            weir_listener_accept_rest(listener);
+        weir_listener_stop(listener);
+    }
+    weir_start_drain_all(worker->loop);
     weir_client_drain_all(worker->loop, NULL);
     on_check(&worker->check);
 }
@@ -93,6 +98,7 @@ static void on_cut(weir_letter_t *letter)
     if (worker->loop->connection_count > 0)
         atomic_store(&worker->crew->server.has_cut, true);
     worker->loop->is_cut = true;
+    weir_start_close_all(worker->loop);
     while (!weir_list_is_empty(&worker->loop->connections)) {
         weir_client_t *client = WEIR_AROUND(worker->loop->connections.next, weir_client_t, link);
         client->ops->close(client);
@@ -132,6 +138,8 @@ void crew_drain(crew_t *crew)
     crew->is_draining = true;
     if (crew->hooks->on_drain != NULL)
         crew->hooks->on_drain(crew->hooks->arg);
+    if (crew->upgrade.is_busy)
+        crew->hooks->give_up_upgrade(crew->hooks->arg);
     weir_timer_set(crew->workers[0].loop, &crew->deadline, settings_of(crew)->drain_timeout_ms, on_deadline);
     for (unsigned i = 0; i < crew->count; i++)
         weir_loop_post(crew->workers[i].loop, &crew->workers[i].drain);
@@ -154,6 +162,9 @@ static void take_signal(crew_t *crew, uint32_t number)
         if (crew->hooks->on_reopen != NULL)
             crew->hooks->on_reopen(crew->hooks->arg);
         break;
+    case SIGUSR2:
+        upgrade_begin(crew);
+        break;
     default:
         reload_begin(crew);
         break;
@@ -174,7 +185,7 @@ static void on_signal_writable(weir_sock_t *sock)
     /* never written */
 }
 
-static sigset_t our_signals(void)
+static sigset_t our_signals(bool has_upgrades)
 {
     sigset_t set;
 
@@ -183,21 +194,23 @@ static sigset_t our_signals(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
+    if (has_upgrades) /* else it is an application's */
+        sigaddset(&set, SIGUSR2);
     return set;
 }
 
-void weir_server_block_signals(void)
+void weir_server_block_signals(bool has_upgrades)
 {
-    sigset_t set = our_signals();
+    sigset_t set = our_signals(has_upgrades);
 
     WEIR_MUST(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0); /* threads inherit it */
 }
 
-static int open_signals(void)
+static int open_signals(bool has_upgrades)
 {
-    sigset_t set = our_signals();
+    sigset_t set = our_signals(has_upgrades);
 
-    weir_server_block_signals();
+    weir_server_block_signals(has_upgrades);
     int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     WEIR_MUST(fd != -1);
     return fd;
@@ -326,7 +339,8 @@ static void end_crew(crew_t *crew)
             weir_loop_destroy(&crew->workers[i].loop);
         else
             weir_loop_leave(&crew->workers[i].loop);
-    remove_unix_paths(settings_of(crew));
+    if (!crew->upgrade.has_successor)
+        remove_unix_paths(settings_of(crew));
 }
 
 static int serve(crew_t *crew, int signal_fd)
@@ -337,6 +351,8 @@ static int serve(crew_t *crew, int signal_fd)
     crew->signals.on_readable = on_signal;
     crew->signals.on_writable = on_signal_writable;
     weir_sock_watch(&crew->signals, true);
+    if (crew->hooks->on_serving != NULL)
+        crew->hooks->on_serving(crew->hooks->arg);
     weir_loop_run(loop);
     crew->workers[0].exchanges_left = weir_exchange_count();
     for (unsigned i = 1; i < crew->count; i++)
@@ -382,7 +398,7 @@ int weir_server_run(const weir_server_settings_t *settings, const weir_server_ho
     weir_list_init(&crew.generations);
     crew.workers = calloc(crew.count, sizeof(*crew.workers));
     WEIR_MUST(crew.workers != NULL);
-    int signal_fd = open_signals(), status = 1;
+    int signal_fd = open_signals(hooks->upgrade != NULL), status = 1;
     if (start(&crew, settings))
         status = serve(&crew, signal_fd);
     else

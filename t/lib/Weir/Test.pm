@@ -28,7 +28,7 @@ use Weir::Dns;
 our @EXPORT = qw(
     proxy dns_server dns_server_at backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
     router_so recorded_calls weir refuses_config shows_fault command_server valgrind_command run_command
-    write_file read_file temp_path wait_for wait_seconds ms is_sanitized build_dir root_dir simple_response done_testing
+    write_file read_file temp_path wait_for wait_for_pid wait_seconds ms is_sanitized build_dir root_dir simple_response done_testing
 );
 
 my $root  = Cwd::abs_path(dirname(__FILE__) . '/../../..');
@@ -298,6 +298,20 @@ sub _spawn {
     };
     print STDERR "cannot run $option{command}[0]: $!\n";
     POSIX::_exit(127);
+}
+
+# What a successor's predecessor leaves behind becomes a child of the test: prctl(PR_SET_CHILD_SUBREAPER).
+sub _adopt_orphans {
+    my %number = (x86_64 => 157, aarch64 => 167);
+    my $call = $number{ (POSIX::uname())[4] } // croak 'no prctl(2) known for this machine';
+    return syscall($call, 36, 1, 0, 0, 0) == 0;
+}
+
+# The exit status of a process (negative: the signal) at its end, or undef at the deadline.
+sub wait_for_pid {
+    my ($pid, $seconds) = @_;
+    my $status = _reap($pid, $seconds // wait_seconds()) // return;
+    return $status & 127 ? -($status & 127) : $status >> 8;
 }
 
 # Waits for a child; its status, or undef at the deadline.
@@ -605,11 +619,32 @@ sub wait_exit {
     return $self->{ended} = $status & 127 ? -($status & 127) : $status >> 8;
 }
 
-# { picks, checkins, begun, ended } once the process has ended.
+# { picks, checkins, begun, ended } once the process has ended, and those before it if it is a successor.
 sub books {
     my ($self) = @_;
-    my ($line) = $self->stderr =~ /^weir: books (.*)$/m or return;
-    return { $line =~ /(\w+)=(\d+)/g };
+    my @lines = $self->stderr =~ /^weir: books (.*)$/mg or return;
+    my %books;
+    for my $line (@lines) {
+        my %of_one = $line =~ /(\w+)=(\d+)/g;
+        $books{$_} += $of_one{$_} for keys %of_one;
+    }
+    return \%books;
+}
+
+# Has it start a successor, which is the proxy from then on. Returns the pid of the one that drains, to be given to wait_for_pid();
+# undef if there is no successor.
+sub upgrade {
+    my ($self) = @_;
+    Weir::Test::_adopt_orphans();
+    my $ends = sub { scalar(() = $self->stderr =~ /^weir: upgrade: (?:nothing has changed|process \d+ serves)/mg) };
+    my $before = $ends->();
+    $self->signal('USR2');
+    wait_for { $ends->() > $before } or return;
+    my ($said) = (reverse grep { /^weir: upgrade: (?:nothing|process)/ } split /\n/, $self->stderr);
+    my ($pid) = $said =~ /process (\d+) serves/ or return;
+    my $old = $self->{pid};
+    $self->{pid} = $pid;
+    return $old;
 }
 
 # Writes the configuration anew, with the options of proxy(); nobody is told.
