@@ -4,6 +4,7 @@ use lib 't/lib';
 use Weir::Test;
 use Weir::TLS;
 use POSIX qw(strftime);
+use Time::HiRes qw(time);
 
 my $ca   = authority('test authority');
 my $echo = echo_backend();
@@ -16,7 +17,7 @@ my $bare = certificate('bare.test', ca => $ca, ocsp => "http://127.0.0.1:$port/"
 sub line {
     my ($state, $c, $when) = @_;
     my ($serial) = openssl('x509', '-noout', '-serial', '-in', $c->{cert}) =~ /=(\w+)/;
-    my $until = strftime('%y%m%d%H%M%SZ', gmtime(time + 864000));
+    my $until = strftime('%y%m%d%H%M%SZ', gmtime(int(time + 864000)));
     return join("\t", $state, $until, $when // '', $serial, 'unknown', '/CN=x') . "\n";
 }
 my $index = write_file(temp_path('index'), line('V', $good), line('R', $bad, strftime('%y%m%d%H%M%SZ', gmtime(time - 100))), line('V', $bare));
@@ -155,6 +156,21 @@ subtest 'answers beside the certificates of a directory' => sub {
     is($shows->($at, 'gone.test'), 'nothing', 'one that is taken away is not');
     is($shows->($at, 'kept.test'), 'good', 'one that cannot be used leaves what was said before');
     like($proxy->stderr, qr{kept\.test\.ocsp: the answer cannot be read}, 'and is told');
+};
+
+subtest 'a responder that hangs does not hold the end up' => sub {
+    my $full = stuck_port();
+    my $silent = backend(sub { my ($c) = @_; $c->read_head; $c->note('asked'); $c->wait_close(60) }, name => 'silent');
+    my %at = (silent => $silent->address, unreachable => "127.0.0.1:$full", unresolved => 'hangs.invalid:80');
+    for my $how (sort keys %at) {
+        my ($proxy) = start(certificate("$how.test", ca => $ca, ocsp => "http://$at{$how}/", chain => 1));
+        $silent->wait_event(qr/asked/) if $how eq 'silent';
+        select undef, undef, undef, 0.3;
+        my $begin = time;
+        is($proxy->stop, 0, "$how: TERM ends it");
+        cmp_ok(time - $begin, '<', 2.5 * Weir::Client::slow(), 'at once');
+        unlike($proxy->stderr, qr/OCSP:.*does not answer/, 'nothing is said of that') if $how eq 'silent';
+    }
 };
 
 subtest "h2o's directives" => sub {

@@ -4,7 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/http.h>
@@ -13,6 +16,7 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/wire/tls/tls_ocsp_dial.h"
 
 enum {
     TIMEOUT_S = 5, /* OpenSSL goes on trying for so long, whatever goes wrong */
@@ -35,6 +39,8 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static weir_list_t all = {&all, &all};
 static pthread_t thread;
 static bool is_running, must_stop;
+static int give_up_fd = -1; /* an eventfd: stop() has been called              */
+static int asked_fd = -1;   /* the connection with a responder that is waited for */
 
 /* ---- one answer ---- */
 
@@ -43,7 +49,7 @@ typedef struct question {
     X509 *leaf, *issuer; /* borrowed */
     char *host, *port, *path;
     OCSP_REQUEST *request;
-    BIO *body, *answer;
+    BIO *body, *answer, *connection;
     OCSP_RESPONSE *response;
     OCSP_BASICRESP *basic;
     X509_STORE *store;
@@ -59,6 +65,7 @@ static void finish(question_t *q)
     OCSP_REQUEST_free(q->request);
     BIO_free(q->body);
     BIO_free(q->answer);
+    BIO_free(q->connection);
     OCSP_RESPONSE_free(q->response);
     OCSP_BASICRESP_free(q->basic);
     X509_STORE_free(q->store);
@@ -79,6 +86,16 @@ static bool parse_address(question_t *q, const char *url)
     return true;
 }
 
+/* Or NULL: from then on it is not stop()'s any more. */
+static void watch_connection(BIO *connection)
+{
+    pthread_mutex_lock(&lock);
+    asked_fd = connection != NULL ? (int)BIO_get_fd(connection, NULL) : -1;
+    if (asked_fd != -1 && must_stop)
+        shutdown(asked_fd, SHUT_RDWR);
+    pthread_mutex_unlock(&lock);
+}
+
 static bool ask(question_t *q)
 {
     q->request = OCSP_REQUEST_new();
@@ -87,9 +104,14 @@ static bool ask(question_t *q)
         return fail(q, "the certificate does not fit its issuer");
     q->body = BIO_new(BIO_s_mem());
     WEIR_MUST(q->body != NULL && ASN1_item_i2d_bio(ASN1_ITEM_rptr(OCSP_REQUEST), q->body, q->request) == 1);
-    q->answer = OSSL_HTTP_transfer(NULL, q->host, q->port, q->path, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL,
-                                   "application/ocsp-request", q->body, "application/ocsp-response", 1, RESPONSE_BYTES_MAX,
-                                   TIMEOUT_S, 0);
+    q->connection = weir_tls_ocsp_dial(q->host, q->port, give_up_fd, TIMEOUT_S * 1000);
+    if (q->connection == NULL)
+        return fail(q, "the responder does not answer");
+    watch_connection(q->connection);
+    q->answer = OSSL_HTTP_transfer(NULL, q->host, q->port, q->path, 0, NULL, NULL, q->connection, q->connection, NULL, NULL, 0,
+                                   NULL, "application/ocsp-request", q->body, "application/ocsp-response", 1,
+                                   RESPONSE_BYTES_MAX, TIMEOUT_S, 0);
+    watch_connection(NULL);
     return q->answer != NULL || fail(q, "the responder does not answer");
 }
 
@@ -234,6 +256,8 @@ static void on_refreshed(watched_t *watched, const char *problem, time_t until)
     time_t now = time(NULL);
 
     watched->next_at = now + watched->interval_s;
+    if (problem != NULL && must_stop)
+        return; /* it was not the responder's fault */
     if (problem == NULL) {
         watched->has_answer = true;
         watched->failures = 0;
@@ -330,8 +354,11 @@ void weir_tls_ocsp_watch(weir_tls_cert_t *cert, uint32_t interval_s, uint32_t ma
     pthread_mutex_lock(&lock);
     inherit(watched);
     weir_list_append(&all, &watched->link);
-    if (!is_running)
+    if (!is_running) {
+        give_up_fd = eventfd(0, EFD_CLOEXEC);
+        WEIR_MUST(give_up_fd != -1);
         is_running = pthread_create(&thread, NULL, run, NULL) == 0;
+    }
     pthread_cond_signal(&changed);
     pthread_mutex_unlock(&lock);
 }
@@ -342,9 +369,14 @@ void weir_tls_ocsp_stop(void)
     bool was_running = is_running;
     must_stop = true;
     pthread_cond_signal(&changed);
+    if (asked_fd != -1)
+        shutdown(asked_fd, SHUT_RDWR);
     pthread_mutex_unlock(&lock);
-    if (was_running)
+    if (was_running) {
+        (void)eventfd_write(give_up_fd, 1);
         pthread_join(thread, NULL);
+        close(give_up_fd);
+    }
     is_running = must_stop = false;
     while (!weir_list_is_empty(&all))
         forget(WEIR_AROUND(all.next, watched_t, link));

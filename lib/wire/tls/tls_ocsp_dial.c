@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/wire/tls/tls_ocsp_dial.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/must.h"
+
+/* A name that is being looked up: of two threads, and freed by the last of them. */
+typedef struct lookup {
+    atomic_int holders;
+    char *host, *port;
+    _Atomic(struct addrinfo *) found; /* NULL: none, or none yet */
+    int done_fd;                      /* an eventfd */
+} lookup_t;
+
+static void release(lookup_t *lookup)
+{
+    if (atomic_fetch_sub(&lookup->holders, 1) > 1)
+        return;
+    if (atomic_load(&lookup->found) != NULL)
+        freeaddrinfo(atomic_load(&lookup->found));
+    close(lookup->done_fd);
+    free(lookup->host);
+    free(lookup->port);
+    free(lookup);
+}
+
+static void *look_up(void *arg)
+{
+    lookup_t *lookup = arg;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
+    struct addrinfo *found;
+
+    if (getaddrinfo(lookup->host, lookup->port, &hints, &found) == 0)
+        atomic_store(&lookup->found, found);
+    (void)eventfd_write(lookup->done_fd, 1);
+    release(lookup);
+    return NULL;
+}
+
+static char *copy(const char *text)
+{
+    char *made = strdup(text);
+
+    WEIR_MUST(made != NULL);
+    return made;
+}
+
+static lookup_t *begin_lookup(const char *host, const char *port)
+{
+    lookup_t *lookup = calloc(1, sizeof(*lookup));
+    pthread_t thread;
+
+    WEIR_MUST(lookup != NULL);
+    lookup->host = copy(host);
+    lookup->port = copy(port);
+    lookup->done_fd = eventfd(0, EFD_CLOEXEC);
+    WEIR_MUST(lookup->done_fd != -1);
+    atomic_init(&lookup->holders, 2);
+    if (pthread_create(&thread, NULL, look_up, lookup) == 0) {
+        pthread_detach(thread);
+        return lookup;
+    }
+    release(lookup);
+    release(lookup);
+    return NULL;
+}
+
+/* Waits for what `events` says of `fd`. False when it is too late, or is given up. */
+static bool wait_for(int fd, short events, int give_up_fd, uint64_t deadline_ms)
+{
+    struct pollfd either[] = {{.fd = fd, .events = events}, {.fd = give_up_fd, .events = POLLIN}};
+
+    for (;;) {
+        const uint64_t now_ms = weir_clock_monotonic_us() / 1000;
+        if (now_ms >= deadline_ms)
+            return false;
+        const int count = poll(either, 2, (int)(deadline_ms - now_ms));
+        if (count > 0)
+            return either[1].revents == 0;
+        if (count == -1 && errno != EINTR)
+            return false;
+    }
+}
+
+static int connect_to(const struct addrinfo *address, int give_up_fd, uint64_t deadline_ms)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
+    socklen_t len = sizeof(error);
+
+    if (fd == -1)
+        return -1;
+    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+        return fd;
+    if (errno == EINPROGRESS && wait_for(fd, POLLOUT, give_up_fd, deadline_ms) &&
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+BIO *weir_tls_ocsp_dial(const char *host, const char *port, int give_up_fd, uint32_t timeout_ms)
+{
+    const uint64_t deadline_ms = weir_clock_monotonic_us() / 1000 + timeout_ms;
+    lookup_t *lookup = begin_lookup(host, port);
+    int fd = -1;
+
+    if (lookup == NULL)
+        return NULL;
+    if (wait_for(lookup->done_fd, POLLIN, give_up_fd, deadline_ms))
+        for (const struct addrinfo *at = atomic_load(&lookup->found); at != NULL && fd == -1; at = at->ai_next)
+            fd = connect_to(at, give_up_fd, deadline_ms);
+    release(lookup);
+    return fd != -1 ? BIO_new_socket(fd, BIO_CLOSE) : NULL;
+}
