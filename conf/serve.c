@@ -24,7 +24,7 @@
 #include "conf/log_command.h"
 #include "conf/notify.h"
 #include "conf/paths.h"
-#include "conf/upgrade.h"
+#include "conf/porter.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
@@ -32,6 +32,7 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/base/rights.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/door/inherited.h"
@@ -52,6 +53,7 @@ typedef struct service {
     bool has_successor;           /* which has the addresses and the pid file     */
     int pid_fd;                   /* -1: none */
     bool is_pid_written;          /* by us    */
+    bool is_last_in_use;          /* the configuration that was read last; between two reloads the main thread's */
     char *fixed[CONF_DIRECTIVES]; /* what the first configuration said, global level */
 } service_t;
 
@@ -117,10 +119,14 @@ static bool drop_privileges(const conf_t *conf)
     const char *name = text_of(conf, CONF_user);
     const struct passwd *user = name != NULL ? getpwnam(name) : NULL;
 
-    if (name == NULL || (user != NULL && user->pw_uid == getuid() && user->pw_uid == geteuid()))
+    if (name == NULL || (user != NULL && user->pw_uid == getuid() && user->pw_uid == geteuid())) {
+        conf_porter_end();
         return true;
-    if (user != NULL && initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0)
+    }
+    if (user != NULL && initgroups(name, user->pw_gid) == 0 && setgid(user->pw_gid) == 0 && setuid(user->pw_uid) == 0) {
+        conf_porter_use();
         return true;
+    }
     return conf_complain_at(conf->global->values[CONF_user].where, 0, "user: cannot become %s: %s", name, strerror(errno));
 }
 
@@ -237,9 +243,12 @@ static void name_what_stays(const service_t *service, const conf_t *conf)
 
 static const weir_server_settings_t *on_load(void *arg)
 {
-    const service_t *service = arg;
-    conf_t *conf = conf_load(service->file, false);
+    service_t *service = arg;
+    conf_t *conf;
 
+    conf_porter_read_again(service->is_last_in_use);
+    service->is_last_in_use = false;
+    conf = conf_load(service->file, false);
     if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(service, conf) || !conf_modules_start(conf)))
         conf_destroy(&conf);
     if (conf == NULL)
@@ -254,6 +263,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
 
     if (settings != NULL) {
         service->newest = conf_around(settings);
+        service->is_last_in_use = true;
         conf_listen_begin(service->newest);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
@@ -329,7 +339,7 @@ static char *copy_text(const char *text)
 
 static void begin_service(service_t *service, conf_t *conf, const char *file)
 {
-    *service = (service_t){.file = file, .newest = conf, .pid_fd = -1};
+    *service = (service_t){.file = file, .newest = conf, .pid_fd = -1, .is_last_in_use = true};
     service->first_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     service->is_successor = conf_upgrade_is_awaited();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
@@ -401,7 +411,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
     if (service.is_pid_written && !service.has_successor)
-        unlink(service.fixed[CONF_pid_file]);
+        (void)weir_rights_remove(service.fixed[CONF_pid_file]);
     end_service(&service);
     print_books();
     weir_log_never_wait(false);
@@ -417,8 +427,10 @@ int conf_verb_run(const char *file)
     weir_server_block_signals(true);
     conf_upgrade_read();
     weir_inherited_read();
+    conf_porter_begin(file);
     conf = conf_load(file, false);
     status = conf != NULL ? conf_serve(&conf, file) : EXIT_START_UP;
+    conf_porter_end();
     weir_inherited_forget();
     weir_arena_forget_blocks();
     return status;

@@ -30,17 +30,22 @@ conf_t *conf_of(h2o_globalconf_t *globalconf)
     return WEIR_AROUND(globalconf, conf_t, globalconf);
 }
 
-const char *conf_beside(conf_t *conf, const char *name)
+const char *conf_path_beside(weir_arena_t *arena, const char *file, const char *name)
 {
-    const char *slash = strrchr(conf->file, '/');
+    const char *slash = strrchr(file, '/');
 
     if (name[0] == '/')
         return name;
     if (strncmp(name, "./", 2) == 0)
         name += 2;
     if (slash == NULL)
-        return weir_arena_format(&conf->arena, "./%s", name).base;
-    return weir_arena_format(&conf->arena, "%.*s/%s", (int)(slash - conf->file), conf->file, name).base;
+        return weir_arena_format(arena, "./%s", name).base;
+    return weir_arena_format(arena, "%.*s/%s", (int)(slash - file), file, name).base;
+}
+
+const char *conf_beside(conf_t *conf, const char *name)
+{
+    return conf_path_beside(&conf->arena, conf->file, name);
 }
 
 const char *conf_beside_or_here(conf_t *conf, const char *name)

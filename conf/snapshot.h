@@ -193,7 +193,10 @@ void conf_retire(conf_t *conf);
 /** Frees everything; nulls the pointer; harmless on NULL. No exchange and no context of libh2o may be left. Any thread. */
 void conf_destroy(conf_t **conf);
 
-/** `name` itself if it is absolute, else beside the configuration file; in the arena. */
+/** `name` itself if it is absolute, else beside `file`; in the arena. */
+const char *conf_path_beside(weir_arena_t *arena, const char *file, const char *name);
+
+/** The same, beside the configuration file. */
 const char *conf_beside(conf_t *conf, const char *name);
 
 /**

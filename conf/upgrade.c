@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/porter.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/walk/address.h"
@@ -130,26 +131,31 @@ bool conf_upgrade_tell(void)
 
 /* ---- the predecessor's ---- */
 
-/* "80=7;unix:/run/weir.sock=8;…"; NULL if they are too many. To be freed. */
-static char *name_sockets(const weir_handed_t *sockets, size_t count)
+/* One entry of "80=7;unix:/run/weir.sock=8;…". Returns its length. */
+static size_t name_socket(char *text, size_t size, const conf_handed_t *handed)
+{
+    weir_address_t address = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof(address);
+    int written;
+
+    (void)getsockname(handed->fd, &address.any, &len);
+    if (address.any.sa_family == AF_UNIX)
+        written = snprintf(text, size, "%s%s=%d;", handed->is_foreign ? "" : "unix:", address.path.sun_path, handed->fd);
+    else
+        written = snprintf(text, size, "%u=%d;", weir_address_port(&address.any), handed->fd);
+    return (size_t)written;
+}
+
+/* The variable with all of them; NULL if they are too many. To be freed. */
+static char *name_sockets(const conf_handed_t *sockets, size_t count)
 {
     static const char variable[] = "SERVER_STARTER_PORT=";
     char *text = must_have(malloc(SOCKETS_BYTES));
     size_t len = sizeof(variable) - 1;
 
     memcpy(text, variable, sizeof(variable));
-    for (size_t i = 0; i < count && len < SOCKETS_BYTES; i++) {
-        const struct sockaddr_un *address = (const struct sockaddr_un *)&sockets[i].listen->address;
-        const char *between = i > 0 ? ";" : "";
-
-        if (address->sun_family == AF_UNIX)
-            len +=
-                (size_t)snprintf(text + len, SOCKETS_BYTES - len, "%s%s%s=%d", between,
-                                 weir_inherited_is_foreign(sockets[i].listen) ? "" : "unix:", address->sun_path, sockets[i].fd);
-        else
-            len += (size_t)snprintf(text + len, SOCKETS_BYTES - len, "%s%u=%d", between,
-                                    weir_address_port((const struct sockaddr *)address), sockets[i].fd);
-    }
+    for (size_t i = 0; i < count && len < SOCKETS_BYTES; i++)
+        len += name_socket(text + len, SOCKETS_BYTES - len, &sockets[i]);
     if (len < SOCKETS_BYTES)
         return text;
     free(text);
@@ -173,7 +179,7 @@ static char **make_environment(char *sockets, char *ready)
 }
 
 /* A descriptor that is made a copy of itself is not closed on exec. Returns 0, or what errno would be. */
-static int start(const weir_handed_t *sockets, size_t count, int ready_fd, int errors_fd, char **environment, pid_t *out_pid)
+static int start(const conf_handed_t *sockets, size_t count, int ready_fd, int errors_fd, char **environment, pid_t *out_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -195,8 +201,7 @@ static int start(const weir_handed_t *sockets, size_t count, int ready_fd, int e
     return error;
 }
 
-/* The same, with names for what it gets. */
-static int start_named(const weir_handed_t *sockets, size_t count, int ready_fd, int errors_fd, pid_t *out_pid)
+int conf_upgrade_start(const conf_handed_t *sockets, size_t count, int ready_fd, int errors_fd, pid_t *out_pid)
 {
     char *names = name_sockets(sockets, count), **environment, ready[32];
     int error;
@@ -211,12 +216,21 @@ static int start_named(const weir_handed_t *sockets, size_t count, int ready_fd,
     return error;
 }
 
-static void say_end(pid_t pid)
+int conf_upgrade_reap(pid_t pid, bool must_kill)
 {
     int status = 0;
 
+    if (must_kill)
+        kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
         ;
+    return status;
+}
+
+static void say_end(pid_t pid, bool must_kill)
+{
+    const int status = conf_porter_is_used() ? conf_porter_end_successor(must_kill) : conf_upgrade_reap(pid, must_kill);
+
     if (WIFSIGNALED(status))
         weir_log("upgrade: the successor was killed by signal %d before it served", WTERMSIG(status));
     else
@@ -236,15 +250,13 @@ static bool wait_until_it_serves(int ready_fd, pid_t pid)
     if (either[0].revents != 0 && read(ready_fd, &byte, 1) == 1)
         return true;
     if (either[0].revents != 0) {
-        say_end(pid);
+        say_end(pid, false);
         return false;
     }
     weir_log("upgrade: %s",
              ready_count == 0 ? "the successor does not serve after a minute" : "given up: the proxy is told to end");
-    if (ready_count == 0) {
-        kill(pid, SIGKILL);
-        say_end(pid);
-    }
+    if (ready_count == 0)
+        say_end(pid, true);
     return false;
 }
 
@@ -254,10 +266,25 @@ static bool fail(int error)
     return false;
 }
 
+/* Here, or by who has the rights that a start needs. Returns 0, or what errno would be. */
+static int start_successor(const weir_handed_t *sockets, size_t count, int ready_fd, int errors_fd, pid_t *out_pid)
+{
+    conf_handed_t *handed = calloc(count + 1, sizeof(*handed));
+    int error;
+
+    WEIR_MUST(handed != NULL);
+    for (size_t i = 0; i < count; i++)
+        handed[i] = (conf_handed_t){.fd = sockets[i].fd, .is_foreign = weir_inherited_is_foreign(sockets[i].listen)};
+    error = conf_porter_is_used() ? conf_porter_start_successor(handed, count, ready_fd, out_pid)
+                                  : conf_upgrade_start(handed, count, ready_fd, errors_fd, out_pid);
+    free(handed);
+    return error;
+}
+
 bool conf_upgrade(const weir_handed_t *sockets, size_t count, int errors_fd)
 {
     int ends[2];
-    pid_t pid;
+    pid_t pid = 0;
 
     if (getpid() == 1) {
         weir_log("upgrade: not of process 1, with which all others of its container end");
@@ -265,7 +292,7 @@ bool conf_upgrade(const weir_handed_t *sockets, size_t count, int errors_fd)
     }
     if (known.program == NULL || pipe2(ends, O_CLOEXEC) == -1)
         return fail(known.program == NULL ? ENOENT : errno);
-    const int error = start_named(sockets, count, ends[1], errors_fd, &pid);
+    const int error = start_successor(sockets, count, ends[1], errors_fd, &pid);
     close(ends[1]);
     atomic_store(&known.successor, pid);
     const bool serves = error == 0 ? wait_until_it_serves(ends[0], pid) : fail(error);

@@ -14,6 +14,12 @@
  */
 #include "lib/wire/server/server.h"
 
+/** A listening socket for the successor. */
+typedef struct conf_handed {
+    int fd;
+    bool is_foreign; /* the path is not ours: inherited.h */
+} conf_handed_t;
+
 /** Takes note of how this program was started. First of all: directory and environment are what they were. */
 void conf_upgrade_know(char **argv);
 
@@ -31,6 +37,14 @@ bool conf_upgrade_tell(void);
  * False: it has been said why. Any thread.
  */
 bool conf_upgrade(const weir_handed_t *sockets, size_t count, int errors_fd);
+
+/**
+ * Only starts one. `ready_fd` is where it shall tell that it serves. Returns 0, or what errno would be. Here or in the porter.
+ */
+int conf_upgrade_start(const conf_handed_t *sockets, size_t count, int ready_fd, int errors_fd, pid_t *out_pid);
+
+/** Waits for the end of one that has ended, or is killed now. Returns its status as waitpid(2) does. */
+int conf_upgrade_reap(pid_t pid, bool must_kill);
 
 /** Has conf_upgrade() return false as soon as it can. */
 void conf_upgrade_give_up(void);

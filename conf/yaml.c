@@ -2,7 +2,6 @@
 #include "conf/yaml.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 #include "conf/complain.h"
 #include "conf/yaml_reader.h"
 #include "lib/base/must.h"
+#include "lib/base/rights.h"
 
 /* Complains where the file is asked for, or about the file itself if nobody includes it. */
 static void complain_about_file(const char *path, const yoml_t *where, const char *what)
@@ -78,7 +78,7 @@ static size_t include_count(const conf_reader_t *reader)
 /* Fills reader->text from the file it is about. Returns a sentence on failure. */
 static const char *open_and_read(conf_reader_t *reader, char **out_text)
 {
-    int fd = open(reader->file, O_RDONLY | O_CLOEXEC);
+    int fd = weir_rights_read(reader->file);
     const char *problem = NULL;
     struct stat status;
 

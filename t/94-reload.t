@@ -216,25 +216,6 @@ subtest 'certificates' => sub {
     is(keep_alive($new, '/')->body, 'one', 'one that has begun with TLS goes on with it');
 };
 
-subtest 'what only root may read' => sub {
-    plan skip_all => 'needs root to begin with, and the user nobody' unless $> == 0 && getpwnam 'nobody';
-    my $cert = certificate('a.test');
-    my $port = free_port();
-    my %with = (global => { user => 'nobody' },
-        listen => [ { host => '127.0.0.1', port => $port, ssl => { 'certificate-file' => $cert->{cert}, 'key-file' => $cert->{key} } } ]);
-    my $proxy = proxy(backends => [$one], %with);
-    chmod 0755, $proxy->config =~ m{(.*)/} or die $!;
-    chmod 0600, $cert->{key} or die $!;
-    my $before = length $proxy->stderr;
-    is($proxy->reload(backends => [$two], %with), 0, 'a key that the user may not read');
-    like(substr($proxy->stderr, $before), qr/weir\.yaml:\d+: .*Permission denied/, 'is said');
-    is($proxy->get('/')->body, 'one', 'the old configuration serves');
-    ok(tls_client($port), 'with the key that was read at the start');
-    chmod 0644, $cert->{key} or die $!;
-    ok($proxy->reload(backends => [$two], %with), 'with the right to read it, it is taken');
-    is($proxy->get('/')->body, 'two', 'and serves');
-};
-
 subtest 'HTTP/2' => sub {
     plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
     unlink $gate;

@@ -14,6 +14,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log_writer.h"
 #include "lib/base/must.h"
+#include "lib/base/rights.h"
 
 static void *must_have(void *memory)
 {
@@ -53,7 +54,9 @@ int weir_log_open_file(const char *path)
     /* Whoever opens a FIFO for both waits for nobody, and its lines wait for a reader, also when it is opened anew. */
     if (stat(path, &what) == 0 && S_ISFIFO(what.st_mode))
         fd = open(path, O_RDWR | flags);
-    return fd != -1 ? fd : open(path, O_WRONLY | O_CREAT | flags, 0644);
+    if (fd == -1)
+        fd = open(path, O_WRONLY | O_CREAT | flags, 0644);
+    return fd != -1 ? fd : weir_rights_append(path);
 }
 
 static bool can_be_stuck(int fd)

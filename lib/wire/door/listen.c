@@ -12,6 +12,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/base/rights.h"
 #include "lib/wire/door/inherited.h"
 #include "lib/wire/door/listen.h"
 #include "lib/wire/door/start.h"
@@ -85,7 +86,7 @@ static int open_socket(const weir_listen_t *listen, bool is_shared)
         goto close_socket;
     if (family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (bind(fd, (const struct sockaddr *)&listen->address, listen->address_len) == 0)
+    if (weir_rights_bind(fd, (const struct sockaddr *)&listen->address, listen->address_len) == 0)
         return fd;
 close_socket:
     complain(listen, "bind");

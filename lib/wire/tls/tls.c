@@ -121,7 +121,7 @@ static bool set_dh(SSL_CTX *context, const char *path, char problem[static WEIR_
 {
     if (path == NULL)
         return true;
-    BIO *file = BIO_new_file(path, "r");
+    BIO *file = weir_tls_open_file(path);
     EVP_PKEY *parameters = file != NULL ? PEM_read_bio_Parameters(file, NULL) : NULL;
     BIO_free(file);
     if (parameters != NULL && SSL_CTX_set0_tmp_dh_pkey(context, parameters) == 1)

@@ -34,7 +34,7 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *arg)
 
 static BIO *open_file(const char *path, char problem[static WEIR_TLS_PROBLEM_BYTES])
 {
-    BIO *file = BIO_new_file(path, "r");
+    BIO *file = weir_tls_open_file(path);
 
     if (file != NULL)
         return file;

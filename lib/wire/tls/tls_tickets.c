@@ -15,6 +15,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/base/rights.h"
 #include "lib/wire/tls/tls_ticket_file.h"
 
 enum { FILE_BYTES_MAX = 65536 };
@@ -72,7 +73,8 @@ static int newest_first(const void *a, const void *b)
 
 static bool slurp(const char *path, char *text, size_t *out_len, struct stat *out_stat, char problem[WEIR_TLS_PROBLEM_BYTES])
 {
-    FILE *file = fopen(path, "re");
+    const int fd = weir_rights_read(path);
+    FILE *file = fd != -1 ? fdopen(fd, "r") : NULL;
 
     if (file == NULL || fstat(fileno(file), out_stat) != 0) {
         snprintf(problem, WEIR_TLS_PROBLEM_BYTES, "%s cannot be read: %s", path, strerror(errno));
