@@ -93,7 +93,8 @@ static void do_bind(task_t *task)
         fail(task, EACCES);
         return;
     }
-    if (bind(task->fds[0], address, task->request.address_len) != 0)
+    /* Sockets that overlap, as one of root's from the start may do, must have one owner */
+    if (fchown(task->fds[0], geteuid(), (gid_t)-1) != 0 || bind(task->fds[0], address, task->request.address_len) != 0)
         fail(task, errno);
 }
 

@@ -271,7 +271,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
     } else {
         weir_log("reload: nothing has changed");
     }
-    conf_notify("READY=1");
+    conf_notify(settings != NULL ? "READY=1\nSTATUS=" : "READY=1\nSTATUS=A reload has failed; the log says why");
 }
 
 /* ---- upgrade ---- */
@@ -373,25 +373,33 @@ static void prepare_process(const conf_t *conf)
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX; /* no buffers in files */
 }
 
-int conf_serve(conf_t **conf_slot, const char *file)
+/* From binding to the end of the drain. */
+static int run_server(service_t *service, const conf_t *conf)
 {
-    conf_t *conf = *conf_slot;
-    service_t service;
-    weir_server_hooks_t hooks = {
+    const bool has_file = service->file != NULL;
+    const weir_server_hooks_t hooks = {
         .on_bound = on_bound,
         .on_drain = on_drain,
         .on_reopen = on_reopen,
         .on_serving = on_serving,
         .on_reloading = on_reloading,
-        .load = file != NULL ? on_load : NULL,
+        .load = has_file ? on_load : NULL,
         .on_reloaded = on_reloaded,
-        .upgrade = file != NULL ? on_upgrade : NULL,
+        .upgrade = has_file ? on_upgrade : NULL,
         .give_up_upgrade = give_up_upgrade,
         .on_upgraded = on_upgraded,
         .retire = on_retire,
         .discard = on_discard,
-        .arg = &service,
+        .arg = service,
     };
+
+    return weir_server_run(&conf->settings, &hooks);
+}
+
+int conf_serve(conf_t **conf_slot, const char *file)
+{
+    conf_t *conf = *conf_slot;
+    service_t service;
     int status;
 
     prepare_process(conf);
@@ -405,7 +413,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     *conf_slot = NULL; /* the server discards it */
     conf_complain_settle();
     conf_listen_begin(conf);
-    status = weir_server_run(&conf->settings, &hooks);
+    status = run_server(&service, conf);
     weir_tls_ocsp_stop();
     weir_steward_stop();
     conf_complain_unsettle();

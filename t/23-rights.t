@@ -87,6 +87,19 @@ subtest 'a port below 1024' => sub {
     }
 };
 
+subtest 'from one address to all of them' => sub {
+    my $port = free_port();
+    for my $threads (1, 2) {
+        my $at = sub { return (listen => [ { host => $_[0], port => $port } ], global => { %nobody, 'num-threads' => $threads }) };
+        my $proxy = proxy(backends => [$one], $at->('127.0.0.1'));
+        for my $host (qw(0.0.0.0 127.0.0.1 0.0.0.0)) {
+            ok($proxy->reload(backends => [$two], $at->($host)), "$threads threads: $host, beside sockets that were root's") or diag($proxy->stderr);
+        }
+        ok(Weir::Client->connect($port), 'it is there');
+        $proxy->stop;
+    }
+};
+
 subtest 'an upgrade begins with all rights' => sub {
     my $place = folder(0700) . '/live';
     my $run = folder();

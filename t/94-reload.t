@@ -169,6 +169,54 @@ subtest 'all listeners or none' => sub {
     ok(wait_for { $proxy->open_files <= $before + 2 }, 'nothing stays open') or diag($before, ' ', $proxy->open_files);
 };
 
+# A process that connects again and again until the file is there, and asks; writes how often it was answered, and why not.
+sub keeps_asking {
+    my ($port, $over) = @_;
+    my $out = temp_path('asked');
+    defined(my $pid = fork) or die $!;
+    return ($pid, $out) if $pid;
+    my ($done, @why) = (0);
+    while (!-e $over) {
+        my $client = Weir::Client->connect($port);
+        my $r = $client && $client->write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n") && $client->read_response;
+        $r && $r->is_complete ? $done++ : push @why, ($client ? 'no answer' : "$!") . "\n";
+    }
+    write_file($out, "$done\n", @why);
+    POSIX::_exit(0);
+}
+
+sub sockets_of { my ($proxy) = @_; return scalar grep { (readlink $_ // '') =~ /^socket/ } glob '/proc/' . $proxy->pid . '/fd/*' }
+
+subtest 'between one address and all of them' => sub {
+    for my $threads (1, 2) {
+        my ($port, $over) = (free_port(), temp_path('over'));
+        my $at = sub { return (global => { 'num-threads' => $threads }, listen => [ map { { host => $_, port => $port } } @_ ]) };
+        my $proxy = proxy(backends => [$one], $at->('127.0.0.1'));
+        my $before = sockets_of($proxy);
+        my ($pid, $out) = keeps_asking($port, $over);
+        my $kept = $proxy->connect(to => $port);
+        for my $where (qw(0.0.0.0 127.0.0.1 0.0.0.0 127.0.0.1 0.0.0.0,127.0.0.1 127.0.0.1,0.0.0.0 0.0.0.0)) {
+            my $is_everywhere = $where =~ /0\.0\.0\.0/ ? 1 : 0;
+            ok($proxy->reload(backends => [$two], $at->(split /,/, $where)), "$threads threads: $where") or diag($proxy->stderr);
+            my $other = IO::Socket::IP->new(PeerHost => '127.0.0.2', PeerPort => $port);
+            is($other ? 1 : 0, $is_everywhere, 'what is reachable');
+            is(keep_alive($proxy->connect(to => $port), '/')->body, 'two', 'it serves');
+            select undef, undef, undef, 0.1;
+        }
+        write_file($over, '');
+        waitpid $pid, 0;
+        my ($done, @why) = split /\n/, read_file($out);
+        cmp_ok($done, '>', 10, "asked $done times");
+        is("@why", '', 'and always answered');
+        $kept->close;
+        ok($proxy->reload(backends => [$one]), 'both gone');
+        ok(wait_for { !IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) }, 'nothing is left open');
+        my $both = proxy(backends => [$one], $at->('0.0.0.0', '127.0.0.1'));
+        is($both->ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n")->body, 'one', 'both at the start');
+        ok(wait_for { sockets_of($proxy) <= $before }, 'no socket is left') or diag($before, ' ', sockets_of($proxy));
+    }
+};
+
 subtest 'PROXY headers are switched on a kept listener' => sub {
     my $proxy = proxy(backends => [$one]);
     is($proxy->get('/')->body, 'one', 'without');
@@ -456,10 +504,10 @@ subtest 'systemd is told' => sub {
     my $proxy = proxy(backends => [$one], env => { NOTIFY_SOCKET => $path });
     ok($take->(qr/^READY=1$/), 'READY');
     $proxy->reload;
-    ok($take->(qr/^READY=1\|RELOADING=1\nMONOTONIC_USEC=\d+\|READY=1$/), 'RELOADING with the time, READY') or diag(explain \@told);
+    ok($take->(qr/^READY=1\|RELOADING=1\nMONOTONIC_USEC=\d+\|READY=1\nSTATUS=$/), 'RELOADING with the time, READY') or diag(explain \@told);
     write_file($proxy->config, "nonsense\n");
     $proxy->reload;
-    ok($take->(qr/RELOADING=1\nMONOTONIC_USEC=\d+\|READY=1$/), 'also when it fails');
+    ok($take->(qr/RELOADING=1\nMONOTONIC_USEC=\d+\|READY=1\nSTATUS=A reload has failed; the log says why$/), 'also when it fails, with that as its status');
     is(scalar(grep { /^READY/ } @told), 3, 'as often as RELOADING');
     $proxy->stop;
     ok($take->(qr/STOPPING=1$/), 'STOPPING');

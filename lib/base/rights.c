@@ -38,7 +38,9 @@ int weir_rights_append(const char *path)
 int weir_rights_bind(int fd, const struct sockaddr *address, socklen_t len)
 {
     const int result = bind(fd, address, len);
-    const weir_rights_t *asked = result == -1 ? who_may() : NULL;
+    /* A socket that overlaps one of root's, from the start, has to be root's, too */
+    const bool is_taken = result == -1 && errno == EADDRINUSE;
+    const weir_rights_t *asked = is_taken ? atomic_load(&other) : result == -1 ? who_may() : NULL;
 
     return asked != NULL ? asked->bind(fd, address, len) : result;
 }

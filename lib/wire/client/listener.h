@@ -14,14 +14,15 @@ enum { WEIR_DRAIN_GRACE_MS = 1000 };
 typedef struct weir_listener {
     weir_sock_t sock;
     weir_loop_t *loop;
-    weir_list_t link;            /* in its worker's list                                           */
-    const weir_listen_t *listen; /* of the newest configuration that has this address              */
-    struct weir_context *ending; /* that configuration, held, if a newer one has taken it away     */
-    uint16_t port;               /* 0 for unix sockets                                             */
-    unsigned accepts;            /* most connections to be taken in the next turn of the loop      */
-    unsigned full_turns;         /* turns in a row that have taken so many                         */
-    weir_timer_t pause;          /* accepting goes on when it is due                               */
-    uint32_t holders;            /* connections that came in by it, and the worker while it is listed */
+    weir_list_t link;                /* in its worker's list                                           */
+    const weir_listen_t *listen;     /* of the newest configuration that has this address              */
+    struct sockaddr_storage address; /* where it was opened: the listen's, or one of those that it stands for */
+    struct weir_context *ending;     /* that configuration, held, if a newer one has taken it away     */
+    uint16_t port;                   /* 0 for unix sockets                                             */
+    unsigned accepts;                /* most connections to be taken in the next turn of the loop      */
+    unsigned full_turns;             /* turns in a row that have taken so many                         */
+    weir_timer_t pause;              /* accepting goes on when it is due                               */
+    uint32_t holders;                /* connections that came in by it, and the worker while it is listed */
 } weir_listener_t;
 
 /** Stops accepting and closes the socket; harmless if it is stopped. */

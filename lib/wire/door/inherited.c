@@ -68,9 +68,12 @@ static void keep(int fd, const struct stat *what, bool is_foreign)
         is_everywhere(&new.address) && new.address.ss_family == AF_INET6 &&option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
     if (new.address.ss_family != AF_UNIX) /* what is accepted inherits it */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (new.address.ss_family != AF_UNIX) /* as those that we open: a reload may bring another that overlaps it */
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    all = realloc(all, (all_count + 1) * sizeof(*all));
-    WEIR_MUST(all != NULL);
+    inherited_t *more = realloc(all, (all_count + 1) * sizeof(*all));
+    WEIR_MUST(more != NULL);
+    all = more;
     all[all_count++] = new;
 }
 

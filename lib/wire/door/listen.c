@@ -96,6 +96,10 @@ close_socket:
 
 static int start_to_listen(const weir_listen_t *where, int fd)
 {
+    int on = 1;
+
+    if (fd != -1 && where->address.ss_family != AF_UNIX) /* only now: others cannot join, but those that overlap it later may */
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (fd != -1 && listen(fd, BACKLOG) != 0) {
         complain(where, "listen");
         close(fd);
@@ -104,11 +108,11 @@ static int start_to_listen(const weir_listen_t *where, int fd)
     return fd;
 }
 
-static int open_all(const weir_listen_t *listen, unsigned count, int *fds)
+static int open_all(const weir_listen_t *listen, unsigned count, bool is_overlapping, int *fds)
 {
     bool is_unix = listen->address.ss_family == AF_UNIX;
 
-    if (count > 1 && !is_unix) {
+    if (count > 1 && !is_unix && !is_overlapping) {
         /* SO_REUSEPORT would also join another instance's port: ask without it first */
         int probe = open_socket(listen, false);
         if (probe == -1)
@@ -117,7 +121,7 @@ static int open_all(const weir_listen_t *listen, unsigned count, int *fds)
     }
     for (unsigned i = 0; i < count; i++) {
         fds[i] = is_unix && i > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0)
-                                  : start_to_listen(listen, open_socket(listen, count > 1 && !is_unix));
+                                  : start_to_listen(listen, open_socket(listen, (count > 1 || is_overlapping) && !is_unix));
         if (fds[i] == -1)
             return -1;
     }
@@ -133,7 +137,7 @@ static void close_all(weir_bound_t *bound)
     *bound = (weir_bound_t){.fds = NULL};
 }
 
-int weir_listener_bind(const weir_listen_t *listen, unsigned count, weir_bound_t *out_bound)
+int weir_listener_bind(const weir_listen_t *listen, unsigned count, bool is_overlapping, weir_bound_t *out_bound)
 {
     if (out_bound->count > 0 || weir_inherited_take_both(listen, count, out_bound))
         return weir_listener_set_rights(listen);
@@ -141,7 +145,7 @@ int weir_listener_bind(const weir_listen_t *listen, unsigned count, weir_bound_t
     WEIR_MUST(out_bound->fds != NULL);
     for (unsigned i = 0; i < count; i++)
         out_bound->fds[i] = -1;
-    if (open_all(listen, count, out_bound->fds) == 0)
+    if (open_all(listen, count, is_overlapping, out_bound->fds) == 0)
         return 0;
     if (out_bound->fds[0] != -1)
         weir_listener_remove_path(listen);
@@ -255,6 +259,7 @@ weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *lis
     WEIR_MUST(listener != NULL);
     listener->loop = loop;
     listener->listen = listen;
+    listener->address = listen->address;
     listener->port = port_of(fd);
     listener->holders = 1;
     weir_list_init(&listener->link);

@@ -15,9 +15,10 @@ typedef struct weir_bound {
 
 /**
  * Opens `count` sockets on the address, one a loop (SO_REUSEPORT), unless *out_bound has such that were handed over, or others
- * serve for it (inherited.h). -1 with a complaint on standard error ("where: what") if it cannot; then there are none.
+ * serve for it (inherited.h). `is_overlapping`: others of ours are open on all addresses of this port, or on one if these are
+ * for all. -1 with a complaint on standard error ("where: what") if it cannot; then there are none.
  */
-int weir_listener_bind(const weir_listen_t *listen, unsigned count, weir_bound_t *out_bound);
+int weir_listener_bind(const weir_listen_t *listen, unsigned count, bool is_overlapping, weir_bound_t *out_bound);
 
 /** Closes those that no loop has taken, with the path of a unix socket that nobody has listened on, and frees the list. */
 void weir_bound_finish(weir_bound_t *bound, const weir_listen_t *listen);

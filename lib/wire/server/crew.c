@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/must.h"
+#include "lib/walk/address.h"
 #include "lib/wire/client/client.h"
 #include "lib/wire/door/inherited.h"
 
@@ -51,45 +52,129 @@ void round_start(round_t *round, crew_t *crew, bool is_backwards, void (*visit)(
 
 /* ---- listeners ---- */
 
-const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, const weir_listen_t *like)
+const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, const struct sockaddr_storage *address)
 {
-    for (size_t i = 0; settings != NULL && i < settings->listen_count; i++) {
-        const weir_listen_t *listen = &settings->listens[i];
-        if (listen->address_len == like->address_len && memcmp(&listen->address, &like->address, like->address_len) == 0)
-            return listen;
-    }
+    for (size_t i = 0; settings != NULL && i < settings->listen_count; i++)
+        if (memcmp(&settings->listens[i].address, address, sizeof(*address)) == 0)
+            return &settings->listens[i];
     return NULL;
 }
 
-/* The sockets that stay get their new rights last, when nothing else can fail; if one cannot, all are as before. */
-static bool set_rights(const weir_server_settings_t *settings, const weir_server_settings_t *before)
+static bool is_everywhere(const struct sockaddr_storage *address)
 {
+    if (address->ss_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
+    return address->ss_family == AF_INET && ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+/* Of one port and family: the kernel gives a client to the socket that names its address. */
+static bool covers(const struct sockaddr_storage *everywhere, const struct sockaddr_storage *one)
+{
+    return is_everywhere(everywhere) && !is_everywhere(one) && everywhere->ss_family == one->ss_family &&
+           weir_address_port((const struct sockaddr *)everywhere) == weir_address_port((const struct sockaddr *)one);
+}
+
+/* Who serves whoever comes to the address: the listen that names it, or the one for all. */
+static const weir_listen_t *find_server(const weir_server_settings_t *settings, const struct sockaddr_storage *address)
+{
+    const weir_listen_t *exact = crew_find_listen(settings, address);
+
+    for (size_t i = 0; exact == NULL && i < settings->listen_count; i++)
+        if (covers(&settings->listens[i].address, address))
+            exact = &settings->listens[i];
+    return exact;
+}
+
+static bool is_kept(const generation_t *generation, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < generation->kept_count; i++)
+        if (memcmp(&generation->kept[i], address, sizeof(*address)) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the loops have sockets on the address already. */
+static bool is_open(const generation_t *before, const struct sockaddr_storage *address)
+{
+    return before != NULL && (crew_find_listen(before->super.settings, address) != NULL || is_kept(before, address));
+}
+
+static void keep(generation_t *generation, const struct sockaddr_storage *address)
+{
+    const weir_server_settings_t *settings = generation->super.settings;
+
+    if (crew_find_listen(settings, address) == NULL && find_server(settings, address) != NULL)
+        generation->kept[generation->kept_count++] = *address;
+}
+
+/* Sockets on one address go on for a listen on all of them: closing them would cost those who wait there. */
+static void keep_covered(generation_t *generation, const generation_t *before)
+{
+    const weir_server_settings_t *old = before->super.settings;
+
+    generation->kept = calloc(old->listen_count + before->kept_count + 1, sizeof(*generation->kept));
+    WEIR_MUST(generation->kept != NULL);
+    for (size_t i = 0; i < old->listen_count; i++)
+        keep(generation, &old->listens[i].address);
+    for (size_t i = 0; i < before->kept_count; i++)
+        keep(generation, &before->kept[i]);
+}
+
+/* One of the first `count`. */
+static bool overlaps_any(const weir_server_settings_t *settings, size_t count, const struct sockaddr_storage *address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (covers(&settings->listens[i].address, address) || covers(address, &settings->listens[i].address))
+            return true;
+    return false;
+}
+
+/* Whether sockets of ours are already where the address of listen `at` is meant as well. */
+static bool overlaps(const generation_t *generation, const generation_t *before, size_t at)
+{
+    const weir_server_settings_t *settings = generation->super.settings, *old = before != NULL ? before->super.settings : NULL;
+    const struct sockaddr_storage *address = &settings->listens[at].address;
+    bool does = overlaps_any(settings, at, address) || (old != NULL && overlaps_any(old, old->listen_count, address));
+
+    for (size_t i = 0; before != NULL && i < before->kept_count; i++)
+        does = does || covers(address, &before->kept[i]);
+    return does;
+}
+
+/* The sockets that stay get their new rights last, when nothing else can fail; if one cannot, all are as before. */
+static bool set_rights(const weir_server_settings_t *settings, const generation_t *before)
+{
+    const weir_server_settings_t *old = before != NULL ? before->super.settings : NULL;
+
     for (size_t i = 0; i < settings->listen_count; i++) {
-        if (crew_find_listen(before, &settings->listens[i]) == NULL || weir_listener_set_rights(&settings->listens[i]) == 0)
+        if (crew_find_listen(old, &settings->listens[i].address) == NULL ||
+            weir_listener_set_rights(&settings->listens[i]) == 0)
             continue;
         for (size_t k = 0; k <= i; k++) {
-            const weir_listen_t *old = crew_find_listen(before, &settings->listens[k]);
-            if (old != NULL)
-                (void)weir_listener_set_rights(old);
+            const weir_listen_t *one = crew_find_listen(old, &settings->listens[k].address);
+            if (one != NULL)
+                (void)weir_listener_set_rights(one);
         }
         return false;
     }
     return true;
 }
 
-static bool bind_all(generation_t *generation, const weir_server_settings_t *before)
+static bool bind_all(generation_t *generation, const generation_t *before)
 {
     const weir_server_settings_t *settings = generation->super.settings;
     unsigned count = generation->crew->count;
 
     /* First what is meant exactly: only then is it known which sockets are left for those that they serve as well */
     for (size_t i = 0; i < settings->listen_count; i++)
-        (void)(crew_find_listen(before, &settings->listens[i]) == NULL &&
+        (void)(!is_open(before, &settings->listens[i].address) &&
                weir_inherited_take(&settings->listens[i], count, &generation->bound[i]));
-    for (size_t i = 0; i < settings->listen_count; i++)
-        if (crew_find_listen(before, &settings->listens[i]) == NULL &&
-            weir_listener_bind(&settings->listens[i], count, &generation->bound[i]) != 0)
+    for (size_t i = 0; i < settings->listen_count; i++) {
+        const weir_listen_t *listen = &settings->listens[i];
+        if (!is_open(before, &listen->address) &&
+            weir_listener_bind(listen, count, overlaps(generation, before, i), &generation->bound[i]) != 0)
             return false;
+    }
     return set_rights(settings, before);
 }
 
@@ -103,7 +188,7 @@ static void close_unused(generation_t *generation)
 
 /* ---- generations ---- */
 
-generation_t *generation_create(crew_t *crew, const weir_server_settings_t *settings, const weir_server_settings_t *before)
+generation_t *generation_create(crew_t *crew, const weir_server_settings_t *settings, const generation_t *before)
 {
     generation_t *generation = calloc(1, sizeof(*generation));
 
@@ -114,6 +199,8 @@ generation_t *generation_create(crew_t *crew, const weir_server_settings_t *sett
     weir_generation_init(&generation->super, settings, crew->count);
     generation->bound = calloc(settings->listen_count, sizeof(*generation->bound));
     WEIR_MUST(generation->bound != NULL);
+    if (before != NULL)
+        keep_covered(generation, before);
     if (!bind_all(generation, before))
         generation_destroy(&generation);
     return generation;
@@ -127,6 +214,7 @@ void generation_destroy(generation_t **generation)
     close_unused(gone);
     weir_generation_finish(&gone->super);
     free(gone->bound);
+    free(gone->kept);
     free(gone);
 }
 
@@ -148,7 +236,7 @@ static void keep_or_end_listeners(worker_t *worker, const weir_server_settings_t
 
     while (node != &worker->listeners) {
         weir_listener_t *listener = WEIR_AROUND(node, weir_listener_t, link);
-        const weir_listen_t *listen = crew_find_listen(settings, listener->listen);
+        const weir_listen_t *listen = find_server(settings, &listener->address);
         node = node->next;
         if (listen != NULL)
             listener->listen = listen;

@@ -44,7 +44,9 @@ typedef struct generation {
     weir_generation_t super;
     weir_list_t link; /* in crew->generations; the newest is the last */
     struct crew *crew;
-    weir_bound_t *bound; /* of each listen; none if the workers have such listeners already */
+    weir_bound_t *bound;           /* of each listen; none if the workers have such listeners already */
+    struct sockaddr_storage *kept; /* addresses of older sockets that serve for one of these */
+    size_t kept_count;
     round_t round;
     weir_timer_t settling;
     weir_job_t job;
@@ -104,14 +106,15 @@ void crew_end_if_idle(crew_t *crew);
 void round_start(round_t *round, crew_t *crew, bool is_backwards, void (*visit)(round_t *round, worker_t *worker),
                  void (*done)(round_t *round));
 
-/** The listen of `settings` (or NULL) on the same address as `like`, or NULL. */
-const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, const weir_listen_t *like);
+/** The listen of `settings` (or NULL) on the address, or NULL. */
+const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, const struct sockaddr_storage *address);
 
 /**
- * Makes a generation with its listeners bound, all or none; an address of `before` (or NULL) keeps its sockets. NULL after a
- * complaint; the settings are then the caller's again. Any thread, as long as `before` stays.
+ * Makes a generation with its listeners bound, all or none; an address of `before` (or NULL) keeps its sockets, and one that
+ * lies within an address of the new generation's goes on for that. NULL after a complaint; the settings are then the caller's
+ * again. Any thread, as long as `before` stays.
  */
-generation_t *generation_create(crew_t *crew, const weir_server_settings_t *settings, const weir_server_settings_t *before);
+generation_t *generation_create(crew_t *crew, const weir_server_settings_t *settings, const generation_t *before);
 
 /** Makes it the worker's newest, and its listeners the worker's. On the worker's thread, between events. */
 void generation_begin(generation_t *generation, worker_t *worker);

@@ -97,7 +97,7 @@ static void end_reload(crew_t *crew, const weir_server_settings_t *settings)
 static void remove_paths(const weir_server_settings_t *before, const weir_server_settings_t *now)
 {
     for (size_t i = 0; i < before->listen_count; i++)
-        if (crew_find_listen(now, &before->listens[i]) == NULL)
+        if (crew_find_listen(now, &before->listens[i].address) == NULL)
             weir_listener_remove_path(&before->listens[i]);
 }
 
@@ -154,7 +154,7 @@ static void on_build(weir_job_t *job)
     const weir_server_settings_t *settings = crew->hooks->load(crew->hooks->arg);
 
     if (settings != NULL)
-        crew->reload.fresh = generation_create(crew, settings, crew->newest->super.settings);
+        crew->reload.fresh = generation_create(crew, settings, crew->newest);
     if (settings != NULL && crew->reload.fresh == NULL) {
         crew->hooks->retire(settings);
         crew->hooks->discard(settings);
