@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/init.h"
 #include "conf/upgrade.h"
 #include "conf/verbs.h"
 #include "lib/base/crash.h"
@@ -128,6 +129,8 @@ WEIR_API int weir_main(int argc, char **argv)
 
     if (status != EXIT_FINE)
         return status;
+    if (strcmp(wish.verb, "run") == 0 || strcmp(wish.verb, "demo") == 0)
+        conf_init_begin();
     conf_upgrade_know(argv);
     weir_crash_begin(); /* modules are at work before it is known whether that is wanted */
     status = run(&wish);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "conf/init.h"
 #include "conf/porter.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
@@ -286,8 +287,8 @@ bool conf_upgrade(const weir_handed_t *sockets, size_t count, int errors_fd)
     int ends[2];
     pid_t pid = 0;
 
-    if (getpid() == 1) {
-        weir_log("upgrade: not of process 1, with which all others of its container end");
+    if (conf_init_is_there()) {
+        weir_log("upgrade: not below process 1, which ends with this one, and everything else with it");
         return false;
     }
     if (known.program == NULL || pipe2(ends, O_CLOEXEC) == -1)
