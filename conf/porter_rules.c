@@ -167,7 +167,7 @@ static bool are_files_safe(char problem[static CONF_PROBLEM_BYTES])
 
         if (!rule->is_config)
             continue;
-        if (!conf_rules_resolve(rule->text, path, problem))
+        if (!conf_rules_resolve(rule->text, path, NULL, problem))
             return false;
         if (stat(path, &what) != 0 || !may_user_write(&what))
             continue;
@@ -248,6 +248,7 @@ typedef struct way {
     char done[PATH_MAX]; /* without links; "/" ends none but the root */
     char rest[PATH_MAX];
     unsigned links;
+    bool may_be_open, is_open; /* the last folder, to `user` */
 } way_t;
 
 static bool fail(int error)
@@ -297,7 +298,8 @@ static bool go_down(way_t *way, const char *name, char problem[static CONF_PROBL
 
     if (len >= sizeof(way->done))
         return fail(ENAMETOOLONG);
-    if (!is_folder_safe(way->done, next)) {
+    way->is_open = !is_folder_safe(way->done, next);
+    if (way->is_open && (!way->may_be_open || way->rest[0] != '\0')) {
         snprintf(problem, CONF_PROBLEM_BYTES, "`user` may write to the folder %.180s", way->done);
         return fail(EPERM);
     }
@@ -305,7 +307,7 @@ static bool go_down(way_t *way, const char *name, char problem[static CONF_PROBL
     if (!is_there && way->rest[0] != '\0')
         return fail(ENOENT);
     if (is_there && S_ISLNK(what.st_mode))
-        return follow(way, next);
+        return way->is_open ? fail(EPERM) : follow(way, next);
     memcpy(way->done, next, len + 1);
     return true;
 }
@@ -329,9 +331,10 @@ static bool go_on(way_t *way, char problem[static CONF_PROBLEM_BYTES])
 }
 
 /* From the root down: what is safe cannot become otherwise while the rest is looked at. Links count where they stand. */
-bool conf_rules_resolve(const char *path, char out_path[static 4096], char problem[static CONF_PROBLEM_BYTES])
+bool conf_rules_resolve(const char *path, char out_path[static 4096], bool *out_is_open,
+                        char problem[static CONF_PROBLEM_BYTES])
 {
-    way_t way = {.done = "/"};
+    way_t way = {.done = "/", .may_be_open = out_is_open != NULL};
     char here[PATH_MAX] = "/";
     bool is_fine = path[0] == '/' || getcwd(here, sizeof(here)) != NULL;
 
@@ -343,5 +346,7 @@ bool conf_rules_resolve(const char *path, char out_path[static 4096], char probl
         snprintf(problem, CONF_PROBLEM_BYTES, "%s", strerror(errno));
     if (is_fine)
         memcpy(out_path, way.done, sizeof(way.done));
+    if (out_is_open != NULL)
+        *out_is_open = way.is_open;
     return is_fine;
 }

@@ -40,8 +40,10 @@ bool conf_rules_name_port(uint16_t port);
 
 /**
  * Where a path leads to, without links: a file, or none yet in a folder that there is. False with errno and a sentence, also if
- * `user` could change anything on the way.
+ * `user` could change anything on the way. Where `out_is_open` is given, the last folder may be one that it could change, which
+ * is told, and no link is followed there; the rest is up to the caller.
  */
-bool conf_rules_resolve(const char *path, char out_path[static 4096], char problem[static CONF_PROBLEM_BYTES]);
+bool conf_rules_resolve(const char *path, char out_path[static 4096], bool *out_is_open,
+                        char problem[static CONF_PROBLEM_BYTES]);
 
 #endif

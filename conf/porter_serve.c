@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,10 +42,10 @@ static void fail(task_t *task, int error)
 }
 
 /* Whether the path is named for this, and where it leads to. */
-static bool may(task_t *task, conf_right_t right, char out_path[static 4096])
+static bool may(task_t *task, conf_right_t right, char out_path[static 4096], bool *out_is_open)
 {
     if (conf_rules_name(right, task->request.path, task->answer.problem) &&
-        conf_rules_resolve(task->request.path, out_path, task->answer.problem))
+        conf_rules_resolve(task->request.path, out_path, out_is_open, task->answer.problem))
         return true;
     fail(task, errno);
     return false;
@@ -54,7 +55,7 @@ static void do_read(task_t *task)
 {
     char path[4096];
 
-    if (!may(task, CONF_RIGHT_READ, path))
+    if (!may(task, CONF_RIGHT_READ, path, NULL))
         return;
     task->out_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (task->out_fd == -1)
@@ -62,16 +63,38 @@ static void do_read(task_t *task)
 }
 
 /* As weir_log_open_file(), but what the path leads to was looked at already. */
-static void do_append(task_t *task)
+static int open_log(const char *path)
 {
     const int flags = O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
     struct stat what;
-    char path[4096];
 
-    if (!may(task, CONF_RIGHT_APPEND, path))
+    if (lstat(path, &what) == 0 && S_ISFIFO(what.st_mode))
+        return open(path, O_RDWR | flags);
+    return open(path, O_WRONLY | O_CREAT | flags, 0644);
+}
+
+/* In a folder of `user`'s: what root has made there at the start, and nobody can have put there from elsewhere. */
+static int open_own_log(const char *path, char problem[static CONF_PROBLEM_BYTES])
+{
+    const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    struct stat what;
+
+    if (fd == -1 || (fstat(fd, &what) == 0 && S_ISREG(what.st_mode) && what.st_uid == geteuid() && what.st_nlink == 1))
+        return fd;
+    close(fd);
+    snprintf(problem, CONF_PROBLEM_BYTES, "`user` may write to the folder, and this is no file of root's own");
+    errno = EPERM;
+    return -1;
+}
+
+static void do_append(task_t *task)
+{
+    char path[4096];
+    bool is_open;
+
+    if (!may(task, CONF_RIGHT_APPEND, path, &is_open))
         return;
-    const bool is_fifo = lstat(path, &what) == 0 && S_ISFIFO(what.st_mode);
-    task->out_fd = is_fifo ? open(path, O_RDWR | flags) : open(path, O_WRONLY | O_CREAT | flags, 0644);
+    task->out_fd = is_open ? open_own_log(path, task->answer.problem) : open_log(path);
     if (task->out_fd == -1)
         fail(task, errno);
 }
@@ -89,7 +112,7 @@ static void do_bind(task_t *task)
         return;
     }
     if (!conf_rules_name_port(weir_address_port(address))) {
-        strcpy(task->answer.problem, "the configuration does not name the port");
+        snprintf(task->answer.problem, sizeof(task->answer.problem), "the configuration does not name the port");
         fail(task, EACCES);
         return;
     }
@@ -102,7 +125,7 @@ static void do_remove(task_t *task)
 {
     char path[4096];
 
-    if (may(task, CONF_RIGHT_REMOVE, path) && unlink(path) != 0)
+    if (may(task, CONF_RIGHT_REMOVE, path, NULL) && unlink(path) != 0)
         fail(task, errno);
 }
 

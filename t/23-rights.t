@@ -76,6 +76,20 @@ subtest 'logs in a folder of root\'s' => sub {
     $proxy->stop;
 };
 
+subtest 'logs in a folder of the user\'s' => sub {
+    my ($logs, $nobody) = (folder(), scalar getpwnam 'nobody');
+    chown $nobody, -1, $logs or die $!;
+    my %with = (global => { %nobody, 'error-log' => "$logs/error", 'weir.access-log' => "$logs/access" });
+    my $proxy = proxy(backends => [$one], %with);
+    $proxy->{err} = "$logs/error";
+    ok($proxy->reload(backends => [$two], %with), 'a reload, with files that the start has made') or diag($proxy->stderr);
+    is($proxy->get('/1')->body, 'two', 'in use');
+    rename "$logs/access", "$logs/access.1" or die $!;
+    $proxy->signal('USR1');
+    ok(wait_for { -e "$logs/access" && (stat "$logs/access")[4] == $nobody }, 'a new file is made by the user itself');
+    unlike($proxy->stderr, qr/porter/, 'nothing is refused');
+};
+
 subtest 'a port below 1024' => sub {
     my ($port) = grep { my $probe = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $_, Listen => 1); $probe } 601 .. 650;
     my %with = (listen => [ { host => '127.0.0.1', port => $port } ], global => { %nobody });

@@ -118,7 +118,7 @@ static void a_configuration_that_the_user_may_write(void **state)
 static void leads_to(const char *path, const char *expected, int error)
 {
     char problem[CONF_PROBLEM_BYTES] = "", out[4096];
-    const bool leads = conf_rules_resolve(path, out, problem);
+    const bool leads = conf_rules_resolve(path, out, NULL, problem);
 
     assert_int_equal(leads, expected != NULL);
     if (leads)
@@ -162,6 +162,24 @@ static void links(void **state)
     leads_to(scratch_path("safe/out"), NULL, EPERM);
 }
 
+/* The last folder may be the user's if the caller knows what to do about it. */
+static void an_open_end(void **state)
+{
+    static const struct {
+        const char *name;
+        bool leads, is_open;
+    } cases[] = {{"safe/file", true, false}, {"open/file", true, true},  {"open/new", true, true},
+                 {"sticky/new", true, true}, {"open/link", false, true}, {"open/none/file", false, true}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char problem[CONF_PROBLEM_BYTES] = "", out[4096];
+        bool is_open;
+
+        assert_int_equal(conf_rules_resolve(scratch_path(cases[i].name), out, &is_open, problem), cases[i].leads);
+        assert_int_equal(is_open, cases[i].is_open);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_configuration_that_the_user_may_write),
         cmocka_unit_test(ways),
         cmocka_unit_test(links),
+        cmocka_unit_test(an_open_end),
     };
 
     return cmocka_run_group_tests(tests, scratch_create, forget);
