@@ -11,7 +11,7 @@ my $one = ok_backend('one');
 # unshare(1) waits for process 1 and ends as it does; it passes no signals on.
 sub first {
     my (%option) = @_;
-    my $proxy = proxy(backends => [$one], through => [qw(unshare -p -f --mount-proc)], %option);
+    my $proxy = proxy(backends => [$one], prefix => [qw(unshare -p -f --mount-proc)], %option);
     my ($child) = map { children_of($_) } $proxy->pid;
     my $signal = sub { kill $_[0], $child };
     return ($proxy, $signal, $child);
