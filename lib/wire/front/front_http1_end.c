@@ -60,8 +60,9 @@ void front_http1_cut(front_http1_conn_t *conn)
     /* An HTTP/1.0 client takes the end of the connection for the end of the body: it must see that it is none */
     if (stream != NULL && stream->reply.is_head_sent && stream->reply.encoding == FRONT_HTTP1_PLAIN && !stream->body.is_tunnel)
         weir_sock_will_reset(&conn->client.sock);
+    conn->state = FRONT_HTTP1_CUT;
+    front_http1_drop_stream(conn); /* it is logged with its number, which begin() takes for something else */
     begin(conn, FRONT_HTTP1_CUT);
-    front_http1_drop_stream(conn);
     weir_bytes_free(&conn->in);
     weir_bytes_free(&conn->out);
     weir_timer_cancel(&conn->write_timer);
