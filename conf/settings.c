@@ -1,6 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/paths.h"
 
+#include <inttypes.h>
+#include <sys/resource.h>
+
+#include "lib/base/log.h"
+
+enum {
+    FILES_OF_THREAD = 32, /* listeners, pipes, logs */
+    FILES_OF_PROCESS = 64,
+    CLIENTS_LEAST = 16,
+};
+
+/* Each client may need a backend: half of what may be open is kept for those. */
+static unsigned max_connections(const conf_t *conf)
+{
+    const conf_value_t *said = &conf->global->values[CONF_max_connections];
+    const rlim_t own = FILES_OF_PROCESS + FILES_OF_THREAD * (rlim_t)conf_threads(conf);
+    struct rlimit files;
+    rlim_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return (unsigned)said->number;
+    most = files.rlim_cur > own ? (files.rlim_cur - own) / 2 : 0;
+    if (most < CLIENTS_LEAST)
+        most = CLIENTS_LEAST;
+    if (said->number <= most)
+        return (unsigned)said->number;
+    if (said->where != NULL && !conf->is_dry)
+        weir_log("max-connections: %" PRIu64 " would need more than the %" PRIu64 " files that may be open: it is %" PRIu64,
+                 (uint64_t)said->number, (uint64_t)files.rlim_cur, (uint64_t)most);
+    return (unsigned)most;
+}
+
 bool conf_settings_fill(conf_t *conf)
 {
     const conf_value_t *values = conf->global->values;
@@ -10,7 +42,7 @@ bool conf_settings_fill(conf_t *conf)
         .listens = conf->listens.at,
         .listen_count = conf->listens.count,
         .threads = conf_threads(conf),
-        .max_connections = (unsigned)values[CONF_max_connections].number,
+        .max_connections = max_connections(conf),
         .drain_timeout_ms = (uint32_t)values[CONF_drain_timeout].number,
         .head_limits = conf->head_limits,
         .header_timeout_ms = (uint32_t)values[CONF_header_timeout].number,

@@ -2,6 +2,7 @@
 # Load by several clients at once, and what happens when something runs out.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Http2Client;
 use IO::Select;
 use POSIX ();
 
@@ -114,15 +115,53 @@ subtest 'no more file descriptors: accepting pauses, and goes on' => sub {
 subtest 'max-connections' => sub {
     my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 3 });
     my @clients = map { $proxy->connect } 1 .. 3;
-    for my $c (@clients) {
-        $c->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-        is($c->read_response->body, 'fast', 'within the limit');
-    }
+    $_->write("GET / HTTP/1.1\r\nHost: a\r\nX") for @clients;
     my $waiting = $proxy->connect;
     $waiting->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    ok($waiting->is_silent(0.3), 'one more has to wait');
+    ok($waiting->is_silent(0.3), 'three are asking: one more has to wait');
     (shift @clients)->close;
     is($waiting->read_response->body, 'fast', 'until there is room');
+};
+
+subtest 'max-connections: who waits for nothing makes room, the one that has waited longest first' => sub {
+    my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 3 });
+    my @clients = map { $proxy->connect } 1 .. 3;
+    for my $n (1, 2, 0) {
+        $clients[$n]->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        is($clients[$n]->read_response->body, 'fast', "client $n has its answer");
+    }
+    my $another = $proxy->connect;
+    $another->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    is($another->read_response->body, 'fast', 'another one is served at once');
+    is($clients[1]->read_eof, '', 'in place of the first that had its answer');
+    ok($clients[$_]->is_silent(0.1), "client $_ may go on") for 0, 2;
+};
+
+subtest 'HTTP/2 clients that wait for nothing make room, too' => sub {
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
+    my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 1 });
+    my $h2 = Weir::Http2Client->connect($proxy->port);
+    is($h2->get('/')->{status}, 200, 'one is served');
+    is($proxy->get('/')->body, 'fast', 'then another client');
+    is($h2->goaway, 'NO_ERROR', 'the first was told');
+};
+
+subtest 'descriptors are kept for backends' => sub {
+    my $proxy = proxy(backends => [$fast], nofile => 128, global => { 'max-connections' => 100 });
+    like($proxy->stderr, qr/^weir: max-connections: 100 would need more than the 128 files that may be open: it is 16$/m, 'is said');
+    my @clients = grep { defined } map { Weir::Client->connect($proxy->port) } 1 .. 40;
+    my $served = grep { $_->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); my $r = $_->read_response(seconds => 2); $r && $r->status == 200 } reverse @clients;
+    cmp_ok($served, '>=', 8, 'those that have a place are served');
+    is(scalar(grep { ($_->{code} // '') =~ /unreachable|no_descriptors/ } $proxy->log_lines), 0, 'and no backend is blamed');
+};
+
+subtest 'no_descriptors: one client that wants more backends than there are descriptors' => sub {
+    plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
+    my $proxy = proxy(backends => [ '127.0.0.1:' . stuck_port() ], nofile => 100, path => { 'weir.connect-timeout' => ms(2000) });
+    my $h2 = Weir::Http2Client->connect($proxy->port);
+    my @ids = map { $h2->request(path => "/$_") } 1 .. 100;
+    is($h2->response($ids[99])->{status}, 503, 'the last of a hundred');
+    is($proxy->log_where(path => '/100')->{code}, 'no_descriptors', 'the reason is not the backend');
 };
 
 subtest 'clients that come and go at once' => sub {

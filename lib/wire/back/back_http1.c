@@ -168,6 +168,9 @@ static const weir_fault_t *fault_of(int error)
         return &weir_fault_backend_reset;
     case ETIMEDOUT:
         return &weir_fault_backend_connect_timeout;
+    case EMFILE:
+    case ENFILE:
+        return &weir_fault_no_descriptors;
     default:
         return &weir_fault_backend_unreachable;
     }
@@ -335,10 +338,21 @@ static void on_connected(weir_sock_t *sock)
     on_connection(dial);
 }
 
+/* Where there are no descriptors left, connections that are idle give up theirs. -1: none has. */
+static int open_socket(weir_loop_t *loop, int family)
+{
+    int fd;
+
+    do
+        fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (fd == -1 && errno == EMFILE && weir_back_pool_close_oldest(loop->pool));
+    return fd;
+}
+
 static void dial_address(weir_dial_t *dial)
 {
     const weir_target_t *target = &dial->target;
-    int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    int fd = open_socket(dial->x->loop, target->address.any.sa_family), on = 1;
 
     if (fd == -1) {
         fail_to_dial(dial, errno);

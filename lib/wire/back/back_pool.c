@@ -137,6 +137,14 @@ static void close_idle(back_http1_t *back)
     back_http1_destroy(&back);
 }
 
+bool weir_back_pool_close_oldest(weir_back_pool_t *pool)
+{
+    if (weir_list_is_empty(&pool->oldest))
+        return false;
+    close_idle(WEIR_AROUND(pool->oldest.next, back_http1_t, in_age));
+    return true;
+}
+
 static void on_idle_end(weir_timer_t *timer)
 {
     close_idle(WEIR_AROUND(timer, back_http1_t, back.timer));

@@ -75,6 +75,9 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
  */
 void weir_back_pool_want(weir_back_pool_t *pool, const struct sockaddr *address, socklen_t len);
 
+/** Closes the connection that has been idle for longest, with whomever; false: there is none. */
+bool weir_back_pool_close_oldest(weir_back_pool_t *pool);
+
 /** Forgets an idle connection that is about to be closed. */
 void weir_back_pool_remove(back_http1_t *back);
 

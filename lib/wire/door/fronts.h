@@ -13,4 +13,10 @@
 void weir_client_begin(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen,
                        weir_alpn_t alpn);
 
+/**
+ * Closes the client of this loop that has waited longest for its next request, so that its descriptor serves another one.
+ * False: there is none. From the loop.
+ */
+bool weir_client_close_idle(weir_loop_t *loop);
+
 #endif

@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/rights.h"
+#include "lib/wire/door/fronts.h"
 #include "lib/wire/door/inherited.h"
 #include "lib/wire/door/listen.h"
 #include "lib/wire/door/start.h"
@@ -181,6 +182,8 @@ static void on_exhausted(weir_listener_t *listener, int error)
 
     if (now_us - last_us > COMPLAINT_US && atomic_compare_exchange_strong(&said_at_us, &last_us, now_us))
         weir_log("accepting pauses: %s", strerror(error));
+    if (!listener->loop->parts->spare(listener->loop))
+        (void)weir_client_close_idle(listener->loop);
     pause_accepting(listener, EXHAUSTED_MS);
 }
 
@@ -189,7 +192,9 @@ static bool accept_one(weir_listener_t *listener)
 {
     weir_server_t *server = listener->loop->server;
 
-    if (atomic_load(&server->connections) >= listener->loop->settings->max_connections) {
+    const bool is_full = atomic_load(&server->connections) >= listener->loop->settings->max_connections;
+
+    if (is_full && !weir_client_close_idle(listener->loop)) {
         pause_accepting(listener, FULL_MS);
         return false;
     }

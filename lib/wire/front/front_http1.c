@@ -125,7 +125,7 @@ void front_http1_close(front_http1_conn_t *conn)
 
 /* ---- timers ---- */
 
-static void on_read_timer(weir_timer_t *timer)
+void front_http1_on_read_timer(weir_timer_t *timer)
 {
     front_http1_conn_t *conn = WEIR_AROUND(timer, front_http1_conn_t, read_timer);
     front_http1_stream_t *stream = conn->stream;
@@ -173,7 +173,7 @@ static bool wants_body(const front_http1_conn_t *conn)
 
 void front_http1_set_read_timer(front_http1_conn_t *conn, uint32_t delay_ms)
 {
-    weir_timer_set(conn->client.loop, &conn->read_timer, delay_ms, on_read_timer);
+    weir_timer_set(conn->client.loop, &conn->read_timer, delay_ms, front_http1_on_read_timer);
 }
 
 /* The path's own timeout where a path is known. */

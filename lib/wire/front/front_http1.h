@@ -104,6 +104,10 @@ static inline front_http1_stream_t *front_http1_stream_of(h2o_req_t *req)
  * may_be_http2: it is handed on if it begins with HTTP/2's preface.
  */
 void front_http1_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, bool may_be_http2);
+/** Whether the timer was a connection's that waits for a request of which no byte has come: it is closed. From the loop. */
+bool front_http1_close_if_idle(weir_timer_t *timer);
+/** The client had its time. */
+void front_http1_on_read_timer(weir_timer_t *timer);
 
 /** Closes at once. From the loop only: it disposes of the request. */
 void front_http1_close(front_http1_conn_t *conn);

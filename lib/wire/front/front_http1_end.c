@@ -78,3 +78,13 @@ void front_http1_drain(front_http1_conn_t *conn)
     else /* a client may take the end of a connection for its time to ask again only if it was answered there before */
         front_http1_set_read_timer(conn, WEIR_DRAIN_GRACE_MS);
 }
+
+bool front_http1_close_if_idle(weir_timer_t *timer)
+{
+    front_http1_conn_t *conn = WEIR_AROUND(timer, front_http1_conn_t, read_timer);
+
+    if (timer->on_due != front_http1_on_read_timer || conn->state != FRONT_HTTP1_HEAD || weir_bytes_count(&conn->in) > 0)
+        return false;
+    front_http1_close(conn);
+    return true;
+}

@@ -210,6 +210,19 @@ static uint32_t delay_ms(const front_http2_conn_t *conn)
     return settings->header_timeout_ms;
 }
 
+bool front_http2_close_if_idle(weir_timer_t *timer)
+{
+    front_http2_conn_t *conn = WEIR_AROUND(timer, front_http2_conn_t, timer);
+
+    if (timer->on_due != on_timer || conn->awaits != FRONT_HTTP2_A_REQUEST)
+        return false;
+    front_http2_end(conn, NULL, NGHTTP2_NO_ERROR);
+    front_http2_make_frames(conn);
+    front_http2_write(conn);
+    close_now(conn);
+    return true;
+}
+
 void front_http2_set_timer(front_http2_conn_t *conn)
 {
     front_http2_awaits_t now = awaits(conn);

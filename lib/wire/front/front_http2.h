@@ -168,6 +168,8 @@ void front_http2_shared_destroy(struct front_http2_shared **shared);
  * the first of them, or of what is still to be read.
  */
 void front_http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, weir_span_t bytes);
+/** Whether the timer was a connection's without requests: it says GOAWAY and is closed. From the loop. */
+bool front_http2_close_if_idle(weir_timer_t *timer);
 
 /* ---- between the files ---- */
 

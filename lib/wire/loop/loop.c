@@ -101,6 +101,27 @@ bool weir_timer_is_set(const weir_timer_t *timer)
     return timer->link.next != NULL && timer->link.next != &timer->link;
 }
 
+static bool look_at_list(weir_list_t *timers, size_t most, bool (*look)(weir_timer_t *timer))
+{
+    weir_list_t *node = timers->next;
+
+    for (size_t i = 0; i < most && node != timers; i++) {
+        weir_list_t *next = node->next;
+        if (look(WEIR_AROUND(node, weir_timer_t, link)))
+            return true;
+        node = next;
+    }
+    return false;
+}
+
+bool weir_loop_look_at_timers(weir_loop_t *loop, size_t most, bool (*look)(weir_timer_t *timer))
+{
+    for (size_t i = 0; i < loop->timer_list_count; i++)
+        if (look_at_list(&loop->timer_lists[i]->timers, most, look))
+            return true;
+    return false;
+}
+
 static void run_timers(weir_loop_t *loop)
 {
     weir_loop_tick(loop);

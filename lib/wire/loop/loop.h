@@ -39,6 +39,7 @@ typedef struct weir_loop_parts {
     void (*use)(weir_loop_t *loop);    /* loop->settings are a newer configuration's      */
     void (*settle)(weir_loop_t *loop); /* nothing is under way any more: backends, names  */
     void (*close)(weir_loop_t *loop);  /* behind the last connection                      */
+    bool (*spare)(weir_loop_t *loop);  /* closes an idle descriptor; false: there is none */
 } weir_loop_parts_t;
 
 struct weir_loop {
@@ -132,6 +133,12 @@ void weir_loop_run(weir_loop_t *loop);
 
 /** Makes weir_loop_run() return after the present turn. On the loop's thread. */
 void weir_loop_stop(weir_loop_t *loop);
+
+/**
+ * Shows timers, of each delay the one that was set first of all first and `most` at most, until `look` has returned true, which
+ * is returned. `look` may cancel the one that it is shown, and no other.
+ */
+bool weir_loop_look_at_timers(weir_loop_t *loop, size_t most, bool (*look)(weir_timer_t *timer));
 
 /** Takes back a letter that was posted to this loop; harmless if it has been opened. On the loop's thread. */
 void weir_loop_take_back(weir_loop_t *loop, weir_letter_t *letter);

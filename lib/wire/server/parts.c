@@ -38,4 +38,9 @@ static void close_parts(weir_loop_t *loop)
     weir_status_forget(loop);
 }
 
-const weir_loop_parts_t weir_loop_parts = {open_parts, use_settings, settle_parts, close_parts};
+static bool spare_descriptor(weir_loop_t *loop)
+{
+    return weir_back_pool_close_oldest(loop->pool);
+}
+
+const weir_loop_parts_t weir_loop_parts = {open_parts, use_settings, settle_parts, close_parts, spare_descriptor};

@@ -24,8 +24,13 @@ static void no_part(weir_loop_t *loop)
 {
 }
 
+static bool no_spare(weir_loop_t *loop)
+{
+    return false;
+}
+
 /* No client and no backend ever comes to this loop. */
-static const weir_loop_parts_t no_parts = {no_part, no_part, no_part, no_part};
+static const weir_loop_parts_t no_parts = {no_part, no_part, no_part, no_part, no_spare};
 
 static void *run(void *unused)
 {
