@@ -244,7 +244,7 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)
         reply.content_length = UINT64_MAX; /* RFC 9110 §8.6: none for 204 */
     /* Vegur: nobody knows whether the client will still send the body it has announced. */
-    reply.must_close = x->wants_continue;
+    reply.must_close = x->wants_continue && !weir_relay_has_whole_body(x);
     weir_relay_respond(x, &reply);
 }
 

@@ -19,13 +19,14 @@ my @cases = (
     [ 'HTTP/0.9',                      "GET /\r\n\r\n",                            400, 'bad_request_line' ],
     [ 'no version',                    request_line('GET / '),                     400, 'bad_request_line' ],
     [ 'two spaces before the target',  request_line('GET  / HTTP/1.1'),            400, 'bad_request_line' ],
-    [ 'two spaces before the version', request_line('GET /  HTTP/1.1'),            505, 'unsupported_version' ],
-    [ 'a space at the end',            request_line('GET / HTTP/1.1 '),            505, 'unsupported_version' ],
+    [ 'two spaces before the version', request_line('GET /  HTTP/1.1'),            400, 'bad_request_line' ],
+    [ 'a space at the end',            request_line('GET / HTTP/1.1 '),            400, 'bad_request_line' ],
+    [ 'two targets',                   request_line('GET / / HTTP/1.1'),           400, 'bad_request_line' ],
     [ 'HTTP/1.2',                      request_line('GET / HTTP/1.2'),             505, 'unsupported_version' ],
     [ 'HTTP/1.10',                     request_line('GET / HTTP/1.10'),            505, 'unsupported_version' ],
     [ 'HTTP/0.9 by name',              request_line('GET / HTTP/0.9'),             505, 'unsupported_version' ],
     [ 'HTTP/2.0',                      request_line('GET / HTTP/2.0'),             505, 'unsupported_version' ],
-    [ 'http/1.1',                      request_line('GET / http/1.1'),             505, 'unsupported_version' ],
+    [ 'http/1.1',                      request_line('GET / http/1.1'),             400, 'bad_request_line' ],
     [ 'LF only',                       "GET / HTTP/1.1\nHost: a\n\n",              505, 'unsupported_version' ],
     [ 'a tab for a space',             request_line("GET /\tHTTP/1.1"),            400, 'bad_target' ],
     [ 'a tab behind the method',       request_line("GET\t/ HTTP/1.1"),            400, 'bad_method' ],
@@ -71,7 +72,7 @@ my @cases = (
     [ 'an empty Host',                 host(''),                                   400, 'empty_host' ],
     [ 'a Host of a port alone',        host(':80'),                                400, 'empty_host' ],
     ( map { [ "Host: $_", host($_), 400, 'bad_host' ] }
-        'a b', 'a/b', 'u@a', 'a:', 'a:x', 'a:-1', 'a:+1', 'a:65536', 'a:80:80', '[::1', '[gg]', '[::1]x', '::1', 'a%zz', '<a>', "a\tb" ),
+        'a b', 'a/b', 'u@a', 'a:x', 'a:-1', 'a:+1', 'a:65536', 'a:80:80', '[::1', '[gg]', '[::1]x', '::1', 'a%zz', '<a>', "a\tb" ),
     # the body's framing
     ( map { [ "Content-Length: $_", post("Content-Length: $_"), 400, 'bad_content_length' ] }
         'abc', '-3', '+3', '3 3', '', '3,3', '0x3', '3e0', '9223372036854775808', '99999999999999999999' ),
@@ -145,6 +146,7 @@ subtest 'at the limits, and other odd things that are right' => sub {
         [ 'OPTIONS *',              request_line('OPTIONS * HTTP/1.1') ],
         [ 'Host: [::1]:80',         host('[::1]:80') ],
         [ 'Host: a:65535',          host('a:65535') ],
+        [ 'a port that is empty',   host('a:') ],
         [ 'Host: A.B-c_d~',         host('A.B-c_d~') ],
         [ 'equal Content-Lengths',  post("Content-Length: 3\r\nContent-Length: 3") ],
         [ 'Content-Length: 00',     post('Content-Length: 00', '') ],
@@ -167,11 +169,21 @@ subtest 'what of a target reaches the backend' => sub {
         'http://other/abs?x'      => '/abs?x',
         'HTTPS://other:1/abs'     => '/abs',
         'http://other'            => '/',
+        'http://other?x=1'        => '/?x=1',
+        'http://other?x#y'        => '/?x',
+        'http://other?'           => '/',
         "/\xc3\xa4"               => "/\xc3\xa4",
     );
     for my $target (sort keys %forwarded) {
         my ($echo) = $proxy->ask(request_line("GET $target HTTP/1.1"))->body =~ /^(.*)\r\n/;
         is($echo, "GET $forwarded{$target} HTTP/1.1", $target =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger);
+    }
+};
+
+subtest 'OPTIONS of a whole server' => sub {
+    for my $target ('*', 'http://other') {
+        my ($echo) = $proxy->ask(request_line("OPTIONS $target HTTP/1.1"))->body =~ /^(.*)\r\n/;
+        is($echo, 'OPTIONS * HTTP/1.1', $target);
     }
 };
 

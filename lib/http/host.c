@@ -44,8 +44,10 @@ static bool read_port(weir_span_t rest, int32_t *out_port)
     *out_port = -1;
     if (rest.len == 0)
         return true;
-    if (rest.base[0] != ':' || rest.len == 1)
+    if (rest.base[0] != ':')
         return false;
+    if (rest.len == 1)
+        return true; /* RFC 3986 §3.2.3: an empty one is none */
     for (size_t i = 1; i < rest.len; i++) {
         if (rest.base[i] < '0' || rest.base[i] > '9')
             return false;

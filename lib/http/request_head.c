@@ -125,10 +125,11 @@ static weir_head_progress_t read_target(scan_t *scan)
     return WEIR_HEAD_COMPLETE;
 }
 
-/* Vegur: whatever stands behind the second space is a version, if not one of ours: 505. */
+/* RFC 9112 §2.3: what is not of the form is no request line (400), another version is not supported (505). */
 static weir_head_progress_t read_version(scan_t *scan)
 {
     static const char expected[] = "HTTP/1.";
+    const size_t name_length = 5; /* HTTP/ */
     size_t i = 0;
 
     /* All of it in one look, if all of it is there and as it mostly is. */
@@ -145,7 +146,7 @@ static weir_head_progress_t read_version(scan_t *scan)
         if (progress != WEIR_HEAD_COMPLETE)
             return progress;
         c = *scan->at;
-        if (i == 0 && c == '\r')
+        if ((i < name_length && c != expected[i]) || c == ' ')
             return refuse(scan, &weir_fault_bad_request_line);
         if (i == sizeof(expected))
             return c == '\r' ? WEIR_HEAD_COMPLETE : refuse(scan, &weir_fault_unsupported_version);
@@ -167,9 +168,16 @@ static size_t scheme_length(weir_span_t target)
     return 0;
 }
 
-/* RFC 9112 §3.2.2. A query without a path is refused because no "/?" stands in the buffer for it. */
-static bool reduce_absolute(weir_span_t target, size_t scheme, weir_span_t *out_path, weir_span_t *out_authority)
+/* Of what begins with '?': whether anything stands behind it, but for a fragment. */
+static bool has_query(weir_span_t query)
 {
+    return query.len > 1 && query.base[1] != '#';
+}
+
+/* RFC 9112 §3.2.2. What the buffer has no bytes for is told by head->path_lacks. */
+static bool reduce_absolute(weir_request_head_t *head, size_t scheme)
+{
+    weir_span_t target = head->target, *out_path = &head->path;
     weir_span_t authority = {target.base + scheme, 0}, host;
     size_t rest = target.len - scheme;
     int32_t port;
@@ -178,13 +186,19 @@ static bool reduce_absolute(weir_span_t target, size_t scheme, weir_span_t *out_
         authority.len++;
     if (!weir_host_split(authority, &host, &port) || host.len == 0)
         return false;
-    *out_authority = authority;
+    head->authority = authority;
+    *out_path = (weir_span_t){target.base + scheme - 1, 1}; /* the slash of the scheme */
     if (authority.len == rest || authority.base[authority.len] == '#') {
-        *out_path = (weir_span_t){target.base + scheme - 1, 1};
+        if (weir_span_equal(head->method, WEIR_SPAN("OPTIONS")))
+            head->path_lacks = WEIR_PATH_LACKS_ASTERISK;
         return true;
     }
+    if (authority.base[authority.len] == '?' && has_query((weir_span_t){authority.base + authority.len, rest - authority.len}))
+        head->path_lacks = WEIR_PATH_LACKS_SLASH;
+    else if (authority.base[authority.len] == '?')
+        return true;
     *out_path = (weir_span_t){authority.base + authority.len, rest - authority.len};
-    return out_path->base[0] == '/';
+    return true;
 }
 
 /* Vegur: the fragment goes, and so does a '?' with nothing behind it. */
@@ -206,6 +220,7 @@ static bool reduce_target(weir_request_head_t *head)
     size_t scheme;
 
     head->authority = (weir_span_t){NULL, 0};
+    head->path_lacks = WEIR_PATH_LACKS_NOTHING;
     if (target.base[0] == '/') {
         *out_path = without_fragment(target);
         return true;
@@ -215,7 +230,7 @@ static bool reduce_target(weir_request_head_t *head)
         return weir_span_equal(head->method, WEIR_SPAN("OPTIONS"));
     }
     scheme = scheme_length(target);
-    if (scheme == 0 || !reduce_absolute(target, scheme, out_path, &head->authority))
+    if (scheme == 0 || !reduce_absolute(head, scheme))
         return false;
     *out_path = without_fragment(*out_path);
     return true;

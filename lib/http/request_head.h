@@ -23,6 +23,13 @@ typedef struct weir_head_limits {
     size_t total_bytes; /* of the whole head, empty lines before it included; 431 head_too_large */
 } weir_head_limits_t;
 
+/** What an absolute target leaves unsaid of the path; whoever copies the head puts it there. */
+typedef enum weir_path_lacks {
+    WEIR_PATH_LACKS_NOTHING,
+    WEIR_PATH_LACKS_SLASH,    /* http://host?query: path is ?query (RFC 9112 §3.2.2)      */
+    WEIR_PATH_LACKS_ASTERISK, /* OPTIONS http://host: path is nothing (RFC 9112 §3.2.4) */
+} weir_path_lacks_t;
+
 /** A complete head. Every span points into the buffer that was read. */
 typedef struct weir_request_head {
     weir_span_t method;
@@ -30,9 +37,10 @@ typedef struct weir_request_head {
     weir_span_t path;   /* path and query as forwarded: absolute-form reduced, fragment and a lone trailing '?' dropped; "*" */
     weir_span_t authority; /* as sent: an absolute target's, which the Host field then has, too (RFC 9112 §3.2.2); else the Host
                               value; base NULL if nothing names one (HTTP/1.0) */
-    uint8_t minor;         /* 0 or 1 */
-    bool is_persistent;    /* what version and Connection ask for, close winning (RFC 9112 §9.3) */
-    bool has_expect;       /* an Expect header is there: the body may be waiting for a 100 */
+    weir_path_lacks_t path_lacks;
+    uint8_t minor;      /* 0 or 1 */
+    bool is_persistent; /* what version and Connection ask for, close winning (RFC 9112 §9.3) */
+    bool has_expect;    /* an Expect header is there: the body may be waiting for a 100 */
     weir_framing_t framing;
     weir_headers_t headers; /* in the caller's array; ids are set */
 } weir_request_head_t;

@@ -88,6 +88,9 @@ void weir_relay_tunnel(weir_exchange_t *x, const weir_reply_head_t *head);
  */
 bool weir_relay_holds_body(const weir_exchange_t *x);
 
+/** Whether the client has sent all of its body, and the relay has taken it. */
+bool weir_relay_has_whole_body(const weir_exchange_t *x);
+
 /** Whom a relay waits for. */
 typedef enum weir_relay_side { WEIR_RELAY_NOBODY, WEIR_RELAY_CLIENT, WEIR_RELAY_BACKEND } weir_relay_side_t;
 

@@ -132,6 +132,11 @@ bool weir_relay_holds_body(const weir_exchange_t *x)
     return !weir_front_is_body_touched(x) || (x->back != NULL && x->back->holds_body);
 }
 
+bool weir_relay_has_whole_body(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->has_whole_body;
+}
+
 weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x)
 {
     return x->back != NULL ? x->back->waits_for : WEIR_RELAY_NOBODY;

@@ -100,8 +100,9 @@ void fake_write_head(weir_front_t *front, const weir_reply_head_t *head);
 struct weir_back {
     weir_exchange_t *x;
     bool is_pooled, has_answered, is_relaying;
-    bool is_untouched; /* what weir_back_is_untouched() says */
-    bool holds_body;   /* what weir_relay_holds_body() says of a body that was touched */
+    bool is_untouched;   /* what weir_back_is_untouched() says */
+    bool holds_body;     /* what weir_relay_holds_body() says of a body that was touched */
+    bool has_whole_body; /* what weir_relay_has_whole_body() says */
     weir_relay_side_t waits_for;
     const weir_relay_events_t *events;
     weir_framing_t framing;

@@ -315,32 +315,6 @@ void front_http1_post_turn(front_http1_conn_t *conn)
 
 /* ---- heads ---- */
 
-/* Makes spans that point into the bytes read point into their copy. */
-static void rebase(weir_span_t *span, ptrdiff_t by)
-{
-    if (span->base != NULL)
-        span->base += by;
-}
-
-static h2o_iovec_t iovec_of(weir_span_t span)
-{
-    return h2o_iovec_init(span.base, span.len);
-}
-
-static front_http1_stream_t *create_stream(front_http1_conn_t *conn, weir_context_t *context)
-{
-    front_http1_stream_t *stream = weir_spare_take(&conn->client.loop->front_http1_streams, sizeof(*stream));
-
-    memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
-    h2o_init_request(&stream->req, &conn->client.super, NULL);
-    stream->final.do_send = front_http1_send;
-    stream->req._ostr_top = &stream->final;
-    stream->conn = conn;
-    stream->context = context;
-    weir_arena_init(&stream->body.trailers);
-    return stream;
-}
-
 /* The connection turned out to be HTTP/2's: its front gets it with what was read. */
 static void hand_on(front_http1_conn_t *conn, weir_span_t bytes)
 {
@@ -352,41 +326,6 @@ static void hand_on(front_http1_conn_t *conn, weir_span_t bytes)
     front_http2_accept(loop, &conn->client.sock, &conn->client.peer, bytes);
     weir_client_forget(&conn->client);
     weir_bytes_free(&in);
-}
-
-/* Turns a complete head into an h2o request. The head is copied into the request's pool: nothing points into our buffers. */
-static void begin_request(front_http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes)
-{
-    front_http1_stream_t *stream = conn->stream = create_stream(conn, context);
-    h2o_req_t *req = &stream->req;
-    char *copy = h2o_strdup(&req->pool, bytes.base, bytes.len).base;
-    ptrdiff_t by = copy - bytes.base;
-
-    rebase(&head->method, by);
-    rebase(&head->path, by);
-    rebase(&head->authority, by);
-    stream->headers.count = stream->headers.capacity = head->headers.count;
-    stream->headers.at = h2o_mem_alloc_pool(&req->pool, head->headers.count * sizeof(weir_header_t) + 1);
-    for (size_t i = 0; i < head->headers.count; i++) {
-        stream->headers.at[i] = head->headers.at[i];
-        rebase(&stream->headers.at[i].name, by);
-        rebase(&stream->headers.at[i].value, by);
-    }
-    req->input.scheme = conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
-    req->input.method = iovec_of(head->method);
-    req->input.path = iovec_of(head->path);
-    req->input.authority = iovec_of(head->authority);
-    req->version = 0x100 | head->minor;
-    req->http1_is_persistent = stream->is_persistent = head->is_persistent;
-    req->timestamps.request_begin_at = weir_front_instant(req);
-    weir_front_fill_headers(req, &stream->headers);
-    stream->head_bytes = bytes.len;
-    stream->body.framing = head->framing;
-    stream->body.left_bytes = head->framing.length_bytes;
-    stream->body.is_done = head->framing.kind == WEIR_FRAMING_NONE;
-    conn->state = FRONT_HTTP1_BUSY;
-    conn->requests++;
-    weir_timer_cancel(&conn->read_timer);
 }
 
 /*
@@ -450,7 +389,7 @@ static void process_head(front_http1_conn_t *conn, weir_span_t bytes, bool is_sc
         return;
     }
     weir_context_t *context = weir_client_bind(&conn->client, &conn->client.super);
-    begin_request(conn, context, &head, (weir_span_t){bytes.base, consumed_bytes});
+    front_http1_begin_request(conn, context, &head, (weir_span_t){bytes.base, consumed_bytes});
     if (is_scratch)
         weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
     else

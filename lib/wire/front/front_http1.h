@@ -121,6 +121,12 @@ enum {
 
 /** Disposes of the request, if there is one: its line is logged, its walk has ended. */
 void front_http1_drop_stream(front_http1_conn_t *conn);
+/**
+ * Makes conn->stream of a complete head, of which `bytes` are all. They are copied into the request's pool: nothing points into
+ * our buffers. `context` is the request's from now on.
+ */
+void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes);
+
 /** Our side is said; what the client still sends is read away so that no reset destroys what it has not yet read. */
 void front_http1_linger(front_http1_conn_t *conn);
 /** Lingering, bytes were read: a bounded number of times. */

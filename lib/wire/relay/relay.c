@@ -240,6 +240,11 @@ bool weir_relay_holds_body(const weir_exchange_t *x)
     return x->held_body != NULL ? held_body_is_whole(x->held_body) : !weir_front_is_body_touched(x);
 }
 
+bool weir_relay_has_whole_body(const weir_exchange_t *x)
+{
+    return x->back != NULL && x->back->relay != NULL && x->back->relay->up.has_last;
+}
+
 weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x)
 {
     const relay_t *relay = x->back != NULL ? x->back->relay : NULL;
