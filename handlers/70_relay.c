@@ -6,9 +6,9 @@
  *   writes    x->is_upgrading, x->has_continued, x->wants_continue, x->has_passed_continue, x->has_passed_interim,
  *             x->wants_fresh, x->attempt, x->is_cut, x->is_relayed, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways), answered, retry_request, and then checkin_service
- *   verdicts  done when the response is out, or cut; refuse if none of it was sent; back to 60, once for each pick, when a
- *             pooled connection turned out to be dead, or an HTTP/2 backend has not taken the request, and it may be sent
- *             again; back to 50 when the router wants it to be sent again, and it can be
+ *   verdicts  done when the response is out, or cut; refuse if none of it was sent, or no script can be named; back to 60,
+ *             once for each pick, when a pooled connection turned out to be dead, or an HTTP/2 backend has not taken the
+ *             request, and it may be sent again; back to 50 when the router wants it to be sent again, and it can be
  */
 #include "handlers/backend_head.h"
 #include "handlers/grpc.h"
@@ -160,7 +160,7 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 {
     if (x->plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, x->target.protocol != WEIR_HTTP1));
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, x->target.protocol == WEIR_HTTP2));
 }
 
 /* Who will read the response's headers when they are gone from the wire's buffer. */
@@ -363,11 +363,16 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 
     weir_journal_t *journal = &x->journal;
     memory_t *relay = memory;
+    const weir_fault_t *fault;
     weir_backend_head_t head;
 
     if (!settle_upgrade(x))
         return weir_walk_refuse(x, &weir_fault_backend_cannot_upgrade);
-    head = weir_backend_head(x);
+    if (x->target.protocol == WEIR_FASTCGI && x->wants_continue)
+        on_continue(x); /* the router has left it to an application that has no word for it */
+    fault = weir_backend_head(x, &head);
+    if (fault != NULL)
+        return weir_walk_refuse(x, fault);
     *relay = (memory_t){.x = x};
     set_try_timer(x, relay);
     relay_limits_start(&relay->limits, x, on_over);

@@ -207,14 +207,19 @@ static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
     return (weir_span_t){head, (size_t)(at - head)};
 }
 
-weir_backend_head_t weir_backend_head(weir_exchange_t *x)
+const weir_fault_t *weir_backend_head(weir_exchange_t *x, weir_backend_head_t *out)
 {
     weir_headers_t headers = weir_headers_copy(&x->arena, &x->request.headers);
     bool is_http1 = x->target.protocol == WEIR_HTTP1;
 
     weir_hop_strip_request(&headers, x->is_upgrading && is_http1);
     put_own(x, &headers);
+    *out = (weir_backend_head_t){.is_connect = x->is_upgrading && !is_http1};
+    if (x->target.protocol == WEIR_FASTCGI)
+        return weir_backend_params(x, &headers, &out->text);
     if (is_http1)
-        return (weir_backend_head_t){.text = text_of(x, &headers)};
-    return (weir_backend_head_t){.fields = weir_backend_fields(x, &headers), .is_connect = x->is_upgrading};
+        out->text = text_of(x, &headers);
+    else
+        out->fields = weir_backend_fields(x, &headers);
+    return NULL;
 }

@@ -8,8 +8,16 @@
  */
 #include "lib/walk/back.h"
 
-/** The whole head for x->target, in its protocol. Asks the router for additional headers. */
-weir_backend_head_t weir_backend_head(weir_exchange_t *x);
+/**
+ * The whole head for x->target, in its protocol. Asks the router for additional headers. Fault: bad_script_path, with FastCGI.
+ */
+WEIR_CHECKED const weir_fault_t *weir_backend_head(weir_exchange_t *x, weir_backend_head_t *out);
+
+/**
+ * `headers`, which are free of hop-by-hop ones, and what else RFC 3875 §4.1 has of a request, as parameters of FastCGI. Fault:
+ * bad_script_path.
+ */
+WEIR_CHECKED const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_headers_t *headers, weir_span_t *out);
 
 /** `headers`, which are free of hop-by-hop ones, as fields of an HTTP/2 request (RFC 9113 §8.3.1). */
 weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers);

@@ -250,6 +250,16 @@ void weir_backend_use_tls(weir_q_backend_t *question, weir_backend_tls_t *tls)
         q->answer.target.tls = tls;
 }
 
+void weir_backend_use_fastcgi(weir_q_backend_t *question, const weir_fastcgi_t *fastcgi)
+{
+    ask_question_t *q = ask_open(question);
+
+    if (q == NULL)
+        return;
+    q->answer.target.protocol = WEIR_FASTCGI;
+    q->answer.target.fastcgi = fastcgi;
+}
+
 void weir_backend_name(weir_q_backend_t *question, weir_span_t name)
 {
     ask_question_t *q = ask_open(question);

@@ -49,6 +49,7 @@ static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *sett
 
     target->protocol = settings->protocol;
     target->tls = settings->tls;
+    target->fastcgi = settings->fastcgi;
     if (settings->name != NULL && settings->name[0] != '\0')
         set_label(endpoint, settings->name);
     if (settings->host != NULL)
@@ -58,14 +59,24 @@ static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *sett
     return target->kind != WEIR_TARGET_BROKEN;
 }
 
+static bool is_protocol(const weir_endpoint_settings_t *settings, char *problem, size_t problem_bytes)
+{
+    if ((unsigned)settings->protocol > WEIR_FASTCGI)
+        snprintf(problem, problem_bytes, "%d is no protocol that this proxy knows", (int)settings->protocol);
+    else if (settings->protocol == WEIR_FASTCGI && settings->tls != NULL)
+        snprintf(problem, problem_bytes, "FastCGI is not spoken over TLS");
+    else
+        return true;
+    return false;
+}
+
 weir_endpoint_t *weir_endpoint_create(const weir_endpoint_settings_t *given, char *problem, size_t problem_bytes)
 {
     const weir_endpoint_settings_t settings = complete(given);
     weir_endpoint_t *endpoint = calloc(1, sizeof(*endpoint));
 
     WEIR_MUST(endpoint != NULL);
-    if (settings.protocol != WEIR_HTTP1 && settings.protocol != WEIR_HTTP2) {
-        snprintf(problem, problem_bytes, "%d is no protocol that this proxy knows", (int)settings.protocol);
+    if (!is_protocol(&settings, problem, problem_bytes)) {
         weir_endpoint_destroy(&endpoint);
         return NULL;
     }

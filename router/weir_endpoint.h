@@ -9,6 +9,7 @@
  * THREAD   Any; it does not change.
  */
 #include "weir_backend_tls.h"
+#include "weir_fastcgi.h"
 #include "weir_types.h"
 
 WEIR_C_BEGIN
@@ -21,7 +22,8 @@ typedef struct weir_endpoint_settings {
     const char *path; /* of a unix socket, at most 107 bytes; NULL: `host`                  */
     const char *name; /* what logs call it; NULL or empty: its address                      */
     weir_protocol_t protocol;
-    weir_backend_tls_t *tls; /* NULL: none. Must outlive the endpoint                              */
+    weir_backend_tls_t *tls;       /* NULL: none. Must outlive the endpoint                              */
+    const weir_fastcgi_t *fastcgi; /* with WEIR_FASTCGI; NULL: no scripts. Must outlive the endpoint. Since ABI 6 */
 } weir_endpoint_settings_t;
 
 /** Makes one; the texts are copied. NULL: what is wrong stands in `problem` (`problem_bytes` of room). */

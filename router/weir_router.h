@@ -28,7 +28,7 @@
 WEIR_C_BEGIN
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
-#define WEIR_ROUTER_ABI 5
+#define WEIR_ROUTER_ABI 6
 
 /* ── Questions: one type each, so that answering the wrong one does not compile. ── */
 typedef struct weir_q_init weir_q_init_t;
@@ -150,12 +150,11 @@ WEIR_API void weir_backend_keepalive(weir_q_backend_t *q, weir_keepalive_t how);
 WEIR_API void weir_backend_protocol(weir_q_backend_t *q, weir_protocol_t protocol);
 /** backend: speak TLS. `tls` is the router's, and lives until the router is released. Default: NULL, none. */
 WEIR_API void weir_backend_use_tls(weir_q_backend_t *q, weir_backend_tls_t *tls);
+/** backend: speak FastCGI; `fastcgi` is borrowed until this request's terminate; NULL: there are no scripts. Since ABI 6. */
+WEIR_API void weir_backend_use_fastcgi(weir_q_backend_t *q, const weir_fastcgi_t *fastcgi);
 /** What logs call this service; default: what describe_service says, else its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
-/**
- * The path and query that this service is asked for; default: the request's target. What does not begin with '/', or holds a
- * space or a control character, is left out.
- */
+/** What this service is asked for; default: the request's target. Left out: without '/' first, with a space or a control. */
 WEIR_API void weir_backend_target(weir_q_backend_t *q, weir_span_t target);
 /**
  * How long this one attempt may take from the pick to the response's head; default: 0, no such limit. Then it has failed:

@@ -66,12 +66,15 @@ typedef enum weir_keepalive {
 
 /** What is spoken with a backend. */
 typedef enum weir_protocol {
-    WEIR_HTTP1 = 0, /* HTTP/1.1                                              */
-    WEIR_HTTP2 = 1, /* HTTP/2, known beforehand (RFC 9113 §3.3); with TLS, by ALPN */
+    WEIR_HTTP1 = 0,   /* HTTP/1.1                                              */
+    WEIR_HTTP2 = 1,   /* HTTP/2, known beforehand (RFC 9113 §3.3); with TLS, by ALPN */
+    WEIR_FASTCGI = 2, /* FastCGI 1.0, without TLS. Since ABI 6 */
 } weir_protocol_t;
 
 /** How TLS is spoken with backends, and who they must be; see weir_backend_tls.h. */
 typedef struct weir_backend_tls weir_backend_tls_t;
+/** What paths mean to a FastCGI application; see weir_fastcgi.h. */
+typedef struct weir_fastcgi weir_fastcgi_t;
 /** A place where a service lives, read once; see weir_endpoint.h. */
 typedef struct weir_endpoint weir_endpoint_t;
 

@@ -44,7 +44,7 @@ bool weir_back_opens_websockets(const weir_exchange_t *x);
 
 /** A request head as the backend's protocol wants it; in x->arena. */
 typedef struct weir_backend_head {
-    weir_span_t text;      /* HTTP/1: all of it, with its empty line                        */
+    weir_span_t text;      /* HTTP/1: all of it, with its empty line. FastCGI: the parameters, but for CONTENT_LENGTH */
     weir_headers_t fields; /* HTTP/2: all of it, pseudo-headers first, names in lower case */
     bool is_connect;       /* HTTP/2: an extended CONNECT; its 2xx is told as a 101        */
 } weir_backend_head_t;

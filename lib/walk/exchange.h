@@ -12,11 +12,13 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/fault.h"
+#include "lib/http/cgi_script.h"
 #include "lib/http/proxy_header.h"
 #include "lib/walk/address.h"
 #include "lib/walk/journal.h"
 #include "lib/walk/loop.h"
 #include "lib/walk/plan.h"
+#include "weir_fastcgi.h"
 #include "weir_request.h"
 #include "weir_stage.h"
 
@@ -29,6 +31,7 @@ enum { WEIR_STAGES_MAX = 32 };
 struct weir_request {
     weir_span_t method;
     weir_span_t target;    /* path and query, or "*" */
+    weir_span_t asked;     /* the same as the client has sent it, before internal redirects */
     weir_span_t below;     /* the end of target that lies below plan->mount */
     weir_span_t authority; /* as sent: the target's, if it names one, else Host */
     weir_span_t host;      /* lower-case, no port */
@@ -44,8 +47,10 @@ struct weir_request {
     const weir_proxy_tlvs_t *proxy_tlvs;  /* what else that header said, in the arena; NULL: nothing */
     struct weir_certificate *certificate; /* the client's, held; NULL: it has shown none: certificate.h */
     weir_framing_t framing;
-    size_t head_bytes;      /* of the head as received; 0 if the front does not know */
-    weir_headers_t headers; /* as received; 70 works on a copy */
+    weir_cgi_script_t script; /* found on the disk, for a FastCGI application; name empty: none was looked for */
+    weir_span_t script_file;  /* where it lies; only with it                                                  */
+    size_t head_bytes;        /* of the head as received; 0 if the front does not know */
+    weir_headers_t headers;   /* as received; 70 works on a copy */
 };
 
 typedef enum weir_target_kind {
@@ -69,11 +74,12 @@ typedef struct weir_target {
     weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
     weir_span_t label; /* what logs call the service: its name or its address  */
     weir_label_source_t label_source;
-    weir_span_t path;        /* what is asked of it in place of the request's target; base NULL: nothing else */
-    weir_backend_tls_t *tls; /* NULL: plain. The router's                            */
-    uint32_t try_timeout_ms; /* from the pick to the response's head; 0: no limit of its own */
-    size_t hold_body_bytes;  /* of the request's body, kept to be sent again; 0: none       */
-    weir_span_t tls_name;    /* the host as the router named it: NUL-terminated, in the arena; with tls only */
+    weir_span_t path;              /* what is asked of it in place of the request's target; base NULL: nothing else */
+    weir_backend_tls_t *tls;       /* NULL: plain. The router's                            */
+    uint32_t try_timeout_ms;       /* from the pick to the response's head; 0: no limit of its own */
+    size_t hold_body_bytes;        /* of the request's body, kept to be sent again; 0: none       */
+    const weir_fastcgi_t *fastcgi; /* with WEIR_FASTCGI; NULL: no scripts. The router's      */
+    weir_span_t tls_name;          /* the host as the router named it: NUL-terminated, in the arena; with tls only */
 } weir_target_t;
 
 /** What is noted of the dealings with one service; see weir_attempt.h. */

@@ -52,7 +52,10 @@ static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
     weir_backend_keepalive(q, service->app->keepalive);
-    weir_backend_protocol(q, service->app->protocol);
+    if (service->app->protocol == WEIR_FASTCGI)
+        weir_backend_use_fastcgi(q, &service->app->fastcgi);
+    else
+        weir_backend_protocol(q, service->app->protocol);
     return place_answer(service->place, q);
 }
 
@@ -126,6 +129,7 @@ void table_release(weir_shared_t *shared)
         weir_group_t *next = app->next;
         places_free(app->places, app->service_count);
         weir_backend_tls_release(app->tls);
+        scripts_finish(&app->fastcgi);
         free_headers(app->headers[WEIR_TO_BACKEND]);
         free_headers(app->headers[WEIR_TO_CLIENT]);
         free_pages(app->pages);

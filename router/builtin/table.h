@@ -6,6 +6,7 @@
  */
 #include "domains.h"
 #include "place.h"
+#include "scripts.h"
 
 typedef struct table_header {
     struct table_header *next;
@@ -36,6 +37,7 @@ struct weir_group {
     weir_keepalive_t keepalive;
     weir_protocol_t protocol;
     weir_backend_tls_t *tls; /* NULL: no backend needs it */
+    weir_fastcgi_t fastcgi;  /* with WEIR_FASTCGI         */
     bool has_deep_continue, has_peer_port;
     table_header_t *headers[2]; /* by weir_way_t, in the order they are written */
     char *redirect_to;          /* NULL: none                                   */

@@ -52,11 +52,12 @@ static bool read_features(weir_group_t *app, const weir_config_t *node)
     return true;
 }
 
+/* An idle connection is an idle worker of most FastCGI servers: there it has to be asked for. */
 static bool read_keepalive(weir_group_t *app, const weir_config_t *node)
 {
     static const char *const words[] = {"none", "default", "new", NULL};
     static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
-    unsigned which = 1;
+    unsigned which = app->protocol == WEIR_FASTCGI ? 0 : 1;
 
     if (!weir_config_word(node, "keepalive", words, &which))
         return false;
@@ -74,18 +75,21 @@ static bool is_all_https(const weir_group_t *app, bool is_https)
 
 static bool read_protocol(weir_group_t *app, const weir_config_t *node)
 {
-    static const char *const words[] = {"http1", "h2c", "h2", NULL};
+    static const char *const words[] = {"http1", "h2c", "h2", "fastcgi", NULL};
+    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_HTTP2, WEIR_HTTP2, WEIR_FASTCGI};
     const weir_config_t *entry = weir_config_get(node, "protocol");
     unsigned which = 0;
 
     if (!weir_config_word(node, "protocol", words, &which))
         return false;
-    app->protocol = which == 0 ? WEIR_HTTP1 : WEIR_HTTP2;
+    app->protocol = values[which];
     if (which == 1 && !is_all_https(app, false))
         return weir_config_wrong(entry, "protocol h2c is for plain backends; with TLS it is h2");
     if (which == 2 && !is_all_https(app, true))
         return weir_config_wrong(entry, "protocol h2 is for backends that are written https://host; else it is h2c");
-    return true;
+    if (which == 3 && !is_all_https(app, false))
+        return weir_config_wrong(entry, "protocol fastcgi is for plain backends: nobody speaks it over TLS");
+    return scripts_read(node, app->protocol == WEIR_FASTCGI, &app->fastcgi);
 }
 
 static bool is_settable(const char *name)
@@ -227,8 +231,8 @@ static bool read_settings(weir_shared_t *shared, weir_group_t *app, const weir_c
 
 static bool read_app(weir_shared_t *shared, weir_group_t *app, const weir_config_t *key, const weir_config_t *node)
 {
-    static const char *const keys[] = {"domains", "backends", "features",    "keepalive",   "protocol",
-                                       "tls",     "headers",  "redirect-to", "error-pages", NULL};
+    static const char *const keys[] = {"domains", "backends", "features", "keepalive",   "protocol",    "root", "index",
+                                       "split",   "tls",      "headers",  "redirect-to", "error-pages", NULL};
     const weir_config_t *domains = weir_config_get(node, "domains");
 
     if (weir_config_kind(node) != WEIR_CONFIG_MAP)

@@ -165,6 +165,7 @@ static weir_answer_t say_more_afterwards(weir_q_backend_t *q)
     weir_backend_keepalive(q, WEIR_REUSE);
     weir_backend_protocol(q, WEIR_HTTP2);
     weir_backend_use_tls(q, (weir_backend_tls_t *)(void *)&tls);
+    weir_backend_use_fastcgi(q, NULL);
     weir_backend_name(q, WEIR_SPAN("web.1"));
     weir_backend_target(q, WEIR_SPAN("/other"));
     return proof;

@@ -256,6 +256,8 @@ static weir_answer_t say(weir_q_backend_t *q)
         weir_backend_name(q, (weir_span_t){said.name, strlen(said.name)});
     weir_backend_protocol(q, said.protocol);
     weir_backend_use_tls(q, said.tls);
+    if (said.fastcgi != NULL)
+        weir_backend_use_fastcgi(q, said.fastcgi);
     return said.host != NULL ? weir_backend_at(q, said.host, said.port) : weir_backend_at_path(q, said.path);
 }
 
@@ -299,7 +301,8 @@ static const char *end_request(char text[static DESCRIPTION_BYTES])
                       t->keepalive, t->protocol, t->port, (int)t->path.len, t->path.len != 0 ? t->path.base : "",
                       (int)t->label.len, t->label.base);
 
-    at += snprintf(text + at, (size_t)(DESCRIPTION_BYTES - at), "name %s, tls %d, tls_name %s, try %u, hold %zu, address ",
+    at += snprintf(text + at, (size_t)(DESCRIPTION_BYTES - at),
+                   "fastcgi %d, name %s, tls %d, tls_name %s, try %u, hold %zu, address ", t->fastcgi != NULL,
                    t->name.base != NULL ? t->name.base : "-", t->tls == tls, t->tls_name.base != NULL ? t->tls_name.base : "-",
                    t->try_timeout_ms, t->hold_body_bytes);
     for (socklen_t i = 0; i < t->address_len; i++)
@@ -310,16 +313,18 @@ static const char *end_request(char text[static DESCRIPTION_BYTES])
 
 static const char *const hosts[] = {"10.1.2.3", "::1", "[2001:db8::1]", "shop.example", "Shop-1.example.", NULL};
 
-/* All hosts and a path, with and without a name, TLS and HTTP/2. Returns false behind the last. */
+/* All hosts and a path, with and without a name and TLS, in every protocol. Returns false behind the last. */
 static bool choose(size_t which)
 {
+    static const weir_fastcgi_t fastcgi = {.size = sizeof(fastcgi)};
     static char path[] = "/run/a.sock";
     const size_t place = which / 8;
 
     said = (weir_endpoint_settings_t){.size = sizeof(said)};
     said.name = (which & 1) != 0 ? "web.1" : NULL;
     said.tls = (which & 2) != 0 ? tls : NULL;
-    said.protocol = (which & 4) != 0 ? WEIR_HTTP2 : WEIR_HTTP1;
+    said.protocol = (which & 4) == 0 ? WEIR_HTTP1 : said.tls != NULL ? WEIR_HTTP2 : WEIR_FASTCGI;
+    said.fastcgi = said.protocol == WEIR_FASTCGI ? &fastcgi : NULL;
     if (place >= sizeof(hosts) / sizeof(hosts[0]))
         return false;
     said.host = hosts[place];
@@ -418,6 +423,10 @@ static void a_protocol_that_is_none_is_refused(void **state)
     settings.protocol = (weir_protocol_t)7;
     assert_null(weir_endpoint_create(&settings, problem, sizeof(problem)));
     assert_string_equal(problem, "7 is no protocol that this proxy knows");
+    settings.protocol = WEIR_FASTCGI;
+    settings.tls = tls;
+    assert_null(weir_endpoint_create(&settings, problem, sizeof(problem)));
+    assert_string_equal(problem, "FastCGI is not spoken over TLS");
 }
 
 static void an_endpoint_may_end_behind_its_last_request(void **state)

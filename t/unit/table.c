@@ -200,6 +200,36 @@ static void keepalive_and_unix(void **state)
     close_table();
 }
 
+static void assert_span(weir_span_t span, const char *wanted)
+{
+    assert_int_equal(span.len, strlen(wanted));
+    assert_memory_equal(span.base, wanted, span.len);
+}
+
+static void fastcgi_and_its_scripts(void **state)
+{
+    open_table("{apps: {a: {domains: [a], backends: [\"unix:/run/a.sock\"], protocol: fastcgi},"
+               "b: {domains: [b], backends: [b:1], protocol: fastcgi, root: /srv//, keepalive: new},"
+               "c: {domains: [c], backends: [c:1], protocol: fastcgi, root: /srv/www, index: app/go.pl, split: .pl}}}");
+    request_host("a");
+    assert_int_equal(w.x->target.protocol, WEIR_FASTCGI);
+    assert_int_equal(w.x->target.keepalive, WEIR_CLOSE);
+    assert_int_equal(w.x->target.fastcgi->root.len + w.x->target.fastcgi->suffix.len, 0);
+    finish_well();
+    request_host("b");
+    assert_int_equal(w.x->target.keepalive, WEIR_FRESH);
+    assert_span(w.x->target.fastcgi->root, "/srv");
+    assert_span(w.x->target.fastcgi->suffix, ".php");
+    assert_span(w.x->target.fastcgi->index, "index.php");
+    finish_well();
+    request_host("c");
+    assert_span(w.x->target.fastcgi->root, "/srv/www");
+    assert_span(w.x->target.fastcgi->suffix, ".pl");
+    assert_span(w.x->target.fastcgi->index, "app/go.pl");
+    finish_well();
+    close_table();
+}
+
 static void headers_features_redirects(void **state)
 {
     open_table("{apps: {a: {domains: [a], backends: [a:1], features: [deep-continue, peer-port],"
@@ -287,7 +317,13 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [a], backends: [a:1], features: [deep-contine]"), "did you mean `deep-continue`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], keepalive: never"), "unknown keepalive `never`");
     assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: h3"), "unknown protocol `h3`; did you mean `h2`?");
-    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: [h2c]"), "protocol: must be http1, h2c or h2");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: [h2c]"), "protocol: must be http1, h2c, h2 or fastcgi");
+    assert_wrong("table", APP("domains: [a], backends: [\"https://a\"], protocol: fastcgi"), "is for plain backends");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], split: .php"), "are for `protocol: fastcgi`");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: fastcgi, split: .php"), "need a root");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: fastcgi, root: srv"), "root: must be");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: fastcgi, root: /s, index: ../x"), "index: must be");
+    assert_wrong("table", APP("domains: [a], backends: [a:1], protocol: fastcgi, root: /s, split: php"), "split: must be");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-clients: {}}"), "did you mean `to-client`?");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {content-length: 5}}"), "may be set");
     assert_wrong("table", APP("domains: [a], backends: [a:1], headers: {to-client: {\"a b\": 5}}"), "may be set");
@@ -407,6 +443,7 @@ int main(void)
         cmocka_unit_test(every_backend_once),
         cmocka_unit_test(begins_anywhere),
         cmocka_unit_test(keepalive_and_unix),
+        cmocka_unit_test(fastcgi_and_its_scripts),
         cmocka_unit_test(headers_features_redirects),
         cmocka_unit_test(error_pages),
         cmocka_unit_test(complains),

@@ -9,6 +9,7 @@
 
 #include "lib/base/must.h"
 #include "lib/http/status.h"
+#include "lib/wire/back/back_fastcgi.h"
 #include "lib/wire/back/back_http2.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/relay/relay.h"
@@ -47,6 +48,13 @@ static const weir_back_ops_t http1_ops = {
     .release = release,
 };
 
+static const weir_back_ops_t fastcgi_ops = {
+    .start = back_fastcgi_start,
+    .rest = back_fastcgi_rest,
+    .on_client_writable = back_fastcgi_on_client_writable,
+    .release = release,
+};
+
 /*
  * The kernel takes a connection, and a request, before the backend does; one that is silent may wait for a process that is held
  * by another connection.
@@ -70,7 +78,8 @@ static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int 
     back_http1_t *back = calloc(1, sizeof(*back));
 
     WEIR_MUST(back != NULL);
-    back->back.ops = &http1_ops;
+    back->protocol = target->protocol;
+    back->back.ops = target->protocol == WEIR_FASTCGI ? &fastcgi_ops : &http1_ops;
     back->back.loop = loop;
     weir_list_init(&back->in_place);
     weir_list_init(&back->in_age);
@@ -255,13 +264,13 @@ static void watch_address(weir_dial_t *dial)
 
 static const char *alpn_of(const weir_dial_t *dial)
 {
-    return dial->target.protocol == WEIR_HTTP1 ? "http/1.1" : "h2";
+    return dial->target.protocol == WEIR_HTTP2 ? "h2" : "http/1.1";
 }
 
 /* The connection is there: it is what was wanted, or HTTP/2 begins on it. */
 static void use_connection(weir_dial_t *dial)
 {
-    if (dial->target.protocol == WEIR_HTTP1) {
+    if (dial->target.protocol != WEIR_HTTP2) {
         end_dial(dial, &dial->attempt->back, NULL);
         return;
     }
@@ -282,7 +291,7 @@ static void on_secured(weir_dial_t *dial)
     weir_timer_cancel(&dial->attempt->unheard_timer); /* who shakes hands has accepted */
     weir_sock_watch(sock, false);
     sock->on_readable = sock->on_writable = on_unexpected;
-    if (dial->target.protocol != WEIR_HTTP1 && !weir_back_tls_speaks(sock, alpn_of(dial)))
+    if (dial->target.protocol == WEIR_HTTP2 && !weir_back_tls_speaks(sock, alpn_of(dial)))
         fail_address(dial, &weir_fault_backend_not_http2);
     else
         use_connection(dial);
@@ -410,7 +419,7 @@ static void reach(weir_dial_t *dial)
 {
     weir_exchange_t *x = dial->x;
 
-    if (dial->target.protocol == WEIR_HTTP1) {
+    if (dial->target.protocol != WEIR_HTTP2) {
         dial_address(dial);
         return;
     }
@@ -430,7 +439,7 @@ static void resolve(weir_dial_t *dial)
     dial->target = dial->x->target;
     switch (weir_resolver_begin(dial->x->loop->resolver, &dial->target, &dial->way, &dial->wait)) {
     case WEIR_RESOLVED:
-        idle = dial->target.protocol == WEIR_HTTP1 ? take_idle(dial->x, &dial->target) : NULL;
+        idle = dial->target.protocol != WEIR_HTTP2 ? take_idle(dial->x, &dial->target) : NULL;
         if (idle == NULL) {
             reach(dial);
             return;
@@ -484,17 +493,22 @@ static uint32_t connect_timeout_ms(const weir_exchange_t *x)
     return spent_ms < try_ms ? (uint32_t)(try_ms - spent_ms) : 1;
 }
 
+static bool is_spoken(const weir_target_t *target)
+{
+    return target->protocol == WEIR_HTTP1 || target->protocol == WEIR_HTTP2 ||
+           (target->protocol == WEIR_FASTCGI && target->tls == NULL);
+}
+
 void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, const weir_fault_t *fault))
 {
     WEIR_MUST(x->back == NULL && x->dial == NULL);
     x->journal.connect_start_at_us = weir_loop_now_us(x->loop);
     x->journal.connects++;
-    bool is_known = x->target.protocol == WEIR_HTTP1 || x->target.protocol == WEIR_HTTP2;
-    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE || !is_known) {
+    if (x->target.kind == WEIR_TARGET_BROKEN || x->target.kind == WEIR_TARGET_NONE || !is_spoken(&x->target)) {
         then(x, &weir_fault_backend_bad_address);
         return;
     }
-    bool may_be_idle = x->target.kind == WEIR_TARGET_ADDRESS && x->target.protocol == WEIR_HTTP1;
+    bool may_be_idle = x->target.kind == WEIR_TARGET_ADDRESS && x->target.protocol != WEIR_HTTP2;
     back_http1_t *idle = may_be_idle ? take_idle(x, &x->target) : NULL;
     if (idle != NULL) {
         use_idle(x, &idle->back);
@@ -547,6 +561,7 @@ static void release(weir_back_t *back, weir_exchange_t *x)
         return;
     }
     back->is_clean = back->has_answered = back->is_reused = false;
+    connection->fastcgi = NULL;
     weir_back_pool_give(x->loop->pool, &connection, x->plan->backend_idle_timeout_ms);
 }
 

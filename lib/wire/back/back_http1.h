@@ -15,9 +15,14 @@
 /** An address, as a key of the pool. */
 typedef struct weir_back_place weir_back_place_t;
 
-/** A connection of HTTP/1. */
+/** What is known of the request that a FastCGI connection is busy with; see back_fastcgi.h. */
+typedef struct back_fastcgi back_fastcgi_t;
+
+/** A connection that one exchange has at a time: of HTTP/1, or of FastCGI (back_fastcgi.h), dialled and pooled alike. */
 typedef struct back_http1 {
     weir_back_t back; /* first */
+    weir_protocol_t protocol;
+    back_fastcgi_t *fastcgi; /* the relay's, in the exchange's arena; NULL with HTTP/1 */
     weir_sock_t sock;
     weir_back_tls_t tls;        /* zeroed: plain */
     weir_timer_t unheard_timer; /* a new connection that the backend may not have accepted */

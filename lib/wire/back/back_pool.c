@@ -74,14 +74,14 @@ size_t weir_back_pool_bucket(const struct sockaddr *address, socklen_t len)
     return (hash ^ hash >> 32) % WEIR_POOL_BUCKETS;
 }
 
-/* Of connections to this address that have this TLS, which its first one tells: a place is never empty. */
+/* Of connections to this address that speak this, with this TLS, which its first one tells: a place is never empty. */
 static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr *address, socklen_t len,
-                                     const weir_backend_tls_t *tls, const char *name)
+                                     weir_protocol_t protocol, const weir_backend_tls_t *tls, const char *name)
 {
     for (weir_list_t *node = bucket->next; node != bucket; node = node->next) {
         weir_back_place_t *place = WEIR_AROUND(node, weir_back_place_t, link);
         const back_http1_t *first = WEIR_AROUND(place->idle.next, back_http1_t, in_place);
-        if (place->address_len == len && memcmp(&place->address, address, len) == 0 &&
+        if (place->address_len == len && memcmp(&place->address, address, len) == 0 && first->protocol == protocol &&
             weir_back_tls_fits(&first->tls, tls, name))
             return place;
     }
@@ -91,8 +91,8 @@ static weir_back_place_t *find_place(weir_list_t *bucket, const struct sockaddr 
 back_http1_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *target)
 {
     weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&target->address.any, target->address_len)];
-    weir_back_place_t *place =
-        find_place(bucket, &target->address.any, target->address_len, target->tls, weir_back_tls_name(target));
+    weir_back_place_t *place = find_place(bucket, &target->address.any, target->address_len, target->protocol, target->tls,
+                                          weir_back_tls_name(target));
 
     if (place == NULL)
         return NULL;
@@ -175,7 +175,7 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
     if (pool->idle_count >= WEIR_POOL_IDLE_MAX)
         close_idle(WEIR_AROUND(pool->oldest.next, back_http1_t, in_age));
     weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&back->address.any, back->address_len)];
-    back->place = find_place(bucket, &back->address.any, back->address_len, back->tls.tls, back->tls.name);
+    back->place = find_place(bucket, &back->address.any, back->address_len, back->protocol, back->tls.tls, back->tls.name);
     if (back->place == NULL)
         back->place = make_place(bucket, back);
     if (back->place->count >= WEIR_POOL_PLACE_MAX)

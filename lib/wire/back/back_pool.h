@@ -9,7 +9,8 @@
  * LIFETIME A taken connection belongs to its exchange until weir_back_pool_give() or back_http1_destroy().
  *
  * No PROXY header is ever sent to a backend, so no connection is tied to one client's identity: any request to the same
- * address, with the same TLS, may take it. Were headers sent one day, what they say would have to be part of a place's key.
+ * address, in the same protocol, with the same TLS, may take it. Were headers sent one day, what they say would have to be
+ * part of a place's key.
  *
  * Idle connections are read: one that ends, or on which bytes arrive unasked, is closed at once.
  *

@@ -73,6 +73,9 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
 
     request->method = weir_arena_copy(&x->arena, span_of(req->method));
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
+    request->asked = request->target;
+    if (req->input.path.base != req->path.base)
+        request->asked = weir_arena_copy(&x->arena, span_of(req->input.path));
     size_t below = below_at(req);
     request->below = (weir_span_t){request->target.base + below, request->target.len - below};
     /* libh2o puts the name of the default host where HTTP/1.0 names none */
