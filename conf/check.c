@@ -64,9 +64,13 @@ static void print_body_limit(uint64_t bytes)
         printf("    %-34s %-18" PRIu64 " (global)\n", "limit-request-body", bytes);
 }
 
-static bool is_about_proxy(conf_directive_t directive)
+/* h2o's proxy.* and fastcgi.* mean something only beside proxy.reverse.url, and fastcgi.connect. */
+static bool is_about(const conf_path_t *path, conf_directive_t directive)
 {
-    return strncmp(conf_directives[directive].name, "proxy.", 6) == 0;
+    const char *name = conf_directives[directive].name;
+
+    return (path->reverse != NULL || strncmp(name, "proxy.", 6) != 0) &&
+           (path->is_fastcgi || strncmp(name, "fastcgi.", 8) != 0);
 }
 
 static void print_given(const yoml_t *node, int indent);
@@ -106,8 +110,7 @@ static void print_plan(const conf_path_t *path)
         printf("  (%zu from %s)", path->extra_stages, path->level->values[CONF_stages].where);
     putchar('\n');
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
-        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE &&
-            (path->reverse != NULL || !is_about_proxy(i)))
+        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE && is_about(path, i))
             print_value("    ", path->level, i);
     print_body_limit(plan->max_body_bytes);
 }

@@ -6,6 +6,7 @@
 #include "conf/compress.h"
 #include "conf/complain.h"
 #include "conf/dns_servers.h"
+#include "conf/fastcgi.h"
 #include "conf/files.h"
 #include "conf/guard.h"
 #include "conf/h2o_directives.h"
@@ -111,6 +112,11 @@ static int on_reverse_url(h2o_configurator_command_t *command, h2o_configurator_
     return conf_proxy_on_url(conf_of(context->globalconf), context->pathconf, node);
 }
 
+static int on_fastcgi_connect(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_fastcgi_on_connect(conf_of(context->globalconf), context->pathconf, node);
+}
+
 static int on_proxy_header(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_proxy_on_header(conf_of(context->globalconf), conf_directive_named(command->name), node);
@@ -196,6 +202,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_dns_servers;
     if (directive == CONF_proxy_reverse_url)
         return on_reverse_url;
+    if (directive == CONF_fastcgi_connect)
+        return on_fastcgi_connect;
     return directive >= CONF_proxy_header_add && directive <= CONF_proxy_header_unset ? on_proxy_header : on_directive;
 }
 
@@ -217,10 +225,11 @@ static void register_ours(conf_t *conf)
     configurator->enter = on_enter;
     configurator->exit = on_exit_level;
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
-        h2o_configurator_define_command(configurator, conf_directives[i].name,
-                                        flags_of(conf_directives[i].levels) |
-                                            (i == CONF_proxy_reverse_url ? H2O_CONFIGURATOR_FLAG_DEFERRED : 0),
-                                        callback_of(i));
+        h2o_configurator_define_command(
+            configurator, conf_directives[i].name,
+            flags_of(conf_directives[i].levels) |
+                (i == CONF_proxy_reverse_url || i == CONF_fastcgi_connect ? H2O_CONFIGURATOR_FLAG_DEFERRED : 0),
+            callback_of(i));
     h2o_configurator_define_command(configurator, "access-log", H2O_CONFIGURATOR_FLAG_ALL_LEVELS, on_access_log);
     register_rest(conf, configurator);
 }

@@ -115,7 +115,11 @@ static const char routers[] =
     "| `keepalive` | `default` | as in the router `table` |\n"
     "| `headers` | none | list of changes to the request, done in this order: `{set: \"name: value\"}`; also `add`, `append`, "
     "`merge`, `setifempty`, and `{unset: name}` |\n"
-    "| `tls` | the system's authorities | with a URL of https: as in the router `table` |\n";
+    "| `tls` | the system's authorities | with a URL of https: as in the router `table` |\n"
+    "| `fastcgi` | none | in place of `url`, what `fastcgi.connect` makes of a path: `HOST:PORT` or `unix:PATH` of an "
+    "application, which is told the whole path as PATH_INFO. `keepalive` is `none` then by default |\n"
+    "| `document-root` | none | with `fastcgi`: DOCUMENT_ROOT, and what is put before PATH_INFO in PATH_TRANSLATED |\n"
+    "| `send-delegated-uri` | `OFF` | with `fastcgi`: REQUEST_URI tells of an internal redirect |\n";
 
 static int print_markdown(void)
 {

@@ -58,7 +58,9 @@ const char *conf_h2o_which_counts(const char *name)
     if (is_one_of(name, of_listen))
         return "; the first one counts";
     if (info_of(name) != NULL || conf_directive_named(name) != CONF_DIRECTIVES)
-        return strcmp(name, "status") == 0 || strcmp(name, "proxy.reverse.url") == 0 ? "" : "; the last one counts";
+        return strcmp(name, "status") == 0 || strcmp(name, "proxy.reverse.url") == 0 || strcmp(name, "fastcgi.connect") == 0
+                   ? ""
+                   : "; the last one counts";
     return "";
 }
 

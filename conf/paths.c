@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/complain.h"
+#include "conf/fastcgi.h"
 #include "conf/proxy.h"
 #include "lib/wire/front/handler.h"
 
@@ -41,7 +42,7 @@ static void put_gate(const conf_t *conf, h2o_pathconf_t *pathconf)
         weir_gate_put_first(pathconf, limit == UINT64_MAX ? GATE_BYTES : (size_t)limit);
 }
 
-/* libh2o appends handlers; the router's place is where proxy.reverse.url stands among them. */
+/* libh2o appends handlers; the router's place is where proxy.reverse.url or fastcgi.connect stands among them. */
 static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
 {
     h2o_handler_t **at = pathconf->handlers.entries + to, *last = pathconf->handlers.entries[pathconf->handlers.size - 1];
@@ -50,31 +51,50 @@ static void move_last_handler(h2o_pathconf_t *pathconf, size_t to)
     at[0] = last;
 }
 
+/* What h2o's own directives send the path's requests to: proxy.reverse.url or fastcgi.connect; NULL: neither. */
+static const yoml_t *backend_of(const conf_value_t *values)
+{
+    const yoml_t *url = values[CONF_proxy_reverse_url].node;
+
+    return url != NULL ? url : values[CONF_fastcgi_connect].node;
+}
+
 /* The router that the path names, or the one that is given for all. */
 static weir_module_t *open_router(conf_t *conf, const conf_value_t *values, conf_path_t *path)
 {
-    const yoml_t *url = values[CONF_proxy_reverse_url].node, *router = values[CONF_router].node;
+    const yoml_t *url = values[CONF_proxy_reverse_url].node, *connect = values[CONF_fastcgi_connect].node,
+                 *router = values[CONF_router].node;
 
-    if (url == NULL)
-        return router != NULL ? conf_module_open(conf, router, path) : conf->given;
-    if (router == NULL)
-        return conf_module_open(conf, conf_proxy_router(conf), path);
-    conf_complain(url, "proxy.reverse.url and weir.router exclude each other at one path");
-    return NULL;
+    if (router != NULL && backend_of(values) != NULL) {
+        conf_complain(backend_of(values), "%s and weir.router exclude each other at one path",
+                      url != NULL ? "proxy.reverse.url" : "fastcgi.connect");
+        return NULL;
+    }
+    if (url != NULL && connect != NULL) {
+        conf_complain(connect, "fastcgi.connect and proxy.reverse.url exclude each other at one path");
+        return NULL;
+    }
+    if (backend_of(values) != NULL)
+        router = url != NULL ? conf_proxy_router(conf) : conf_fastcgi_router(conf);
+    else if (router == NULL)
+        return conf->given;
+    return router != NULL ? conf_module_open(conf, router, path) : NULL;
 }
 
 static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
 {
     const conf_value_t *values = conf->level->values;
-    const yoml_t *url = values[CONF_proxy_reverse_url].node;
     weir_plan_t *plan = conf_plan_create(conf);
 
     if (plan == NULL)
         return -1;
     plan->mount = (weir_span_t){path->path, strlen(path->path)};
-    if (url != NULL) {
+    if (values[CONF_proxy_reverse_url].node != NULL) {
         path->reverse = plan;
         conf_proxy_fill(conf, plan);
+    } else if (values[CONF_fastcgi_connect].node != NULL) {
+        path->is_fastcgi = true;
+        conf_fastcgi_fill(conf, plan);
     }
     path->module = open_router(conf, values, path);
     if (path->module == NULL)
@@ -86,7 +106,7 @@ static int put_router(conf_t *conf, h2o_pathconf_t *pathconf, conf_path_t *path)
     path->plan = plan;
     conf_head_limits_widen(&conf->head_limits, &plan->head_limits);
     weir_handler_register(pathconf, plan);
-    if (url != NULL)
+    if (backend_of(values) != NULL)
         move_last_handler(pathconf, conf->level->router_at);
     return 0;
 }
@@ -100,9 +120,9 @@ int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *path
         return 0;
     }
     conf_proxy_settle(conf);
+    conf_fastcgi_settle(conf);
     path = remember_path(conf, hostconf, pathconf);
-    if (conf->level->values[CONF_router].node != NULL || conf->level->values[CONF_proxy_reverse_url].node != NULL ||
-        conf->given != NULL)
+    if (conf->level->values[CONF_router].node != NULL || backend_of(conf->level->values) != NULL || conf->given != NULL)
         return put_router(conf, pathconf, path);
     put_gate(conf, pathconf);
     return 0;

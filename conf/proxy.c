@@ -44,16 +44,6 @@ int conf_proxy_on_header(conf_t *conf, conf_directive_t directive, yoml_t *node)
 
 /* ---- the router's configuration ---- */
 
-static conf_place_t place_of(const yoml_t *node)
-{
-    return (conf_place_t){.file = node->filename, .line = node->line, .column = node->column};
-}
-
-static yoml_t *scalar(const yoml_t *place, const char *text)
-{
-    return conf_node_scalar(place_of(place), (weir_span_t){text, strlen(text)});
-}
-
 static yoml_t *share(yoml_t *node)
 {
     node->_refcnt++;
@@ -65,22 +55,16 @@ static yoml_t *change_node(const conf_change_t *change)
 {
     conf_entries_t entries = {0};
 
-    conf_entries_add(&entries, scalar(change->node, strrchr(conf_directives[change->directive].name, '.') + 1),
-                     share(change->node), false);
-    return conf_node_map(place_of(change->node), &entries);
+    conf_entries_put(&entries, change->node, strrchr(conf_directives[change->directive].name, '.') + 1, share(change->node));
+    return conf_node_map(conf_node_place(change->node), &entries);
 }
 
 /* The changes of every level, the outermost first. */
 static yoml_t *changes_node(const yoml_t *place, const conf_change_t *last)
 {
-    yoml_t *list = last != NULL ? changes_node(place, last->before) : conf_node_list(place_of(place));
+    yoml_t *list = last != NULL ? changes_node(place, last->before) : conf_node_list(conf_node_place(place));
 
     return last != NULL ? conf_node_list_add(list, change_node(last)) : list;
-}
-
-static void add(conf_entries_t *entries, const yoml_t *place, const char *name, yoml_t *value)
-{
-    conf_entries_add(entries, scalar(place, name), value, false);
 }
 
 /* How the certificate of an https backend is verified. */
@@ -89,10 +73,20 @@ static yoml_t *tls_node(conf_t *conf, const yoml_t *url)
     const conf_value_t *values = conf->level->values, *file = &values[CONF_proxy_ssl_cafile];
     conf_entries_t entries = {0};
 
-    add(&entries, url, "verify", scalar(url, values[CONF_proxy_ssl_verify_peer].number == 1 ? "ON" : "OFF"));
+    conf_entries_put(&entries, url, "verify",
+                     conf_node_text(url, values[CONF_proxy_ssl_verify_peer].number == 1 ? "ON" : "OFF"));
     if (file->text != NULL)
-        add(&entries, url, "ca-file", scalar(url, conf_beside_or_here(conf, file->text)));
-    return conf_node_map(place_of(url), &entries);
+        conf_entries_put(&entries, url, "ca-file", conf_node_text(url, conf_beside_or_here(conf, file->text)));
+    return conf_node_map(conf_node_place(url), &entries);
+}
+
+const yoml_t *conf_proxy_keep(conf_t *conf, const yoml_t *node, conf_entries_t *entries)
+{
+    conf_made_t *made = weir_arena_alloc(&conf->arena, sizeof(*made));
+
+    *made = (conf_made_t){.next = conf->made, .node = conf_node_map(conf_node_place(node), entries)};
+    conf->made = made;
+    return made->node;
 }
 
 const yoml_t *conf_proxy_router(conf_t *conf)
@@ -100,32 +94,35 @@ const yoml_t *conf_proxy_router(conf_t *conf)
     const conf_value_t *values = conf->level->values, *keepalive = &values[CONF_proxy_timeout_keepalive];
     yoml_t *url = values[CONF_proxy_reverse_url].node;
     conf_entries_t entries = {0};
-    conf_made_t *made = weir_arena_alloc(&conf->arena, sizeof(*made));
 
-    add(&entries, url, "module", scalar(url, "reverse"));
-    add(&entries, url, "url", share(url));
-    add(&entries, url, "preserve-host", scalar(url, values[CONF_proxy_preserve_host].number == 1 ? "ON" : "OFF"));
-    add(&entries, url, "keepalive", scalar(url, keepalive->where != NULL && keepalive->number == 0 ? "none" : "default"));
-    add(&entries, url, "headers", changes_node(url, conf->level->changes));
+    conf_entries_put(&entries, url, "module", conf_node_text(url, "reverse"));
+    conf_entries_put(&entries, url, "url", share(url));
+    conf_entries_put(&entries, url, "preserve-host",
+                     conf_node_text(url, values[CONF_proxy_preserve_host].number == 1 ? "ON" : "OFF"));
+    conf_entries_put(&entries, url, "keepalive",
+                     conf_node_text(url, keepalive->where != NULL && keepalive->number == 0 ? "none" : "default"));
+    conf_entries_put(&entries, url, "headers", changes_node(url, conf->level->changes));
     if (url->type == YOML_TYPE_SCALAR && strncasecmp(url->data.scalar, "https:", 6) == 0)
-        add(&entries, url, "tls", tls_node(conf, url));
-    *made = (conf_made_t){.next = conf->made, .node = conf_node_map(place_of(url), &entries)};
-    conf->made = made;
-    return made->node;
+        conf_entries_put(&entries, url, "tls", tls_node(conf, url));
+    return conf_proxy_keep(conf, url, &entries);
 }
 
 /* ---- the plan ---- */
 
-void conf_proxy_settle(conf_t *conf)
+void conf_proxy_settle_timeouts(conf_t *conf, conf_directive_t io)
 {
     static const conf_directive_t timeouts[] = {CONF_connect_timeout, CONF_first_byte_timeout, CONF_idle_timeout};
     conf_value_t *values = conf->level->values;
 
-    if (values[CONF_proxy_reverse_url].node == NULL || values[CONF_proxy_timeout_io].where == NULL)
-        return;
-    for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++)
+    for (size_t i = 0; values[io].where != NULL && i < sizeof(timeouts) / sizeof(timeouts[0]); i++)
         if (values[timeouts[i]].where == NULL)
-            values[timeouts[i]] = values[CONF_proxy_timeout_io];
+            values[timeouts[i]] = values[io];
+}
+
+void conf_proxy_settle(conf_t *conf)
+{
+    if (conf->level->values[CONF_proxy_reverse_url].node != NULL)
+        conf_proxy_settle_timeouts(conf, CONF_proxy_timeout_io);
 }
 
 void conf_proxy_fill(const conf_t *conf, weir_plan_t *plan)

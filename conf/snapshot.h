@@ -46,7 +46,7 @@ typedef struct conf_level {
     const conf_h2o_log_t *h2o_logs; /* the last one */
     weir_files_options_t files;
     conf_compress_t compress;
-    size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url */
+    size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url or fastcgi.connect */
 } conf_level_t;
 
 /** A path of the file, in the order of loading. */
@@ -56,6 +56,7 @@ typedef struct conf_path {
     const conf_level_t *level;
     weir_plan_t *plan;    /* NULL: libh2o's own handlers serve it */
     weir_plan_t *reverse; /* the same, of proxy.reverse.url       */
+    bool is_fastcgi;      /* it is of fastcgi.connect             */
     size_t handlers;      /* how many of libh2o's                 */
     weir_module_t *module;
     const yoml_t *given; /* checked only: what the module was configured with, at the first path that has it */

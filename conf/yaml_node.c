@@ -97,6 +97,21 @@ void conf_yaml_release(yoml_t **node)
     free(last);
 }
 
+conf_place_t conf_node_place(const yoml_t *node)
+{
+    return (conf_place_t){.file = node->filename, .line = node->line, .column = node->column};
+}
+
+yoml_t *conf_node_text(const yoml_t *node, const char *text)
+{
+    return conf_node_scalar(conf_node_place(node), (weir_span_t){text, strlen(text)});
+}
+
+void conf_entries_put(conf_entries_t *entries, const yoml_t *node, const char *name, yoml_t *value)
+{
+    conf_entries_add(entries, conf_node_text(node, name), value, false);
+}
+
 yoml_t *conf_yaml_join(yoml_t *first, yoml_t *second)
 {
     conf_place_t place = {second->filename, second->line, second->column};

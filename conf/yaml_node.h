@@ -12,6 +12,15 @@ typedef struct conf_place {
     size_t line, column;
 } conf_place_t;
 
+/** Where `node` begins. */
+conf_place_t conf_node_place(const yoml_t *node);
+
+/** A scalar at the place of `node`. */
+yoml_t *conf_node_text(const yoml_t *node, const char *text);
+
+/** Adds `name: value` to `entries`, at the place of `node`. */
+void conf_entries_put(conf_entries_t *entries, const yoml_t *node, const char *name, yoml_t *value);
+
 yoml_t *conf_node_scalar(conf_place_t place, weir_span_t text);
 
 /** An empty list. */

@@ -256,6 +256,55 @@ subtest 'nobody can make the application a tunnel' => sub {
     is(told_of($proxy->ask("GET /tell HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n"))->{HTTP_UPGRADE}, undef, 'another Upgrade is not heard');
 };
 
+# A configuration of h2o's with these lines at "/" and at the top.
+sub h2o {
+    my ($path, @global) = @_;
+    return proxy(yaml => join "\n", 'listen: @PORT@', @global, 'hosts:', '  default:', '    paths:', '      /:', (map { "        $_" } @$path),
+        '      /moved:', '        redirect: { url: /tell/there, internal: YES, status: 307 }', '');
+}
+
+subtest 'fastcgi.connect, in each way it is written' => sub {
+    my $on_socket = fastcgi_backend(sub { whole(told($_[1])) }, path => temp_path('cgi.sock'));
+    for my $how ($backend->port, '127.0.0.1:' . $backend->port, "{ host: 127.0.0.1, port: @{[ $backend->port ]}, type: tcp }", "{ port: @{[ $backend->port ]} }",
+        $on_socket->{path}, $on_socket->address, "{ port: $on_socket->{path}, type: unix }") {
+        my $own = h2o(["fastcgi.connect: $how"]);
+        is(ask_for('/tell/a.php/b?c', '', $own)->{PATH_INFO}, '/tell/a.php/b', $how =~ s{\S*/}{…/}r =~ s/\d{4,}/PORT/r);
+    }
+};
+
+subtest 'fastcgi.*' => sub {
+    my $own = h2o([ 'fastcgi.connect: ' . $backend->port ], 'num-threads: 1', 'fastcgi.document_root: /srv/www', 'fastcgi.timeout.keepalive: 5000');
+    my $told = ask_for('/tell/a.php?c', '', $own);
+    is("$told->{SCRIPT_NAME} $told->{PATH_INFO}", ' /tell/a.php', 'no script');
+    is($told->{PATH_TRANSLATED}, '/srv/www/tell/a.php', 'PATH_TRANSLATED');
+    is($told->{DOCUMENT_ROOT}, '/srv/www', 'DOCUMENT_ROOT');
+    is($told->{HTTP_HOST}, 'Shop.Example:81', 'HTTP_HOST');
+    is($told->{keeps}, 1, 'the connection is kept');
+    is(ask_for('/moved', '', $own)->{REQUEST_URI}, '/moved', 'REQUEST_URI is what the client has asked for');
+    is(ask_for('/moved', '', $own)->{PATH_INFO}, '/tell/there', 'PATH_INFO where that led');
+    my $other = h2o([ 'fastcgi.connect: ' . $backend->port, 'fastcgi.send-delegated-uri: ON' ]);
+    $told = ask_for('/moved', '', $other);
+    is($told->{REQUEST_URI}, '/tell/there', 'unless it is to be the other one');
+    is($told->{keeps}, 0, 'no connection is kept');
+    is($other->get('/location')->header('Location'), '/elsewhere', 'Location is left alone');
+};
+
+subtest 'fastcgi.timeout.io' => sub {
+    my $silent = fastcgi_backend(sub { $_[0]->wait_close; return });
+    my $own = h2o([ 'fastcgi.connect: ' . $silent->port, 'fastcgi.timeout.io: ' . ms(300) ]);
+    is($own->get('/')->status, 503, 'a silent application is a 503, as with h2o');
+    is($own->log_where(path => '/')->{code}, 'backend_timeout', 'with its reason');
+};
+
+subtest 'check shows what it comes to' => sub {
+    my $file = write_file(temp_path('weir.yaml'), "listen: 1\nhosts:\n  default:\n    paths:\n      /:\n        fastcgi.connect: 9000\n");
+    my $run = weir('check', '-c', $file);
+    is($run->{exit}, 0, 'it is fine');
+    like($run->{out}, qr/fastcgi +127\.0\.0\.1:9000/, 'the application');
+    like($run->{out}, qr/^ +fastcgi\.timeout\.keepalive +0/m, 'a value of fastcgi.*');
+    unlike($run->{out}, qr/^ +proxy\.timeout/m, 'none of proxy.*');
+};
+
 subtest 'what is wrong in a configuration' => sub {
     my $config = sub { return <<"YAML" };
 listen: 1

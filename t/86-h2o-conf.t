@@ -687,8 +687,7 @@ subtest 'ignored: said when it starts, listed by check' => sub {
         'crash-handler.wait-pipe-close: ON', 'http1-upgrade-to-http2: ON', 'http2-latency-optimization-min-rtt: 50',
         'http2-latency-optimization-max-additional-delay: 0.1', 'http2-graceful-shutdown-timeout: 10', 'num-ocsp-updaters: 4', 'http2-latency-optimization-max-cwnd: 65535',
         'http2-reprioritize-blocking-assets: ON', 'http2-push-preload: ON', 'http2-casper: { capacity-bits: 13, tracking-types: all }',
-        'proxy.ssl.session-cache: { capacity: 10, lifetime: 20 }', 'duration-stats: ON', 'fastcgi.timeout.io: 30000',
-        'fastcgi.timeout.keepalive: 5000', 'fastcgi.document_root: /srv', 'fastcgi.send-delegated-uri: ON',
+        'proxy.ssl.session-cache: { capacity: 10, lifetime: 20 }', 'duration-stats: ON',
     );
     my $proxy = start(join "\n", 'listen: @PORT@', @ignored, @tail, '');
     my $line = 1;
@@ -713,8 +712,17 @@ subtest 'refused: with file, line and what to do' => sub {
     my @cases = (    # where, what, line, words
         [ path   => 'mruby.handler: "Proc.new {|env| [200, {}, []]}"', 7, qr/there is no Ruby here; write a router/ ],
         [ path   => 'mruby.handler-file: hello.rb',                    7, qr/mruby\.handler-file: not possible: there is no Ruby/ ],
-        [ path   => 'fastcgi.spawn: "exec php-cgi"',                   7, qr/fastcgi\.spawn: not possible: .*proxy\.reverse\.url/ ],
-        [ path   => 'fastcgi.connect: 9000',                           7, qr/fastcgi\.connect: not possible: .*proxy\.reverse\.url/ ],
+        [ path   => 'fastcgi.spawn: "exec php-cgi"',                   7, qr/fastcgi\.spawn: not possible: .*PHP-FPM .*fastcgi\.connect/ ],
+        [ path   => 'fastcgi.connect: 99999',                          7, qr/`127\.0\.0\.1:99999`: a port is a number from 1 to 65535/ ],
+        [ path   => 'fastcgi.connect: nowhere',                        7, qr/`nowhere` is no backend/ ],
+        [ path   => 'fastcgi.connect: "https://a:1"',                  7, qr/FastCGI is not spoken over TLS/ ],
+        [ path   => 'fastcgi.connect: [ 9000 ]',                       7, qr/fastcgi\.connect: must be a port, the path of a socket/ ],
+        [ path   => 'fastcgi.connect: { host: a }',                    7, qr/fastcgi\.connect: needs a port/ ],
+        [ path   => 'fastcgi.connect: { port: 1, type: udp }',         7, qr/fastcgi\.connect: needs a port/ ],
+        [ path   => 'fastcgi.connect: { port: 1, prot: udp }',         7, qr/fastcgi\.connect: has host, port and type, and no `prot`/ ],
+        [ path   => "fastcgi.connect: 9000\n        weir.router: stub", 7, qr/fastcgi\.connect and weir\.router exclude each other/ ],
+        [ path   => "fastcgi.connect: 9000\n        proxy.reverse.url: \"http://a/\"", 7, qr/fastcgi\.connect and proxy\.reverse\.url exclude each other/ ],
+        [ global => 'fastcgi.connect: 9000',                           2, qr/the command cannot be used at this level/ ],
         [ host   => 'file.custom-handler: { extension: .php, fastcgi.connect: 9000 }', 4, qr/file\.custom-handler: not possible: .*FastCGI/ ],
         [ path   => 'reproxy: ON',                                     7, qr/reproxy: not possible: .*a path of its own/ ],
         [ global => 'reproxy: ON',                                     2, qr/reproxy: not possible/ ],

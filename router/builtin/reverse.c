@@ -12,7 +12,7 @@
 
 #include "weir_request.h"
 
-enum { SCRATCH_BYTES = 1024, BEYOND_SCHEME = sizeof("://") - 1, STATUS_BAD_GATEWAY = 502 };
+enum { SCRATCH_BYTES = 1024, BEYOND_SCHEME = sizeof("://") - 1, STATUS_BAD_GATEWAY = 502, STATUS_UNAVAILABLE = 503 };
 
 struct weir_state {
     weir_shared_t *shared;
@@ -75,7 +75,10 @@ static void set_target(const weir_shared_t *shared, const weir_request_t *reques
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
     weir_backend_keepalive(q, state->shared->keepalive);
-    set_target(state->shared, request, q);
+    if (state->shared->is_fastcgi)
+        weir_backend_use_fastcgi(q, &state->shared->fastcgi);
+    else
+        set_target(state->shared, request, q);
     return place_answer(&service->place, q);
 }
 
@@ -198,17 +201,19 @@ static void rewrite_location(const weir_shared_t *shared, const weir_request_t *
 
 static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
 {
+    if (state->shared->is_fastcgi)
+        return; /* an application is told Host and path as they came, and means what it says */
     if (way == WEIR_TO_BACKEND)
         set_request_headers(state->shared, request, sink);
     else
         rewrite_location(state->shared, request, sink);
 }
 
-/* As h2o has it, so that an error-doc for 502 goes on meaning what it did. */
+/* As h2o has it, so that an error-doc for 502, or for 503 with FastCGI, goes on meaning what it did. */
 static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
 {
     if (fault->blame == WEIR_BLAME_BACKEND)
-        weir_page_status(q, STATUS_BAD_GATEWAY);
+        weir_page_status(q, state->shared->is_fastcgi ? STATUS_UNAVAILABLE : STATUS_BAD_GATEWAY);
     return weir_page_send(q);
 }
 
@@ -225,6 +230,7 @@ void reverse_release(weir_shared_t *shared)
     if (shared != NULL) {
         free(shared->service.place.host);
         weir_backend_tls_release(shared->tls);
+        scripts_finish(&shared->fastcgi);
         free(shared->text);
     }
     free(shared);

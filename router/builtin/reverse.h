@@ -5,6 +5,7 @@
  * @file  What the reverse router's configuration comes to. Made by reverse_config.c, read by reverse.c; frozen in between.
  */
 #include "place.h"
+#include "scripts.h"
 #include "url.h"
 
 /** What is done to a header of a request; as h2o's proxy.header.* does it. */
@@ -37,6 +38,8 @@ struct weir_shared {
     weir_keepalive_t keepalive;
     weir_backend_tls_t *tls;   /* NULL: http */
     reverse_change_t *changes; /* in the order they are written */
+    bool is_fastcgi;           /* in place of an url            */
+    weir_fastcgi_t fastcgi;
 };
 
 weir_router_configure_t reverse_configure;

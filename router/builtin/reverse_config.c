@@ -57,7 +57,7 @@ static bool read_keepalive(const weir_config_t *config, weir_keepalive_t *out)
 {
     static const char *const words[] = {"none", "default", "new", NULL};
     static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
-    unsigned which = 1;
+    unsigned which = weir_config_get(config, "fastcgi") != NULL ? 0 : 1;
 
     if (!weir_config_word(config, "keepalive", words, &which))
         return false;
@@ -114,18 +114,52 @@ static bool read_headers(weir_shared_t *shared, const weir_config_t *node)
     return true;
 }
 
+/* ---- FastCGI ---- */
+
+static bool read_root(weir_shared_t *shared, const weir_config_t *node)
+{
+    const char *text = weir_config_text(node);
+
+    if (node == NULL)
+        return true;
+    if (text == NULL || *text == '\0')
+        return weir_config_wrong(node, "document-root: must be the path of a folder");
+    shared->fastcgi.root = (weir_span_t){builtin_copy(text, strlen(text)), strlen(text)};
+    return true;
+}
+
+static bool read_fastcgi(weir_shared_t *shared, const weir_config_t *config)
+{
+    static const char *const keys[] = {"module", "fastcgi", "document-root", "send-delegated-uri", "keepalive", NULL};
+    const weir_config_t *node = weir_config_get(config, "fastcgi");
+
+    shared->is_fastcgi = true;
+    shared->fastcgi = (weir_fastcgi_t){.size = sizeof(shared->fastcgi)};
+    if (!weir_config_keys(config, keys) || !place_read(node, &shared->service.place))
+        return false;
+    if (shared->service.place.is_https)
+        return weir_config_wrong(node, "FastCGI is not spoken over TLS");
+    return read_root(shared, weir_config_get(config, "document-root")) &&
+           weir_config_flag(config, "send-delegated-uri", &shared->fastcgi.is_delegated) &&
+           read_keepalive(config, &shared->keepalive);
+}
+
+static bool read_reverse(weir_shared_t *shared, const weir_config_t *config)
+{
+    static const char *const keys[] = {"module", "url", "fastcgi", "preserve-host", "keepalive", "headers", "tls", NULL};
+
+    return weir_config_keys(config, keys) && read_url(shared, config, weir_config_get(config, "url")) &&
+           places_secure(weir_config_get(config, "tls"), &shared->service.place, 1, &shared->tls) &&
+           weir_config_flag(config, "preserve-host", &shared->preserves_host) && read_keepalive(config, &shared->keepalive) &&
+           read_headers(shared, weir_config_get(config, "headers"));
+}
+
 bool reverse_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
-    static const char *const keys[] = {"module", "url", "preserve-host", "keepalive", "headers", "tls", NULL};
-    weir_shared_t *shared;
+    const bool is_fastcgi = weir_config_get(config, "fastcgi") != NULL;
+    weir_shared_t *shared = builtin_alloc(1, sizeof(*shared));
 
-    if (!weir_config_keys(config, keys))
-        return false;
-    shared = builtin_alloc(1, sizeof(*shared));
-    if (!read_url(shared, config, weir_config_get(config, "url")) ||
-        !places_secure(weir_config_get(config, "tls"), &shared->service.place, 1, &shared->tls) ||
-        !weir_config_flag(config, "preserve-host", &shared->preserves_host) || !read_keepalive(config, &shared->keepalive) ||
-        !read_headers(shared, weir_config_get(config, "headers"))) {
+    if (!(is_fastcgi ? read_fastcgi(shared, config) : read_reverse(shared, config))) {
         reverse_release(shared);
         return false;
     }
