@@ -5,6 +5,7 @@
 
 #include "conf/compress.h"
 #include "conf/complain.h"
+#include "conf/custom.h"
 #include "conf/dns_servers.h"
 #include "conf/fastcgi.h"
 #include "conf/files.h"
@@ -94,6 +95,11 @@ static int on_http2_idle_timeout(h2o_configurator_command_t *command, h2o_config
     return 0;
 }
 
+static int on_custom_handler(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_custom_read(conf_of(context->globalconf), node);
+}
+
 static int on_hosts(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_hosts_read(conf_of(context->globalconf), command, context, node);
@@ -165,7 +171,7 @@ static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_cont
     CONF_LEAKS_LOOK_AGAIN(); /* what is ours is none of libh2o's leaks */
     if (context->hostconf == NULL)
         result = leave_global(conf, node);
-    else if (context->pathconf != NULL && context->mimemap != NULL) { /* without mimemap: a file.custom-handler */
+    else if (context->pathconf != NULL) {
         conf_h2o_log_register(conf, context->pathconf);
         result = conf_path_leave(conf, context->hostconf, context->pathconf);
     }
@@ -248,6 +254,7 @@ void conf_commands_register(conf_t *conf)
         theirs[i](&conf->globalconf);
     CONF_LEAKS_LOOK_AGAIN();
     conf->hosts_callback = replace(conf, "hosts", on_hosts);
+    replace(conf, "file.custom-handler", on_custom_handler);
     replace(conf, "handshake-timeout", on_handshake_timeout);
     replace(conf, "http2-idle-timeout", on_http2_idle_timeout);
     replace(conf, "http1-request-timeout", on_http1_request_timeout);

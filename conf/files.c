@@ -12,15 +12,27 @@ static weir_files_options_t *options_of(h2o_configurator_context_t *context)
     return &conf_of(context->globalconf)->level->files;
 }
 
+/* file.custom-handler stands before it, wherever it is written; what they are run by is known when the path is left. */
+static weir_files_options_t *options_with_scripts(h2o_configurator_context_t *context)
+{
+    conf_t *conf = conf_of(context->globalconf);
+    conf_level_t *level = conf->level;
+
+    if (level->customs != NULL && level->scripts == NULL)
+        level->scripts = weir_arena_zalloc(&conf->arena, sizeof(*level->scripts));
+    level->files.scripts = level->scripts;
+    return &level->files;
+}
+
 static int on_dir(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    weir_files_register_dir(context->pathconf, node->data.scalar, options_of(context), *context->mimemap);
+    weir_files_register_dir(context->pathconf, node->data.scalar, options_with_scripts(context), *context->mimemap);
     return 0;
 }
 
 static int on_file(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    weir_files_register_file(context->pathconf, node->data.scalar, options_of(context), *context->mimemap);
+    weir_files_register_file(context->pathconf, node->data.scalar, options_with_scripts(context), *context->mimemap);
     return 0;
 }
 

@@ -51,7 +51,7 @@ const char *conf_h2o_which_counts(const char *name)
 {
     static const char *const of_listen[] = {"group",          "host", "owner", "permission", "port",
                                             "proxy-protocol", "ssl",  "type",  NULL};
-    static const char *const both[] = {"file.dir", "file.file", "hosts", "paths", "redirect", NULL};
+    static const char *const both[] = {"file.custom-handler", "file.dir", "file.file", "hosts", "paths", "redirect", NULL};
 
     if (is_one_of(name, both) || strchr(name, '/') != NULL) /* a path or a MIME type */
         return "; both count";

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/complain.h"
+#include "conf/custom.h"
 #include "conf/fastcgi.h"
 #include "conf/proxy.h"
 #include "lib/wire/front/handler.h"
@@ -25,6 +26,7 @@ static conf_path_t *remember_path(conf_t *conf, const h2o_hostconf_t *hostconf, 
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         level->values[i].node = NULL; /* they do not outlive the document */
     level->changes = NULL;
+    level->customs = NULL;
     path->level = level;
     path->host = text_of(conf, hostconf->authority.hostport);
     path->path = text_of(conf, pathconf->path);
@@ -122,8 +124,11 @@ int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *path
     conf_proxy_settle(conf);
     conf_fastcgi_settle(conf);
     path = remember_path(conf, hostconf, pathconf);
+    if (!conf_custom_open(conf, path))
+        return -1;
     if (conf->level->values[CONF_router].node != NULL || backend_of(conf->level->values) != NULL || conf->given != NULL)
         return put_router(conf, pathconf, path);
-    put_gate(conf, pathconf);
+    if (conf->level->scripts == NULL) /* their bodies stream, and nothing else of libh2o's that may stand here reads one */
+        put_gate(conf, pathconf);
     return 0;
 }

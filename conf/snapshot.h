@@ -25,6 +25,12 @@ typedef struct conf_change {
     yoml_t *node; /* borrowed from the document */
 } conf_change_t;
 
+/** One file.custom-handler in force. */
+typedef struct conf_custom {
+    const struct conf_custom *before; /* of the same level, then of outer ones */
+    yoml_t *node;                     /* borrowed from the document             */
+} conf_custom_t;
+
 /** What compress, gzip and compress-minimum-size say. */
 typedef struct conf_compress {
     int gzip_level; /* of zlib, 1 to 9; 0: off */
@@ -45,6 +51,8 @@ typedef struct conf_level {
     const conf_change_t *changes;   /* the last one */
     const conf_h2o_log_t *h2o_logs; /* the last one */
     weir_files_options_t files;
+    const conf_custom_t *customs;  /* the last one                                   */
+    weir_files_scripts_t *scripts; /* of a path with file.dir or file.file and them */
     conf_compress_t compress;
     size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url or fastcgi.connect */
 } conf_level_t;

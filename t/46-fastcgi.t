@@ -305,6 +305,62 @@ subtest 'check shows what it comes to' => sub {
     unlike($run->{out}, qr/^ +proxy\.timeout/m, 'none of proxy.*');
 };
 
+# What h2o's configurations for PHP look like.
+my $www = temp_path('www');
+mkdir $_ for $www, "$www/shop", "$www/d.php";
+write_file("$www/$_", "source of $_") for qw(index.php info.php OLD.PHP shop/index.php plain.txt evil.jpg page.html app.pl .php d.php/x.txt);
+write_file("$www/info.php.gz", 'not to be sent');
+
+subtest 'file.custom-handler' => sub {
+    my $port = $backend->port;
+    my $own = h2o(["file.dir: $www", 'file.send-compressed: ON', 'file.index: [ index.php ]'],
+        "file.custom-handler: { extension: [ .php, .pl ], fastcgi.connect: $port, fastcgi.timeout.keepalive: 1000, fastcgi.document_root: /srv }");
+    my $run = sub {
+        my ($target, $headers) = @_;
+        my $told = ask_for($target, $headers, $own);
+        return join ' ', map { defined $_ ? $_ =~ s/^\Q$www\E/WWW/r : '-' } @$told{qw(SCRIPT_FILENAME SCRIPT_NAME PATH_INFO)};
+    };
+    my %case = (
+        '/info.php?a'         => 'WWW/info.php /info.php -',
+        '/'                   => 'WWW/index.php /index.php -',
+        '/shop/'              => 'WWW/shop/index.php /shop/index.php -',
+        '/info.php/more/a%20b' => 'WWW/info.php /info.php /more/a b',
+        '/info.php/'          => 'WWW/info.php /info.php /',
+        '/OLD.PHP'            => 'WWW/OLD.PHP /OLD.PHP -',
+        '/shop/../app.pl/x'   => 'WWW/app.pl /app.pl /x',
+    );
+    is($run->($_, "Accept-Encoding: gzip\r\n"), $case{$_}, $_) for sort keys %case;
+    my $told = ask_for('/info.php/x?a=%41', '', $own);
+    is("$told->{QUERY_STRING} $told->{REQUEST_URI} $told->{PATH_TRANSLATED} $told->{keeps}", 'a=%41 /info.php/x?a=%41 /srv/x 1', 'and the rest');
+    my $r = $own->ask("POST /info.php HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" . 'x' x 300_000);
+    like($r->body, qr/^body=300000$/m, 'a body');
+    is($own->get('/plain.txt')->body, 'source of plain.txt', 'other files are sent');
+    is($own->get('/d.php/x.txt')->body, 'source of d.php/x.txt', 'also those below a folder that looks like a script');
+    is($own->get('/shop')->status, 301, 'a folder');
+    is($own->get($_)->status, 404, $_) for '/none.php', '/none.php/x', '/evil.jpg/x.php', '/evil.jpg%2fx.php', '/d.php/none.php', '/plain.txt/info.php';
+    is($own->get('/evil.jpg')->body, 'source of evil.jpg', 'and what is no script is never run');
+    is($own->get('/.php')->body, 'source of .php', 'as what has no name');
+    is($own->ask("POST /plain.txt HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")->status, 405, 'POST is for scripts');
+    is($own->log_where(path => '/OLD.PHP')->{dyno}, $backend->address, 'each is a line in the log');
+};
+
+subtest 'file.custom-handler at a path, before a backend, for one file' => sub {
+    my $port = $backend->port;
+    my $other = ok_backend('other');
+    my $own = h2o(["file.dir: $www", 'proxy.reverse.url: "http://' . $other->address . '/"', "file.custom-handler: { extension: .php, fastcgi.connect: $port }"]);
+    like($own->get('/info.php')->body, qr/^SCRIPT_NAME=\/info\.php$/m, 'a script');
+    is($own->get('/nothing.php')->body, 'other', 'what is not there is the backend\'s');
+    is($own->get('/plain.txt')->body, 'source of plain.txt', 'a file');
+    my $one = h2o(["file.file: $www/index.php", "file.custom-handler: { extension: .php, fastcgi.connect: $port }"]);
+    like($one->get('/any/thing')->body, qr/^SCRIPT_FILENAME=\Q$www\E\/index\.php$/m, 'file.file');
+};
+
+subtest 'a script\'s failure' => sub {
+    my $own = h2o(["file.dir: $www", 'file.custom-handler: { extension: .php, fastcgi.connect: ' . refusing_port() . ' }']);
+    is($own->get('/info.php')->status, 503, 'nobody is there');
+    is($own->log_where(path => '/info.php')->{code}, 'backend_refused', 'which has its reason');
+};
+
 subtest 'what is wrong in a configuration' => sub {
     my $config = sub { return <<"YAML" };
 listen: 1

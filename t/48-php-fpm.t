@@ -87,6 +87,36 @@ for my $keepalive ('none', 'default') {
     };
 }
 
+# As configurations of h2o's for PHP are mostly written.
+my $h2o = proxy(yaml => <<"YAML");
+listen: \@PORT\@
+num-threads: 1
+file.index: [ 'index.php', 'index.html' ]
+file.custom-handler:
+  extension: .php
+  fastcgi.connect:
+    port: $socket
+    type: unix
+hosts:
+  default:
+    paths:
+      /:
+        file.dir: $root
+        redirect:
+          url: /index.php/
+          internal: YES
+          status: 307
+YAML
+
+subtest 'a configuration of h2o\'s' => sub {
+    is($h2o->get('/')->body, 'uri=/', 'the index');
+    like($h2o->get('/info.php/a?b')->body, qr/^PATH_INFO=\/a$/m, 'a script');
+    is($h2o->get('/shop/shoes?size=42')->body, 'uri=/shop/shoes?size=42', 'the front controller');
+    is($h2o->ask("PUT /echo.php HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" . 'q' x 500_000)->body, 'q' x 500_000, 'a body');
+    is($h2o->get('/uploads/evil.jpg')->body, '<?php echo "EVIL";', 'what is no script is sent, and not run');
+    unlike($h2o->get('/uploads/evil.jpg/x.php')->body, qr/^EVIL/, 'whatever is behind it');
+};
+
 subtest 'what was uploaded is not run' => sub {
     my $proxy = before();
     for my $path ('/uploads/evil.jpg/x.php', '/uploads/evil.jpg%2fx.php', '/uploads/evil.jpg/.php', '/uploads/evil.jpg%00.php', '/uploads/evil.jpg') {

@@ -94,19 +94,39 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     copy_headers(x, ops->headers(req));
 }
 
-int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context)
+static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_context_t *context)
 {
     const weir_front_ops_t *ops = ops_of(req->conn);
     weir_loop_t *loop = context->loop;
 
     if (ops == &front_foreign_ops)
         front_foreign_begin(req);
-    weir_exchange_t *x = weir_exchange_create(self->plan, loop);
+    weir_exchange_t *x = weir_exchange_create(plan, loop);
     x->context = weir_context_hold(context);
     fill_request(x, req, ops);
     x->journal.start_at_us = weir_loop_now_us(loop);
     x->journal.wall_start_us = weir_loop_wall_us(loop);
     weir_front_attach(x, req, ops);
+    return x;
+}
+
+int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context)
+{
+    weir_exchange_start(create(self->plan, req, context));
+    return 0;
+}
+
+int weir_handler_run_script(const void *plan, h2o_req_t *req, weir_span_t file, weir_span_t name, weir_span_t path_info)
+{
+    weir_exchange_t *x = create(plan, req, weir_context_of(req->conn->ctx));
+    weir_cgi_script_t *script = &x->request.script;
+
+    script->name = weir_arena_copy(&x->arena, name);
+    script->path_info = weir_arena_copy(&x->arena, path_info);
+    if (req->query_at != SIZE_MAX)
+        script->query =
+            weir_arena_copy(&x->arena, (weir_span_t){req->path.base + req->query_at + 1, req->path.len - req->query_at - 1});
+    x->request.script_file = weir_arena_copy(&x->arena, file);
     weir_exchange_start(x);
     return 0;
 }

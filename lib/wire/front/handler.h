@@ -21,6 +21,12 @@ void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan);
 int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context);
 
 /**
+ * Makes an exchange that walks `plan` (a weir_plan_t of FastCGI) for a script that was found on the disk: `file`, which the
+ * path means up to the end of `name`, and `path_info` behind it; all of them decoded, and copied. Returns 0.
+ */
+int weir_handler_run_script(const void *plan, h2o_req_t *req, weir_span_t file, weir_span_t name, weir_span_t path_info);
+
+/**
  * Makes the request body arrive whole before libh2o's own handlers on `path` see it (they know no streaming): the gate, put
  * before those that are there. For every path without weir.router; limit_bytes beyond which the answer is 413.
  */

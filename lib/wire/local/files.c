@@ -3,6 +3,7 @@
  * From a request to a file:
  *
  *   path ─► name below the root ─► open ─┬► a file: files_reply.c
+ *                                        ├► a script, or a file with more of the path behind it: scripts->run()
  *                                        ├► a directory: its index, its listing, or "/" behind its name
  *                                        └► nothing: the next handler
  */
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/base/span.h"
@@ -172,6 +174,67 @@ bool weir_files_refuse_method(h2o_req_t *req)
     return true;
 }
 
+/* ---- what is run in place of being sent ---- */
+
+/* Which kind of script `name` is, if any. */
+static const weir_files_script_t *script_of(const weir_files_options_t *options, weir_span_t name)
+{
+    const weir_files_script_t *script = options->scripts != NULL ? options->scripts->first : NULL;
+
+    for (; script != NULL; script = script->next) {
+        const size_t length = strlen(script->extension);
+        const size_t at = name.len > length ? name.len - length : 0;
+        if (at > 0 && name.base[at - 1] != '/' && strncasecmp(name.base + at, script->extension, length) == 0)
+            return script;
+    }
+    return NULL;
+}
+
+static bool is_regular(const char *name)
+{
+    struct stat found;
+
+    return stat(name, &found) == 0 && S_ISREG(found.st_mode);
+}
+
+/* Runs `file` if it is a script that is there. */
+static bool run_if_script(const weir_files_options_t *options, h2o_req_t *req, weir_span_t file, weir_span_t name)
+{
+    const weir_files_script_t *script = script_of(options, file);
+
+    if (script == NULL || !is_regular(file.base))
+        return false;
+    (void)options->scripts->run(script->plan, req, file, name, (weir_span_t){NULL, 0});
+    return true;
+}
+
+/* Nothing has this name, but the beginning of it may be a script, which gets the rest. The first file on the way counts. */
+static int run_above(const files_dir_t *self, h2o_req_t *req, char *name, size_t len)
+{
+    const weir_files_script_t *script;
+    struct stat found;
+    size_t at = self->root.len;
+
+    for (; self->options.scripts != NULL && at < len; at++) {
+        if (name[at] != '/')
+            continue;
+        name[at] = '\0';
+        const bool is_there = stat(name, &found) == 0;
+        name[at] = '/';
+        if (!is_there)
+            return -1;
+        if (!S_ISDIR(found.st_mode))
+            break;
+    }
+    script = script_of(&self->options, (weir_span_t){name, at});
+    if (at >= len || script == NULL || !S_ISREG(found.st_mode))
+        return -1;
+    const size_t path_bytes = self->mount.len + at - self->root.len;
+    return self->options.scripts->run(
+        script->plan, req, (weir_span_t){name, at}, (weir_span_t){req->path_normalized.base, path_bytes},
+        (weir_span_t){req->path_normalized.base + path_bytes, req->path_normalized.len - path_bytes});
+}
+
 /* ---- directories ---- */
 
 /* libh2o has taken ".." out of the path; what it may have missed must not lead out of the root. */
@@ -188,6 +251,14 @@ static bool may_be_a_name(h2o_iovec_t below, size_t root_len)
     return true;
 }
 
+static bool run_if_index(const files_dir_t *self, h2o_req_t *req, weir_span_t file, const char *index)
+{
+    if (script_of(&self->options, file) == NULL)
+        return false;
+    const h2o_iovec_t path = h2o_concat(&req->pool, req->path_normalized, h2o_iovec_init(index, strlen(index)));
+    return run_if_script(&self->options, req, file, (weir_span_t){path.base, path.len});
+}
+
 static int serve_directory(files_dir_t *self, h2o_req_t *req, char *name, size_t len)
 {
     weir_file_t *file = new_file(req, &self->options);
@@ -197,6 +268,8 @@ static int serve_directory(files_dir_t *self, h2o_req_t *req, char *name, size_t
         if (index_len > NAME_MAX)
             continue;
         memcpy(name + len, *index, index_len + 1);
+        if (run_if_index(self, req, (weir_span_t){name, len + index_len}, *index))
+            return 0;
         const weir_file_found_t found = open_best(req, &self->options, name, len + index_len, file);
         if (found == WEIR_FILE_OPEN) {
             reply(req, file, self->mimemap);
@@ -214,6 +287,22 @@ static int serve_directory(files_dir_t *self, h2o_req_t *req, char *name, size_t
     return send_problem(req, WEIR_FILE_FORBIDDEN);
 }
 
+static int serve_name(files_dir_t *self, h2o_req_t *req, char *name, size_t len)
+{
+    weir_file_t *file = new_file(req, &self->options);
+    const h2o_iovec_t path = req->path_normalized;
+
+    if (run_if_script(&self->options, req, (weir_span_t){name, len}, (weir_span_t){path.base, path.len}))
+        return 0;
+    const weir_file_found_t found = open_best(req, &self->options, name, len, file);
+    if (found == WEIR_FILE_DIRECTORY)
+        return redirect_to(req, path, "/");
+    if (found != WEIR_FILE_OPEN)
+        return send_problem(req, found);
+    reply(req, file, self->mimemap);
+    return 0;
+}
+
 static int on_dir(h2o_handler_t *super, h2o_req_t *req)
 {
     files_dir_t *self = (files_dir_t *)(void *)super;
@@ -229,16 +318,8 @@ static int on_dir(h2o_handler_t *super, h2o_req_t *req)
     memcpy(name, self->root.base, self->root.len);
     memcpy(name + self->root.len, below.base, below.len);
     name[len] = '\0';
-    if (name[len - 1] == '/')
-        return serve_directory(self, req, name, len);
-    weir_file_t *file = new_file(req, &self->options);
-    const weir_file_found_t found = open_best(req, &self->options, name, len, file);
-    if (found == WEIR_FILE_DIRECTORY)
-        return redirect_to(req, req->path_normalized, "/");
-    if (found != WEIR_FILE_OPEN)
-        return send_problem(req, found);
-    reply(req, file, self->mimemap);
-    return 0;
+    const int result = name[len - 1] == '/' ? serve_directory(self, req, name, len) : serve_name(self, req, name, len);
+    return result == -1 ? run_above(self, req, name, len) : result;
 }
 
 /* ---- a file by its name ---- */
@@ -250,6 +331,9 @@ static int on_file(h2o_handler_t *super, h2o_req_t *req)
     weir_file_t *file = new_file(req, &self->options);
 
     memcpy(name, self->name.base, self->name.len + 1);
+    if (run_if_script(&self->options, req, (weir_span_t){name, self->name.len},
+                      (weir_span_t){req->path_normalized.base, req->path_normalized.len}))
+        return 0;
     const weir_file_found_t found = open_best(req, &self->options, name, self->name.len, file);
     if (found != WEIR_FILE_OPEN)
         return send_problem(req, found);

@@ -17,9 +17,26 @@
 
 #include <h2o.h>
 
+#include "weir_types.h"
+
+/** Files of one kind that are run in place of being sent: what stands behind `file.custom-handler`. */
+typedef struct weir_files_script {
+    const struct weir_files_script *next;
+    const char *extension; /* ".php"; letters of either case are equal */
+    const void *plan;      /* for `run`                                 */
+} weir_files_script_t;
+
+/** All kinds of one path. Filled before it serves. */
+typedef struct weir_files_scripts {
+    const weir_files_script_t *first; /* NULL: none */
+    /** Answers req by the script `file`, which the path means up to the end of `name`; `path_info` is what follows there. */
+    int (*run)(const void *plan, h2o_req_t *req, weir_span_t file, weir_span_t name, weir_span_t path_info);
+} weir_files_scripts_t;
+
 /** As the directives file.* say. */
 typedef struct weir_files_options {
-    const char *const *index; /* names, NULL at the end; borrowed, as long as the globalconf */
+    const char *const *index;            /* names, NULL at the end; borrowed, as long as the globalconf */
+    const weir_files_scripts_t *scripts; /* NULL: none; borrowed likewise */
     bool has_etag;
     bool has_compressed; /* NAME.br or NAME.gz for NAME, if the client takes that coding */
     bool has_gunzip;     /* NAME.gz for NAME, decompressed, for other clients */

@@ -353,7 +353,7 @@ void weir_file_reply(h2o_req_t *req, weir_file_t *file, const h2o_mimemap_type_t
 
     if (weir_files_refuse_method(req))
         return;
-    WEIR_MUST(type->type == H2O_MIMEMAP_TYPE_MIMETYPE); /* file.custom-handler is refused */
+    WEIR_MUST(type->type == H2O_MIMEMAP_TYPE_MIMETYPE); /* libh2o's file.custom-handler is not used */
     fill_validators(file, &validators);
     const int status = judge_conditions(req, &validators);
     if (status == 412) {
