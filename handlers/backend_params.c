@@ -89,7 +89,7 @@ static void add_script(params_t *params, weir_exchange_t *x, const weir_cgi_scri
     if (root.len != 0 && script->path_info.len != 0)
         add(params, WEIR_SPAN("PATH_TRANSLATED"), join(&x->arena, root, script->path_info));
     add(params, WEIR_SPAN("DOCUMENT_URI"), join(&x->arena, script->name, script->path_info));
-    add(params, WEIR_SPAN("REQUEST_URI"), is_delegated ? x->request.target : x->request.asked);
+    add(params, WEIR_SPAN("REQUEST_URI"), is_delegated ? x->request.target : x->request.asked.target);
     add(params, WEIR_SPAN("QUERY_STRING"), script->query);
 }
 
@@ -107,7 +107,7 @@ static void add_request(params_t *params, const weir_request_t *request)
     add(params, WEIR_SPAN("GATEWAY_INTERFACE"), WEIR_SPAN("CGI/1.1"));
     add(params, WEIR_SPAN("SERVER_SOFTWARE"), WEIR_SPAN("weir/" WEIR_VERSION));
     add(params, WEIR_SPAN("SERVER_PROTOCOL"), version_of(request));
-    add(params, WEIR_SPAN("SERVER_NAME"), request->host.len > 0 ? request->host : WEIR_SPAN("localhost"));
+    add(params, WEIR_SPAN("SERVER_NAME"), request->asked.host.len > 0 ? request->asked.host : WEIR_SPAN("localhost"));
     add_number(params, WEIR_SPAN("SERVER_PORT"), request->listen_port);
     add(params, WEIR_SPAN("REMOTE_ADDR"), request->peer_ip);
     add_number(params, WEIR_SPAN("REMOTE_PORT"), request->peer_port);
@@ -188,8 +188,8 @@ const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_headers_t *head
         return fault;
     add_script(&params, x, &script);
     add_request(&params, &x->request);
-    if (host == NULL && x->request.authority.len > 0)
-        add(&params, WEIR_SPAN("HTTP_HOST"), x->request.authority);
+    if (host == NULL && x->request.asked.authority.len > 0)
+        add(&params, WEIR_SPAN("HTTP_HOST"), x->request.asked.authority);
     for (size_t i = 0; i < headers->count; i++)
         add_header(&params, x, headers, i);
     *out = (weir_span_t){params.base, params.len};

@@ -281,12 +281,41 @@ subtest 'fastcgi.*' => sub {
     is($told->{HTTP_HOST}, 'Shop.Example:81', 'HTTP_HOST');
     is($told->{keeps}, 1, 'the connection is kept');
     is(ask_for('/moved', '', $own)->{REQUEST_URI}, '/moved', 'REQUEST_URI is what the client has asked for');
+    is(ask_for('/moved', '', $own)->{HTTP_HOST}, 'Shop.Example:81', 'as HTTP_HOST is');
+    is(ask_for('/moved', '', $own)->{SERVER_NAME}, 'shop.example', 'and SERVER_NAME');
     is(ask_for('/moved', '', $own)->{PATH_INFO}, '/tell/there', 'PATH_INFO where that led');
     my $other = h2o([ 'fastcgi.connect: ' . $backend->port, 'fastcgi.send-delegated-uri: ON' ]);
     $told = ask_for('/moved', '', $other);
     is($told->{REQUEST_URI}, '/tell/there', 'unless it is to be the other one');
     is($told->{keeps}, 0, 'no connection is kept');
     is($other->get('/location')->header('Location'), '/elsewhere', 'Location is left alone');
+};
+
+subtest 'a body that an internal redirect brings along' => sub {
+    my $echo = echo_backend();
+    my $own = proxy(yaml => <<"YAML");
+listen: \@PORT\@
+hosts:
+  default:
+    paths:
+      /app:
+        fastcgi.connect: @{[ $backend->port ]}
+      /http:
+        proxy.reverse.url: http://@{[ $echo->address ]}/
+      /to-app:
+        redirect: { url: /app/x, internal: YES, status: 307 }
+      /to-http:
+        redirect: { url: /http/x, internal: YES, status: 307 }
+YAML
+    my $body = 'b' x 100_000;
+    for my $framing ('Content-Length: ' . length $body, 'Transfer-Encoding: chunked') {
+        my $sent = $framing =~ /chunked/ ? sprintf("%x\r\n%s\r\n0\r\n\r\n", length $body, $body) : $body;
+        my $r = $own->ask("POST /to-app HTTP/1.1\r\nHost: a\r\n$framing\r\n\r\n$sent");
+        like($r->body, qr/^CONTENT_LENGTH=100000\n(?:.*\n)*body=100000$/m, "to an application, $framing");
+        $r = $own->ask("POST /to-http HTTP/1.1\r\nHost: a\r\n$framing\r\n\r\n$sent");
+        like($r->body, qr/(?:b{50000}){2}/, "to a server, $framing");
+    }
+    is($own->ask("POST /to-app HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")->status, 200, 'none at all');
 };
 
 subtest 'fastcgi.timeout.io' => sub {

@@ -9,7 +9,7 @@ plan skip_all => 'no php-fpm here: apt-get install php-fpm' unless defined $fpm;
 
 my $root = temp_path('www');
 mkdir $_ for $root, "$root/uploads", "$root/admin";
-write_file("$root/index.php", '<?php header("X-Script: index"); echo "uri=$_SERVER[REQUEST_URI]";');
+write_file("$root/index.php", '<?php header("X-Script: index"); echo "uri=$_SERVER[REQUEST_URI]", $_POST ? " a=$_POST[a]" : "";');
 write_file("$root/info.php", '<?php header("Content-Type: text/plain"); ksort($_SERVER); foreach ($_SERVER as $k => $v) if (!is_array($v)) echo "$k=$v\n";');
 write_file("$root/echo.php", '<?php header("Content-Type: application/octet-stream"); echo file_get_contents("php://input");');
 write_file("$root/post.php", '<?php echo $_POST["a"], "/", $_GET["b"], "/", $_COOKIE["c"], "/", md5_file($_FILES["f"]["tmp_name"] ?? "/dev/null");');
@@ -112,6 +112,8 @@ subtest 'a configuration of h2o\'s' => sub {
     is($h2o->get('/')->body, 'uri=/', 'the index');
     like($h2o->get('/info.php/a?b')->body, qr/^PATH_INFO=\/a$/m, 'a script');
     is($h2o->get('/shop/shoes?size=42')->body, 'uri=/shop/shoes?size=42', 'the front controller');
+    is($h2o->ask("POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\na=two")->body,
+        'uri=/api/x a=two', 'with a body');
     is($h2o->ask("PUT /echo.php HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" . 'q' x 500_000)->body, 'q' x 500_000, 'a body');
     is($h2o->get('/uploads/evil.jpg')->body, '<?php echo "EVIL";', 'what is no script is sent, and not run');
     unlike($h2o->get('/uploads/evil.jpg/x.php')->body, qr/^EVIL/, 'whatever is behind it');

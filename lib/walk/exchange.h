@@ -30,8 +30,11 @@ enum { WEIR_STAGES_MAX = 32 };
 
 struct weir_request {
     weir_span_t method;
-    weir_span_t target;    /* path and query, or "*" */
-    weir_span_t asked;     /* the same as the client has sent it, before internal redirects */
+    weir_span_t target; /* path and query, or "*" */
+    /* target, authority and host as the client has sent them, before internal redirects */
+    struct {
+        weir_span_t target, authority, host;
+    } asked;
     weir_span_t below;     /* the end of target that lies below plan->mount */
     weir_span_t authority; /* as sent: the target's, if it names one, else Host */
     weir_span_t host;      /* lower-case, no port */

@@ -10,6 +10,7 @@
 #include "lib/wire/front/front_foreign.h"
 #include "lib/wire/front/front_http1.h"
 #include "lib/wire/front/front_http2.h"
+#include "lib/wire/relay/held_body.h"
 
 /* The front a libh2o connection belongs to. */
 static const weir_front_ops_t *ops_of(const h2o_conn_t *conn)
@@ -66,6 +67,25 @@ static void copy_headers(weir_exchange_t *x, const weir_headers_t *from)
     }
 }
 
+/* What an internal redirect has changed. */
+static void fill_asked(weir_exchange_t *x, h2o_req_t *req, bool names_host)
+{
+    weir_request_t *request = &x->request;
+    weir_span_t host = {0};
+    int32_t port;
+
+    request->asked.target = request->target;
+    request->asked.authority = request->authority;
+    request->asked.host = request->host;
+    if (req->input.path.base != req->path.base)
+        request->asked.target = weir_arena_copy(&x->arena, span_of(req->input.path));
+    if (req->input.authority.base == req->authority.base || (!names_host && req->input.authority.len == 0))
+        return;
+    request->asked.authority = weir_arena_copy(&x->arena, span_of(req->input.authority));
+    if (weir_host_split(request->asked.authority, &host, &port))
+        request->asked.host = lower_copy(&x->arena, host);
+}
+
 static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops)
 {
     weir_request_t *request = &x->request;
@@ -73,9 +93,6 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
 
     request->method = weir_arena_copy(&x->arena, span_of(req->method));
     request->target = weir_arena_copy(&x->arena, span_of(req->path));
-    request->asked = request->target;
-    if (req->input.path.base != req->path.base)
-        request->asked = weir_arena_copy(&x->arena, span_of(req->input.path));
     size_t below = below_at(req);
     request->below = (weir_span_t){request->target.base + below, request->target.len - below};
     /* libh2o puts the name of the default host where HTTP/1.0 names none */
@@ -86,6 +103,7 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
     if (weir_host_split(request->authority, &host, &request->host_port))
         request->host = lower_copy(&x->arena, host);
+    fill_asked(x, req, names_host);
     request->scheme = req->scheme == &H2O_URL_SCHEME_HTTPS ? WEIR_SPAN("https") : WEIR_SPAN("http");
     request->version = req->version >= 0x200 ? 20 : req->version >= 0x101 ? 11 : 10;
     request->is_head = weir_span_equal(request->method, WEIR_SPAN("HEAD"));
@@ -107,6 +125,8 @@ static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_con
     x->journal.start_at_us = weir_loop_now_us(loop);
     x->journal.wall_start_us = weir_loop_wall_us(loop);
     weir_front_attach(x, req, ops);
+    if (ops != &front_foreign_ops && req->entity.base != NULL) /* a gate has it: an internal redirect has led here */
+        x->held_body = held_body_of(x, span_of(req->entity));
     return x;
 }
 

@@ -170,6 +170,16 @@ held_body_t *held_body_create(weir_exchange_t *x)
     return held;
 }
 
+held_body_t *held_body_of(weir_exchange_t *x, weir_span_t whole)
+{
+    held_body_t *held = held_body_create(x);
+
+    x->journal.client_received_bytes += whole.len;
+    held->is_open = held->has_last = true;
+    keep(held, whole);
+    return held;
+}
+
 void held_body_attach(held_body_t *held, weir_body_sink_t *sink)
 {
     weir_front_t *front = front_of(held);

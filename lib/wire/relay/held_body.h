@@ -20,6 +20,9 @@ typedef struct held_body held_body_t;
 /** Begins to hold the body of `x`, none of which was handed out yet. */
 held_body_t *held_body_create(weir_exchange_t *x);
 
+/** A body that has come whole already, before the exchange; it is copied. */
+held_body_t *held_body_of(weir_exchange_t *x, weir_span_t whole);
+
 /** Hands the body to `sink`, from its beginning; later pieces as they come. May do some of it before it returns. */
 void held_body_attach(held_body_t *held, weir_body_sink_t *sink);
 
