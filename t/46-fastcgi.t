@@ -196,6 +196,23 @@ subtest 'HTTP/1 and FastCGI at one address share no connection' => sub {
     is($both->connections, 2, 'two connections');
 };
 
+subtest 'a connection that says more than its response is not used again' => sub {
+    my $chatty = fastcgi_backend(sub { return whole($_[0]->index) . output('Status: 500') });
+    my $own = proxy(backends => [$chatty], global => { 'num-threads' => 1 }, app => \%fastcgi);
+    is($own->get('/')->body, $_, "connection $_") for 0 .. 2;
+};
+
+subtest 'a response that comes before the request has ended' => sub {
+    my $early = fastcgi_backend(sub { $_[0]->write(whole($_[0]->index)); $_[0]->wait_close; return }, heads => 1, receive_buffer => 4096);
+    my $own = proxy(backends => [$early], global => { 'num-threads' => 1 }, app => \%fastcgi);
+    for my $connection (0, 1) {
+        my $client = $own->connect;
+        $client->write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n" . 'x' x 1_000_000);
+        is($client->read_response->body, $connection, "is the client's, and its connection not used again");
+        $client->close;
+    }
+};
+
 subtest 'a dead connection of the pool costs nobody a request' => sub {
     my $mortal = fastcgi_backend(sub {
         my ($c) = @_;
