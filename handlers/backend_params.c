@@ -24,7 +24,7 @@ static char *reserve(params_t *params, size_t bytes)
         return params->base + params->len;
     params->capacity = 2 * params->capacity + FIRST_BYTES + bytes;
     larger = weir_arena_alloc(params->arena, params->capacity);
-    if (params->len != 0)
+    if (params->base != NULL)
         memcpy(larger, params->base, params->len);
     params->base = larger;
     return larger + params->len;
@@ -64,19 +64,19 @@ static const weir_fault_t *find_script(weir_exchange_t *x, weir_cgi_script_t *ou
                                 fastcgi != NULL ? fastcgi->index : none, out);
 }
 
-static weir_span_t file_of(weir_exchange_t *x, const weir_cgi_script_t *script)
+static weir_span_t file_of(weir_exchange_t *x, const weir_cgi_script_t *script, weir_span_t root)
 {
     if (x->request.script.name.len != 0)
         return x->request.script_file;
     if (script->name.len == 0)
         return (weir_span_t){NULL, 0};
-    return join(&x->arena, x->target.fastcgi->root, script->name);
+    return join(&x->arena, root, script->name);
 }
 
 static void add_script(params_t *params, weir_exchange_t *x, const weir_cgi_script_t *script)
 {
     const weir_span_t root = x->target.fastcgi != NULL ? x->target.fastcgi->root : (weir_span_t){NULL, 0};
-    const weir_span_t file = file_of(x, script);
+    const weir_span_t file = file_of(x, script, root);
     const bool is_delegated = x->target.fastcgi != NULL && x->target.fastcgi->is_delegated;
 
     add(params, WEIR_SPAN("SCRIPT_NAME"), script->name);

@@ -212,7 +212,7 @@ static bool run_if_script(const weir_files_options_t *options, h2o_req_t *req, w
 static int run_above(const files_dir_t *self, h2o_req_t *req, char *name, size_t len)
 {
     const weir_files_script_t *script;
-    struct stat found;
+    struct stat found = {0};
     size_t at = self->root.len;
 
     for (; self->options.scripts != NULL && at < len; at++) {
