@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/nearest.h"
 #include "lib/base/siphash.h"
@@ -26,11 +27,22 @@ static struct {
 
 static __thread bool is_rewriting; /* what this thread writes */
 
+/* While it serves: what is said before that is for who starts it. */
+static void print_time(FILE *out)
+{
+    char time[WEIR_LOG_TIME_BYTES];
+
+    if (complaint.is_settled)
+        fwrite(time, 1, weir_log_put_time(time), out);
+}
+
 static void vcomplain(const char *file, size_t line, const char *format, va_list arguments)
 {
     char text[2048];
 
     vsnprintf(text, sizeof(text), format, arguments);
+    if (!is_rewriting)
+        print_time(stderr);
     if (line > 0)
         fprintf(stderr, "%s:%zu: %s\n", file, line, text);
     else
@@ -165,8 +177,10 @@ static bool was_told(weir_span_t line)
 static void end_line(void)
 {
     complaint.line[complaint.len] = '\0';
-    if (complaint.len > 0 && !was_told((weir_span_t){complaint.line, complaint.len}))
+    if (complaint.len > 0 && !was_told((weir_span_t){complaint.line, complaint.len})) {
+        print_time(complaint.real);
         print_rewritten(complaint.real, complaint.line);
+    }
     complaint.len = 0;
     fflush(complaint.real);
 }

@@ -265,6 +265,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         service->newest = conf_around(settings);
         service->is_last_in_use = true;
         conf_listen_begin(service->newest);
+        weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
         weir_log("reload: %s is in use", service->file);
@@ -344,6 +345,7 @@ static void begin_service(service_t *service, conf_t *conf, const char *file)
     service->is_successor = conf_upgrade_is_awaited();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         service->fixed[i] = copy_text(text_of(conf, i));
+    weir_log_tell_time(conf->global->values[CONF_log_time].number == 1);
     service->words = weir_log_descriptor(service->first_stderr);
     conf_log_commands_begin(service->first_stderr);
     weir_log_never_wait(true);
@@ -408,6 +410,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
         conf_destroy(conf_slot);
         end_service(&service);
         weir_log_never_wait(false);
+        weir_log_tell_time(false);
         return EXIT_START_UP;
     }
     *conf_slot = NULL; /* the server discards it */
@@ -423,6 +426,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     end_service(&service);
     print_books();
     weir_log_never_wait(false);
+    weir_log_tell_time(false);
     weir_crash_end();
     return status;
 }
@@ -432,6 +436,7 @@ int conf_verb_run(const char *file)
     conf_t *conf;
     int status;
 
+    weir_log_tell_time(true); /* until the configuration says otherwise */
     weir_server_block_signals(true);
     conf_upgrade_read();
     weir_inherited_read();

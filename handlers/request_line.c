@@ -63,7 +63,7 @@ static void write_line(weir_exchange_t *x, bool asks_router)
     weir_access_line_write(&line, &what);
     if (asks_router)
         ask_log(x, x->fault, &line);
-    weir_access_log_write(x->plan->access_log, weir_logfmt_end(&line));
+    (x->plan->has_log_time ? weir_access_log_write_timed : weir_access_log_write)(x->plan->access_log, weir_logfmt_end(&line));
     x->is_logged = true;
 }
 

@@ -185,7 +185,7 @@ subtest 'the end' => sub {
     is($status, 0, 'the program ends') or diag(read_file($err));
     $pid = 0 if defined $status;
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
-    my $lines = () = read_file($out) =~ /^at=/mg;
+    my $lines = () = read_file($out) =~ /^\S+Z at=/mg;
     cmp_ok($lines, '>', 50, 'the access log is on its standard output');
 };
 
@@ -201,7 +201,7 @@ subtest 'what is rarely asked' => sub {
     $client->write("$header$get");
     is($client->read_response->status, 503, 'a PROXY header');
     is((tls_client($proxy_tls, ca => $ca, first => $header) // die tls_error())->version, 'TLSv1_3', 'and TLS behind it');
-    like(wait_for { read_file($said) =~ /^at=.*/m ? $& : undef }, qr/ fwd="?192\.0\.2\.1/, 'is believed');
+    like(wait_for { read_file($said) =~ /^\S+Z at=.*/m ? $& : undef }, qr/ fwd="?192\.0\.2\.1/, 'is believed');
     $client = Weir::Client->connect($proxy);
     $client->write($get);
     is($client->read_eof, '', 'without it nothing is said');
@@ -227,7 +227,7 @@ subtest 'what is rarely asked' => sub {
         my $stuck = Weir::Http2Client->connect($memcached, updates_windows => 0, settings => { 4 => 0 });
         my $id = $stuck->request(path => '/stuck');
         ok($stuck->wait(headers => $id), 'libh2o\'s HTTP/2, and a client that opens no window');
-        ok((wait_for { read_file($said) =~ m{^at=.* path="/stuck"}m }), 'the exchange ends in time');
+        ok((wait_for { read_file($said) =~ m{^\S+Z at=.* path="/stuck"}m }), 'the exchange ends in time');
         $stuck->frame(WINDOW_UPDATE => 0, $id, pack 'N', 100_000);
         ok($stuck->wait(end => $id), 'the client may still have what it was given');
         $stuck->close;
@@ -285,7 +285,7 @@ subtest 'weir_serve()' => sub {
     my $status = Weir::Test::_reap($pid, 3 * wait_seconds());
     is($status, 0, 'SIGTERM ends it') or diag(read_file($complaints));
     $pid = 0 if defined $status;
-    like(read_file($said), qr/^at=error code=closed .*path="\/"/m, 'the access log is on its standard output');
+    like(read_file($said), qr/^\S+Z at=error code=closed .*path="\/"/m, 'the access log is on its standard output');
     ok(!(grep { -s } glob "$report*"), 'no sanitizer report') or diag(map { read_file($_) } glob "$report*");
 };
 
@@ -299,7 +299,7 @@ subtest 'weir_serve() with directives' => sub {
     like(get($port, '/')->header('Proxy-Status'), qr/closed/, 'a directive of every path');
     is(get($also, '/also')->status, 503, 'a further address');
     wait_for { read_file($log) =~ m{path="/also"} };
-    like(read_file($log), qr{^at=error code=closed .*path="/also"}m, 'a log of its own');
+    like(read_file($log), qr{^\S+Z at=error code=closed .*path="/also"}m, 'a log of its own');
     kill 'TERM', $pid;
     is(Weir::Test::_reap($pid, 3 * wait_seconds()), 0, 'SIGTERM ends it') or diag(read_file($complaints));
     $pid = 0;

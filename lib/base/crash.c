@@ -108,6 +108,7 @@ static void say(const siginfo_t *info, const void *context)
 {
     line_t line = {.length = 0};
 
+    line.length = weir_log_put_time(line.text);
     put(&line, "weir: crash: ");
     for (size_t i = 0; i < SIGNALS; i++) {
         if (signals[i].number == info->si_signo)

@@ -89,6 +89,7 @@ static weir_access_log_t *create_log(int fd, const char *name)
     log->writing = must_have(malloc(WEIR_LOG_BYTES));
     log->next_fd = -1;
     log->fd = fd;
+    log->is_journal = weir_log_is_journal(fd);
     log->opens = 1;
     log->writer = weir_log_writer_for(can_be_stuck(fd));
     log->next = log->writer->logs;
@@ -180,12 +181,14 @@ static void put(weir_access_log_t *log, const char *line, size_t len)
 
 bool weir_log_confess(weir_access_log_t *log)
 {
-    char line[80];
-    size_t len;
+    char line[112];
+    size_t len = 0;
 
     if (log->dropped_lines == 0)
         return true;
-    len = (size_t)snprintf(line, sizeof(line), WEIR_LOG_CONFESSION "%" PRIu64 "\n", log->dropped_lines);
+    if (log->has_time)
+        len = weir_log_time_write(weir_clock_wall_us(), line);
+    len += (size_t)snprintf(line + len, sizeof(line) - len, WEIR_LOG_CONFESSION "%" PRIu64 "\n", log->dropped_lines);
     if (!fits(log, len))
         return false;
     put(log, line, len);
@@ -206,16 +209,18 @@ void weir_log_tell_loss(weir_access_log_t *log, const char *why)
         weir_log_limited(&limit, "%s: %s; lines are lost", log->name, why);
 }
 
-void weir_access_log_write(weir_access_log_t *log, weir_span_t line)
+static void write_behind(weir_access_log_t *log, weir_span_t time, weir_span_t line)
 {
     bool was_empty, has_room;
 
     pthread_mutex_lock(&log->lock);
     was_empty = log->filling_bytes == 0;
-    has_room = weir_log_confess(log) && fits(log, line.len);
-    if (has_room)
+    log->has_time = log->has_time || time.len > 0;
+    has_room = weir_log_confess(log) && fits(log, time.len + line.len);
+    if (has_room) {
+        put(log, time.base, time.len);
         put(log, line.base, line.len);
-    else
+    } else
         log->dropped_lines++;
     pthread_mutex_unlock(&log->lock);
 
@@ -227,6 +232,18 @@ void weir_access_log_write(weir_access_log_t *log, weir_span_t line)
         pthread_cond_signal(&log->writer->wake);
         pthread_mutex_unlock(&weir_log_lock);
     }
+}
+
+void weir_access_log_write(weir_access_log_t *log, weir_span_t line)
+{
+    write_behind(log, WEIR_SPAN(""), line);
+}
+
+void weir_access_log_write_timed(weir_access_log_t *log, weir_span_t line)
+{
+    char time[WEIR_LOG_TIME_BYTES];
+
+    write_behind(log, (weir_span_t){time, log->is_journal ? 0 : weir_log_time_write(weir_clock_wall_us(), time)}, line);
 }
 
 /* Under weir_log_lock. */

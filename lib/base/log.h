@@ -12,6 +12,7 @@
  */
 #include <stdatomic.h>
 
+#include "lib/base/log_time.h"
 #include "weir_types.h"
 
 typedef struct weir_access_log weir_access_log_t;
@@ -37,6 +38,12 @@ void weir_access_log_close(weir_access_log_t *log);
 
 /** Appends one line (with its newline). Any thread; never blocks on I/O. */
 void weir_access_log_write(weir_access_log_t *log, weir_span_t line);
+
+/**
+ * The same, with the time in front (lib/base/log_time.h), unless the log is systemd's journal, which has its own. From then on
+ * the number of lines that were dropped has it as well.
+ */
+void weir_access_log_write_timed(weir_access_log_t *log, weir_span_t line);
 
 /** Opens every file anew, for log rotation. Any thread but a signal handler; never waits for a FIFO's reader. */
 void weir_access_log_reopen_all(void);
@@ -76,6 +83,18 @@ int weir_log_descriptor(int fd);
  * their number. Until then, and after it is called with false, words wait. A program says so before its loops begin.
  */
 void weir_log_never_wait(bool never);
+
+/**
+ * Whether words on standard error begin with the time; not so at first. Where they go to systemd's journal they never do. Any
+ * thread; the latest call counts, for the whole process.
+ */
+void weir_log_tell_time(bool tells);
+
+/**
+ * What a word that is said now begins with on standard error: writes the time, or nothing. Returns its size. Any thread; in a
+ * signal handler, too.
+ */
+size_t weir_log_put_time(char out[static WEIR_LOG_TIME_BYTES]);
 
 /** One line on standard error: "weir: text". Any thread; for start-up, shutdown and faults outside requests. */
 void weir_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

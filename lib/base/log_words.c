@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/control.h"
 #include "lib/base/log.h"
 
@@ -20,6 +21,7 @@ static struct {
     pthread_mutex_t lock; /* nobody waits in it */
     bool is_patient;
     unsigned long long lost;
+    atomic_bool tells_time;
 } words = {.lock = PTHREAD_MUTEX_INITIALIZER, .is_patient = true};
 
 void weir_log_never_wait(bool never)
@@ -42,6 +44,20 @@ int weir_log_descriptor(int fd)
     return other != -1 ? other : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 }
 
+void weir_log_tell_time(bool tells)
+{
+    if (tells)
+        (void)weir_log_is_journal(STDERR_FILENO); /* reads the environment, which a signal handler must not */
+    atomic_store(&words.tells_time, tells);
+}
+
+size_t weir_log_put_time(char out[static WEIR_LOG_TIME_BYTES])
+{
+    if (!atomic_load(&words.tells_time) || weir_log_is_journal(STDERR_FILENO))
+        return 0;
+    return weir_log_time_write_anew(weir_clock_wall_us(), out);
+}
+
 /* ---- one line ---- */
 
 /* Under the lock. Threads of ours take turns between the look and the write: where there was room, there is. */
@@ -61,13 +77,15 @@ static bool write_line(const char *line, size_t len)
 /* Under the lock. */
 static bool confess(void)
 {
-    char line[80];
-    int len;
+    char line[112];
+    size_t len;
 
     if (words.lost == 0)
         return true;
-    len = snprintf(line, sizeof(line), "weir: %llu lines were lost here, as nobody read them\n", words.lost);
-    if (!write_line(line, (size_t)len))
+    len = weir_log_put_time(line);
+    len +=
+        (size_t)snprintf(line + len, sizeof(line) - len, "weir: %llu lines were lost here, as nobody read them\n", words.lost);
+    if (!write_line(line, len))
         return false;
     words.lost = 0;
     return true;
@@ -104,14 +122,16 @@ static size_t put_escaped(char *to, size_t room, weir_span_t text)
 /* One write, so that lines of several threads do not mix. A text that is too long is cut before the count. */
 static void say(const char *format, va_list arguments, unsigned held_back)
 {
-    char text[LINE_BYTES], line[LINE_BYTES] = "weir: ", count[32] = "";
-    size_t count_bytes = 0, total = strlen(line);
+    char text[LINE_BYTES], line[LINE_BYTES], count[32] = "";
+    size_t count_bytes = 0, total = weir_log_put_time(line);
     int text_bytes = vsnprintf(text, sizeof(text), format, arguments);
 
     if (text_bytes < 0)
         return;
     if (held_back > 0)
         count_bytes = (size_t)snprintf(count, sizeof(count), " (%u more)", held_back);
+    memcpy(line + total, "weir: ", strlen("weir: "));
+    total += strlen("weir: ");
     weir_span_t said = {text, (size_t)text_bytes < sizeof(text) ? (size_t)text_bytes : sizeof(text) - 1};
     total += put_escaped(line + total, sizeof(line) - total - count_bytes - 2, said); /* 2: newline and NUL */
     memcpy(line + total, count, count_bytes);

@@ -57,11 +57,13 @@ static ssize_t write_cancellable(weir_access_log_t *log, const char *bytes, size
 /* A line stands for one, and for those that a log had confessed by it. */
 static uint64_t worth(const char *bytes, size_t len)
 {
-    const weir_span_t line = {bytes, len}, confession = WEIR_SPAN(WEIR_LOG_CONFESSION);
+    const weir_span_t confession = WEIR_SPAN(WEIR_LOG_CONFESSION);
+    const bool has_time = len > WEIR_LOG_TIME_BYTES && bytes[WEIR_LOG_TIME_BYTES - 2] == 'Z';
+    const weir_span_t line = {bytes + (has_time ? WEIR_LOG_TIME_BYTES : 0), len - (has_time ? WEIR_LOG_TIME_BYTES : 0)};
     uint64_t confessed;
 
     if (!weir_span_starts_with(line, confession) ||
-        !weir_span_to_u63((weir_span_t){bytes + confession.len, len - confession.len}, &confessed))
+        !weir_span_to_u63((weir_span_t){line.base + confession.len, line.len - confession.len}, &confessed))
         return 1;
     return confessed;
 }

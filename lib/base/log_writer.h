@@ -30,6 +30,8 @@ struct weir_access_log {
     char *name;       /* for complaints */
     unsigned opens;   /* (L) 0: it ends when it is empty */
     bool is_borrowed; /* standard output or error: not ours to close */
+    bool is_journal;  /* systemd's, which knows the time */
+    bool has_time;    /* (l) its lines begin with the time */
     pthread_mutex_t lock;
     char *filling;                 /* (l) */
     size_t filling_bytes;          /* (l) */

@@ -135,9 +135,25 @@ static void *read_later(void *arg)
     return NULL;
 }
 
-static void drops_and_counts(void **state)
+/* Each line without the time that it must begin with. */
+static void remove_times(char *text)
 {
-    const char *path = scratch_path("pipe");
+    char *to = text;
+
+    for (const char *line = text; *line != '\0';) {
+        const char *end = strchr(line, '\n') + 1;
+
+        assert_int_equal(line[WEIR_LOG_TIME_BYTES - 2], 'Z');
+        memmove(to, line + WEIR_LOG_TIME_BYTES, (size_t)(end - line) - WEIR_LOG_TIME_BYTES);
+        to += end - line - WEIR_LOG_TIME_BYTES;
+        line = end;
+    }
+    *to = '\0';
+}
+
+static void drop_and_count(const char *name, void (*write)(weir_access_log_t *, weir_span_t), void (*clean)(char *))
+{
+    const char *path = scratch_path(name);
     char line[101], *text = (char *)(uintptr_t)path;
     size_t lines, lost;
     pthread_t reader;
@@ -151,15 +167,27 @@ static void drops_and_counts(void **state)
     memset(line, 'x', 99);
     strcpy(line + 99, "\n");
     for (int i = 0; i < FLOOD_LINES; i++)
-        write_line(log, line);
+        write(log, (weir_span_t){line, strlen(line)});
     assert_int_equal(pthread_create(&reader, NULL, read_later, &text), 0);
     weir_access_log_stop(10000);
     close(keeper);
     pthread_join(reader, NULL);
+    if (clean != NULL)
+        clean(text);
     lines = count_lines(text, &lost);
     assert_true(lost > 0);
     assert_int_equal(lines + lost, FLOOD_LINES);
     free(text);
+}
+
+static void drops_and_counts(void **state)
+{
+    drop_and_count("pipe", weir_access_log_write, NULL);
+}
+
+static void the_count_has_the_time_as_well(void **state)
+{
+    drop_and_count("timed", weir_access_log_write_timed, remove_times);
 }
 
 static void stops_in_time_without_reader(void **state)
@@ -408,6 +436,7 @@ int main(void)
         cmocka_unit_test(says_why_it_cannot_open),
         cmocka_unit_test(reopens),
         cmocka_unit_test(drops_and_counts),
+        cmocka_unit_test(the_count_has_the_time_as_well),
         cmocka_unit_test(stops_in_time_without_reader),
         cmocka_unit_test(keeps_the_order_of_each_thread),
         cmocka_unit_test(counts_what_cannot_be_written),

@@ -36,5 +36,5 @@ void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, ui
     weir_logfmt_t line;
     weir_logfmt_begin(&line, buffer, sizeof(buffer));
     weir_access_line_write(&line, &what);
-    weir_access_log_write(log, weir_logfmt_end(&line));
+    (client->loop->settings->has_log_time ? weir_access_log_write_timed : weir_access_log_write)(log, weir_logfmt_end(&line));
 }

@@ -47,6 +47,7 @@ typedef struct weir_server_settings {
     uint64_t max_body_bytes;
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
     bool has_proxy_status;
+    bool has_log_time;       /* lines of access_log begin with the time */
     const char *dns_servers; /* "127.0.0.1:53,[::1]:53": who is asked for names of backends; NULL: the system's */
     unsigned name_threads;   /* for names that files and servers do not know: see name_system.h; 0: none */
 } weir_server_settings_t;

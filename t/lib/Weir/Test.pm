@@ -293,7 +293,8 @@ sub _spawn {
         open STDERR, '>>', $err or die $!;
         chdir $option{cwd} or die $! if $option{cwd};
         @SIG{qw(PIPE CHLD TERM INT HUP)} = ('DEFAULT') x 5;
-        local %ENV = (%ENV, %{ $option{env} // {} });
+        # as systemd's journal, for which words begin with `weir:`, and not with the time
+        local %ENV = (%ENV, JOURNAL_STREAM => join(':', (stat STDERR)[ 0, 1 ]), %{ $option{env} // {} });
         exec { $option{command}[0] } @{ $option{command} };
     };
     print STDERR "cannot run $option{command}[0]: $!\n";
@@ -436,6 +437,7 @@ sub _config {
         listen => [ @{ $option{listen} // [] }, { host => '127.0.0.1', port => $port, %{ $option{listen_with} // {} } } ],
         hosts => { default => { paths => \%paths }, %{ $option{hosts} // {} } },
         'num-threads' => 1,
+        'weir.log-time' => 'OFF',
         'weir.backend-yield-after' => 0, # else on a slow machine connections are given up that a test counts
         %{ $option{global} // {} },
     );
@@ -554,10 +556,11 @@ sub raw {
     return $head . $rest;
 }
 
-# One logfmt line as a hash, the raw text under ''.
+# One logfmt line as a hash, the raw text under ''. It may begin with the time.
 sub parse_line {
     my ($line) = @_;
     my %field = ('' => $line);
+    $line =~ /\A\d[\d-]+T[\d:.]+Z/gc;
     while ($line =~ /\G\s*([\w.-]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/gc) {
         my ($key, $quoted, $plain) = ($1, $2, $3);
         $quoted =~ s/\\(["\\])/$1/g if defined $quoted;
