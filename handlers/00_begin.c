@@ -8,11 +8,13 @@
  *   verdicts  next; done after the router's own answer to the whole request, which then hears nothing more of it;
  *             refuse with the router's fault, or router_timeout
  */
+#include "handlers/backend_head.h"
 #include "handlers/stages.h"
 #include "lib/http/request_id.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "lib/walk/response.h"
 #include "router/ask.h"
 
 static weir_span_t new_id(weir_exchange_t *x)
@@ -42,13 +44,16 @@ static void on_sent(weir_exchange_t *x)
 
 static void on_init(weir_exchange_t *x, const ask_answer_t *answer)
 {
-    weir_reply_head_t head = {.status = answer->page_status, .headers = answer->page_headers, .content_length = UINT64_MAX};
+    weir_headers_t headers;
+    weir_reply_head_t head = {.status = answer->page_status, .headers = &headers, .content_length = UINT64_MAX};
 
     if (answer->fault != NULL) {
         weir_walk_refuse(x, answer->fault);
         return;
     }
     if (answer->page_status != 0) {
+        headers = weir_headers_copy(&x->arena, answer->page_headers);
+        weir_response_tell_id(x, &headers);
         weir_front_reply(x, &head, answer->page_body, on_sent);
         return;
     }

@@ -14,6 +14,7 @@
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "lib/walk/response.h"
 #include "router/ask.h"
 
 enum { STATUS_MOVED = 301 };
@@ -44,6 +45,7 @@ static void redirect(weir_exchange_t *x, weir_span_t domain)
     weir_reply_head_t head = {.status = STATUS_MOVED, .headers = &headers, .content_length = UINT64_MAX};
 
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Location"), location(x, domain));
+    weir_response_tell_id(x, &headers);
     weir_front_reply(x, &head, (weir_span_t){NULL, 0}, on_sent);
 }
 

@@ -203,6 +203,7 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Connection"), WEIR_SPAN("Upgrade"));
     for (size_t i = 0; i < rest.count; i++)
         weir_headers_add(&headers, &x->arena, rest.at[i].name, rest.at[i].value);
+    weir_response_tell_id(x, &headers);
     weir_headers_recase(x, &x->arena, &headers);
     relay_limits_stop(&((memory_t *)weir_stage_memory(x))->limits); /* a tunnel may be silent, and may last */
     weir_relay_tunnel(x, &reply);
@@ -239,6 +240,7 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
         weir_headers_remove(&headers, WEIR_HEADER_SERVER);
     append_via(x, &headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
+    weir_response_tell_id(x, &headers);
     weir_response_take_back(x, is_asked_afterwards(x));
     weir_headers_recase(x, &x->arena, &headers);
     if (!weir_status_has_body(head->status) && head->status != STATUS_NOT_MODIFIED)

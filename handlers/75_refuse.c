@@ -3,7 +3,7 @@
  * 75 refuse: the page for a request that was refused before a byte of a response was sent.
  *
  *   reads     x->fault, x->refusal_headers       (set by weir_refuse())
- *   writes    the response, x->has_page
+ *   writes    the response, with the request's id; x->has_page
  *   asks      error_page
  *   verdicts  next
  *
@@ -35,6 +35,8 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
     }
     for (size_t i = 0; i < x->refusal_headers.count; i++)
         weir_headers_add(&headers, &x->arena, x->refusal_headers.at[i].name, x->refusal_headers.at[i].value);
+    if (x->plan->request_id_header.len != 0 && x->request.id.len != 0)
+        weir_headers_put(&headers, &x->arena, x->plan->request_id_header, x->request.id);
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
     head.content_length = UINT64_MAX;

@@ -48,7 +48,8 @@ typedef struct weir_plan {
     uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
     bool has_canonical_case;
     bool has_proxy_status;
-    bool has_log_time; /* its access lines begin with the time */
+    bool tells_request_id; /* to the client, in all responses; pages of ours tell it anyway */
+    bool has_log_time;     /* its access lines begin with the time */
     weir_upgrades_t upgrades;
     bool has_no_forwarded;         /* X-Forwarded-For, -Proto and -Port are not ours to write */
     bool keeps_forwarded_proto;    /* the client's X-Forwarded-Proto is believed              */

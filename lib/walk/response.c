@@ -50,6 +50,12 @@ void weir_response_take_back(weir_exchange_t *x, bool must_keep)
     x->response_lent = NULL;
 }
 
+void weir_response_tell_id(weir_exchange_t *x, weir_headers_t *headers)
+{
+    if (x->plan->tells_request_id && x->plan->request_id_header.len != 0)
+        weir_headers_put(headers, &x->arena, x->plan->request_id_header, x->request.id);
+}
+
 static const weir_headers_t *headers_of(const weir_request_t *request)
 {
     weir_exchange_t *x = weir_request_exchange(request);

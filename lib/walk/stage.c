@@ -12,6 +12,7 @@
 #include "lib/walk/at_work.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "lib/walk/response.h"
 
 enum { STATUS_LEAST = 200, STATUS_MOST = 599 };
 
@@ -187,6 +188,7 @@ weir_verdict_t weir_reply(weir_exchange_t *x, uint16_t status, weir_span_t body)
     if (status < STATUS_LEAST || status > STATUS_MOST)
         return wrong(x, "replied with a status that is none");
     x->walk.is_replying = true;
+    weir_response_tell_id(x, &x->reply_headers);
     weir_timer_cancel(&x->walk.timer);
     weir_front_reply(x, &head, body, on_sent);
     return weir_walk_wait(x);

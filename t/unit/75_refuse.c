@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
+#define ID_LINE "X-Request-Id: 00010203-0405-4607-8809-0a0b0c0d0e0f\n"
+
 static void refused(bool has_proxy_status, const weir_fault_t *fault)
 {
     world_open(NULL);
@@ -21,7 +23,7 @@ static void sends_the_routers_page(void **state)
     world_request(GET);
     assert_int_equal(w.front.status, 200);
     assert_string_equal(w.front.body, "sorry");
-    assert_string_equal(w.front.head, "X-Page: yes\n");
+    assert_string_equal(w.front.head, "X-Page: yes\n" ID_LINE);
     assert_true(w.front.must_close);
     assert_int_equal(w.script.terminates, 1);
     world_close();
@@ -32,7 +34,7 @@ static void completes_half_a_page(void **state)
     refused(false, &fake_fault);
     assert_int_equal(w.front.status, 404);
     assert_string_equal(w.front.body, "404 Not Found\nfake_fault: It was scripted.\n");
-    assert_string_equal(w.front.head, "X-Page: yes\nContent-Type: text/plain; charset=utf-8\n");
+    assert_string_equal(w.front.head, "X-Page: yes\nContent-Type: text/plain; charset=utf-8\n" ID_LINE);
 }
 
 static void an_empty_body_is_empty(void **state)
@@ -91,7 +93,7 @@ static void a_call_gets_a_grpc_status(void **state)
     refuse_call("application/grpc", &weir_fault_backend_refused, 0);
     assert_int_equal(w.front.status, 200);
     assert_string_equal(w.front.body, "");
-    assert_string_equal(w.front.head, "X-Page: yes\nContent-Type: application/grpc\ngrpc-status: 14\n"
+    assert_string_equal(w.front.head, "X-Page: yes\n" ID_LINE "Content-Type: application/grpc\ngrpc-status: 14\n"
                                       "grpc-message: backend_refused: The backend refused the connection.\n");
     refuse_call("application/grpc+proto", &weir_fault_backend_refused, 0);
     assert_int_equal(w.front.status, 200);

@@ -80,7 +80,7 @@ static void a_page_from_another_thread(void **state)
     fake_run(&w.loop);
     assert_int_equal(w.front.status, 410);
     assert_string_equal(w.front.body, "gone");
-    assert_string_equal(w.front.head, "X-Page: yes\n");
+    assert_string_equal(w.front.head, "X-Page: yes\nX-Request-Id: 00010203-0405-4607-8809-0a0b0c0d0e0f\n");
     world_close();
 }
 
@@ -174,7 +174,8 @@ static void a_slow_page_becomes_the_default_one(void **state)
     fake_advance(&w.loop, 5000);
     assert_int_equal(w.front.status, 404);
     assert_string_equal(w.front.body, "404 Not Found\nfake_fault: It was scripted.\n");
-    assert_string_equal(w.front.head, "Content-Type: text/plain; charset=utf-8\n");
+    assert_string_equal(w.front.head,
+                        "Content-Type: text/plain; charset=utf-8\nX-Request-Id: 00010203-0405-4607-8809-0a0b0c0d0e0f\n");
     fake_answer(&w.script);
     fake_run(&w.loop);
     assert_ptr_equal(w.script.last_fault, &fake_fault);

@@ -271,7 +271,8 @@ static void error_pages(void **state)
     request_host("a");
     assert_int_equal(w.front.status, 502);
     assert_string_equal(w.front.body, "<p>sorry");
-    assert_string_equal(w.front.head, "Content-Type: text/html; charset=utf-8\n");
+    assert_string_equal(w.front.head,
+                        "Content-Type: text/html; charset=utf-8\nX-Request-Id: 00010203-0405-4607-8809-0a0b0c0d0e0f\n");
     world_request("GET / HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n");
     assert_int_equal(w.front.status, 400);
     assert_contains(w.front.body, "400 Bad Request\nexpectation_failed: ");
