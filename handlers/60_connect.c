@@ -3,12 +3,13 @@
  * 60 connect: a connection to the backend, from the pool or a new one.
  *
  *   reads     x->target                          (set by 50), x->wants_fresh (set by 70)
- *   writes    x->back (through lib/wire), x->was_connected, x->attempt
+ *   writes    x->back (through lib/wire), x->was_connected, x->attempt, x->cause
  *   asks      checkin_service(connecting) after a failure
  *   verdicts  next; back to 50 after a failure; refuse with router_timeout or too_many_attempts
  *   again     70 sends us back when a pooled connection turned out to be dead: the service is still checked out
  */
 #include "handlers/stages.h"
+#include "lib/walk/attempt.h"
 #include "lib/walk/back.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/pipeline.h"
@@ -35,6 +36,7 @@ static void on_connect(weir_exchange_t *x, const weir_fault_t *fault)
 {
     x->was_connected = fault == NULL;
     if (fault != NULL) {
+        weir_attempt_fail(x, fault);
         ask_checkin(x, WEIR_CONNECTING, fault, on_checked_in);
         return;
     }

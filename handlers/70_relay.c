@@ -4,7 +4,7 @@
  *
  *   reads     the request, x->target, x->back, x->wants_upgrade, x->wants_continue
  *   writes    x->is_upgrading, x->has_continued, x->wants_continue, x->has_passed_continue, x->has_passed_interim,
- *             x->wants_fresh, x->attempt, x->is_cut, x->is_relayed, x->fault, journal
+ *             x->wants_fresh, x->attempt, x->is_cut, x->is_relayed, x->cause, x->fault, journal
  *   asks      feature peer_port, additional_headers (both ways), answered, retry_request, and then checkin_service
  *   verdicts  done when the response is out, or cut; refuse if none of it was sent, or no script can be named; back to 60,
  *             once for each pick, when a pooled connection turned out to be dead, or an HTTP/2 backend has not taken the
@@ -18,6 +18,7 @@
 #include "lib/http/hop.h"
 #include "lib/http/status.h"
 #include "lib/http/token_list.h"
+#include "lib/walk/attempt.h"
 #include "lib/walk/back.h"
 #include "lib/walk/response.h"
 #include "lib/walk/pipeline.h"
@@ -81,6 +82,7 @@ static void stop_timers(memory_t *memory)
 static void fail(weir_exchange_t *x, const weir_fault_t *fault)
 {
     stop_timers(weir_stage_memory(x));
+    weir_attempt_fail(x, fault);
     weir_relay_stop(x);
     if (!retry(x, fault))
         weir_walk_refuse(x, fault);
@@ -298,6 +300,7 @@ static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
         weir_walk_done(x);
         return;
     }
+    weir_attempt_fail(x, fault);
     if (may_send_again(x, fault)) {
         x->wants_fresh = true;
         weir_walk_back(x, WEIR_STAGE_CONNECT);
@@ -312,6 +315,7 @@ static void on_end(weir_exchange_t *x, const weir_fault_t *fault)
 static void on_over(weir_exchange_t *x, const weir_fault_t *fault)
 {
     stop_timers(weir_stage_memory(x));
+    weir_attempt_fail(x, fault);
     weir_relay_stop(x);
     if (fault != &weir_fault_request_too_long && !x->has_responded && retry(x, fault))
         return;

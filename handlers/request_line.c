@@ -50,6 +50,10 @@ static weir_access_line_t line_of(weir_exchange_t *x)
         .bytes = x->journal.client_sent_bytes,
         .protocol = request->scheme,
         .is_http2 = request->version == 20,
+        .tries = weir_request_connects(request),
+        .route_ms = weir_request_route_ms(request),
+        .total_ms = weir_request_total_ms(request),
+        .cause = x->cause,
     };
 }
 

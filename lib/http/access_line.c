@@ -49,4 +49,9 @@ void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what)
     weir_logfmt_text(line, "protocol", what->protocol);
     if (what->is_http2)
         weir_logfmt_text(line, "version", WEIR_SPAN("HTTP/2"));
+    weir_logfmt_number(line, "tries", what->tries, "");
+    write_ms(line, "route", what->route_ms);
+    write_ms(line, "total", what->total_ms);
+    if (what->cause != NULL)
+        weir_logfmt_text(line, "cause", text(what->cause->name));
 }

@@ -19,6 +19,10 @@ typedef struct weir_access_line {
     uint64_t bytes; /* of the response's body                    */
     weir_span_t protocol;
     bool is_http2;
+    uint32_t tries;            /* connects, those that a kept connection has spared included */
+    int64_t route_ms;          /* from the head to the connection: all that was tried before, and the router's time */
+    int64_t total_ms;          /* from the head to the end of the response */
+    const weir_fault_t *cause; /* why the latest attempt that failed did, though a later one went well, or the router refused */
 } weir_access_line_t;
 
 enum { WEIR_ACCESS_LINE_BYTES = 24576 }; /* room for every field, whatever clients send, and 4 KiB of a router's */

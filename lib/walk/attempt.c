@@ -23,6 +23,12 @@ void weir_attempt_begin(weir_exchange_t *x, weir_service_t *service)
     };
 }
 
+void weir_attempt_fail(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    if (fault != NULL && fault->blame != WEIR_BLAME_CLIENT)
+        x->cause = fault;
+}
+
 static weir_reach_t reach_of(const weir_exchange_t *x)
 {
     const weir_attempt_notes_t *notes = &x->attempt;

@@ -159,6 +159,7 @@ struct weir_exchange {
     bool has_continued;           /* a 100 went to the client                                 */
     bool has_passed_continue;     /* so did a backend's; set by 70                             */
     bool has_passed_interim;      /* so did another interim response; set by 70                */
+    const weir_fault_t *cause;    /* why the latest attempt that failed did; NULL: none has. Set by weir_attempt_fail() */
     const weir_fault_t *fault;    /* why it ended, NULL if well; set by weir_refuse() or a cut */
     bool has_responded;  /* a response head is under way to the client: from here only a cut; set by front.h's implementation */
     bool is_client_gone; /* set by weir_exchange_client_gone()                       */

@@ -56,7 +56,8 @@ static void a_line_for_a_good_end(void **state)
     world_finish(OK_HEAD);
     assert_string_equal(log_text(),
                         "at=info method=GET path=\"/path?query\" host=shop.example request_id=\"0123456789-abcdef+/=\" "
-                        "fwd=\"10.0.0.9\" dyno=127.0.0.1:8081 connect=1ms service=18ms status=200 bytes=13 protocol=http\n");
+                        "fwd=\"10.0.0.9\" dyno=127.0.0.1:8081 connect=1ms service=18ms status=200 bytes=13 protocol=http "
+                        "tries=1 route=1ms total=19ms\n");
 }
 
 static void a_line_for_a_refusal(void **state)
@@ -70,13 +71,13 @@ static void a_line_for_a_refusal(void **state)
         log_text(),
         "at=error code=fake_fault desc=\"It was scripted.\" method=GET path=\"/\\\"a\" host=a "
         "request_id=00010203-0405-4607-8809-0a0b0c0d0e0f fwd=\"1.1.1.1, 2.2.2.2, 10.0.0.9\" dyno= connect= service= status=404 "
-        "bytes=0 protocol=http\n");
+        "bytes=0 protocol=http tries=0 route= total=0ms\n");
 }
 
 static void the_router_adds_fields(void **state)
 {
     static const char fields[] =
-        " protocol=http shop=\"a \\\"b\\\"\" n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1\n";
+        " total=0ms shop=\"a \\\"b\\\"\" n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1 n=1\n";
 
     open_log();
     w.script.has_log_fields = true;
@@ -155,6 +156,7 @@ static void one_line_a_request_after_retries(void **state)
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
     assert_contains(text, "at=error code=exhausted desc=\"exhausted\" ");
     assert_contains(text, " connect= service= status=503 ");
+    assert_contains(text, " tries=1 route= total=0ms cause=backend_refused\n"); /* whatever the router calls it */
 }
 
 /* What a client sends, however long, costs its line no other field; and who it is stands at the end of fwd. */
@@ -186,7 +188,8 @@ static void what_a_client_sends_is_cut(void **state)
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
     assert_contains(text, "\\\"...\" host=a request_id=\"iiii");
     assert_contains(text, "iiii...\" fwd=\"...1111");
-    assert_contains(text, "1111, 10.0.0.9\" dyno= connect= service= status=404 bytes=0 protocol=http shop=");
+    assert_contains(text,
+                    "1111, 10.0.0.9\" dyno= connect= service= status=404 bytes=0 protocol=http tries=0 route= total=0ms shop=");
     assert_contains(text, " n=1\n");
 }
 

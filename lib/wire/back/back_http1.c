@@ -9,6 +9,7 @@
 
 #include "lib/base/must.h"
 #include "lib/http/status.h"
+#include "lib/wire/back/back_downs.h"
 #include "lib/wire/back/back_fastcgi.h"
 #include "lib/wire/back/back_http2.h"
 #include "lib/wire/loop/loop.h"
@@ -33,6 +34,7 @@ struct weir_dial {
     weir_name_way_t way;       /* through the name's addresses   */
     bool is_seeking;           /* all of them have failed, and the name is asked for again */
     const weir_fault_t *fault; /* why the last one has failed    */
+    bool is_our_fault;         /* which says nothing about the backend */
     back_http1_t *attempt;     /* a connection that is being made, or NULL */
     back_http2_wait_t stream;  /* HTTP/2: waits for one, or opens a connection for it */
 };
@@ -155,6 +157,8 @@ static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *f
     weir_exchange_t *x = dial->x;
 
     put_down(dial);
+    if (back != NULL || !dial->is_our_fault)
+        weir_back_note_dial(&x->target, fault, weir_loop_now_us(x->loop));
     if (back == NULL) {
         back_http1_destroy(&dial->attempt);
         dial->then(x, fault);
@@ -215,6 +219,7 @@ static void give_up_address(weir_dial_t *dial, const weir_fault_t *fault, bool m
     back_http1_destroy(&dial->attempt);
     back_http2_fail(&dial->stream, fault);
     dial->fault = fault;
+    dial->is_our_fault = !may_have_moved;
     try_next(dial, may_have_moved);
 }
 

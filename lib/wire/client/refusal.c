@@ -31,6 +31,8 @@ void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, ui
         .bytes = body_bytes,
         .protocol = client->peer.is_https ? WEIR_SPAN("https") : WEIR_SPAN("http"),
         .is_http2 = client->ops->is_http2,
+        .route_ms = -1,
+        .total_ms = -1,
     };
     char buffer[1024];
     weir_logfmt_t line;
