@@ -6,7 +6,7 @@
 
 #include "conf/h2o_directives.h"
 #include "conf/verbs.h"
-#include "lib/wire/door/network.h"
+#include "lib/http/network.h"
 
 enum { KEY_COLUMNS = 39 }; /* values of routers stand where those of directives do */
 

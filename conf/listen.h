@@ -5,7 +5,7 @@
  * @file  The directive `listen`.
  */
 #include "conf/listen_ssl.h"
-#include "lib/wire/door/network.h"
+#include "lib/http/network.h"
 
 /** One entry of `listen` as it is written. */
 typedef struct conf_wish {

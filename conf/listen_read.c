@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/networks.h"
 #include "conf/listen.h"
 #include "conf/units.h"
 #include "conf/yaml.h"
@@ -98,24 +99,9 @@ static int read_proxy_protocol(const yoml_t *value, conf_wish_t *wish)
 
 static int read_trusted(const yoml_t *value, conf_wish_t *wish)
 {
-    size_t count = value->type == YOML_TYPE_SEQUENCE ? value->data.sequence.size : 1;
-    weir_network_t *networks = weir_arena_alloc(&wish->conf->arena, (count + 1) * sizeof(networks[0]));
-
-    if (value->type == YOML_TYPE_MAPPING || count == 0)
+    if (value->type == YOML_TYPE_SEQUENCE && value->data.sequence.size == 0)
         return conf_complain(value, "proxy-protocol-trusted must be a list of addresses");
-    for (size_t i = 0; i < count; i++) {
-        const yoml_t *entry = value->type == YOML_TYPE_SEQUENCE ? value->data.sequence.elements[i] : value;
-
-        if (entry->type != YOML_TYPE_SCALAR)
-            return conf_complain(entry, "proxy-protocol-trusted must be a list of addresses");
-        if (!weir_network_read(entry->data.scalar, &networks[i]))
-            return conf_complain(
-                entry, "proxy-protocol-trusted: %s is neither an address (192.0.2.7, ::1), a network (10.0.0.0/8) nor unix",
-                entry->data.scalar);
-    }
-    wish->trusted = networks;
-    wish->trusted_count = count;
-    return 0;
+    return conf_networks_read(value, "proxy-protocol-trusted", &wish->conf->arena, &wish->trusted, &wish->trusted_count);
 }
 
 static int read_owner(const yoml_t *value, conf_wish_t *wish)

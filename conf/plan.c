@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "conf/complain.h"
+#include "conf/networks.h"
 #include "conf/paths.h"
 #include "lib/base/log.h"
 
@@ -111,5 +112,9 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->max_requests_per_connection = u32_of(&values[CONF_max_requests]);
     plan->max_body_bytes = conf_max_body_bytes(conf);
     fill_headers(plan, values);
+    if (values[CONF_trusted_proxies].node != NULL &&
+        conf_networks_read(values[CONF_trusted_proxies].node, "weir.trusted-proxies", &conf->arena, &plan->trusted_proxies,
+                           &plan->trusted_proxy_count) != 0)
+        return NULL;
     return conf_access_log_open(conf, conf->level, &plan->access_log) ? plan : NULL;
 }

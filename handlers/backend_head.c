@@ -65,7 +65,7 @@ static void put_forwarded(weir_exchange_t *x, weir_headers_t *headers)
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PROTO);
     if (plan->has_no_forwarded)
         return;
-    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), x->request.peer_ip);
+    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
     if (!plan->keeps_forwarded_proto)
         weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"),
                             x->request.scheme);
@@ -90,6 +90,11 @@ static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
 static uint64_t not_negative(int64_t ms)
 {
     return ms < 0 ? 0 : (uint64_t)ms;
+}
+
+weir_span_t weir_backend_nearest_ip(const weir_exchange_t *x)
+{
+    return x->request.proxy_ip.base != NULL ? x->request.proxy_ip : x->request.peer_ip;
 }
 
 weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2)

@@ -33,6 +33,9 @@ weir_span_t weir_backend_path(const weir_exchange_t *x);
  */
 weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2);
 
+/** Who has sent the request to us: the client, or the trusted proxy that told who that is. */
+weir_span_t weir_backend_nearest_ip(const weir_exchange_t *x);
+
 /** A copy of `headers` with room for a few more. */
 weir_headers_t weir_headers_copy(weir_arena_t *arena, const weir_headers_t *headers);
 

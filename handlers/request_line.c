@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "handlers/request_line.h"
 
+#include "handlers/backend_head.h"
 #include "lib/base/log.h"
 #include "lib/base/span.h"
 #include "lib/http/access_line.h"
@@ -27,7 +28,7 @@ static weir_span_t forwarded_for(weir_exchange_t *x)
         if (headers->at[i].id == WEIR_HEADER_X_FORWARDED_FOR)
             weir_headers_add(&scratch, &x->arena, headers->at[i].name, headers->at[i].value);
     }
-    weir_forwarded_append(&scratch, &x->arena, WEIR_SPAN("X-Forwarded-For"), x->request.peer_ip);
+    weir_forwarded_append(&scratch, &x->arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
     return scratch.at[0].value;
 }
 

@@ -41,6 +41,7 @@ struct weir_request {
     weir_span_t scheme;
     weir_span_t id;
     weir_span_t peer_ip;
+    weir_span_t proxy_ip; /* the trusted proxy that peer_ip is the word of; base NULL: it is the connection's own */
     uint16_t peer_port;
     uint16_t listen_port; /* where the client came in; a PROXY header's destination */
     int32_t host_port;    /* named in Host, or -1 */

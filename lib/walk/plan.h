@@ -51,6 +51,8 @@ typedef struct weir_plan {
     bool tells_request_id; /* to the client, in all responses; pages of ours tell it anyway */
     bool has_log_time;     /* its access lines begin with the time */
     weir_upgrades_t upgrades;
+    const struct weir_network *trusted_proxies; /* whose word for who the client is counts: lib/http/network.h */
+    size_t trusted_proxy_count;                 /* 0: nobody's, and nothing is removed                         */
     bool has_no_forwarded;         /* X-Forwarded-For, -Proto and -Port are not ours to write */
     bool keeps_forwarded_proto;    /* the client's X-Forwarded-Proto is believed              */
     bool hides_server;             /* the backend's Server stays unknown to the client        */

@@ -41,7 +41,7 @@ WEIR_API bool weir_request_header_at(const weir_request_t *request, size_t index
                                      weir_span_t *out_value);
 /** The X-Request-Id that is forwarded: the client's if valid, else a new one. */
 WEIR_API weir_span_t weir_request_id(const weir_request_t *request);
-/** The client's address as text; for unix sockets "unix". */
+/** The client's address as text, which a PROXY header or a trusted proxy may have told; for unix sockets "unix". */
 WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
 /** The client's port; 0 for unix sockets. */
 WEIR_API uint16_t weir_request_peer_port(const weir_request_t *request);

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "lib/wire/door/network.h"
+#include "lib/http/network.h"
 #include "lib/wire/loop/bytes.h"
 #include "lib/wire/door/start.h"
 

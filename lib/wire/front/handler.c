@@ -7,6 +7,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
+#include "lib/http/trusted_way.h"
 #include "lib/wire/front/front_foreign.h"
 #include "lib/wire/front/front_http1.h"
 #include "lib/wire/front/front_http2.h"
@@ -86,6 +87,25 @@ static void fill_asked(weir_exchange_t *x, h2o_req_t *req, bool names_host)
         request->asked.host = lower_copy(&x->arena, host);
 }
 
+/* A trusted proxy's word for who the client is takes the place of what the connection says. */
+static void believe_proxies(weir_exchange_t *x)
+{
+    const weir_plan_t *plan = x->plan;
+    weir_request_t *request = &x->request;
+    weir_trusted_way_t way;
+
+    if (plan->trusted_proxy_count == 0)
+        return;
+    way = weir_trusted_way(&request->headers, &x->arena, request->peer_ip, plan->trusted_proxies, plan->trusted_proxy_count);
+    if (way.scheme.base != NULL)
+        request->scheme = way.scheme;
+    if (way.client_ip.base == NULL)
+        return;
+    request->proxy_ip = request->peer_ip;
+    request->peer_ip = way.client_ip;
+    request->peer_port = way.client_port;
+}
+
 static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops)
 {
     weir_request_t *request = &x->request;
@@ -110,6 +130,7 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     request->framing = ops->framing(req);
     ops->peer(req, request, &x->arena);
     copy_headers(x, ops->headers(req));
+    believe_proxies(x);
 }
 
 static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_context_t *context)

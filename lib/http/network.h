@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEIR_WIRE_NETWORK_H
-#define WEIR_WIRE_NETWORK_H
+#ifndef WEIR_HTTP_NETWORK_H
+#define WEIR_HTTP_NETWORK_H
 /**
  * @file  Sets of addresses as configurations name them: "10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::1", "unix".
  *
@@ -23,6 +23,9 @@ bool weir_network_read(const char *text, weir_network_t *out_network);
 
 /** Writes it as it is read; a single address without its prefix. Returns `buffer`. */
 const char *weir_network_write(const weir_network_t *network, char buffer[static WEIR_NETWORK_TEXT]);
+
+/** Whether one of `count` networks holds all of `one`: an address that was read, or a network. */
+bool weir_networks_hold_one(const weir_network_t *networks, size_t count, const weir_network_t *one);
 
 /** Whether one of `count` networks holds the address. */
 bool weir_networks_hold(const weir_network_t *networks, size_t count, const struct sockaddr *address);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/wire/door/network.h"
+#include "lib/http/network.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -96,19 +96,25 @@ static weir_network_t network_of(const struct sockaddr *address)
 
 static bool holds(const weir_network_t *network, const weir_network_t *single)
 {
+    if (single->prefix_bits < network->prefix_bits)
+        return false;
     size_t bytes = network->prefix_bits / 8, bits = network->prefix_bits % 8;
-
     if (network->family != single->family || memcmp(network->address, single->address, bytes) != 0)
         return false;
     return bits == 0 || (network->address[bytes] ^ single->address[bytes]) >> (8 - bits) == 0;
+}
+
+bool weir_networks_hold_one(const weir_network_t *networks, size_t count, const weir_network_t *one)
+{
+    for (size_t i = 0; i < count; i++)
+        if (holds(&networks[i], one))
+            return true;
+    return false;
 }
 
 bool weir_networks_hold(const weir_network_t *networks, size_t count, const struct sockaddr *address)
 {
     weir_network_t single = network_of(address);
 
-    for (size_t i = 0; i < count; i++)
-        if (holds(&networks[i], &single))
-            return true;
-    return false;
+    return weir_networks_hold_one(networks, count, &single);
 }

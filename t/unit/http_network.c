@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/wire/door/network.h"
+#include "lib/http/network.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
