@@ -50,13 +50,14 @@ typedef struct weir_plan {
     bool has_proxy_status;
     bool tells_request_id; /* to the client, in all responses; pages of ours tell it anyway */
     bool has_log_time;     /* its access lines begin with the time */
+    bool aborts_on_close;  /* HTTP/1: a client that ends its side while it waits for a response is gone */
     weir_upgrades_t upgrades;
     const struct weir_network *trusted_proxies; /* whose word for who the client is counts: lib/http/network.h */
     size_t trusted_proxy_count;                 /* 0: nobody's, and nothing is removed                         */
-    bool has_no_forwarded;         /* X-Forwarded-For, -Proto and -Port are not ours to write */
-    bool keeps_forwarded_proto;    /* the client's X-Forwarded-Proto is believed              */
-    bool hides_server;             /* the backend's Server stays unknown to the client        */
-    weir_access_log_t *access_log; /* NULL: off */
+    bool has_no_forwarded;                      /* X-Forwarded-For, -Proto and -Port are not ours to write */
+    bool keeps_forwarded_proto;                 /* the client's X-Forwarded-Proto is believed              */
+    bool hides_server;                          /* the backend's Server stays unknown to the client        */
+    weir_access_log_t *access_log;              /* NULL: off */
 } weir_plan_t;
 
 #endif

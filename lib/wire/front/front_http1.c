@@ -418,6 +418,8 @@ static void on_end(front_http1_conn_t *conn)
         weir_sock_watch(&conn->client.sock, false);
         return;
     case FRONT_HTTP1_BUSY:
+        if (front_http1_abandon(conn))
+            return;
         /* A client may end its side after its request and still wants the answer (RFC 9112 §9.6) */
         if (!conn->stream->body.is_done)
             front_http1_end_body(conn);

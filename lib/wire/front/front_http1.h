@@ -142,6 +142,12 @@ void front_http1_cut(front_http1_conn_t *conn);
 void front_http1_await_delivery(front_http1_conn_t *conn);
 
 /**
+ * A client that has ended its side while it waits for a response is gone, if its path says so (weir.abort-on-close). True: it
+ * was, and the connection is freed.
+ */
+bool front_http1_abandon(front_http1_conn_t *conn);
+
+/**
  * The proxy drains, or a reload has taken the address away: closes an idle connection whose client cannot have asked. One that
  * was never asked on has WEIR_DRAIN_GRACE_MS. May free the connection.
  */

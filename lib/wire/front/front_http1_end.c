@@ -69,6 +69,18 @@ void front_http1_cut(front_http1_conn_t *conn)
     front_http1_await_delivery(conn);
 }
 
+bool front_http1_abandon(front_http1_conn_t *conn)
+{
+    const front_http1_stream_t *stream = conn->stream;
+    const weir_front_t *front = stream->front;
+
+    if (front == NULL || front->x == NULL || !front->x->plan->aborts_on_close || stream->reply.is_head_sent)
+        return false;
+    conn->fault = &weir_fault_client_closed;
+    front_http1_close(conn);
+    return true;
+}
+
 void front_http1_drain(front_http1_conn_t *conn)
 {
     if (conn->state != FRONT_HTTP1_HEAD || weir_bytes_count(&conn->in) > 0 || weir_sock_has_unread(&conn->client.sock))
