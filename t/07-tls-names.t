@@ -99,7 +99,7 @@ subtest 'clients that must show a certificate' => sub {
     my $clients  = authority('client authority');
     my $good     = certificate('client.test', ca => $clients);
     my $stranger = certificate('stranger.test', ca => authority('somebody'));
-    my $expired  = certificate('expired.test', ca => $clients, days => -1);
+    my $expired  = certificate('expired.test', ca => $clients, expired => 1);
     my ($must, $may, $open) = (free_port(), free_port(), free_port());
     my $proxy = proxy(backends => [$echo], listen => [
         on($must, ssl($c{'first.test'}, 'client-ca-file' => $clients->{cert})),

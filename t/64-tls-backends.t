@@ -26,7 +26,7 @@ subtest 'whom we believe' => sub {
     my $right    = tls_backend($echo, cert => $good, alpn => ['http/1.1']);
     my $stranger = tls_backend($echo, cert => certificate('127.0.0.1', ca => $other));
     my $self     = tls_backend($echo, cert => certificate('127.0.0.1'));
-    my $expired  = tls_backend($echo, cert => certificate('127.0.0.1', ca => $ca, days => -1));
+    my $expired  = tls_backend($echo, cert => certificate('127.0.0.1', ca => $ca, expired => 1));
     my $wrong    = tls_backend($echo, cert => certificate('elsewhere.test', ca => $ca));
     my $plain    = backend(sub { $_[0]->write("HTTP/1.1 400 Bad Request\r\n\r\n") });
     my $proxy = proxy(apps => {

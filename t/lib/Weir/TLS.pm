@@ -4,7 +4,7 @@ package Weir::TLS;
 # TLS for tests: certificates made by openssl(1) when they are needed, and clients and backends that speak it.
 #
 #   authority('name')                       a CA: { cert, key }
-#   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], subject => '/…', days => N, rsa => bits, ocsp => URL, chain => 1
+#   certificate('a.test', ca => $ca, …)     signed by $ca, or by itself: { cert, key }; names => […], subject => '/…', expired => 1, rsa => bits, ocsp => URL, chain => 1
 #   tls_client($port, hostname => …, ca => $ca, alpn => […], versions => …, cert => $c)   a Weir::Client, or undef: why is in tls_error()
 #   tls_backend(sub { … }, cert => $c, ca => $ca, alpn => […])   a backend; with ca it wants a certificate; its connections know how they began
 #   key_updates()                           t/tools/key_updates.c, compiled: a peer whose records carry nothing
@@ -64,9 +64,22 @@ sub certificate {
     _new_key("$at.key", $option{rsa});
     openssl(qw(req -new -sha256), '-key', "$at.key", '-out', "$at.csr", '-utf8', '-subj', $option{subject} // "/CN=$name");
     my $ca = $option{ca};
+    return _sign_expired($at, $ca) if $option{expired};
     my @signer = $ca ? ('-CA', $ca->{cert}, '-CAkey', $ca->{key}, '-set_serial', time . $$ % 1000 . ++$serial) : ('-signkey', "$at.key");
-    openssl(qw(x509 -req -sha256), '-in', "$at.csr", '-out', "$at.crt", '-days', $option{days} // 10, '-extfile', "$at.ext", @signer);
+    openssl(qw(x509 -req -sha256), '-in', "$at.csr", '-out', "$at.crt", '-days', 10, '-extfile', "$at.ext", @signer);
     Weir::Test::write_file("$at.crt", Weir::Test::read_file("$at.crt"), Weir::Test::read_file($ca->{cert})) if $option{chain};
+    return { cert => "$at.crt", key => "$at.key" };
+}
+
+# By ca(1): req(1) and x509(1) know no other beginning than now before OpenSSL 3.4, and no negative days since.
+sub _sign_expired {
+    my ($at, $ca) = @_;
+    mkdir "$at.new" or croak "$at.new: $!";
+    Weir::Test::write_file("$at.index", '');
+    Weir::Test::write_file("$at.cnf", "[ca]\ndefault_ca = it\n[it]\ndatabase = $at.index\nnew_certs_dir = $at.new\nrand_serial = yes\n",
+        "default_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n");
+    openssl(qw(ca -batch -notext -startdate 20200101000000Z -enddate 20200201000000Z), '-config', "$at.cnf", '-extfile', "$at.ext",
+        '-cert', $ca->{cert}, '-keyfile', $ca->{key}, '-in', "$at.csr", '-out', "$at.crt");
     return { cert => "$at.crt", key => "$at.key" };
 }
 
