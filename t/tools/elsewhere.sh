@@ -5,7 +5,7 @@
 #
 # The chroot stays below build/elsewhere/ (with its packages, and its build of the tree), so that the next time is short.
 # All mounts are those of a mount namespace, and all processes those of a pid namespace: both are gone when this ends, be
-# it by a signal. Environment: WEIR_PRESET as for `./dev test`, WEIR_MIRROR (a Debian mirror; else apt's own),
+# it by a signal. Environment: WEIR_PRESET and WEIR_SLOW as for `./dev test`, WEIR_MIRROR (a Debian mirror; else apt's own),
 # WEIR_ELSEWHERE_S (seconds for the whole run inside, 7200).
 set -eu
 . deps/apt.sh
@@ -56,25 +56,30 @@ copy_tree() {
 run_inside() {
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
     timeout --foreground -k 10 "$run_s" unshare --mount --pid --fork --kill-child --propagation private bash -euc '
-        root=$1 preset=$2
+        root=$1 settings=$2
         shift 2
         mount -t proc proc "$root/proc"
         mount --rbind /sys "$root/sys"
         mount --rbind /dev "$root/dev"
         exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-            WEIR_PRESET="$preset" sh -c '\''cd /weir && exec ./dev --yes test "$@"'\'' sh "$@"
-    ' bash "$root" "${WEIR_PRESET:-asan}" "$@"
+            $settings sh -c '\''cd /weir && exec ./dev --yes test "$@"'\'' sh "$@"
+    ' bash "$root" "WEIR_PRESET=${WEIR_PRESET:-asan} ${WEIR_SLOW:+WEIR_SLOW=$WEIR_SLOW}" "$@"
 }
 
-check_arguments
-shift
-make_root
-copy_tree
-status=0
-run_inside "$@" || status=$?
-case $status in
-0) echo "== $codename: all passed" ;;
-124 | 137) echo "== $codename: ended after $run_s seconds (WEIR_ELSEWHERE_S)" ;;
-*) echo "== $codename: failed, status $status" ;;
-esac
-exit $status
+# main CODENAME [FILE...]: one function, so that this file may be edited while it runs
+main() {
+    local status=0
+    check_arguments
+    shift
+    make_root
+    copy_tree
+    run_inside "$@" || status=$?
+    case $status in
+    0) echo "== $codename: all passed" ;;
+    124 | 137) echo "== $codename: ended after $run_s seconds (WEIR_ELSEWHERE_S)" ;;
+    *) echo "== $codename: failed, status $status" ;;
+    esac
+    exit $status
+}
+
+main "$@"
