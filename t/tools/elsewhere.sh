@@ -58,6 +58,7 @@ run_inside() {
     timeout --foreground -k 10 "$run_s" unshare --mount --pid --fork --kill-child --propagation private bash -euc '
         root=$1 settings=$2
         shift 2
+        mount --rbind "$root" "$root" # what is no mount cannot be unshared inside
         mount -t proc proc "$root/proc"
         mount --rbind /sys "$root/sys"
         mount --rbind /dev "$root/dev"
