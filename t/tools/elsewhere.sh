@@ -55,7 +55,7 @@ copy_tree() {
 # run_inside [FILE...]
 run_inside() {
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-    timeout --foreground -k 10 "$run_s" unshare --mount --pid --fork --kill-child --propagation private bash -euc '
+    setpriv --pdeathsig TERM timeout --foreground -k 10 "$run_s" unshare --mount --pid --fork --kill-child --propagation private bash -euc '
         root=$1 settings=$2
         shift 2
         mount --rbind "$root" "$root" # what is no mount cannot be unshared inside
