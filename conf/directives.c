@@ -114,6 +114,8 @@ static bool read_text(const conf_directive_info_t *info, const char *text, uint6
         return read_flag(text, out_number);
     case CONF_TYPE_CASE:
         return read_word(text, "preserve", "canonical", out_number);
+    case CONF_TYPE_STRICTNESS:
+        return read_word(text, "lenient", "strict", out_number);
     case CONF_TYPE_NODE:
         break;
     }
@@ -134,6 +136,8 @@ static int complain_about_value(const conf_directive_info_t *info, const yoml_t 
         return conf_complain(node, "%s: must be ON or OFF", info->name);
     case CONF_TYPE_CASE:
         return conf_complain(node, "%s: must be preserve or canonical", info->name);
+    case CONF_TYPE_STRICTNESS:
+        return conf_complain(node, "%s: must be lenient or strict", info->name);
     case CONF_TYPE_TEXT:
     case CONF_TYPE_PATH:
     case CONF_TYPE_NODE:

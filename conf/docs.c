@@ -49,6 +49,8 @@ static const char *value_text(const conf_directive_info_t *info, char *buffer, s
         return "ON or OFF";
     case CONF_TYPE_CASE:
         return "preserve or canonical";
+    case CONF_TYPE_STRICTNESS:
+        return "lenient or strict";
     case CONF_TYPE_NODE:
         return "see below";
     }

@@ -83,6 +83,7 @@ static void fill_headers(weir_plan_t *plan, const conf_value_t *values)
     plan->route_time_header = span_of(&values[CONF_route_time_header]);
     plan->via = span_of(&values[CONF_via]);
     plan->request_id_max_bytes = values[CONF_request_id_max_size].number;
+    plan->has_strict_path = values[CONF_path_bytes].number == 1;
     plan->has_canonical_case = values[CONF_header_case].number == 1;
     plan->has_proxy_status = values[CONF_proxy_status].number == 1;
     plan->tells_request_id = values[CONF_request_id_to_client].number == 1;

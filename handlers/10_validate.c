@@ -2,7 +2,7 @@
 /*
  * 10 validate: whether the request is one, by the rules of HTTP and by this path's own limits.
  *
- *   reads     the request, plan->head_limits, plan->max_body_bytes
+ *   reads     the request, plan->head_limits, plan->max_body_bytes, plan->has_strict_path
  *   writes    nothing
  *   asks      nothing
  *   verdicts  next; refuse with the client's fault
@@ -12,6 +12,7 @@
  */
 #include "handlers/stages.h"
 #include "lib/base/span.h"
+#include "lib/http/head_scan.h"
 #include "lib/http/host.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
@@ -38,6 +39,27 @@ static const weir_fault_t *check_line(const weir_request_t *request, const weir_
     if (request->method.len + target.len + AROUND_TARGET > limits->line_bytes)
         return &weir_fault_request_line_too_long;
     return NULL;
+}
+
+static bool is_hex_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'f');
+}
+
+/* RFC 3986 §3.3 and §3.4: pchar, and the slashes and question marks between them. */
+static bool is_strict(weir_span_t target)
+{
+    const char *at = target.base, *end = target.base + target.len;
+
+    while ((at = weir_skip_chars(at, end, WEIR_CHAR_HOST)) != end) {
+        if (*at == '%' && end - at >= 3 && is_hex_digit(at[1]) && is_hex_digit(at[2]))
+            at += 3;
+        else if (*at == '/' || *at == '?' || *at == ':' || *at == '@')
+            at++;
+        else
+            return false;
+    }
+    return true;
 }
 
 static const weir_fault_t *check_fields(const weir_request_t *request, const weir_head_limits_t *limits)
@@ -94,6 +116,8 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     const weir_fault_t *fault = check_line(&x->request, &x->plan->head_limits);
 
+    if (fault == NULL && x->plan->has_strict_path && !is_strict(x->request.target))
+        fault = &weir_fault_bad_target;
     if (fault == NULL)
         fault = check_fields(&x->request, &x->plan->head_limits);
     if (fault == NULL)

@@ -180,6 +180,19 @@ subtest 'what of a target reaches the backend' => sub {
     }
 };
 
+subtest 'weir.path-bytes: strict' => sub {
+    my $strict = proxy(backends => [$backend], path => { 'weir.path-bytes' => 'strict' });
+    for my $target ('/', '/a-._~!$&\'()*+,;=:@/b//c?d=/?e%20%fF', '*') {
+        my $method = $target eq '*' ? 'OPTIONS' : 'GET';
+        is($strict->ask(request_line("$method $target HTTP/1.1"))->status, 200, $target);
+    }
+    for my $target ('/<', '/>', '/"', '/\\', '/^', '/`', '/{', '/|', '/}', '/[', '/a?b[]', '/%', '/%2', '/%zz', '/%2g', "/\xc3\xa4", "/\x80") {
+        my $name = $target =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
+        is($strict->ask(request_line("GET $target HTTP/1.1"))->status, 400, $name);
+        is($proxy->ask(request_line("GET $target HTTP/1.1"))->status, 200, "$name passes where it is lenient");
+    }
+};
+
 subtest 'OPTIONS of a whole server' => sub {
     for my $target ('*', 'http://other') {
         my ($echo) = $proxy->ask(request_line("OPTIONS $target HTTP/1.1"))->body =~ /^(.*)\r\n/;

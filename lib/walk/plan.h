@@ -46,6 +46,7 @@ typedef struct weir_plan {
     size_t backend_buffer_bytes;          /* most bytes of one response head held at once */
     uint32_t max_requests_per_connection; /* 0: no limit */
     uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
+    bool has_strict_path;                 /* only the bytes of RFC 3986 */
     bool has_canonical_case;
     bool has_proxy_status;
     bool tells_request_id; /* to the client, in all responses; pages of ours tell it anyway */
