@@ -131,8 +131,8 @@ subtest 'a connection keeps its identity' => sub {
     $both->write($header . $get . $get);
     is(summary(told($both->read_response)), '192.0.2.1 5678 443 https yes', "pipelined request $_") for 1, 2;
     my $r = $proxy->ask($good[0][1] . "PROXY TCP4 1.1.1.1 2.2.2.2 3 4\r\n$get");
-    is($r->status, 505, 'a second header is no request');
-    is($proxy->log_where(status => 505, fwd => '192.0.2.1')->{protocol}, 'https', 'refused in the client\'s name');
+    is($r->status, 400, 'a second header is no request');
+    is($proxy->log_where(status => 400, fwd => '192.0.2.1')->{protocol}, 'https', 'refused in the client\'s name');
 };
 
 subtest 'two clients of one sender are two' => sub {
@@ -318,7 +318,7 @@ subtest 'beside listeners without' => sub {
     is(summary(through($both->connect(to => $plain), $host)), '127.0.0.1 - 443 http no', 'no header is asked of the others');
     is($both->connect(to => $plain)->write("PROXY UNKNOWN\r\n$get") > 0, 1, 'or taken');
     my $r = do { my $c = $both->connect(to => $plain); $c->write("PROXY TCP4 1.2.3.4 1.2.3.4 1 443\r\n$get"); $c->read_response };
-    is($r->status, 505, 'there it is no request');
+    is($r->status, 400, 'there it is no request');
 };
 
 subtest 'peer-port is a feature' => sub {
