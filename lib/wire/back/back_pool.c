@@ -268,7 +268,7 @@ static void remember(weir_back_pool_t *pool, const weir_back_want_t *want)
     if (pool->want_count == WEIR_POOL_WANTS)
         return;
     pool->wants[pool->want_count] = *want;
-    pool->wants[pool->want_count++].until_us = weir_loop_now_us(pool->loop) + WEIR_POOL_WANT_MS * 1000;
+    pool->wants[pool->want_count++].until_us = weir_loop_now_us(pool->loop) + (uint64_t)WEIR_POOL_WANT_MS * 1000;
     if (!weir_timer_is_set(&pool->want_timer))
         weir_timer_set(pool->loop, &pool->want_timer, WANT_STEP_MS, on_want_timer);
 }
