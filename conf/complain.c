@@ -31,9 +31,12 @@ static __thread bool is_rewriting; /* what this thread writes */
 static void print_time(FILE *out)
 {
     char time[WEIR_LOG_TIME_BYTES];
+    size_t length;
 
-    if (complaint.is_settled)
-        fwrite(time, 1, weir_log_put_time(time), out);
+    if (!complaint.is_settled)
+        return;
+    length = weir_log_put_time(time);
+    fwrite(time, 1, length, out);
 }
 
 static void vcomplain(const char *file, size_t line, const char *format, va_list arguments)
