@@ -146,7 +146,8 @@ subtest 'listeners come, stay and go' => sub {
 subtest 'a connection that waits in the kernel is not lost' => sub {
     my $proxy = proxy(backends => [$one], global => { 'max-connections' => 1 });
     my $first = $proxy->connect;
-    is(keep_alive($first, '/')->body, 'one', 'all there is room for');
+    $first->write("GET / HTTP/1.1\r\nHost: a\r\nX"); # who only waits for the next request would make room
+    ok($first->is_silent(0.1), 'all there is room for');
     my $second = $proxy->connect;
     $second->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     ok($second->is_silent(0.1), 'the next waits');

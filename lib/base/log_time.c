@@ -85,9 +85,16 @@ static struct {
 static void read_environment(void)
 {
     const char *text = getenv("JOURNAL_STREAM");
-    char rest;
+    char *end;
 
-    journal.is_known = text != NULL && sscanf(text, "%llu:%llu%c", &journal.device, &journal.inode, &rest) == 2;
+    if (text == NULL)
+        return;
+    journal.device = strtoull(text, &end, 10);
+    if (end == text || *end != ':')
+        return;
+    text = end + 1;
+    journal.inode = strtoull(text, &end, 10);
+    journal.is_known = end != text && *end == '\0';
 }
 
 bool weir_log_is_journal(int fd)
