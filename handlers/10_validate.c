@@ -41,18 +41,13 @@ static const weir_fault_t *check_line(const weir_request_t *request, const weir_
     return NULL;
 }
 
-static bool is_hex_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'f');
-}
-
 /* RFC 3986 §3.3 and §3.4: pchar, and the slashes and question marks between them. */
 static bool is_strict(weir_span_t target)
 {
     const char *at = target.base, *end = target.base + target.len;
 
     while ((at = weir_skip_chars(at, end, WEIR_CHAR_HOST)) != end) {
-        if (*at == '%' && end - at >= 3 && is_hex_digit(at[1]) && is_hex_digit(at[2]))
+        if (*at == '%' && end - at >= 3 && weir_hex_value(at[1]) >= 0 && weir_hex_value(at[2]) >= 0)
             at += 3;
         else if (*at == '/' || *at == '?' || *at == ':' || *at == '@')
             at++;

@@ -102,7 +102,8 @@ static void on_continue(weir_exchange_t *x)
     if (x->has_passed_continue)
         return;
     x->has_passed_continue = x->has_continued = true;
-    (void)weir_front_interim(x, STATUS_CONTINUE, NULL);
+    if (!weir_front_interim(x, STATUS_CONTINUE, NULL))
+        fail(x, &weir_fault_backend_too_many_interim);
 }
 
 /*

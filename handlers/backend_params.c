@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The head of a request as a FastCGI application has it: variables of CGI (RFC 3875 §4.1), and those that PHP looks for. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "handlers/backend_head.h"
@@ -122,59 +123,77 @@ static void add_request(params_t *params, const weir_request_t *request)
 
 /* ---- its header ---- */
 
-static bool is_same(const weir_header_t *a, const weir_header_t *b)
+/* Equal names stand together then, as they came: with many fields nobody is compared with all others. */
+static int compare_fields(const void *a, const void *b)
 {
-    return a->id == b->id && a->name.len == b->name.len && weir_equal_nocase(a->name, b->name);
+    const weir_header_t *one = *(const weir_header_t *const *)a, *other = *(const weir_header_t *const *)b;
+
+    if (one->name.len != other->name.len)
+        return one->name.len < other->name.len ? -1 : 1;
+    for (size_t i = 0; i < one->name.len; i++) {
+        const int difference = weir_lower(one->name.base[i]) - weir_lower(other->name.base[i]);
+        if (difference != 0)
+            return difference;
+    }
+    return one < other ? -1 : 1;
 }
 
-static bool has_come_before(const weir_headers_t *headers, size_t index)
+static const weir_header_t **sort_fields(weir_arena_t *arena, const weir_headers_t *headers)
 {
-    for (size_t i = 0; i < index; i++)
-        if (is_same(&headers->at[i], &headers->at[index]))
-            return true;
-    return false;
+    const weir_header_t **sorted = weir_arena_alloc(arena, (headers->count + 1) * sizeof(*sorted));
+
+    for (size_t i = 0; i < headers->count; i++)
+        sorted[i] = &headers->at[i];
+    qsort(sorted, headers->count, sizeof(*sorted), compare_fields);
+    return sorted;
 }
 
 /* RFC 3875 §4.1.18, RFC 6265 §5.4: fields of one name are one variable. */
-static weir_span_t joined_value(weir_exchange_t *x, const weir_headers_t *headers, size_t first)
+static weir_span_t join_values(weir_arena_t *arena, const weir_header_t *const *fields, size_t count)
 {
-    const bool is_cookie = weir_equal_nocase(headers->at[first].name, WEIR_SPAN("Cookie"));
-    size_t bytes = 0, count = 0;
+    const bool is_cookie = weir_equal_nocase(fields[0]->name, WEIR_SPAN("Cookie"));
+    size_t bytes = 0;
     char *value, *at;
 
-    for (size_t i = first; i < headers->count; i++) {
-        if (is_same(&headers->at[i], &headers->at[first])) {
-            bytes += headers->at[i].value.len + 2;
-            count++;
-        }
-    }
     if (count == 1)
-        return headers->at[first].value;
-    value = at = weir_arena_alloc(&x->arena, bytes);
-    for (size_t i = first; i < headers->count; i++) {
-        if (!is_same(&headers->at[i], &headers->at[first]))
-            continue;
-        if (at != value)
+        return fields[0]->value;
+    for (size_t i = 0; i < count; i++)
+        bytes += fields[i]->value.len + 2;
+    value = at = weir_arena_alloc(arena, bytes);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
             at = weir_append(at, is_cookie ? WEIR_SPAN("; ") : WEIR_SPAN(", "));
-        at = weir_append(at, headers->at[i].value);
+        at = weir_append(at, fields[i]->value);
     }
     return (weir_span_t){value, (size_t)(at - value)};
 }
 
-static void add_header(params_t *params, weir_exchange_t *x, const weir_headers_t *headers, size_t index)
+/* `count` fields of one name. */
+static void add_field(params_t *params, const weir_header_t *const *fields, size_t count)
 {
-    const weir_header_t *field = &headers->at[index];
+    const weir_header_t *field = fields[0];
     char *name;
 
-    if (field->id == WEIR_HEADER_EXPECT || has_come_before(headers, index))
-        return; /* Expect is met by us */
+    if (field->id == WEIR_HEADER_EXPECT)
+        return; /* it is met by us */
     if (weir_equal_nocase(field->name, WEIR_SPAN("Content-Type"))) {
         add(params, WEIR_SPAN("CONTENT_TYPE"), field->value);
         return;
     }
-    name = weir_arena_alloc(&x->arena, field->name.len + PREFIX_BYTES);
+    name = weir_arena_alloc(params->arena, field->name.len + PREFIX_BYTES);
     if (weir_cgi_variable_of(field->name, name))
-        add(params, (weir_span_t){name, field->name.len + PREFIX_BYTES}, joined_value(x, headers, index));
+        add(params, (weir_span_t){name, field->name.len + PREFIX_BYTES}, join_values(params->arena, fields, count));
+}
+
+static void add_fields(params_t *params, const weir_headers_t *headers)
+{
+    const weir_header_t **sorted = sort_fields(params->arena, headers);
+
+    for (size_t first = 0, end; first < headers->count; first = end) {
+        for (end = first + 1; end < headers->count && weir_equal_nocase(sorted[first]->name, sorted[end]->name); end++)
+            continue;
+        add_field(params, sorted + first, end - first);
+    }
 }
 
 const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_headers_t *headers, weir_span_t *out)
@@ -190,8 +209,7 @@ const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_headers_t *head
     add_request(&params, &x->request);
     if (host == NULL && x->request.asked.authority.len > 0)
         add(&params, WEIR_SPAN("HTTP_HOST"), x->request.asked.authority);
-    for (size_t i = 0; i < headers->count; i++)
-        add_header(&params, x, headers, i);
+    add_fields(&params, headers);
     *out = (weir_span_t){params.base, params.len};
     return NULL;
 }

@@ -154,7 +154,7 @@ WEIR_API void weir_backend_use_tls(weir_q_backend_t *q, weir_backend_tls_t *tls)
 WEIR_API void weir_backend_use_fastcgi(weir_q_backend_t *q, const weir_fastcgi_t *fastcgi);
 /** What logs call this service; default: what describe_service says, else its address. */
 WEIR_API void weir_backend_name(weir_q_backend_t *q, weir_span_t name);
-/** What this service is asked for; default: the request's target. Left out: without '/' first, with a space or a control. */
+/** Path and query asked for; default: the request's target. Ignored: any without '/' first, or with spaces or controls. */
 WEIR_API void weir_backend_target(weir_q_backend_t *q, weir_span_t target);
 /**
  * How long this one attempt may take from the pick to the response's head; default: 0, no such limit. Then it has failed:

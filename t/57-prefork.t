@@ -73,7 +73,7 @@ subtest 'a backend that is merely slow keeps most connections' => sub {
             $c->write(simple_response('slow'));
         }
     }, name => 'slow');
-    my $proxy = proxy(backends => [$slow], global => { 'num-threads' => 1, 'weir.backend-yield-after' => 100 });
+    my $proxy = proxy(backends => [$slow], global => { 'num-threads' => 1, 'weir.backend-yield-after' => ms(100) });
     at_once($proxy, 8, '/') for 1 .. 3;
     my $first = $slow->connections;
     at_once($proxy, 8, '/') for 1 .. 3;

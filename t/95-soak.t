@@ -137,6 +137,25 @@ subtest 'max-connections: who waits for nothing makes room, the one that has wai
     ok($clients[$_]->is_silent(0.1), "client $_ may go on") for 0, 2;
 };
 
+# The proxy stands still while the idle client asks and another one comes: it hears of both in one turn.
+for my $is_first (1, 0) {
+    subtest 'max-connections: who has asked is not taken for idle, ' . ($is_first ? 'before another one comes' : 'behind it') => sub {
+        my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 1 });
+        my $ask = sub { $_[0]->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n") };
+        my $client = $proxy->connect;
+        $ask->($client);
+        is($client->read_response->body, 'fast', 'it is idle');
+        kill STOP => $proxy->pid;
+        $ask->($client) if $is_first;
+        my $another = $proxy->connect;
+        $ask->($another);
+        $ask->($client) unless $is_first;
+        kill CONT => $proxy->pid;
+        is($client->read_response->body, 'fast', 'it asked, and is answered');
+        is($another->read_response->body, 'fast', 'then the other one');
+    };
+}
+
 subtest 'HTTP/2 clients that wait for nothing make room, too' => sub {
     plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
     my $proxy = proxy(backends => [$fast], global => { 'max-connections' => 1 });

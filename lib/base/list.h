@@ -49,4 +49,16 @@ static inline void weir_list_remove(weir_list_t *node)
     weir_list_init(node);
 }
 
+/** Moves all of `from`, which is emptied, behind the last of `to`. */
+static inline void weir_list_move_all(weir_list_t *to, weir_list_t *from)
+{
+    if (weir_list_is_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    weir_list_init(from);
+}
+
 #endif

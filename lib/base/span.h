@@ -22,6 +22,15 @@ static inline char weir_lower(char c)
     return (unsigned char)(c - 'A') < 26 ? (char)(c + 32) : c;
 }
 
+/** What a hexadecimal digit is worth, in either case; -1: it is none. */
+static inline int weir_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = weir_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /** Eight bytes as they lie in memory. */
 static inline uint64_t weir_word(const char *at)
 {

@@ -5,23 +5,15 @@
 
 #include "lib/base/span.h"
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = weir_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A percent sign that begins no escape stands for itself. */
 static weir_span_t decode(weir_arena_t *arena, weir_span_t path)
 {
     char *out = weir_arena_alloc(arena, path.len + 1), *at = out;
 
     for (size_t i = 0; i < path.len; i++) {
-        const bool is_escape =
-            path.base[i] == '%' && path.len - i > 2 && hex(path.base[i + 1]) >= 0 && hex(path.base[i + 2]) >= 0;
-        *at++ = is_escape ? (char)(hex(path.base[i + 1]) * 16 + hex(path.base[i + 2])) : path.base[i];
+        const bool is_escape = path.base[i] == '%' && path.len - i > 2 && weir_hex_value(path.base[i + 1]) >= 0 &&
+                               weir_hex_value(path.base[i + 2]) >= 0;
+        *at++ = is_escape ? (char)(weir_hex_value(path.base[i + 1]) * 16 + weir_hex_value(path.base[i + 2])) : path.base[i];
         i += is_escape ? 2 : 0;
     }
     *at = '\0';

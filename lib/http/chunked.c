@@ -64,17 +64,9 @@ static const weir_span_t unfit_for_trailers[] = {
     {"x-forwarded-host", 16},
 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = weir_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static state_t after_size(weir_chunk_decoder_t *decoder, char c)
 {
-    int digit = hex_digit(c);
+    int digit = weir_hex_value(c);
 
     if (digit >= 0) {
         if (decoder->digits == MOST_DIGITS || decoder->remaining_bytes > INT64_MAX >> 4)

@@ -7,18 +7,13 @@
 #include "lib/base/span.h"
 #include "lib/http/head_scan.h"
 
-static bool is_hex_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (weir_lower(c) >= 'a' && weir_lower(c) <= 'f');
-}
-
 /* How many bytes at the front of `value` are a reg-name. An IPv4 address is one, too. */
 static size_t reg_name_length(weir_span_t value)
 {
     const char *end = value.base + value.len;
     const char *at = weir_skip_chars(value.base, end, WEIR_CHAR_HOST);
 
-    while (end - at >= 3 && *at == '%' && is_hex_digit(at[1]) && is_hex_digit(at[2]))
+    while (end - at >= 3 && *at == '%' && weir_hex_value(at[1]) >= 0 && weir_hex_value(at[2]) >= 0)
         at = weir_skip_chars(at + 3, end, WEIR_CHAR_HOST);
     return (size_t)(at - value.base);
 }

@@ -64,19 +64,6 @@ static void append_head(relay_t *relay)
 
 /* ---- writing ---- */
 
-static void count_sent(relay_t *relay, size_t bytes)
-{
-    weir_journal_t *journal = &relay->x->journal;
-    const size_t left_bytes = relay->up.head_left_bytes;
-
-    journal->backend_sent_bytes += bytes;
-    if (left_bytes == 0)
-        return;
-    relay->up.head_left_bytes = bytes < left_bytes ? left_bytes - bytes : 0;
-    if (relay->up.head_left_bytes == 0)
-        journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
-}
-
 /* Writes what the kernel takes; the client is held back while there is more. */
 static void flush(relay_t *relay)
 {
@@ -86,7 +73,7 @@ static void flush(relay_t *relay)
     const ssize_t left = weir_sock_write_queue(sock, &back->out, &bytes);
 
     if (bytes > 0)
-        count_sent(relay, bytes);
+        relay_count_sent(relay, bytes);
     if (left == WEIR_SOCK_BROKEN)
         back_fastcgi_break_up(relay);
     if (left == WEIR_SOCK_BLOCKED) {

@@ -26,19 +26,6 @@ static void break_up(relay_t *relay)
     }
 }
 
-static void count_sent(relay_t *relay, size_t bytes)
-{
-    weir_journal_t *journal = &relay->x->journal;
-    size_t left_bytes = relay->up.head_left_bytes;
-
-    journal->backend_sent_bytes += bytes;
-    if (left_bytes == 0)
-        return;
-    relay->up.head_left_bytes = bytes < left_bytes ? left_bytes - bytes : 0;
-    if (relay->up.head_left_bytes == 0)
-        journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
-}
-
 static void write_pieces(relay_t *relay, const struct iovec *pieces, int count)
 {
     weir_back_t *back = relay->back;
@@ -53,7 +40,7 @@ static void write_pieces(relay_t *relay, const struct iovec *pieces, int count)
         return;
     }
     if (written > 0)
-        count_sent(relay, (size_t)written);
+        relay_count_sent(relay, (size_t)written);
     weir_bytes_append_rest(&back->out, pieces, count, written > 0 ? (size_t)written : 0);
 }
 
@@ -200,7 +187,7 @@ static bool flush_queue(relay_t *relay)
     ssize_t left = weir_sock_write_queue(&back_http1_of(relay->back)->sock, &relay->back->out, &bytes);
 
     if (bytes > 0)
-        count_sent(relay, bytes);
+        relay_count_sent(relay, bytes);
     if (left == WEIR_SOCK_BROKEN)
         break_up(relay);
     return left == 0;

@@ -113,16 +113,6 @@ static void close_channel(ares_channel *channel)
 
 static void ask_servers(query_t *query);
 
-/* Moves all of `from`, which is emptied, behind the last of `to`. */
-static void move_all(weir_list_t *to, weir_list_t *from)
-{
-    while (!weir_list_is_empty(from)) {
-        weir_list_t *node = from->next;
-        weir_list_remove(node);
-        weir_list_append(to, node);
-    }
-}
-
 /* Names under way are asked for once more. */
 static void open_servers(struct weir_name_queries *queries)
 {
@@ -135,7 +125,7 @@ static void open_servers(struct weir_name_queries *queries)
         close_channel(&queries->servers);
     weir_list_t again;
     weir_list_init(&again);
-    move_all(&again, &queries->under_way);
+    weir_list_move_all(&again, &queries->under_way);
     while (!weir_list_is_empty(&again)) {
         query_t *query = WEIR_AROUND(again.next, query_t, link);
         weir_list_remove(&query->link);

@@ -104,11 +104,7 @@ static void take_mail(desk_t *desk)
     (void)!read(desk->wake_fd, &count, sizeof(count));
     weir_list_init(&questions);
     pthread_mutex_lock(&names.lock);
-    while (!weir_list_is_empty(&names.questions)) {
-        weir_list_t *node = names.questions.next;
-        weir_list_remove(node);
-        weir_list_append(&questions, node);
-    }
+    weir_list_move_all(&questions, &names.questions);
     char *servers = names.servers != NULL ? strdup(names.servers) : NULL;
     unsigned system_threads = names.system_threads;
     weir_name_table_set_edition(desk->table, weir_names_edition()); /* of these servers, not of those that come now */

@@ -160,11 +160,7 @@ static void tell_waiting(local_name_t *local)
     weir_list_t present;
 
     weir_list_init(&present);
-    while (!weir_list_is_empty(&local->waiting)) {
-        weir_list_t *node = local->waiting.next;
-        weir_list_remove(node);
-        weir_list_append(&present, node);
-    }
+    weir_list_move_all(&present, &local->waiting);
     while (!weir_list_is_empty(&present)) {
         weir_resolver_wait_t *wait = WEIR_AROUND(present.next, weir_resolver_wait_t, link);
         weir_list_remove(&wait->link);

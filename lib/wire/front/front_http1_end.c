@@ -95,7 +95,8 @@ bool front_http1_close_if_idle(weir_timer_t *timer)
 {
     front_http1_conn_t *conn = WEIR_AROUND(timer, front_http1_conn_t, read_timer);
 
-    if (timer->on_due != front_http1_on_read_timer || conn->state != FRONT_HTTP1_HEAD || weir_bytes_count(&conn->in) > 0)
+    if (timer->on_due != front_http1_on_read_timer || conn->state != FRONT_HTTP1_HEAD || weir_bytes_count(&conn->in) > 0 ||
+        weir_sock_has_unread(&conn->client.sock))
         return false;
     front_http1_close(conn);
     return true;

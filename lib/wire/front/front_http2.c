@@ -214,7 +214,7 @@ bool front_http2_close_if_idle(weir_timer_t *timer)
 {
     front_http2_conn_t *conn = WEIR_AROUND(timer, front_http2_conn_t, timer);
 
-    if (timer->on_due != on_timer || conn->awaits != FRONT_HTTP2_A_REQUEST)
+    if (timer->on_due != on_timer || conn->awaits != FRONT_HTTP2_A_REQUEST || weir_sock_has_unread(&conn->client.sock))
         return false;
     front_http2_end(conn, NULL, NGHTTP2_NO_ERROR);
     front_http2_make_frames(conn);
@@ -359,11 +359,7 @@ static void wake_waiting(front_http2_conn_t *conn)
     weir_list_t present;
 
     weir_list_init(&present);
-    while (!weir_list_is_empty(&conn->waiting)) {
-        weir_list_t *node = conn->waiting.next;
-        weir_list_remove(node);
-        weir_list_append(&present, node);
-    }
+    weir_list_move_all(&present, &conn->waiting);
     while (!weir_list_is_empty(&present)) {
         front_http2_stream_t *stream = WEIR_AROUND(present.next, front_http2_stream_t, wait_link);
         weir_list_remove(&stream->wait_link);

@@ -179,23 +179,13 @@ void weir_loop_take_back(weir_loop_t *loop, weir_letter_t *letter)
     pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
-/* Moves all of `from`, which is emptied, behind the last of `to`. */
-static void move_all(weir_list_t *to, weir_list_t *from)
-{
-    while (!weir_list_is_empty(from)) {
-        weir_list_t *node = from->next;
-        weir_list_remove(node);
-        weir_list_append(to, node);
-    }
-}
-
 static void take_mailbox(weir_loop_t *loop)
 {
     if (!atomic_load(&loop->has_mail))
         return;
     pthread_mutex_lock(&loop->mailbox_lock);
     atomic_store(&loop->has_mail, false);
-    move_all(&loop->letters, &loop->mailbox);
+    weir_list_move_all(&loop->letters, &loop->mailbox);
     pthread_mutex_unlock(&loop->mailbox_lock);
 }
 
@@ -215,7 +205,7 @@ static void open_letters(weir_loop_t *loop)
     for (int round = 0; round < LETTER_ROUNDS && !weir_list_is_empty(&loop->letters); round++) {
         weir_list_t present;
         weir_list_init(&present);
-        move_all(&present, &loop->letters);
+        weir_list_move_all(&present, &loop->letters);
         while (!weir_list_is_empty(&present)) {
             weir_letter_t *letter = WEIR_AROUND(present.next, weir_letter_t, link);
             weir_list_remove(&letter->link);

@@ -269,6 +269,19 @@ uint64_t weir_relay_moved_bytes(const weir_exchange_t *x)
     return x->journal.client_received_bytes + x->journal.client_sent_bytes - left_bytes;
 }
 
+void relay_count_sent(relay_t *relay, size_t bytes)
+{
+    weir_journal_t *journal = &relay->x->journal;
+    size_t left_bytes = relay->up.head_left_bytes;
+
+    journal->backend_sent_bytes += bytes;
+    if (left_bytes == 0)
+        return;
+    relay->up.head_left_bytes = bytes < left_bytes ? left_bytes - bytes : 0;
+    if (relay->up.head_left_bytes == 0)
+        journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
+}
+
 bool relay_count_up(relay_t *relay, size_t bytes, bool is_last)
 {
     relay->up.taken_bytes += bytes;

@@ -130,6 +130,8 @@ static inline void relay_half_close(relay_t *relay)
         front->ops->half_close(front->req);
 }
 
+/** So many bytes towards the backend are in the kernel's hands; the head comes first. */
+void relay_count_sent(relay_t *relay, size_t bytes);
 /** Ends the relay with a fault: everything stops, on_end runs from the loop. */
 void relay_fail(relay_t *relay, const weir_fault_t *fault);
 /** Sets the timer for what is being waited for now. */
