@@ -47,16 +47,6 @@ static bool is_known(const struct stat *what)
     return false;
 }
 
-static bool is_everywhere(const struct sockaddr_storage *address)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-
-    if (address->ss_family == AF_INET)
-        return v4->sin_addr.s_addr == htonl(INADDR_ANY);
-    return address->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
-}
-
 static void keep(int fd, const struct stat *what, bool is_foreign)
 {
     inherited_t new = {.fd = fd, .what = *what, .is_foreign = is_foreign};
@@ -64,8 +54,8 @@ static void keep(int fd, const struct stat *what, bool is_foreign)
     int on = 1;
 
     WEIR_MUST(getsockname(fd, (struct sockaddr *)&new.address, &len) == 0);
-    new.is_both =
-        is_everywhere(&new.address) && new.address.ss_family == AF_INET6 &&option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+    new.is_both = weir_address_is_everywhere((const struct sockaddr *)&new.address) &&
+                  new.address.ss_family == AF_INET6 &&option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
     if (new.address.ss_family != AF_UNIX) /* what is accepted inherits it */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (new.address.ss_family != AF_UNIX) /* as those that we open: a reload may bring another that overlaps it */
@@ -170,7 +160,8 @@ static bool is_of(const inherited_t *inherited, const weir_listen_t *listen)
 
 static bool is_both_of(const inherited_t *inherited, const weir_listen_t *listen)
 {
-    return inherited->is_both && listen->address.ss_family == AF_INET && is_everywhere(&listen->address) &&
+    return inherited->is_both && listen->address.ss_family == AF_INET &&
+           weir_address_is_everywhere((const struct sockaddr *)&listen->address) &&
            weir_address_port((const struct sockaddr *)&inherited->address) ==
                weir_address_port((const struct sockaddr *)&listen->address);
 }

@@ -60,18 +60,13 @@ const weir_listen_t *crew_find_listen(const weir_server_settings_t *settings, co
     return NULL;
 }
 
-static bool is_everywhere(const struct sockaddr_storage *address)
-{
-    if (address->ss_family == AF_INET6)
-        return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
-    return address->ss_family == AF_INET && ((const struct sockaddr_in *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
-}
-
 /* Of one port and family: the kernel gives a client to the socket that names its address. */
 static bool covers(const struct sockaddr_storage *everywhere, const struct sockaddr_storage *one)
 {
-    return is_everywhere(everywhere) && !is_everywhere(one) && everywhere->ss_family == one->ss_family &&
-           weir_address_port((const struct sockaddr *)everywhere) == weir_address_port((const struct sockaddr *)one);
+    const struct sockaddr *all = (const struct sockaddr *)everywhere, *single = (const struct sockaddr *)one;
+
+    return weir_address_is_everywhere(all) && !weir_address_is_everywhere(single) && all->sa_family == single->sa_family &&
+           weir_address_port(all) == weir_address_port(single);
 }
 
 /* Who serves whoever comes to the address: the listen that names it, or the one for all. */
