@@ -297,7 +297,7 @@ subtest 'a request does not wait behind many handshakes' => sub {
     my $files = $own->open_files;
     my @hands = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) // die $! } 1 .. 64;
     ok((wait_for { $own->open_files >= $files + @hands }), 'and 64 others, in silence');
-    $own->signal('STOP');
+    $own->stand_still;
     syswrite $_, $hello for @hands;
     $client->write(get('/among'));
     $own->signal('CONT');

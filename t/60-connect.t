@@ -179,7 +179,7 @@ sub speaks_unasked {
     my $ask = sub { $client->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n") };
     $ask->();
     is($client->read_response->body, 'asked for', 'a connection for the pool');
-    kill STOP => $own->pid;
+    $own->stand_still;
     $ask->() if $client_is_first;
     write_file($gate, '');
     ok($babbler->wait_event(qr/spoken/), 'the backend speaks');

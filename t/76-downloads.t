@@ -228,7 +228,7 @@ for my $how (qw(close reset nonsense)) {
             my ($held, $gone) = map { my $what = $_; scalar grep { /$what/ } $backend->events } 'held', 'let go';
             $client->write(request("hold/$how"));
             wait_for { $held < grep { /held/ } $backend->events };
-            $own->signal('STOP');
+            $own->stand_still;
             $client->reset if $first eq 'client';
             write_file($flag, '');
             wait_for { $gone < grep { /let go/ } $backend->events };

@@ -22,7 +22,7 @@ for my $case ([ 'the backend ends first', 0 ], [ 'the client is reset first', 1 
         my $client = $proxy->connect;
         $client->write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
         $backend->wait_event("note $is_client_first head");
-        $proxy->signal('STOP');
+        $proxy->stand_still;
         $client->reset if $is_client_first;
         write_file($go, 'x');
         # Nothing tells when the kernel has both ends: the proxy, stopped, cannot.

@@ -88,7 +88,7 @@ subtest 'who has just come is answered' => sub {
     my $proxy = proxy(backends => [$backend],
         listen => [ { host => '127.0.0.1', port => $tls, ssl => { 'certificate-file' => $cert->{cert}, 'key-file' => $cert->{key} } } ]);
     my ($fresh, $in_handshake) = ($proxy->connect, $proxy->connect(to => $tls));
-    $proxy->signal('STOP');
+    $proxy->stand_still;
     my @queued = map { my $client = $proxy->connect; $client->write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); $client } 1 .. 20;
     $proxy->signal('TERM');
     $proxy->signal('CONT');

@@ -145,7 +145,7 @@ for my $is_first (1, 0) {
         my $client = $proxy->connect;
         $ask->($client);
         is($client->read_response->body, 'fast', 'it is idle');
-        kill STOP => $proxy->pid;
+        $proxy->stand_still;
         $ask->($client) if $is_first;
         my $another = $proxy->connect;
         $ask->($another);

@@ -612,6 +612,14 @@ sub signal {
     return kill $name, $self->{pid} if $self->{pid};
 }
 
+# Stops every thread, and returns when all of them stand: one that was on its way out of epoll_wait() would still take what comes
+# into its turn.
+sub stand_still {
+    my ($self) = @_;
+    $self->signal('STOP');
+    return Weir::Test::wait_for { !grep { !m{\) [Tt] } } map { eval { Weir::Test::read_file($_) } // () } glob "/proc/$self->{pid}/task/*/stat" };
+}
+
 # Waits for the process's end; its exit status (negative: the signal), or undef at the deadline.
 sub wait_exit {
     my ($self, $seconds) = @_;
