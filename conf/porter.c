@@ -18,7 +18,7 @@
 #include "lib/base/must.h"
 #include "lib/base/rights.h"
 
-enum { ANSWER_S = 5 /* a disk may be slow; a loop waits when logs are opened anew */ };
+enum { ANSWER_S = 5 /* a disk may be slow */ };
 
 static struct {
     pthread_mutex_t lock;

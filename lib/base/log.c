@@ -87,7 +87,6 @@ static weir_access_log_t *create_log(int fd, const char *name)
     WEIR_MUST(pthread_mutex_init(&log->lock, NULL) == 0);
     log->filling = must_have(malloc(WEIR_LOG_BYTES)); /* pages that are never reached cost nothing */
     log->writing = must_have(malloc(WEIR_LOG_BYTES));
-    log->next_fd = -1;
     log->fd = fd;
     log->is_journal = weir_log_is_journal(fd);
     log->opens = 1;
@@ -246,21 +245,11 @@ void weir_access_log_write_timed(weir_access_log_t *log, weir_span_t line)
     write_behind(log, (weir_span_t){time, log->is_journal ? 0 : weir_log_time_write(weir_clock_wall_us(), time)}, line);
 }
 
-/* Under weir_log_lock. */
-static void reopen(weir_access_log_t *log)
+/* Under weir_log_lock. The writer opens the file: a disk, or whoever has the rights, may let one wait. */
+static void want_anew(weir_access_log_t *log)
 {
-    int fd = log->path != NULL ? weir_log_open_file(log->path) : -1;
-
-    if (log->path == NULL)
-        return;
-    if (fd == -1) {
-        weir_log("%s: %s; going on with the file that is open", log->path, strerror(errno));
-        return;
-    }
     pthread_mutex_lock(&log->lock);
-    if (log->next_fd != -1)
-        close(log->next_fd);
-    log->next_fd = fd;
+    log->is_wanted_anew = log->path != NULL;
     pthread_mutex_unlock(&log->lock);
     pthread_cond_signal(&log->writer->wake); /* what was rotated is let go of now, not with the next line */
 }
@@ -270,7 +259,7 @@ void weir_access_log_reopen_all(void)
     pthread_mutex_lock(&weir_log_lock);
     for (weir_log_writer_t *writer = weir_log_writers; writer != NULL; writer = writer->next)
         for (weir_access_log_t *log = writer->logs; log != NULL; log = log->next)
-            reopen(log);
+            want_anew(log);
     pthread_mutex_unlock(&weir_log_lock);
 }
 
@@ -278,8 +267,6 @@ void weir_log_destroy(weir_access_log_t *log)
 {
     if (log->dropped_lines != 0)
         weir_log("%s: %" PRIu64 " lines were lost", log->name, log->dropped_lines);
-    if (log->next_fd != -1)
-        close(log->next_fd);
     if (!log->is_borrowed)
         close(log->fd);
     pthread_mutex_destroy(&log->lock);

@@ -45,7 +45,10 @@ void weir_access_log_write(weir_access_log_t *log, weir_span_t line);
  */
 void weir_access_log_write_timed(weir_access_log_t *log, weir_span_t line);
 
-/** Opens every file anew, for log rotation. Any thread but a signal handler; never waits for a FIFO's reader. */
+/**
+ * Has every file opened anew, for log rotation, by the log's writer: whoever calls waits for no disk. Lines that are not yet
+ * written go into the new file. Any thread but a signal handler.
+ */
 void weir_access_log_reopen_all(void);
 
 /** Starts the writers; before it lines are kept. Call after fork and after dropping privileges. */

@@ -80,14 +80,25 @@ static uint64_t count_lines(const char *bytes, size_t len)
     return lines;
 }
 
-/* Under the log's lock: a file that was opened anew takes the place of what it was before. */
+/* A file that was rotated is left for the one that has its name now. */
 static void turn_over(weir_access_log_t *log)
 {
-    if (log->next_fd == -1)
+    bool is_wanted;
+    int fd;
+
+    pthread_mutex_lock(&log->lock);
+    is_wanted = log->is_wanted_anew;
+    log->is_wanted_anew = false;
+    pthread_mutex_unlock(&log->lock);
+    if (!is_wanted)
         return;
+    fd = weir_log_open_file(log->path);
+    if (fd == -1) {
+        weir_log("%s: %s; going on with the file that is open", log->path, strerror(errno));
+        return;
+    }
     close(log->fd);
-    log->fd = log->next_fd;
-    log->next_fd = -1;
+    log->fd = fd;
 }
 
 /* Returns 0, or errno where nothing more can be written: the disk is full, or the reader of a pipe is gone. */
@@ -96,9 +107,7 @@ static int write_batch(weir_access_log_t *log)
     while (log->left_bytes > 0) {
         ssize_t written = write_cancellable(log, log->left, log->left_bytes);
         if (written == -1 && errno == EINTR) {
-            pthread_mutex_lock(&log->lock);
             turn_over(log);
-            pthread_mutex_unlock(&log->lock);
             continue;
         }
         if (written == -1)
@@ -132,7 +141,6 @@ static size_t take(weir_access_log_t *log)
     log->writing = full;
     log->writing_bytes = log->filling_bytes;
     log->filling_bytes = 0;
-    turn_over(log);
     pthread_mutex_unlock(&log->lock);
     return log->writing_bytes;
 }
@@ -143,6 +151,7 @@ static size_t drain(weir_access_log_t *log)
     const size_t len = take(log);
     int error;
 
+    turn_over(log);
     log->left = log->writing;
     log->left_bytes = len;
     error = write_batch(log); /* a thread that is cut off in there leaves the rest to destroy_all() */
@@ -176,7 +185,7 @@ static bool is_anything_left(const weir_log_writer_t *writer)
 
     for (weir_access_log_t *log = writer->logs; log != NULL && !is_left; log = log->next) {
         pthread_mutex_lock(&log->lock);
-        is_left = log->filling_bytes > 0 || log->next_fd != -1 || log->opens == 0;
+        is_left = log->filling_bytes > 0 || log->is_wanted_anew || log->opens == 0;
         pthread_mutex_unlock(&log->lock);
     }
     return is_left;

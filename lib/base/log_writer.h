@@ -38,7 +38,7 @@ struct weir_access_log {
     size_t writing_bytes;          /* (l) in the writer's hands; both together stay within WEIR_LOG_BYTES */
     uint64_t dropped_lines;        /* (l) */
     bool is_loss_told;             /* (l) on standard error, since the last batch that was written whole */
-    int next_fd;                   /* (l) reopened; -1: none */
+    bool is_wanted_anew;           /* (l) its file may have been rotated */
     _Atomic uint64_t closed_at_ms; /* monotonic; 0: it is open */
     /* The writer's own: */
     char *writing;

@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "lib/base/rights.h"
 
 static void pause_ms(long ms)
 {
@@ -84,7 +88,6 @@ static void reopens(void **state)
     while (!atomic_load(&log->writer->is_idle))
         pause_ms(1);
     weir_access_log_reopen_all();
-    assert_string_equal(slurp(path), ""); /* is there at once */
     for (int looks = 0; looks < 5000 && is_open(old); looks++)
         pause_ms(1);
     assert_false(is_open(old)); /* without another line */
@@ -322,6 +325,51 @@ static void costs_no_other_log_a_line(void **state)
     assert_string_equal(slurp(path), "one\ntwo\n");
 }
 
+static sem_t asked, allowed;
+
+/* One who has the rights, and takes its time. */
+static int append_slowly(const char *path)
+{
+    if (strstr(path, "guarded") != NULL) {
+        sem_post(&asked);
+        while (sem_wait(&allowed) != 0)
+            ;
+    }
+    errno = EACCES;
+    return -1;
+}
+
+static void waits_for_no_disk(void **state)
+{
+    static const weir_rights_t slow = {.append = append_slowly};
+    const uid_t self = geteuid();
+    char got[16] = "";
+    int reader;
+
+    assert_int_equal(mkdir(scratch_path("guarded"), 0700), 0);
+    weir_access_log_t *rotated = weir_access_log_open(scratch_path("guarded/log")), *pipe = open_stuck("beside");
+    sem_init(&asked, 0, 0);
+    sem_init(&allowed, 0, 0);
+    weir_rights_by(&slow);
+    weir_access_log_start();
+    assert_int_equal(chmod(scratch_path("guarded"), 0), 0);
+    assert_int_equal(seteuid(self == 0 ? 65534 : self), 0); /* who may not open it any more, and asks */
+    weir_access_log_reopen_all();
+    sem_wait(&asked);
+    write_line(rotated, "rotated\n");
+    write_line(pipe, "kept\n");
+    assert_int_equal(seteuid(self), 0);
+    weir_access_log_close(weir_access_log_open(scratch_path("beside-new"))); /* as a reload does */
+    reader = open(scratch_path("beside"), O_RDONLY);
+    assert_int_equal(read(reader, got, sizeof(got)), 5);
+    close(reader);
+    sem_post(&allowed);
+    weir_access_log_stop(1000);
+    weir_rights_by(NULL);
+    assert_int_equal(chmod(scratch_path("guarded"), 0700), 0);
+    assert_string_equal(slurp(scratch_path("guarded/log")), "rotated\n"); /* the file that was open */
+}
+
 static void opens_anew_without_waiting(void **state)
 {
     weir_access_log_t *log = open_stuck("anew");
@@ -441,6 +489,7 @@ int main(void)
         cmocka_unit_test(keeps_the_order_of_each_thread),
         cmocka_unit_test(counts_what_cannot_be_written),
         cmocka_unit_test(costs_no_other_log_a_line),
+        cmocka_unit_test(waits_for_no_disk),
         cmocka_unit_test(opens_anew_without_waiting),
         cmocka_unit_test(goes_on_behind_a_rotation),
         cmocka_unit_test(closed_ones_are_given_up),
