@@ -140,7 +140,7 @@ subtest 'a router that answers after the end' => sub {
     for my $threads (1, 2) {
         my $proxy = proxy(router => { module => router_so('record'), log => $log, backends => [ $backend->address ] }, global => { 'num-threads' => $threads });
         my @clients = map { $proxy->connect } 1 .. 4;
-        $_->write("GET /late-$threads HTTP/1.1\r\nHost: a\r\nX-Do: checkout=" . ms(600) . "\r\n\r\n") for @clients;
+        $_->write("GET /late-$threads HTTP/1.1\r\nHost: a\r\nX-Do: checkout=" . ms(1500) . "\r\n\r\n") for @clients;
         wait_for { 4 == grep { m{^/late-$threads checkout} } split /\n/, read_file($log) };
         $proxy->signal('INT');
         is($proxy->wait_exit, 3, 'exit 3');
