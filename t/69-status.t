@@ -8,6 +8,7 @@ use JSON::PP;
 my $backend = backend(sub {
     $_[0]->serve(sub {
         sleep 30 if $_[0] =~ m{^GET /slow};
+        select undef, undef, undef, 0.3 if $_[0] =~ m{^GET /takes};
         return simple_response('x', status => $_[0] =~ m{^GET /bad} ? '500 No' : '200 OK');
     });
 });
@@ -41,7 +42,24 @@ subtest 'requests in flight' => sub {
     wait_for { ($found) = grep { $_->{path} eq '/slow' } @{ status()->{requests} }; $found };
     is("$found->{method} $found->{query} $found->{authority}", 'GET ?now a.test', 'are told');
     is($found->{referer}, '"\\</script>', 'whatever they say');
+    wait_for { ($found) = grep { $_->{path} eq '/slow' } @{ status()->{requests} }; $found && $found->{backend} };
+    is($found->{backend}, $backend->address, 'with the backend that is to answer');
+    my ($page) = grep { $_->{path} eq '/status/json' } @{ status()->{requests} };
+    is($page->{backend}, undef, 'where there is one');
     $client->reset;
+};
+
+subtest 'durations' => sub {
+    my $own = proxy(backends => [$backend], paths => { '/status' => { status => 'ON' } });
+    $own->get('/takes') for 1 .. 5;
+    my $status;
+    wait_for { $status = decode_json($own->get('/status/json')->body); $status->{'duration-99'} > 0 };
+    for my $name (qw(process-time duration)) {
+        cmp_ok($status->{"$name-75"}, '>=', 290_000 * 7 / 8, "$name: what the backend took");
+    }
+    cmp_ok($status->{'response-time-99'}, '<', 290_000, 'response-time begins with the response');
+    my ($of_no_interest) = grep { !/^(?:connect|header|body|request-total|process|response)-time-\d+$|^duration-\d+$/ } grep { /time-\d|duration/ } keys %$status;
+    is($of_no_interest, undef, 'the names are those of h2o');
 };
 
 subtest 'parts of it' => sub {

@@ -101,6 +101,13 @@ subtest 'access-log of libh2o' => sub {
     my $id = $dead->log_where(path => '/')->{request_id};
     like($id, qr/^[0-9a-f-]{36}$/, 'a generated id');
     is(read_file("$access.2"), "GET 503 backend_refused $id\n", 'knows the reason, and the id');
+    my $named = proxy(
+        apps   => { shop => { domains => ['*'], backends => [ $backend->address ] } },
+        global => { 'access-log' => { path => "$access.3", format => '%s %{weir.app}e %{weir.backend}e' } },
+    );
+    $named->get('/');
+    wait_for { -e "$access.3" && read_file("$access.3") =~ /\n/ };
+    is(read_file("$access.3"), '200 shop ' . $backend->address . "\n", 'and who has answered');
     wait_for { read_file($access) =~ m{/logged} };
     like(read_file($access), qr{^GET /logged 200 -? ?\d+ \d+$}m, 'and the times');
     like(read_file($access), qr{^GET /files/a\.txt 200}m, 'of files, too');

@@ -123,18 +123,25 @@ void weir_exchange_destroy(weir_exchange_t *x)
     weir_context_release(context);
 }
 
-/* Those who are told answer at once or later, and no exchange ends but by a letter. */
-void weir_exchange_shut_down_all(void)
+void weir_exchange_each(void (*each)(weir_exchange_t *x))
 {
     if (alive_count == 0)
         return;
-    for (weir_list_t *node = alive.next; node != &alive; node = node->next) {
-        weir_exchange_t *x = WEIR_AROUND(node, weir_exchange_t, link);
+    for (weir_list_t *node = alive.next; node != &alive; node = node->next)
+        each(WEIR_AROUND(node, weir_exchange_t, link));
+}
 
-        x->is_shut_down = true;
-        if (x->on_gone != NULL)
-            x->on_gone(x);
-    }
+/* Who is told answers at once or later, and no exchange ends but by a letter. */
+static void shut_down(weir_exchange_t *x)
+{
+    x->is_shut_down = true;
+    if (x->on_gone != NULL)
+        x->on_gone(x);
+}
+
+void weir_exchange_shut_down_all(void)
+{
+    weir_exchange_each(shut_down);
 }
 
 size_t weir_exchange_count(void)

@@ -205,6 +205,9 @@ void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault);
 /** The proxy ends: whoever still holds a question of this thread's exchanges is told that nobody waits. */
 void weir_exchange_shut_down_all(void);
 
+/** Calls `each` for every exchange of this thread, the oldest first. None may end meanwhile. */
+void weir_exchange_each(void (*each)(weir_exchange_t *x));
+
 /** How many exchanges exist on this thread; 0 at a clean exit. */
 size_t weir_exchange_count(void);
 

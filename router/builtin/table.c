@@ -99,6 +99,11 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
                         (weir_span_t){header->value, strlen(header->value)});
 }
 
+static void describe_app(weir_shared_t *shared, const weir_group_t *app, weir_description_t *description)
+{
+    weir_describe(description, WEIR_SPAN("name"), (weir_span_t){app->name, strlen(app->name)});
+}
+
 static void free_headers(table_header_t *header)
 {
     while (header != NULL) {
@@ -159,6 +164,7 @@ const weir_router_t weir_builtin_table = {
     .error_page = error_page,
     .feature = feature,
     .additional_headers = additional_headers,
+    .describe_group = describe_app,
 };
 weir_router_configure_t *const weir_builtin_table_configure = table_configure;
 weir_router_release_t *const weir_builtin_table_release = table_release;

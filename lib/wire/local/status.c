@@ -14,6 +14,7 @@
 #include "lib/wire/local/status_counts.h"
 #include "lib/wire/local/status_page.h"
 #include "lib/wire/loop/generation.h"
+#include "lib/wire/relay/front.h"
 
 enum { REQUESTS_MOST = 1000, LINE_BYTES = 4096 };
 
@@ -81,6 +82,7 @@ static void list_requests(visit_t *visit)
 
     listing.out = open_memstream(&visit->requests, &visit->requests_bytes);
     WEIR_MUST(listing.out != NULL);
+    weir_front_note_backends();
     (void)h2o->globalconf->http1.callbacks.foreach_request(h2o, list_request, &listing); /* HTTP/2's, too */
     (void)fclose(listing.out);
 }
@@ -289,7 +291,7 @@ static void on_dispose(h2o_handler_t *super)
     h2o_logconf_dispose(((status_handler_t *)(void *)super)->line);
 }
 
-/* As libh2o's own page has them, but for what its own fronts alone know. */
+/* As libh2o's own page has them, but for what its own fronts alone know, and with who answers. */
 static const char line_format[] =
     ",\n  {\"host\": \"%h\", \"user\": \"%u\", \"at\": \"%{%Y%m%dT%H%M%S}t.%{usec_frac}t%{%z}t\", \"method\": \"%m\", "
     "\"path\": \"%U\", \"query\": \"%q\", \"protocol\": \"%H\", \"referer\": \"%{Referer}i\", "
@@ -297,7 +299,8 @@ static const char line_format[] =
     "\"request-header-time\": \"%{request-header-time}x\", \"request-body-time\": \"%{request-body-time}x\", "
     "\"request-total-time\": \"%{request-total-time}x\", \"process-time\": \"%{process-time}x\", "
     "\"response-time\": \"%{response-time}x\", \"connection-id\": \"%{connection-id}x\", "
-    "\"ssl.protocol-version\": \"%{ssl.protocol-version}x\", \"ssl.cipher\": \"%{ssl.cipher}x\", \"authority\": \"%V\"}";
+    "\"ssl.protocol-version\": \"%{ssl.protocol-version}x\", \"ssl.cipher\": \"%{ssl.cipher}x\", \"authority\": \"%V\", "
+    "\"app\": \"%{weir.app}e\", \"backend\": \"%{weir.backend}e\"}";
 
 void weir_status_register(h2o_pathconf_t *path)
 {

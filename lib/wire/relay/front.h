@@ -151,6 +151,12 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head);
 bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, bool is_last);
 
 /**
+ * Has every request of this thread that is under way say who answers it: weir.app and weir.backend in its environment, as the
+ * access log calls them.
+ */
+void weir_front_note_backends(void);
+
+/**
  * The value of the Transfer-Encoding field by which we tell libh2o's chunked filter to keep out and the front's final ostream
  * to frame the body itself; compared by address.
  */

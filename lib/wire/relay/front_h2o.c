@@ -172,6 +172,23 @@ static void set_env_ms(h2o_req_t *req, weir_span_t name, int64_t ms)
         set_env(req, name, weir_span_of_u64((uint64_t)ms, digits));
 }
 
+/* What it says already takes no more of the request's pool, however often one asks. */
+static void note(h2o_req_t *req, weir_span_t name, weir_span_t value)
+{
+    const h2o_iovec_t *said = h2o_req_getenv(req, name.base, name.len, 0);
+
+    if (said == NULL ? value.len > 0 : !h2o_memis(said->base, said->len, value.base, value.len))
+        set_env(req, name, value);
+}
+
+static void note_backend(weir_exchange_t *x)
+{
+    if (x->front == NULL)
+        return;
+    note(x->front->req, WEIR_SPAN("weir.app"), x->app);
+    note(x->front->req, WEIR_SPAN("weir.backend"), x->has_service ? x->target.label : WEIR_SPAN(""));
+}
+
 static void tell_loggers(weir_front_t *front)
 {
     h2o_req_t *req = front->req;
@@ -179,12 +196,18 @@ static void tell_loggers(weir_front_t *front)
 
     if (req->pathconf->loggers.size == 0)
         return;
+    note_backend(front->x);
     set_env_ms(req, WEIR_SPAN("weir.connect-time"), weir_request_connect_ms(&x->request));
     set_env_ms(req, WEIR_SPAN("weir.route-time"), weir_request_route_ms(&x->request));
     if (x->request.id.len != 0)
         set_env(req, WEIR_SPAN("weir.request-id"), x->request.id);
     if (x->fault != NULL)
         set_env(req, WEIR_SPAN("weir.reason"), (weir_span_t){x->fault->name, strlen(x->fault->name)});
+}
+
+void weir_front_note_backends(void)
+{
+    weir_exchange_each(note_backend);
 }
 
 /* ---- sending ---- */
