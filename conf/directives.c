@@ -11,6 +11,7 @@
 #include "lib/base/span.h"
 #include "lib/http/headers.h"
 #include "lib/http/hop.h"
+#include "lib/http/host.h"
 
 enum { NAME_BYTES = 100 };
 
@@ -81,6 +82,14 @@ static bool is_printable(const char *text)
     return *at == '\0' && at != (const unsigned char *)text;
 }
 
+static bool is_host(const char *text)
+{
+    weir_span_t host;
+    int32_t port;
+
+    return weir_host_split((weir_span_t){text, strlen(text)}, &host, &port) && host.len > 0;
+}
+
 /* Reads one of two words, letters of either case being equal; the second is 1. */
 static bool read_word(const char *text, const char *zero, const char *one, uint64_t *out_number)
 {
@@ -116,6 +125,8 @@ static bool read_text(const conf_directive_info_t *info, const char *text, uint6
         return read_word(text, "preserve", "canonical", out_number);
     case CONF_TYPE_STRICTNESS:
         return read_word(text, "lenient", "strict", out_number);
+    case CONF_TYPE_HOST:
+        return is_host(text);
     case CONF_TYPE_NODE:
         break;
     }
@@ -138,6 +149,8 @@ static int complain_about_value(const conf_directive_info_t *info, const yoml_t 
         return conf_complain(node, "%s: must be preserve or canonical", info->name);
     case CONF_TYPE_STRICTNESS:
         return conf_complain(node, "%s: must be lenient or strict", info->name);
+    case CONF_TYPE_HOST:
+        return conf_complain(node, "%s: must be a host, with or without a port", info->name);
     case CONF_TYPE_TEXT:
     case CONF_TYPE_PATH:
     case CONF_TYPE_NODE:

@@ -24,6 +24,7 @@ typedef enum conf_type {
     CONF_TYPE_FLAG,
     CONF_TYPE_CASE,
     CONF_TYPE_STRICTNESS,
+    CONF_TYPE_HOST,
     CONF_TYPE_NODE,
 } conf_type_t;
 

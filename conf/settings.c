@@ -2,6 +2,7 @@
 #include "conf/paths.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "lib/base/log.h"
@@ -33,6 +34,11 @@ static unsigned max_connections(const conf_t *conf)
     return (unsigned)most;
 }
 
+static weir_span_t default_host(const conf_value_t *said)
+{
+    return said->text != NULL ? (weir_span_t){said->text, strlen(said->text)} : WEIR_SPAN("");
+}
+
 bool conf_settings_fill(conf_t *conf)
 {
     const conf_value_t *values = conf->global->values;
@@ -50,6 +56,7 @@ bool conf_settings_fill(conf_t *conf)
         .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
         .http2_stream_window = (uint32_t)values[CONF_http2_stream_window].number,
         .http2_connection_window = (uint32_t)values[CONF_http2_connection_window].number,
+        .default_host = default_host(&values[CONF_default_host]),
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,
         .has_log_time = values[CONF_log_time].number == 1,

@@ -110,6 +110,27 @@ subtest 'HTTP/1.0 without Host' => sub {
     unlike($r->body, qr/:authority/, 'without an empty :authority');
 };
 
+subtest 'weir.default-host' => sub {
+    my $echo = echo_backend;
+    my %all  = (shop => { domains => ['shop.example'], backends => [ $echo->address ] }, rest => { domains => ['*'], backends => [ $backend{blog}->address ] });
+    my $own  = proxy(apps => \%all, global => { 'weir.default-host' => 'shop.example:81' });
+    like($own->ask("GET /none HTTP/1.0\r\n\r\n")->body, qr{^GET /none HTTP/1\.1\r\nHost: shop\.example\r\n}, 'is asked for where HTTP/1.0 names none, and told to the backend');
+    is($own->log_where(path => '/none')->{host}, 'shop.example', 'and in the log');
+    like($own->ask("GET /empty HTTP/1.1\r\nHost:\r\n\r\n")->body, qr{\r\nHost: shop\.example\r\n}, 'or an empty one');
+    is($own->ask("GET / HTTP/1.0\r\nHost: other.example\r\n\r\n")->body, 'blog', 'who names one has it');
+    my $dir = temp_path('files');
+    mkdir $dir or die $!;
+    write_file("$dir/a.txt", 'a file');
+    my $paths = proxy(
+        backends => [ $backend{blog} ],
+        hosts    => { 'files.example' => { paths => { '/' => { 'file.dir' => $dir } } } },
+        global   => { 'weir.default-host' => 'files.example' },
+    );
+    is($paths->ask("GET /a.txt HTTP/1.0\r\n\r\n")->body, 'a file', 'it chooses among hosts');
+    is($paths->ask("GET / HTTP/1.0\r\nHost: a\r\n\r\n")->body, 'blog', 'the others are there');
+    refuses_config("listen: 1\nhosts: {default: {paths: {/: {file.dir: /tmp}}}}\nweir.default-host: $_\n", qr/3(?::\d+)?: weir\.default-host: must be a host/, "$_ is none") for ':80', 'a b', 'u@a';
+};
+
 subtest 'one app for everyone else' => sub {
     my $catch = proxy(apps => { %apps, rest => { domains => ['*'], backends => [ $backend{blog}->address ] } });
     is($catch->ask("GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n")->body, 'blog', 'a domain nobody else wants');

@@ -137,6 +137,12 @@ void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_
  */
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers);
 
+/**
+ * The authority that libh2o is told: `named` by the request, or weir.default-host where that is empty. Lives as long as the
+ * request.
+ */
+h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named);
+
 /** Now, by the clock that libh2o has its log tell the times of a request with. */
 struct timeval weir_front_instant(const h2o_req_t *req);
 

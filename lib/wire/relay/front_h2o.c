@@ -12,6 +12,7 @@
 #include "lib/base/span.h"
 #include "lib/http/status.h"
 #include "lib/walk/pipeline.h"
+#include "lib/wire/loop/generation.h"
 #include "lib/wire/relay/relay.h"
 
 enum { SPARE_FIELDS = 4 }; /* that we and libh2o's filters may add without its list growing */
@@ -24,6 +25,14 @@ const char weir_front_framing_mark[] = "chunked";
 struct timeval weir_front_instant(const h2o_req_t *req)
 {
     return *h2o_get_timestamp(req->conn->ctx, NULL, NULL);
+}
+
+h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named)
+{
+    const weir_span_t authority =
+        named.len > 0 ? named : weir_context_of(req->conn->ctx)->settings->default_host; /* the context outlives the request */
+
+    return h2o_iovec_init(authority.base, authority.len);
 }
 
 void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
