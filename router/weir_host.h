@@ -65,7 +65,7 @@ typedef struct weir_ticker weir_ticker_t;
 /**
  * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is
  * shared by all: be short. Ends with weir_ticker_stop(), and before weir_router_stop() at the latest; it may be stopped there
- * all the same. Never NULL.
+ * all the same. Never NULL. The first call may come before this has returned, so before you have the ticker.
  */
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 /** Ends it, frees and nulls; when it returns, run is not running and will not. May be called in run. Harmless on NULL. */

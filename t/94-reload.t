@@ -196,7 +196,7 @@ subtest 'between one address and all of them' => sub {
         my $before = sockets_of($proxy);
         my ($pid, $out) = keeps_asking($port, $over);
         my $kept = $proxy->connect(to => $port);
-        for my $where (qw(0.0.0.0 127.0.0.1 0.0.0.0 127.0.0.1 0.0.0.0,127.0.0.1 127.0.0.1,0.0.0.0 0.0.0.0)) {
+        for my $where (split ' ', '0.0.0.0 127.0.0.1 0.0.0.0 127.0.0.1 0.0.0.0,127.0.0.1 127.0.0.1,0.0.0.0 0.0.0.0') {
             my $is_everywhere = $where =~ /0\.0\.0\.0/ ? 1 : 0;
             ok($proxy->reload(backends => [$two], $at->(split /,/, $where)), "$threads threads: $where") or diag($proxy->stderr);
             my $other = IO::Socket::IP->new(PeerHost => '127.0.0.2', PeerPort => $port);

@@ -21,7 +21,7 @@ struct weir_shared {
     weir_ticker_t *ticker, *once;
     _Atomic unsigned ticks, single_ticks;
     pthread_t thread_of_start;
-    _Atomic bool is_running;
+    _Atomic bool is_running, has_once;
 };
 
 static const weir_fault_t nothing_here = {"nothing_here", 404, WEIR_BLAME_CLIENT, NULL};
@@ -56,6 +56,8 @@ static void tick_once(void *argument)
 {
     weir_shared_t *shared = argument;
 
+    if (!atomic_load(&shared->has_once))
+        return; /* there is nothing to stop yet */
     shared->single_ticks++;
     weir_ticker_stop(&shared->once);
 }
@@ -91,6 +93,7 @@ bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance)
     shared->thread_of_start = pthread_self();
     shared->ticker = weir_every(instance, 1, tick, shared);
     shared->once = weir_every(instance, 1, tick_once, shared);
+    atomic_store(&shared->has_once, true);
     return true;
 }
 
