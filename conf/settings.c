@@ -56,6 +56,7 @@ bool conf_settings_fill(conf_t *conf)
         .max_requests_per_connection = (uint32_t)values[CONF_max_requests].number,
         .http2_stream_window = (uint32_t)values[CONF_http2_stream_window].number,
         .http2_connection_window = (uint32_t)values[CONF_http2_connection_window].number,
+        .max_trailer_bytes = (uint32_t)values[CONF_max_trailers].number,
         .default_host = default_host(&values[CONF_default_host]),
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,

@@ -226,6 +226,21 @@ subtest 'a broken chunk of a request' => sub {
     }
 };
 
+subtest 'trailers of a request that are too long' => sub {
+    my $longer = proxy(backends => [$backend], global => { 'weir.max-trailers' => 40_000 });
+    my $line = 'X: ' . 'v' x 1000 . "\r\n";
+    my %long = (one => 'X: ' . 'v' x 16_384 . "\r\n", all => "$line" x 17, many => "X: v\r\n" x 101);
+    for my $name (sort keys %long) {
+        my $request = "POST /trailers-$name HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n$long{$name}\r\n";
+        my $client = $proxy->connect;
+        $client->write($request);
+        is($client->read_response->status, 431, "$name: 431");
+        is($client->read_eof, '', "$name: and a close");
+        is($proxy->log_where(path => "/trailers-$name")->{code}, 'client_trailer_length', "$name: client_trailer_length");
+        is($longer->ask($request)->status, $name eq 'many' ? 431 : 200, "$name: weir.max-trailers allows more bytes");
+    }
+};
+
 subtest 'the page arrives though the client is still sending' => sub {
     for my $case ([ 'an endless head', 'GET /' . 'a' x 9000, 414 ], [ 'an endless body', post('Content-Length: 90000000', ''), 413 ]) {
         my ($name, $bytes, $status) = @$case;

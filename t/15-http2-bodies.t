@@ -132,6 +132,12 @@ subtest 'trailers' => sub {
     is_deeply($r->{trailers}, [ [ 'x-sum', '1' ] ], 'with trailers');
     $id = $h2->request(method => 'POST', path => '/echo/v', body => 'abc', trailers => [ [ ':path', '/x' ] ]);
     is($h2->response($id)->{reset}, 1, 'a pseudo-field among trailers: stream error');
+    for my $long ([ 'long', map { [ "x-$_", 'v' x 1000 ] } 1 .. 17 ], [ 'many', map { [ "x-$_", 'v' ] } 1 .. 101 ]) {
+        my ($name, @fields) = @$long;
+        $id = $h2->request(method => 'POST', path => "/echo/$name", body => 'abc', trailers => \@fields);
+        is($h2->response($id)->{reset}, 1, "trailers that are too $name: stream error");
+        is($proxy->log_where(path => "/echo/$name")->{code}, 'client_trailer_length', 'with its reason');
+    }
     is($h2->get('/204')->{status}, 204, 'the connection lives on');
 };
 

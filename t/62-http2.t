@@ -126,7 +126,13 @@ subtest 'trailers of the response' => sub {
     like($r->trailer, qr/^x-sum: 42\r$/m, 'the trailer');
     like($r->trailer, qr/^grpc-status: 0\r$/m, 'gRPC\'s');
     unlike($r->trailer, qr{evil}, 'but none that frames or routes');
-    is($proxy->get('/length-and-trailers')->body, 'fine', 'behind a length they are left out, and all is well');
+    $r = $proxy->get('/length-and-trailers');
+    is($r->body . ' ' . $r->trailer, "fine x-sum: 42\r\n", 'behind a length, too: the body is chunked');
+    is($r->header('Content-Length'), undef, 'which is not told then');
+    $r = $proxy->get('/length-and-announced');
+    is(length($r->body) . ' ' . $r->trailer, "200000 x-sum: 42\r\n", 'so is a long one that has announced them');
+    $r = $proxy->ask("GET /length-and-announced HTTP/1.0\r\nHost: a\r\n\r\n");
+    is($r->header('Content-Length') . ' ' . length $r->body, '200000 200000', 'HTTP/1.0 knows neither chunks nor trailers');
 };
 
 # ── request bodies ──

@@ -79,6 +79,8 @@ misbehaves($proxy, 'path-pseudo', 502, 'backend_invalid_header');
 misbehaves($proxy, 'late-pseudo', 502, 'backend_invalid_header');
 misbehaves($proxy, 'pseudo-trailers', 'cut', 'backend_invalid_header');
 misbehaves($proxy, 'endless-trailers', 'cut', 'backend_http2_message');
+misbehaves($proxy, 'long-trailers', 'cut', 'backend_trailer_length');
+misbehaves($proxy, 'many-trailers', 'cut', 'backend_trailer_length');
 misbehaves($proxy, 'cookie', 502, 'backend_cookie_length');
 misbehaves($proxy, 'many', 502, 'backend_header_length');
 misbehaves($proxy, 'bomb', 502, 'backend_header_length');

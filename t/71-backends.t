@@ -72,11 +72,14 @@ misbehaves('a reset in chunks', sub { $_[0]->write("${chunks}3\r\nabc\r\n"); $pa
 my %chunk = (
     'no size' => "\r\n", 'no hex' => "xyz\r\n", 'a blank' => "3 \r\nabc\r\n", 'bare LF' => "3\nabc\n0\n\n", 'overrun' => "3\r\nabcd\r\n", 'a huge size' => 'f' x 17 . "\r\n",
     'a minus' => "-1\r\n", 'a bad trailer' => "0\r\na b: c\r\n\r\n", 'an endless extension' => '3;' . 'e' x 5000 . "\r\nabc\r\n",
-    'an endless trailer' => "0\r\n" . "T: x\r\n" x 200 . "\r\n",
 );
 for my $name (sort keys %chunk) {
     misbehaves("chunk: $name", sub { $_[0]->write("${chunks}2\r\nok\r\n"); $pause->(); $_[0]->write("$chunk{$name}0\r\n\r\n"); $_[0]->wait_close },
         'cut', 'backend_bad_chunk');
+}
+for my $long ("T: x\r\n" x 200, 'T: ' . 'x' x 20_000 . "\r\n") {
+    misbehaves('trailers of ' . length($long), sub { $_[0]->write("${chunks}2\r\nok\r\n"); $pause->(); $_[0]->write("0\r\n$long\r\n"); $_[0]->wait_close },
+        'cut', 'backend_trailer_length');
 }
 
 # silence

@@ -112,7 +112,7 @@ static bool keep_trailer_byte(weir_chunk_decoder_t *decoder, weir_arena_t *arena
 {
     size_t length = decoder->trailer_bytes;
 
-    if (length == WEIR_CHUNK_TRAILER_BYTES)
+    if (length == (decoder->trailer_limit_bytes != 0 ? decoder->trailer_limit_bytes : WEIR_CHUNK_TRAILER_BYTES))
         return false;
     if (length == 0)
         decoder->trailer = weir_arena_alloc(arena, FIRST_TRAILER_BYTES);
@@ -125,6 +125,12 @@ static bool keep_trailer_byte(weir_chunk_decoder_t *decoder, weir_arena_t *arena
     return true;
 }
 
+static state_t end_too_long(weir_chunk_decoder_t *decoder)
+{
+    decoder->has_long_trailers = true;
+    return BROKEN;
+}
+
 static state_t after_trailer_byte(weir_chunk_decoder_t *decoder, weir_arena_t *arena, char c)
 {
     state_t from = decoder->state;
@@ -132,9 +138,9 @@ static state_t after_trailer_byte(weir_chunk_decoder_t *decoder, weir_arena_t *a
     if (from == TRAILER_START && c == '\r')
         return END_LF;
     if (from == TRAILER_START && decoder->digits == WEIR_CHUNK_TRAILER_COUNT)
-        return BROKEN;
+        return end_too_long(decoder);
     if (!keep_trailer_byte(decoder, arena, c))
-        return BROKEN;
+        return end_too_long(decoder);
     if (from == TRAILER_LF) {
         decoder->digits++;
         return c == '\n' ? TRAILER_START : BROKEN;

@@ -12,16 +12,18 @@
 
 enum {
     WEIR_CHUNK_EXTENSION_BYTES = 4096, /* most extension bytes behind one size            */
-    WEIR_CHUNK_TRAILER_BYTES = 16384,  /* most bytes of the trailer section               */
-    WEIR_CHUNK_TRAILER_COUNT = 100,
+    WEIR_CHUNK_TRAILER_BYTES = 16384,  /* most bytes of the trailer section, if nobody says otherwise */
+    WEIR_CHUNK_TRAILER_COUNT = 100,    /* most lines of it                                */
 };
 
-/** Zeroed before the first byte of a body. */
+/** Zeroed before the first byte of a body, but for its limit. */
 typedef struct weir_chunk_decoder {
     uint8_t state;
     uint8_t digits;
     bool in_quotes;
-    uint64_t remaining_bytes; /* of the current chunk */
+    bool has_long_trailers;       /* BROKEN, because of a limit of the trailers */
+    uint32_t trailer_limit_bytes; /* 0: WEIR_CHUNK_TRAILER_BYTES                */
+    uint64_t remaining_bytes;     /* of the current chunk */
     size_t extension_bytes;
     size_t trailer_bytes;
     char *trailer; /* raw lines with CRLF, in the arena, once there are any */

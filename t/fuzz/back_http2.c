@@ -200,6 +200,7 @@ static call_t *start_call(bool has_body, bool is_head, bool is_connect)
     weir_arena_init(&call->x.arena);
     h2o_mem_init_pool(&call->req.pool);
     call->x.loop = loop;
+    call->x.context = loop->context;
     call->x.plan = &plan;
     call->x.request.is_head = is_head;
     call->x.front = &call->front;

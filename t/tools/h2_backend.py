@@ -359,6 +359,22 @@ class Cases(Connection):
         self.respond(stream, end=False)
         self.headers(stream, [('x-sum', '42')], end=True)
 
+    def case_length_and_announced(self, stream):
+        body = b'x' * 200000
+        self.headers(stream, [(':status', '200'), ('content-length', str(len(body))), ('trailer', 'x-sum')])
+        self.data(stream, body)
+        self.headers(stream, [('x-sum', '42')], end=True)
+
+    def case_long_trailers(self, stream):
+        self.headers(stream, [(':status', '200')])
+        self.data(stream, b'fine')
+        self.headers(stream, [(f'x-{i}', 'v' * 1000) for i in range(20)], end=True)
+
+    def case_many_trailers(self, stream):
+        self.headers(stream, [(':status', '200')])
+        self.data(stream, b'fine')
+        self.headers(stream, [(f'x-{i}', 'v') for i in range(101)], end=True)
+
     def case_interim(self, stream):
         self.headers(stream, [(':status', '103'), ('link', '</a>; rel=preload')])
         self.headers(stream, [(':status', '103'), ('link', '</b>; rel=preload')])

@@ -254,6 +254,7 @@ static void limits_trailers(void **state)
     memcpy(input + 3 + WEIR_CHUNK_TRAILER_BYTES - 2, "x\r\n\r\n", 5);
     decode((weir_span_t){input, 3 + WEIR_CHUNK_TRAILER_BYTES + 3}, &got);
     assert_int_equal(got.event, WEIR_CHUNK_BROKEN);
+    assert_true(got.decoder.has_long_trailers);
     weir_arena_finish(&got.arena);
 
     for (int i = 0; i < WEIR_CHUNK_TRAILER_COUNT; i++, at += 5)

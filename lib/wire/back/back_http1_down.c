@@ -40,7 +40,8 @@ static size_t take_chunks(relay_t *relay, weir_span_t *bytes, h2o_iovec_t *piece
                 weir_chunk_trailers(&relay->down.decoder, &relay->x->arena, &relay->x->front->trailers);
             return count;
         case WEIR_CHUNK_BROKEN:
-            relay_fail(relay, &weir_fault_backend_bad_chunk);
+            relay_fail(relay, relay->down.decoder.has_long_trailers ? &weir_fault_backend_trailer_length
+                                                                    : &weir_fault_backend_bad_chunk);
             return 0;
         }
     }

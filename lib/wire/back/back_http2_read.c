@@ -7,6 +7,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/loop/generation.h"
 #include "lib/wire/relay/websocket.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
     STATUS_REDIRECT = 300,
     STATUS_LEAST = 100,
     AROUND_VALUE = 2 /* ": " */,
+    AROUND_TRAILER = 4 /* and the line's end */,
     STATUS_FINAL = 200,
     FRAME_HEAD_BYTES = 9
 };
@@ -59,6 +61,15 @@ static const weir_fault_t *check_field(const back_http2_block_t *block, const we
     return NULL;
 }
 
+static const weir_fault_t *check_trailer(const back_http2_block_t *block, const weir_exchange_t *x, weir_span_t name,
+                                         weir_span_t value)
+{
+    const size_t said = x->context->settings->max_trailer_bytes, most = said != 0 ? said : WEIR_CHUNK_TRAILER_BYTES;
+    const size_t bytes = weir_bytes_count(&block->text) + (block->count + 1) * AROUND_TRAILER + name.len + value.len;
+
+    return bytes > most || block->count >= WEIR_CHUNK_TRAILER_COUNT ? &weir_fault_backend_trailer_length : NULL;
+}
+
 static void add_field(back_http2_block_t *block, weir_span_t name, weir_span_t value)
 {
     if (block->count == block->capacity) {
@@ -96,7 +107,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
             http2->block.status = (uint16_t)(http2->block.status * 10 + (value.base[i] - '0'));
         return http2->block.status >= STATUS_LEAST ? 0 : refuse_field(stream, &weir_fault_backend_invalid_status);
     }
-    const weir_fault_t *fault = check_field(&http2->block, &relay->x->plan->response_limits, name, value);
+    const weir_fault_t *fault = stream->has_final ? check_trailer(&http2->block, relay->x, name, value)
+                                                  : check_field(&http2->block, &relay->x->plan->response_limits, name, value);
     if (fault != NULL)
         return refuse_field(stream, fault);
     add_field(&http2->block, name, value);
@@ -175,7 +187,7 @@ static void on_head(back_http2_stream_t *stream, bool is_last)
 
 static void on_trailers(back_http2_stream_t *stream)
 {
-    relay_t *relay = back_http2_relay_of(stream);
+    const relay_t *relay = back_http2_relay_of(stream);
     weir_front_t *front = relay->x->front;
     weir_arena_t *arena = &relay->x->arena;
     weir_headers_t fields = fields_of(&stream->http2->block, stream->http2->loop->response_headers);
@@ -185,6 +197,8 @@ static void on_trailers(back_http2_stream_t *stream)
             weir_headers_add(&front->trailers, arena, weir_arena_copy(arena, fields.at[i].name),
                              weir_arena_copy(arena, fields.at[i].value));
     }
+    if (front != NULL && front->trailers.count > 0 && relay->down.framing.kind == WEIR_FRAMING_LENGTH)
+        weir_front_chunk(front);
 }
 
 static void on_headers(back_http2_t *http2, const nghttp2_frame *frame)

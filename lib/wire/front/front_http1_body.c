@@ -32,6 +32,12 @@ static void fail_body(front_http1_stream_t *stream, const weir_fault_t *fault)
         sink->on_fault(sink, fault);
 }
 
+/* Nobody can tell where the next request would begin. */
+static bool is_lost(const front_http1_stream_t *stream)
+{
+    return stream->body.fault == &weir_fault_client_bad_chunk || stream->body.fault == &weir_fault_client_trailer_length;
+}
+
 static void feed_length(front_http1_stream_t *stream, weir_span_t *bytes)
 {
     size_t take = bytes->len < stream->body.left_bytes ? bytes->len : (size_t)stream->body.left_bytes;
@@ -65,8 +71,9 @@ static void feed_chunked(front_http1_stream_t *stream, weir_span_t *bytes)
             hand_over(stream, pieces, count, true);
             return;
         case WEIR_CHUNK_BROKEN:
-            bytes->len = 0; /* nobody can tell where the next request would begin */
-            fail_body(stream, &weir_fault_client_bad_chunk);
+            bytes->len = 0;
+            fail_body(stream, stream->body.decoder.has_long_trailers ? &weir_fault_client_trailer_length
+                                                                     : &weir_fault_client_bad_chunk);
             return;
         }
     }
@@ -95,7 +102,7 @@ void front_http1_feed_body(front_http1_conn_t *conn, weir_span_t bytes)
 {
     while (bytes.len > 0 && is_flowing(conn->stream))
         feed(conn->stream, &bytes);
-    if (conn->stream->body.fault != &weir_fault_client_bad_chunk)
+    if (!is_lost(conn->stream))
         weir_bytes_append(&conn->in, bytes);
 }
 
@@ -132,7 +139,7 @@ static void feed_arrived(front_http1_conn_t *conn)
         weir_span_t bytes = weir_bytes_span(&arrived);
         while (bytes.len > 0 && is_flowing(stream))
             feed(stream, &bytes);
-        if (stream->body.fault != &weir_fault_client_bad_chunk)
+        if (!is_lost(stream))
             weir_bytes_append(&conn->in, bytes);
         weir_bytes_free(&arrived);
     }

@@ -70,6 +70,7 @@ void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context
     req->timestamps.request_begin_at = weir_front_instant(req);
     weir_front_fill_headers(req, &stream->headers);
     stream->head_bytes = bytes.len;
+    stream->body.decoder.trailer_limit_bytes = context->settings->max_trailer_bytes;
     stream->body.framing = head->framing;
     stream->body.left_bytes = head->framing.length_bytes;
     stream->body.is_done = head->framing.kind == WEIR_FRAMING_NONE;

@@ -152,11 +152,12 @@ void front_http2_guard_earn(front_http2_conn_t *conn, size_t bytes)
 
 bool front_http2_guard_field(front_http2_conn_t *conn, const front_http2_stream_t *stream)
 {
-    const weir_head_limits_t *limits = &conn->client.loop->settings->head_limits;
+    const weir_server_settings_t *settings = conn->client.loop->settings;
+    const weir_head_limits_t *limits = &settings->head_limits;
     size_t bytes = stream->head.total_bytes + stream->trailer.total_bytes;
     size_t count = stream->head.count + stream->trailer.count;
 
-    if (bytes <= HEAD_TIMES * limits->total_bytes + FRONT_HTTP2_HEAD_SPARE_BYTES &&
+    if (bytes <= HEAD_TIMES * (limits->total_bytes + settings->max_trailer_bytes) + FRONT_HTTP2_HEAD_SPARE_BYTES &&
         count <= HEAD_TIMES * (limits->count + WEIR_CHUNK_TRAILER_COUNT))
         return true;
     front_http2_end(conn, &weir_fault_http2_head_too_large, NGHTTP2_ENHANCE_YOUR_CALM);

@@ -46,19 +46,24 @@ static weir_span_t span_of(nghttp2_rcbuf *buffer)
     return (weir_span_t){(const char *)bytes.base, bytes.len};
 }
 
+static weir_head_limits_t trailer_limits_of(const weir_server_settings_t *settings)
+{
+    const size_t bytes = settings->max_trailer_bytes != 0 ? settings->max_trailer_bytes : WEIR_CHUNK_TRAILER_BYTES;
+
+    return (weir_head_limits_t){
+        .name_bytes = bytes, .value_bytes = bytes, .count = WEIR_CHUNK_TRAILER_COUNT, .total_bytes = bytes};
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                      uint8_t flags, void *user)
 {
-    static const weir_head_limits_t trailer_limits = {.name_bytes = WEIR_CHUNK_TRAILER_BYTES,
-                                                      .value_bytes = WEIR_CHUNK_TRAILER_BYTES,
-                                                      .count = WEIR_CHUNK_TRAILER_COUNT,
-                                                      .total_bytes = WEIR_CHUNK_TRAILER_BYTES};
     front_http2_conn_t *conn = user;
     front_http2_stream_t *stream = conn->heading;
 
     if (stream == NULL || conn->state != FRONT_HTTP2_OPEN)
         return 0;
     bool is_trailer = frame->headers.cat != NGHTTP2_HCAT_REQUEST;
+    const weir_head_limits_t trailer_limits = trailer_limits_of(conn->client.loop->settings);
     weir_http2_head_add(is_trailer ? &stream->trailer : &stream->head, &stream->arena,
                         is_trailer ? &trailer_limits : &conn->client.loop->settings->head_limits, span_of(name),
                         span_of(value));
@@ -93,6 +98,15 @@ static void on_request(front_http2_stream_t *stream, bool has_body)
     front_http2_stream_cut(stream, NGHTTP2_REFUSED_STREAM); /* RFC 9113 §8.7: nothing was done, it may be sent again */
 }
 
+static void refuse_trailers(front_http2_stream_t *stream)
+{
+    const weir_fault_t *fault = stream->trailer.fault;
+
+    if (fault == &weir_fault_head_too_large || fault == &weir_fault_too_many_headers)
+        stream->fault = &weir_fault_client_trailer_length;
+    front_http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
+}
+
 static void on_headers(front_http2_conn_t *conn, const nghttp2_frame *frame)
 {
     front_http2_stream_t *stream = conn->heading;
@@ -104,7 +118,7 @@ static void on_headers(front_http2_conn_t *conn, const nghttp2_frame *frame)
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         on_request(stream, !has_end);
     else if (stream->trailer.fault != NULL)
-        front_http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
+        refuse_trailers(stream);
     else if (has_end)
         front_http2_body_end(stream);
 }

@@ -25,7 +25,10 @@ typedef struct weir_body_sink {
      * pieces.
      */
     void (*on_data)(struct weir_body_sink *sink, const weir_span_t *pieces, size_t count, bool is_last);
-    /** The body will not be completed: client_closed, client_timeout, client_bad_chunk. Once, then nothing more. */
+    /**
+     * The body will not be completed: client_closed, client_timeout, client_bad_chunk, client_trailer_length. Once, then
+     * nothing more.
+     */
     void (*on_fault)(struct weir_body_sink *sink, const weir_fault_t *fault);
     /**
      * Optional. Moves at most `left_bytes` out of the readable `fd` without copying (splice). How many, WEIR_SOCK_END,
@@ -148,6 +151,12 @@ struct timeval weir_front_instant(const h2o_req_t *req);
 
 /** Fills req->res from `head`; nothing is sent yet. Before the first send it may be done again. */
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head);
+
+/**
+ * Has the body of a response whose length is known go out in chunks, for trailers that come behind it, if HTTP/1.1 is spoken
+ * and the head is still here.
+ */
+void weir_front_chunk(weir_front_t *front);
 
 /**
  * Sends pieces of the response body (the head goes out with the first of them; none at all sends the head alone). The pieces

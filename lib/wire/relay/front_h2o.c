@@ -133,6 +133,23 @@ static void leave_out_what_libh2o_writes(h2o_res_t *res)
     res->headers.size = count;
 }
 
+static void mark_as_chunked(weir_front_t *front)
+{
+    h2o_req_t *req = front->req;
+
+    req->res.content_length = SIZE_MAX;
+    if (front->ops->foreign_send == NULL)
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
+}
+
+void weir_front_chunk(weir_front_t *front)
+{
+    const h2o_req_t *req = front->req;
+
+    if (!front->is_started && req->version == 0x101 && req->res.content_length != SIZE_MAX)
+        mark_as_chunked(front);
+}
+
 void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
 {
     h2o_req_t *req = front->req;
@@ -152,9 +169,7 @@ void weir_front_prepare(weir_front_t *front, const weir_reply_head_t *head)
         break;
     case WEIR_FRAMING_CHUNKED:
     case WEIR_FRAMING_UNTIL_CLOSE:
-        req->res.content_length = SIZE_MAX;
-        if (front->ops->foreign_send == NULL)
-            h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
+        mark_as_chunked(front);
         break;
     }
     if (front->ops->foreign_send != NULL)

@@ -3,6 +3,7 @@
 #include "lib/wire/relay/relay.h"
 
 #include "lib/base/must.h"
+#include "lib/wire/loop/generation.h"
 #include "lib/wire/loop/loop.h"
 
 static void on_end_letter(weir_letter_t *letter)
@@ -123,6 +124,7 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
     relay->end.open = on_end_letter;
     weir_list_init(&relay->end.link);
     relay->up.framing = body;
+    relay->down.decoder.trailer_limit_bytes = x->context->settings->max_trailer_bytes;
     back->relay = relay;
     back->has_answered = back->is_clean = false;
     if (x->front != NULL)
@@ -130,6 +132,13 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
     back->ops->start(relay, head);
     if (relay->up.is_broken) /* else whoever wrote has done it */
         relay_arm(relay);
+}
+
+/* HTTP/2 has them behind a length, too; HTTP/1 only behind chunks (RFC 9112 §7.1.2). */
+static bool may_have_trailers(const relay_t *relay, const weir_reply_head_t *head)
+{
+    return relay->x->target.protocol == WEIR_HTTP2 && head->framing.kind == WEIR_FRAMING_LENGTH &&
+           weir_headers_find(head->headers, WEIR_HEADER_TRAILER) != NULL;
 }
 
 void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
@@ -146,6 +155,8 @@ void weir_relay_respond(weir_exchange_t *x, const weir_reply_head_t *head)
         head = &known;
     }
     weir_front_prepare(front, head);
+    if (may_have_trailers(relay, head))
+        weir_front_chunk(front);
     if (relay->up.is_broken && x->held_body != NULL) /* there will be no other relay */
         front->ops->body_close(front->req);
     relay->down.framing = head->framing;
