@@ -163,7 +163,8 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 static void append_via(weir_exchange_t *x, weir_headers_t *headers)
 {
     if (x->plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, x->target.protocol == WEIR_HTTP2));
+        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"),
+                              weir_backend_via(x, &x->arena, x->target.protocol == WEIR_HTTP2));
 }
 
 /* Who will read the response's headers when they are gone from the wire's buffer. */
@@ -372,20 +373,25 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     memory_t *relay = memory;
     const weir_fault_t *fault;
     weir_backend_head_t head;
+    weir_arena_t arena; /* of the head, which is gone from here when it is on its way: a backend may be silent for long */
 
     if (!settle_upgrade(x))
         return weir_walk_refuse(x, &weir_fault_backend_cannot_upgrade);
     if (x->target.protocol == WEIR_FASTCGI && x->wants_continue)
         on_continue(x); /* the router has left it to an application that has no word for it */
-    fault = weir_backend_head(x, &head);
-    if (fault != NULL)
+    weir_arena_init(&arena);
+    fault = weir_backend_head(x, &arena, &head);
+    if (fault != NULL) {
+        weir_arena_finish(&arena);
         return weir_walk_refuse(x, fault);
+    }
     *relay = (memory_t){.x = x};
     set_try_timer(x, relay);
     relay_limits_start(&relay->limits, x, on_over);
     journal->relay_at_us = weir_loop_now_us(x->loop);
     journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
     weir_relay_start(x, &head, x->request.framing, &events);
+    weir_arena_finish(&arena);
     return weir_walk_wait(x);
 }
 

@@ -21,16 +21,16 @@ static bool wants_trailers(const weir_headers_t *headers)
     return false;
 }
 
-static weir_span_t lower_name(weir_exchange_t *x, weir_span_t name)
+static weir_span_t lower_name(weir_arena_t *arena, weir_span_t name)
 {
-    char *copy = weir_arena_alloc(&x->arena, name.len);
+    char *copy = weir_arena_alloc(arena, name.len);
 
     weir_lower_bytes(copy, name.base, name.len);
     return (weir_span_t){copy, name.len};
 }
 
 /* RFC 9113 §8.1.1: a length is as good as the end of the stream, and some backends want to know it beforehand. */
-static void add_length(weir_exchange_t *x, weir_headers_t *fields)
+static void add_length(const weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *fields)
 {
     const weir_request_t *request = &x->request;
     bool is_get = weir_span_equal(request->method, WEIR_SPAN("GET")) || request->is_head;
@@ -38,17 +38,16 @@ static void add_length(weir_exchange_t *x, weir_headers_t *fields)
     if (x->is_upgrading || request->framing.kind == WEIR_FRAMING_CHUNKED ||
         (request->framing.kind == WEIR_FRAMING_NONE && is_get))
         return;
-    add(fields, WEIR_SPAN("content-length"),
-        weir_span_of_u64(request->framing.length_bytes, weir_arena_alloc(&x->arena, DIGITS)));
+    add(fields, WEIR_SPAN("content-length"), weir_span_of_u64(request->framing.length_bytes, weir_arena_alloc(arena, DIGITS)));
 }
 
-weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
+weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     const weir_request_t *request = &x->request;
     weir_span_t host = weir_backend_take_host(x, headers);
     weir_headers_t fields = {.capacity = headers->count + PSEUDO_AND_OWN};
 
-    fields.at = weir_arena_alloc(&x->arena, fields.capacity * sizeof(*fields.at));
+    fields.at = weir_arena_alloc(arena, fields.capacity * sizeof(*fields.at));
     add(&fields, WEIR_SPAN(":method"), x->is_upgrading ? WEIR_SPAN("CONNECT") : request->method);
     if (x->is_upgrading)
         add(&fields, WEIR_SPAN(":protocol"), WEIR_SPAN("websocket")); /* RFC 8441 §5 */
@@ -60,9 +59,9 @@ weir_headers_t weir_backend_fields(weir_exchange_t *x, weir_headers_t *headers)
     if (x->is_upgrading)
         weir_headers_remove_name(headers, WEIR_SPAN("sec-websocket-key")); /* HTTP/2 needs no such proof */
     for (size_t i = 0; i < headers->count; i++)
-        add(&fields, lower_name(x, headers->at[i].name), headers->at[i].value);
+        add(&fields, lower_name(arena, headers->at[i].name), headers->at[i].value);
     if (wants_trailers(&request->headers))
         add(&fields, WEIR_SPAN("te"), WEIR_SPAN("trailers"));
-    add_length(x, &fields);
+    add_length(x, arena, &fields);
     return fields;
 }

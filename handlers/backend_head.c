@@ -38,15 +38,15 @@ void weir_headers_recase(const weir_exchange_t *x, weir_arena_t *arena, weir_hea
 }
 
 /* A header of the proxy's own whose name is configured. One without a name is switched off. */
-static void put(weir_exchange_t *x, weir_headers_t *headers, weir_span_t name, weir_span_t value)
+static void put(weir_arena_t *arena, weir_headers_t *headers, weir_span_t name, weir_span_t value)
 {
     if (name.len != 0)
-        weir_headers_put(headers, &x->arena, name, value);
+        weir_headers_put(headers, arena, name, value);
 }
 
-static weir_span_t number_text(weir_exchange_t *x, uint64_t number)
+static weir_span_t number_text(weir_arena_t *arena, uint64_t number)
 {
-    return weir_span_of_u64(number, weir_arena_alloc(&x->arena, DIGITS));
+    return weir_span_of_u64(number, weir_arena_alloc(arena, DIGITS));
 }
 
 /* Where the client wanted to arrive: the port it named, or the one it came in by. Vegur: a PROXY header knows better. */
@@ -57,7 +57,7 @@ static uint16_t forwarded_port(const weir_request_t *request)
     return (uint16_t)request->host_port;
 }
 
-static void put_forwarded(weir_exchange_t *x, weir_headers_t *headers)
+static void put_forwarded(const weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     const weir_plan_t *plan = x->plan;
 
@@ -65,15 +65,14 @@ static void put_forwarded(weir_exchange_t *x, weir_headers_t *headers)
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PROTO);
     if (plan->has_no_forwarded)
         return;
-    weir_forwarded_append(headers, &x->arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
+    weir_forwarded_append(headers, arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
     if (!plan->keeps_forwarded_proto)
-        weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"),
-                            x->request.scheme);
-    weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
-                        number_text(x, forwarded_port(&x->request)));
+        weir_headers_put_as(headers, arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), x->request.scheme);
+    weir_headers_put_as(headers, arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
+                        number_text(arena, forwarded_port(&x->request)));
 }
 
-static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
+static void put_peer(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     weir_request_t *request = &x->request;
 
@@ -81,10 +80,10 @@ static void put_peer(weir_exchange_t *x, weir_headers_t *headers)
         /* Whoever relies on it must not get a client's word for it. */
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PEER_PORT);
         if (request->peer_port != 0)
-            weir_headers_put_as(headers, &x->arena, WEIR_HEADER_X_FORWARDED_PEER_PORT, WEIR_SPAN("X-Forwarded-Peer-Port"),
-                                number_text(x, request->peer_port));
+            weir_headers_put_as(headers, arena, WEIR_HEADER_X_FORWARDED_PEER_PORT, WEIR_SPAN("X-Forwarded-Peer-Port"),
+                                number_text(arena, request->peer_port));
     }
-    put_forwarded(x, headers);
+    put_forwarded(x, arena, headers);
 }
 
 static uint64_t not_negative(int64_t ms)
@@ -97,31 +96,31 @@ weir_span_t weir_backend_nearest_ip(const weir_exchange_t *x)
     return x->request.proxy_ip.base != NULL ? x->request.proxy_ip : x->request.peer_ip;
 }
 
-weir_span_t weir_backend_via(weir_exchange_t *x, bool is_http2)
+weir_span_t weir_backend_via(const weir_exchange_t *x, weir_arena_t *arena, bool is_http2)
 {
     const weir_span_t own = WEIR_SPAN("1.1 ");
     weir_span_t via = x->plan->via;
 
     if (!is_http2 || via.len < own.len || memcmp(via.base, own.base, own.len) != 0)
         return via;
-    via = weir_arena_copy(&x->arena, via);
+    via = weir_arena_copy(arena, via);
     memcpy((char *)(uintptr_t)via.base, "2.0 ", own.len);
     return via;
 }
 
 /* In Vegur's order; what the client sent is replaced in its place, all later copies go. */
-static void put_own(weir_exchange_t *x, weir_headers_t *headers)
+static void put_own(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     const weir_plan_t *plan = x->plan;
     const weir_request_t *request = &x->request;
 
-    put(x, headers, plan->request_id_header, request->id);
-    put_peer(x, headers);
+    put(arena, headers, plan->request_id_header, request->id);
+    put_peer(x, arena, headers);
     if (plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"), weir_backend_via(x, request->version == 20));
-    put(x, headers, plan->connect_time_header, number_text(x, not_negative(weir_request_connect_ms(request))));
-    put(x, headers, plan->start_time_header, number_text(x, weir_request_start_ms(request)));
-    put(x, headers, plan->route_time_header, number_text(x, not_negative(weir_request_route_ms(request))));
+        weir_forwarded_append(headers, arena, WEIR_SPAN("Via"), weir_backend_via(x, arena, request->version == 20));
+    put(arena, headers, plan->connect_time_header, number_text(arena, not_negative(weir_request_connect_ms(request))));
+    put(arena, headers, plan->start_time_header, number_text(arena, weir_request_start_ms(request)));
+    put(arena, headers, plan->route_time_header, number_text(arena, not_negative(weir_request_route_ms(request))));
     ask_headers(x, WEIR_TO_BACKEND, headers);
 }
 
@@ -192,18 +191,18 @@ static char *append_framing(char *at, const weir_request_t *request)
     return weir_append(at, is_get ? WEIR_SPAN("\r\n") : WEIR_SPAN("Content-Length: 0\r\n\r\n"));
 }
 
-static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
+static weir_span_t text_of(const weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers)
 {
     const weir_request_t *request = &x->request;
     weir_span_t host;
     size_t capacity;
     char *head, *at;
 
-    weir_headers_recase(x, &x->arena, headers);
+    weir_headers_recase(x, arena, headers);
     host = weir_backend_take_host(x, headers);
 
     capacity = bytes_at_most(x, headers, host);
-    head = at = weir_arena_alloc(&x->arena, capacity);
+    head = at = weir_arena_alloc(arena, capacity);
     at = weir_append(weir_append(at, request->method), WEIR_SPAN(" "));
     at = weir_append(weir_append(at, weir_backend_path(x)), WEIR_SPAN(" HTTP/1.1\r\nHost: "));
     at = weir_append(weir_append(at, host), connection(x));
@@ -212,19 +211,19 @@ static weir_span_t text_of(weir_exchange_t *x, weir_headers_t *headers)
     return (weir_span_t){head, (size_t)(at - head)};
 }
 
-const weir_fault_t *weir_backend_head(weir_exchange_t *x, weir_backend_head_t *out)
+const weir_fault_t *weir_backend_head(weir_exchange_t *x, weir_arena_t *arena, weir_backend_head_t *out)
 {
-    weir_headers_t headers = weir_headers_copy(&x->arena, &x->request.headers);
+    weir_headers_t headers = weir_headers_copy(arena, &x->request.headers);
     bool is_http1 = x->target.protocol == WEIR_HTTP1;
 
     weir_hop_strip_request(&headers, x->is_upgrading && is_http1);
-    put_own(x, &headers);
+    put_own(x, arena, &headers);
     *out = (weir_backend_head_t){.is_connect = x->is_upgrading && !is_http1};
     if (x->target.protocol == WEIR_FASTCGI)
-        return weir_backend_params(x, &headers, &out->text);
+        return weir_backend_params(x, arena, &headers, &out->text);
     if (is_http1)
-        out->text = text_of(x, &headers);
+        out->text = text_of(x, arena, &headers);
     else
-        out->fields = weir_backend_fields(x, &headers);
+        out->fields = weir_backend_fields(x, arena, &headers);
     return NULL;
 }

@@ -196,10 +196,10 @@ static void add_fields(params_t *params, const weir_headers_t *headers)
     }
 }
 
-const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_headers_t *headers, weir_span_t *out)
+const weir_fault_t *weir_backend_params(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *headers, weir_span_t *out)
 {
     const weir_header_t *host = weir_headers_find(headers, WEIR_HEADER_HOST); /* the router's: the client's is not among them */
-    params_t params = {.arena = &x->arena};
+    params_t params = {.arena = arena};
     weir_cgi_script_t script;
     const weir_fault_t *fault = find_script(x, &script);
 

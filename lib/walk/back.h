@@ -42,7 +42,7 @@ bool weir_back_is_untouched(const weir_exchange_t *x);
 /** Whether the backend of x->back, which speaks HTTP/2, opens WebSockets by extended CONNECT (RFC 8441). */
 bool weir_back_opens_websockets(const weir_exchange_t *x);
 
-/** A request head as the backend's protocol wants it; in x->arena. */
+/** A request head as the backend's protocol wants it. Whoever starts a relay may free it behind the call. */
 typedef struct weir_backend_head {
     weir_span_t text;      /* HTTP/1: all of it, with its empty line. FastCGI: the parameters, but for CONTENT_LENGTH */
     weir_headers_t fields; /* HTTP/2: all of it, pseudo-headers first, names in lower case */

@@ -168,6 +168,8 @@ void back_fastcgi_start(relay_t *relay, const weir_backend_head_t *head)
     relay->up.sink = (weir_body_sink_t){.on_data = on_data, .on_fault = on_body_fault};
     if (relay->up.framing.kind != WEIR_FRAMING_CHUNKED)
         append_head(relay);
+    else
+        relay->up.head = weir_arena_copy(&relay->x->arena, head->text); /* until the body's length is known */
     if (relay->up.framing.kind == WEIR_FRAMING_NONE || relay->x->front == NULL) {
         on_data(&relay->up.sink, NULL, 0, true);
         return;
