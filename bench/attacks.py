@@ -1,20 +1,19 @@
 #!/usr/bin/env python3
-"""What a hostile connection costs: memory of Weir and of HAProxy, KiB for each, beside the bytes that the attacker has sent.
+"""What a hostile connection costs: memory of Weir and of HAProxy, in KiB, beside the bytes that the attacker has sent.
 
     bench/attacks.py [--weir build/release/weir] [--haproxy haproxy] [NAME ...]
 
-Each row starts both proxies anew, with one thread each, opens its connections, waits until nothing moves any more and divides what RssAnon has
-grown by. Loopback only; ends by itself after a few minutes. Standard library only. docs/limits.md has the table.
+Each row starts both proxies anew, with one thread each, opens its connections, waits until nothing moves any more and divides
+what RssAnon has grown by. Loopback only; ends by itself after a few minutes. docs/limits.md has the table.
 """
 import argparse, os, resource, select, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEAD = b'GET %s HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: gzip\r\n'
-LARGE = 14000
-BODY = (b'The quick brown fox jumps over the lazy dog, number %d.\n' * 20)
+LARGE = b''.join(b'X-%d: %s\r\n' % (i, b'v' * 3400) for i in range(4))
 
 
-# ---- a backend: /silent never answers, /big sends 4 MB, /text the same as text, anything else "ok" ----
+# ---- a backend: /silent never answers, /deaf does not read either, /big sends 4 MB, /text the same as text, / says "ok" ----
 
 def backend():
     listener = socket.socket()
@@ -50,6 +49,9 @@ def backend():
                         if not data:
                             raise OSError
                         conn['in'] += data
+                        if b' /deaf ' in conn['in']:
+                            poll.modify(fd, 0)
+                            continue
                         while b'\r\n\r\n' in conn['in'] and not conn['rest']:
                             head, conn['in'] = conn['in'].split(b'\r\n\r\n', 1)
                             answer(conn, head)
@@ -151,13 +153,16 @@ backend be
 
 # ---- the attackers; each returns a socket and the bytes that were sent ----
 
-def http1(proxy, data, small_buffer=False):
+def http1(proxy, data, small_buffer=False, is_answered=False):
     sock = socket.socket()
     if small_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(('127.0.0.1', proxy.port))
     if data:
         sock.sendall(data)
+    if is_answered:
+        while b'ok' not in sock.recv(65536):
+            pass
     return sock, len(data)
 
 
@@ -211,11 +216,11 @@ def sent_whole(i):
 
 ATTACKS = [  # name, connections, attacker
     ('idle', 2000, lambda p: http1(p, b'')),
-    ('idle behind a request', 2000, lambda p: http1(p, HEAD % b'/' + b'\r\n')),
+    ('idle behind a request', 2000, lambda p: http1(p, HEAD % b'/' + b'\r\n', is_answered=True)),
     ('half a small head', 2000, lambda p: http1(p, HEAD % b'/')),
-    ('half a head of 14 KB', 1000, lambda p: http1(p, HEAD % b'/' + b'X: ' + b'v' * LARGE)),
+    ('half a head of 14 KB', 1000, lambda p: http1(p, HEAD % b'/' + LARGE)),
     ('silent backend, small heads', 1000, lambda p: http1(p, HEAD % b'/silent' + b'\r\n')),
-    ('silent backend, heads of 14 KB', 1000, lambda p: http1(p, HEAD % b'/silent' + (b'X: ' + b'v' * 3400 + b'\r\n') * 4 + b'\r\n')),
+    ('silent backend, heads of 14 KB', 1000, lambda p: http1(p, HEAD % b'/silent' + LARGE + b'\r\n')),
     ('4 MB nobody reads', 500, lambda p: http1(p, HEAD % b'/big' + b'\r\n', True)),
     ('4 MB nobody reads, compressed', 200, lambda p: http1(p, HEAD % b'/text' + b'\r\n', True)),
     ('an upload the backend does not read', 500, lambda p: upload(p)),
@@ -229,7 +234,7 @@ ATTACKS = [  # name, connections, attacker
 
 
 def upload(proxy):
-    sock, sent = http1(proxy, HEAD.replace(b'GET', b'POST') % b'/silent' + b'Content-Length: 100000000\r\n\r\n')
+    sock, sent = http1(proxy, HEAD.replace(b'GET', b'POST') % b'/deaf' + b'Content-Length: 100000000\r\n\r\n')
     sock.setblocking(False)
     try:
         for _ in range(64):
@@ -252,7 +257,7 @@ def settle(proxy):
 
 
 def measure(name, count, attack, proxy):
-    warm = [http1(proxy, HEAD % b'/' + b'\r\n') for _ in range(20)]
+    warm = [http1(proxy, HEAD % b'/' + b'\r\n', is_answered=True) for _ in range(20)]
     time.sleep(0.3)
     for sock, _ in warm:
         sock.close()

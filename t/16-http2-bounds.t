@@ -132,10 +132,10 @@ subtest 'many heads that are large together, and small on the wire' => sub {
     my $entry  = "\x40\x01a\x7f\xb9\x16" . 'v' x 3000;    # put into HPACK's table, where it is named again and again
     my $ask    = sub { my ($id, $fields) = @_; $h2->frame(HEADERS => 5, $id, $begin . $fields); return $id };
     my @ids    = map { $ask->($h2->next_id, $_ == 1 ? $entry . "\xbe" x 9 : "\xbe" x 10) } 1 .. 80;
-    ok($h2->wait(reset => $ids[-1]), 'heads beyond 1.5 MiB are refused');
+    ok($h2->wait(reset => $ids[-1]), 'heads beyond 1 MiB are refused');
     my @codes = map { $h2->stream($_)->{reset} } @ids;
-    is_deeply([ @codes[ 0 .. 49 ] ], [ (undef) x 50 ], 'those before are not');
-    is_deeply([ map { $h2->name_of($_) } @codes[ 60 .. 79 ] ], [ ('REFUSED_STREAM') x 20 ], 'with REFUSED_STREAM: they may be sent again');
+    is_deeply([ @codes[ 0 .. 29 ] ], [ (undef) x 30 ], 'those before are not');
+    is_deeply([ map { $h2->name_of($_) } @codes[ 40 .. 79 ] ], [ ('REFUSED_STREAM') x 40 ], 'with REFUSED_STREAM: they may be sent again');
     ok((grep { ($_->{code} // '') eq 'http2_too_many_heads' } $own->log_lines(20)), 'the log says why');
     $h2->reset_stream($_) for @ids[ 0 .. 9 ];
     $h2->frame(PING => 0, 0, 'pingpong');

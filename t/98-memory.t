@@ -94,6 +94,24 @@ for my $path (qw(slow slow-length)) {
     };
 }
 
+for my $case ([ 'small heads', '', 7 ], [ 'heads of 14 KB', join('', map { "X-$_: " . 'v' x 3400 . "\r\n" } 1 .. 4), 20 ]) {
+    my ($name, $fields, $most) = @$case;
+    subtest "requests that wait for a silent backend: $name" => sub {
+        my $silent = backend(sub { my $c = shift; $c->read_head; $c->note('head'); $c->wait_close(60) });
+        my $proxy = proxy(backends => [$silent], global => { 'num-threads' => 1 });
+        my $ask = sub { my $c = $proxy->connect; $c->write("GET / HTTP/1.1\r\nHost: a\r\n$fields\r\n"); return $c };
+        my @first = map { $ask->() } 1 .. 20;
+        $silent->wait_event(qr/^head/) for @first;
+        my $before = $proxy->memory_kb('RssAnon');
+        my @more = map { $ask->() } 1 .. 200;
+        wait_for { 220 == grep { /^head/ } $silent->events };
+        my $each = ($proxy->memory_kb('RssAnon') - $before) / @more;
+        diag("$name: $each KiB each");
+        cmp_ok($each, '<=', $most, "at most $most KiB each");
+        $_->reset for @first, @more;
+    };
+}
+
 subtest 'a hundred uploads to a backend that reads slowly' => sub {
     my $deaf = backend(sub { my $c = shift; $c->read_head; $c->note('head'); select undef, undef, undef, 30 }, receive_buffer => 4096);
     my $proxy = proxy(backends => [$deaf], path => { 'weir.idle-timeout' => 60_000 });

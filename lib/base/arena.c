@@ -11,7 +11,7 @@
 #include "lib/base/span.h"
 
 enum {
-    BLOCK_BYTES = 8192, /* with its header: a plain request fits */
+    BLOCK_BYTES = 3072, /* with its header: a request that waits for its backend fits; most wait there */
     RECYCLED_BLOCKS = 1024,
 };
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "lib/base/counted.h"
 #include "lib/base/must.h"
 #include "lib/base/thread.h"
 #include "lib/walk/certificate.h"
@@ -63,6 +64,7 @@ weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop
     x->request.host_port = -1;
     weir_list_init(&x->walk.resume.link);
     x->walk.home = weir_thread();
+    x->walk.memory = weir_arena_zalloc(&x->arena, plan->stage_count * sizeof(x->walk.memory[0]));
     add(&page->begun, 1);
     keep_in_list(x);
     return x;
@@ -103,6 +105,7 @@ void weir_exchange_destroy(weir_exchange_t *x)
 {
     weir_arena_t arena = x->arena;
     struct weir_context *context = x->context;
+    void *memory = x->memory;
     page_t *page = my_page;
 
     WEIR_MUST(page != NULL); /* its own thread ends it */
@@ -119,6 +122,7 @@ void weir_exchange_destroy(weir_exchange_t *x)
     add(&page->ended, 1);
     weir_list_remove(&x->link);
     alive_count--;
+    weir_counted_release(memory);
     weir_arena_finish(&arena);
     weir_context_release(context);
 }

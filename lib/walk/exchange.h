@@ -109,7 +109,7 @@ typedef struct weir_walk {
     size_t back_to;
     uint8_t entered[2 * WEIR_STAGES_MAX]; /* indices, oldest first */
     size_t depth;
-    void *memory[WEIR_STAGES_MAX];
+    void **memory; /* of each stage of the plan, or NULL: it has had none yet */
     weir_decision_t decision;
     bool is_running;                   /* a stage's enter is on the stack           */
     bool is_waiting;                   /* the current stage has been entered        */
@@ -135,6 +135,7 @@ struct weir_exchange {
     weir_loop_t *loop;
     struct weir_context *context; /* the configuration that the plan belongs to, held until the end; set by lib/wire */
     weir_arena_t arena;
+    void *memory; /* what the request's spans lie in, if not in the arena: counted.h, held */
     weir_journal_t journal;
     weir_walk_t walk;
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/counted.h"
 #include "lib/base/nearest.h"
 #include "lib/base/clock.h"
 #include "lib/base/list.h"
@@ -293,6 +294,22 @@ static void must_ends_the_process(void **state)
     assert_string_equal(text, expected);
 }
 
+static void counted_memory_stays_for_the_last(void **state)
+{
+    char *memory = weir_counted_alloc(3);
+
+    assert_int_equal((uintptr_t)memory % _Alignof(max_align_t), 0);
+    memcpy(memory, "abc", 3);
+    assert_ptr_equal(weir_counted_hold(memory), memory);
+    assert_true(weir_counted_has(memory, memory) && weir_counted_has(memory, memory + 2));
+    assert_false(weir_counted_has(memory, memory + 3) || weir_counted_has(memory, memory - 1));
+    assert_false(weir_counted_has(memory, NULL) || weir_counted_has(NULL, memory));
+    weir_counted_release(memory);
+    assert_memory_equal(memory, "abc", 3);
+    weir_counted_release(memory); /* AddressSanitizer would tell if it were not freed */
+    weir_counted_release(weir_counted_hold(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +317,7 @@ int main(void)
         cmocka_unit_test(arena_takes_every_size),
         cmocka_unit_test(arena_copies_and_formats),
         cmocka_unit_test(arena_adopts),
+        cmocka_unit_test(counted_memory_stays_for_the_last),
         cmocka_unit_test(measures_distances),
         cmocka_unit_test(compares_spans),
         cmocka_unit_test(works_on_every_byte),

@@ -106,6 +106,11 @@ static void fill_headers(foreign_t *foreign)
     put(headers, WEIR_SPAN("Content-Length"), span_of(h2o_strdup(&req->pool, length.base, length.len)));
 }
 
+static void *memory_of(h2o_req_t *req)
+{
+    return NULL;
+}
+
 static const weir_headers_t *headers_of(h2o_req_t *req)
 {
     return &foreign_of(req)->headers;
@@ -343,6 +348,7 @@ const weir_front_ops_t front_foreign_ops = {
     .foreign_send = send_piece,
     .foreign_proceed = proceed,
     .attach = attach,
+    .memory = memory_of,
     .headers = headers_of,
     .framing = framing_of,
     .peer = peer_of,

@@ -2,6 +2,7 @@
 /* HTTP/1 with clients: the connection and its states (the picture is in front_http1.h). */
 #include "lib/wire/front/front_http1.h"
 
+#include "lib/base/counted.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
@@ -101,6 +102,9 @@ void front_http1_drop_stream(front_http1_conn_t *conn)
     if (stream->front != NULL)
         weir_front_on_disposed(stream->front);
     weir_arena_finish(&stream->body.trailers);
+    weir_counted_release(stream->memory);
+    if (stream->time != NULL)
+        h2o_mem_release_shared(stream->time);
     weir_context_release(stream->context);
     conn->stream = NULL;
     weir_spare_keep(&conn->client.loop->front_http1_streams, stream);
@@ -395,6 +399,7 @@ static void process_head(front_http1_conn_t *conn, weir_span_t bytes, bool is_sc
     else
         weir_bytes_consume(&conn->in, consumed_bytes);
     h2o_process_request(&conn->stream->req);
+    conn->stream->time = weir_front_trim_pool(&conn->stream->req);
     front_http1_update_watch(conn);
 }
 

@@ -67,6 +67,8 @@ struct front_http1_stream {
     weir_context_t *context; /* the configuration it began with, held */
     weir_front_t *front;     /* NULL for libh2o's own handlers */
     weir_front_t front_memory;
+    void *memory; /* of the head; see counted.h */
+    void *time;   /* what weir_front_trim_pool() has returned */
     weir_headers_t headers;
     bool is_persistent; /* what the client asked for */
     size_t head_bytes;
@@ -122,8 +124,8 @@ enum {
 /** Disposes of the request, if there is one: its line is logged, its walk has ended. */
 void front_http1_drop_stream(front_http1_conn_t *conn);
 /**
- * Makes conn->stream of a complete head, of which `bytes` are all. They are copied into the request's pool: nothing points into
- * our buffers. `context` is the request's from now on.
+ * Makes conn->stream of a complete head, of which `bytes` are all. They are copied into the request's memory: nothing points
+ * into our buffers. `context` is the request's from now on.
  */
 void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes);
 

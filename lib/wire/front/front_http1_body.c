@@ -192,6 +192,11 @@ static weir_front_t *attach(h2o_req_t *req)
     return stream->front = &stream->front_memory;
 }
 
+static void *memory_of(h2o_req_t *req)
+{
+    return front_http1_stream_of(req)->memory;
+}
+
 static const weir_headers_t *headers_of(h2o_req_t *req)
 {
     return &front_http1_stream_of(req)->headers;
@@ -350,6 +355,7 @@ static void sink_await(h2o_req_t *req)
 
 const weir_front_ops_t front_http1_ops = {
     .attach = attach,
+    .memory = memory_of,
     .headers = headers_of,
     .framing = framing_of,
     .peer = peer_of,

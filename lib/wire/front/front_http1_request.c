@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "lib/base/counted.h"
+
 /* Makes spans that point into the bytes read point into their copy. */
 static void rebase(weir_span_t *span, ptrdiff_t by)
 {
@@ -44,23 +46,37 @@ static h2o_iovec_t path_of(h2o_req_t *req, const weir_request_head_t *head)
     return iovec_of(head->path);
 }
 
+/*
+ * Puts all that the request came with into one piece of memory: the list of its fields, room for libh2o's, the text. `head`
+ * points there afterwards. Returns libh2o's room.
+ */
+static char *keep(front_http1_stream_t *stream, weir_request_head_t *head, weir_span_t bytes)
+{
+    const weir_headers_t *fields = &head->headers;
+    const size_t list_bytes = fields->count * sizeof(weir_header_t), room_bytes = weir_front_fill_bytes(fields);
+
+    stream->memory = weir_counted_alloc(list_bytes + room_bytes + bytes.len);
+    stream->headers = (weir_headers_t){stream->memory, fields->count, fields->count};
+    char *room = (char *)stream->memory + list_bytes, *text = room + room_bytes;
+    const ptrdiff_t by = text - bytes.base;
+    memcpy(text, bytes.base, bytes.len);
+    rebase(&head->method, by);
+    rebase(&head->path, by);
+    rebase(&head->authority, by);
+    for (size_t i = 0; i < fields->count; i++) {
+        stream->headers.at[i] = fields->at[i];
+        rebase(&stream->headers.at[i].name, by);
+        rebase(&stream->headers.at[i].value, by);
+    }
+    return room;
+}
+
 void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context, weir_request_head_t *head, weir_span_t bytes)
 {
     front_http1_stream_t *stream = conn->stream = create_stream(conn, context);
     h2o_req_t *req = &stream->req;
-    char *copy = h2o_strdup(&req->pool, bytes.base, bytes.len).base;
-    ptrdiff_t by = copy - bytes.base;
+    char *room = keep(stream, head, bytes);
 
-    rebase(&head->method, by);
-    rebase(&head->path, by);
-    rebase(&head->authority, by);
-    stream->headers.count = stream->headers.capacity = head->headers.count;
-    stream->headers.at = h2o_mem_alloc_pool(&req->pool, head->headers.count * sizeof(weir_header_t) + 1);
-    for (size_t i = 0; i < head->headers.count; i++) {
-        stream->headers.at[i] = head->headers.at[i];
-        rebase(&stream->headers.at[i].name, by);
-        rebase(&stream->headers.at[i].value, by);
-    }
     req->input.scheme = conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
     req->input.path = path_of(req, head);
@@ -68,7 +84,7 @@ void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context
     req->version = 0x100 | head->minor;
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
     req->timestamps.request_begin_at = weir_front_instant(req);
-    weir_front_fill_headers(req, &stream->headers);
+    weir_front_fill_headers(req, &stream->headers, room);
     stream->head_bytes = bytes.len;
     stream->body.decoder.trailer_limit_bytes = context->settings->max_trailer_bytes;
     stream->body.framing = head->framing;

@@ -31,7 +31,7 @@
 
 enum {
     FRONT_HTTP2_CREDIT_BYTES = 16384,      /* of the connection, which are worth an update */
-    FRONT_HTTP2_HEADS_BYTES = 1572864,     /* heads of all streams of a connection, if more than one */
+    FRONT_HTTP2_HEADS_BYTES = 1048576,     /* heads of all streams of a connection, if more than one */
     FRONT_HTTP2_HEAD_SPARE_BYTES = 262144, /* what may come of a head that is too large, and still be answered */
     FRONT_HTTP2_OUT_BYTES = 61440,         /* no frame is made while so much is not written */
     FRONT_HTTP2_UNREAD_MOST = 32,
@@ -111,7 +111,9 @@ struct front_http2_stream {
     int32_t id;
     weir_front_t *front; /* NULL for libh2o's own handlers, and pages */
     weir_front_t front_memory;
-    weir_arena_t arena; /* head and trailers                        */
+    void *memory;       /* of the head once it is whole; see counted.h */
+    void *time;         /* what weir_front_trim_pool() has returned    */
+    weir_arena_t arena; /* of a head that is not whole; trailers       */
     weir_http2_head_t head, trailer;
     size_t head_bytes;         /* its part of conn->head_bytes */
     const weir_fault_t *fault; /* why its response is not delivered  */

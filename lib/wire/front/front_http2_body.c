@@ -195,6 +195,11 @@ static weir_front_t *attach(h2o_req_t *req)
     return stream->front = &stream->front_memory;
 }
 
+static void *memory_of(h2o_req_t *req)
+{
+    return front_http2_stream_of(req)->memory;
+}
+
 static const weir_headers_t *headers_of(h2o_req_t *req)
 {
     return &front_http2_stream_of(req)->head.headers;
@@ -326,6 +331,7 @@ static void half_close(h2o_req_t *req)
 
 const weir_front_ops_t front_http2_ops = {
     .attach = attach,
+    .memory = memory_of,
     .headers = headers_of,
     .framing = framing_of,
     .peer = peer_of,

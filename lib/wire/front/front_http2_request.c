@@ -3,7 +3,10 @@
 #include "lib/wire/front/front_http2.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "lib/base/counted.h"
+#include "lib/base/span.h"
 #include "lib/wire/client/client_tls.h"
 
 /* ---- what libh2o asks of the connection ---- */
@@ -93,6 +96,9 @@ void front_http2_stream_dispose(front_http2_stream_t *stream)
         weir_front_on_disposed(stream->front);
     weir_bytes_free(&stream->reply.held);
     weir_arena_finish(&stream->arena);
+    weir_counted_release(stream->memory);
+    if (stream->time != NULL)
+        h2o_mem_release_shared(stream->time);
     weir_context_release(stream->context);
     weir_spare_keep(&conn->client.loop->front_http2->streams, stream);
 }
@@ -135,9 +141,58 @@ static void put_key(front_http2_stream_t *stream)
     weir_headers_put(&stream->head.headers, &stream->arena, name, (weir_span_t){stream->key, sizeof(stream->key)});
 }
 
+/* The bytes behind `*at`, with a NUL: libh2o reads one byte beyond a port. */
+static void move(weir_span_t *span, char **at)
+{
+    char *copy = *at;
+
+    if (span->base == NULL)
+        return;
+    *at = weir_append(copy, *span);
+    *(*at)++ = '\0';
+    span->base = copy;
+}
+
+static size_t text_bytes(const weir_http2_head_t *head)
+{
+    size_t bytes = head->method.len + head->scheme.len + head->path.len + head->authority.len + head->protocol.len + 5;
+
+    for (size_t i = 0; i < head->headers.count; i++)
+        bytes += head->headers.at[i].name.len + head->headers.at[i].value.len + 2;
+    return bytes;
+}
+
+/*
+ * Puts all that the request came with into one piece of memory, as large as that: the list of its fields, room for libh2o's,
+ * the text. Returns libh2o's room.
+ */
+static char *keep(front_http2_stream_t *stream)
+{
+    weir_http2_head_t *head = &stream->head;
+    weir_headers_t *fields = &head->headers;
+    const size_t list_bytes = fields->count * sizeof(weir_header_t), room_bytes = weir_front_fill_bytes(fields);
+
+    stream->memory = weir_counted_alloc(list_bytes + room_bytes + text_bytes(head));
+    char *room = (char *)stream->memory + list_bytes, *at = room + room_bytes;
+    memcpy(stream->memory, fields->at, list_bytes);
+    *fields = (weir_headers_t){stream->memory, fields->count, fields->count};
+    move(&head->method, &at);
+    move(&head->scheme, &at);
+    move(&head->path, &at);
+    move(&head->authority, &at);
+    move(&head->protocol, &at);
+    for (size_t i = 0; i < fields->count; i++) {
+        move(&fields->at[i].name, &at);
+        move(&fields->at[i].value, &at);
+    }
+    weir_arena_finish(&stream->arena);
+    return room;
+}
+
 static void fill(front_http2_stream_t *stream)
 {
     h2o_req_t *req = &stream->req;
+    char *room = keep(stream);
     const weir_http2_head_t *head = &stream->head;
 
     /* Like HTTP/1: not the client's word, but what the connection is */
@@ -148,7 +203,7 @@ static void fill(front_http2_stream_t *stream)
     req->version = 0x200;
     req->http1_is_persistent = 1;
     req->timestamps.request_begin_at = weir_front_instant(req);
-    weir_front_fill_headers(req, &head->headers);
+    weir_front_fill_headers(req, &head->headers, room);
 }
 
 /* The path's own where a path is known. */
@@ -178,6 +233,7 @@ void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body)
     fill(stream);
     stream->is_begun = true;
     h2o_process_request(&stream->req);
+    stream->time = weir_front_trim_pool(&stream->req);
     uint32_t most = requests_most(stream);
     if (most != 0 && conn->requests >= most)
         front_http2_drain(conn);

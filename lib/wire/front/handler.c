@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/counted.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/host.h"
@@ -47,24 +48,21 @@ static size_t below_at(const h2o_req_t *req)
     return at < req->path.len ? at : req->path.len;
 }
 
-/* The fields in one piece of the exchange's arena: it may outlive the h2o request. */
-static void copy_headers(weir_exchange_t *x, const weir_headers_t *from)
+/* Bytes that stay as long as the exchange, which may outlive the h2o request. */
+static weir_span_t keep(weir_exchange_t *x, weir_span_t bytes)
 {
-    size_t size = 1;
+    return weir_counted_has(x->memory, bytes.base) ? bytes : weir_arena_copy(&x->arena, bytes);
+}
 
-    for (size_t i = 0; i < from->count; i++)
-        size += from->at[i].name.len + from->at[i].value.len;
-    char *at = weir_arena_alloc(&x->arena, size);
+static void keep_headers(weir_exchange_t *x, const weir_headers_t *from)
+{
     weir_headers_t *to = &x->request.headers;
-    to->capacity = from->count + 16; /* room for what 70 adds */
-    to->count = from->count;
+
+    to->count = to->capacity = from->count;
     to->at = weir_arena_alloc(&x->arena, to->capacity * sizeof(weir_header_t));
     for (size_t i = 0; i < from->count; i++) {
         const weir_header_t *field = &from->at[i];
-        memcpy(at, field->name.base, field->name.len);
-        memcpy(at + field->name.len, field->value.base, field->value.len);
-        to->at[i] = (weir_header_t){{at, field->name.len}, {at + field->name.len, field->value.len}, field->id};
-        at += field->name.len + field->value.len;
+        to->at[i] = (weir_header_t){keep(x, field->name), keep(x, field->value), field->id};
     }
 }
 
@@ -79,10 +77,10 @@ static void fill_asked(weir_exchange_t *x, h2o_req_t *req, bool names_host)
     request->asked.authority = request->authority;
     request->asked.host = request->host;
     if (req->input.path.base != req->path.base)
-        request->asked.target = weir_arena_copy(&x->arena, span_of(req->input.path));
+        request->asked.target = keep(x, span_of(req->input.path));
     if (req->input.authority.base == req->authority.base || (!names_host && req->input.authority.len == 0))
         return;
-    request->asked.authority = weir_arena_copy(&x->arena, span_of(req->input.authority));
+    request->asked.authority = keep(x, span_of(req->input.authority));
     if (weir_host_split(request->asked.authority, &host, &port))
         request->asked.host = lower_copy(&x->arena, host);
 }
@@ -111,14 +109,14 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     weir_request_t *request = &x->request;
     weir_span_t host = {0};
 
-    request->method = weir_arena_copy(&x->arena, span_of(req->method));
-    request->target = weir_arena_copy(&x->arena, span_of(req->path));
+    request->method = keep(x, span_of(req->method));
+    request->target = keep(x, span_of(req->path));
     size_t below = below_at(req);
     request->below = (weir_span_t){request->target.base + below, request->target.len - below};
     /* libh2o puts the name of the default host where HTTP/1.0 names none */
     bool names_host = req->authority.base != req->hostconf->authority.hostport.base;
     if (names_host)
-        request->authority = weir_arena_copy(&x->arena, span_of(req->authority));
+        request->authority = keep(x, span_of(req->authority));
     request->host_port = -1;
     /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
     if (weir_host_split(request->authority, &host, &request->host_port))
@@ -129,7 +127,7 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     request->is_head = weir_span_equal(request->method, WEIR_SPAN("HEAD"));
     request->framing = ops->framing(req);
     ops->peer(req, request, &x->arena);
-    copy_headers(x, ops->headers(req));
+    keep_headers(x, ops->headers(req));
     believe_proxies(x);
 }
 
@@ -142,6 +140,7 @@ static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_con
         front_foreign_begin(req);
     weir_exchange_t *x = weir_exchange_create(plan, loop);
     x->context = weir_context_hold(context);
+    x->memory = weir_counted_hold(ops->memory(req));
     fill_request(x, req, ops);
     x->journal.start_at_us = weir_loop_now_us(loop);
     x->journal.wall_start_us = weir_loop_wall_us(loop);

@@ -52,6 +52,11 @@ typedef struct weir_front_ops {
     bool (*foreign_proceed)(h2o_req_t *req);
     /** Room for a weir_front_t as long as the request; its front calls weir_front_on_disposed() at the request's end. */
     weir_front_t *(*attach)(h2o_req_t *req);
+    /**
+     * What holds the bytes that the request came with (lib/base/counted.h), so that nobody needs a copy of them. NULL: others
+     * have them, for as long as the h2o request is there.
+     */
+    void *(*memory)(h2o_req_t *req);
     /** The request's fields in the order received; valid as long as the h2o request. */
     const weir_headers_t *(*headers)(h2o_req_t *req);
     weir_framing_t (*framing)(h2o_req_t *req);
@@ -135,16 +140,27 @@ void weir_front_let_go(weir_front_t *front);
 /** Makes req's front serve `x` and sets x->front. */
 void weir_front_attach(weir_exchange_t *x, h2o_req_t *req, const weir_front_ops_t *ops);
 
+/** How much room weir_front_fill_headers() needs. */
+size_t weir_front_fill_bytes(const weir_headers_t *headers);
+
 /**
- * Tells libh2o a request's fields, but for those it has a place of their own for. `headers` must live as long as the request.
+ * Tells libh2o a request's fields, but for those it has a place of their own for. What it needs for that goes into `room`,
+ * aligned for pointers; that and `headers` must live as long as the request.
  */
-void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers);
+void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers, char *room);
 
 /**
  * The authority that libh2o is told: `named` by the request, or weir.default-host where that is empty. Lives as long as the
  * request.
  */
 h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named);
+
+/**
+ * For fronts, when libh2o has handed a request on, which may now wait for long: gives back the 4 KiB of its pool, if all that
+ * is in there is a reference to the time it came at. Returns what is to be released (h2o_mem_release_shared) when the request
+ * has been disposed of; NULL: nothing.
+ */
+void *weir_front_trim_pool(h2o_req_t *req);
 
 /** Now, by the clock that libh2o has its log tell the times of a request with. */
 struct timeval weir_front_instant(const h2o_req_t *req);

@@ -27,6 +27,24 @@ struct timeval weir_front_instant(const h2o_req_t *req)
     return *h2o_get_timestamp(req->conn->ctx, NULL, NULL);
 }
 
+/* As libh2o's memory.c lays pools out: the first block begins with its link to the next one, and each entry has 16 bytes. */
+static bool has_one_entry(const h2o_mem_pool_t *pool)
+{
+    return pool->directs == NULL && pool->chunks != NULL && pool->chunk_offset == 16 &&
+           *(void *const *)(const void *)pool->chunks == NULL;
+}
+
+void *weir_front_trim_pool(h2o_req_t *req)
+{
+    void *time = req->processed_at.str;
+
+    if (time == NULL || req->pool.shared_refs == NULL || !has_one_entry(&req->pool))
+        return NULL;
+    h2o_mem_addref_shared(time);
+    h2o_mem_clear_pool(&req->pool);
+    return time;
+}
+
 h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named)
 {
     const weir_span_t authority =
@@ -35,28 +53,42 @@ h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named)
     return h2o_iovec_init(authority.base, authority.len);
 }
 
-void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers)
+size_t weir_front_fill_bytes(const weir_headers_t *headers)
 {
-    char lower[64];
+    size_t bytes = headers->count * (sizeof(h2o_header_t) + sizeof(h2o_iovec_t));
 
-    h2o_vector_reserve(&req->pool, &req->headers, headers->count);
+    for (size_t i = 0; i < headers->count; i++)
+        bytes += headers->at[i].name.len;
+    return bytes;
+}
+
+static bool is_elsewhere(weir_header_id_t id)
+{
+    return id == WEIR_HEADER_HOST || id == WEIR_HEADER_CONTENT_LENGTH || id == WEIR_HEADER_TRANSFER_ENCODING ||
+           id == WEIR_HEADER_EXPECT || id == WEIR_HEADER_UPGRADE;
+}
+
+void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers, char *room)
+{
+    h2o_header_t *entries = (h2o_header_t *)(void *)room;
+    h2o_iovec_t *names = (h2o_iovec_t *)(void *)(entries + headers->count);
+    char *lower = (char *)(names + headers->count);
+    size_t count = 0;
+
     for (size_t i = 0; i < headers->count; i++) {
         const weir_header_t *field = &headers->at[i];
-        if (field->id == WEIR_HEADER_HOST || field->id == WEIR_HEADER_CONTENT_LENGTH ||
-            field->id == WEIR_HEADER_TRANSFER_ENCODING || field->id == WEIR_HEADER_EXPECT || field->id == WEIR_HEADER_UPGRADE)
+        if (is_elsewhere(field->id))
             continue;
-        size_t len = field->name.len;
-        char *small = len <= sizeof(lower) ? lower : h2o_mem_alloc_pool(&req->pool, len);
-        weir_lower_bytes(small, field->name.base, len);
-        const h2o_token_t *token = h2o_lookup_token(small, len);
-        if (token != NULL) {
-            h2o_add_header(&req->pool, &req->headers, token, field->name.base, field->value.base, field->value.len);
-            continue;
+        weir_lower_bytes(lower, field->name.base, field->name.len);
+        const h2o_token_t *token = h2o_lookup_token(lower, field->name.len);
+        h2o_iovec_t *name = token != NULL ? (h2o_iovec_t *)(uintptr_t)&token->buf : &names[count];
+        if (token == NULL) {
+            *name = h2o_iovec_init(lower, field->name.len);
+            lower += field->name.len;
         }
-        if (small == lower)
-            small = h2o_strdup(&req->pool, lower, len).base;
-        h2o_add_header_by_str(&req->pool, &req->headers, small, len, 0, field->name.base, field->value.base, field->value.len);
+        entries[count++] = (h2o_header_t){name, field->name.base, h2o_iovec_init(field->value.base, field->value.len)};
     }
+    req->headers = (h2o_headers_t){entries, count, headers->count};
 }
 
 /* ---- the head ---- */
