@@ -101,10 +101,10 @@ for my $case ([ 'small heads', '', 7 ], [ 'heads of 14 KB', join('', map { "X-$_
         my $proxy = proxy(backends => [$silent], global => { 'num-threads' => 1 });
         my $ask = sub { my $c = $proxy->connect; $c->write("GET / HTTP/1.1\r\nHost: a\r\n$fields\r\n"); return $c };
         my @first = map { $ask->() } 1 .. 20;
-        $silent->wait_event(qr/^head/) for @first;
+        wait_for { 20 == grep { /head$/ } $silent->events };
         my $before = $proxy->memory_kb('RssAnon');
         my @more = map { $ask->() } 1 .. 200;
-        wait_for { 220 == grep { /^head/ } $silent->events };
+        wait_for { 220 == grep { /head$/ } $silent->events };
         my $each = ($proxy->memory_kb('RssAnon') - $before) / @more;
         diag("$name: $each KiB each");
         cmp_ok($each, '<=', $most, "at most $most KiB each");
