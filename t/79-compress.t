@@ -101,6 +101,36 @@ subtest 'HEAD is answered like GET' => sub {
     }
 };
 
+# They share what zlib works with: whose turn it is goes on where it was.
+subtest 'responses that come in pieces beside each other' => sub {
+    my @pieces = map { my $n = $_; join '', map { "event: $n, the same again and again, $_\n" } 1 .. 1 + $n % 7 * 40 } 1 .. 40;
+    my $go     = temp_path('go');
+    my $events = backend(sub {
+        my $c = shift;
+        $c->read_head;
+        $c->write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for my $n (0 .. $#pieces) {
+            my $piece = $pieces[ ($n + $c->index) % @pieces ];
+            $c->write(sprintf("%x\r\n%s\r\n", length $piece, $piece));
+            select undef, undef, undef, 0.005;
+        }
+        $c->write("0\r\n\r\n");
+    });
+    my $own     = proxy(backends => [$events], path => { compress => 'ON' }, global => { 'num-threads' => 1 });
+    my @clients = map { my $c = $own->connect; $c->write("GET /$_ HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"); $c } 0 .. 7;
+    my %wanted  = map { my $first = $_; join('', map { $pieces[ ($_ + $first) % @pieces ] } 0 .. $#pieces) => 1 } 0 .. 7;
+    my ($right, $bytes, $plain) = (0, 0, 0);
+    for my $client (@clients) {
+        my $r = $client->read_response;
+        gunzip(\$r->body => \my $body, Strict => 1) or diag($IO::Uncompress::Gunzip::GunzipError);
+        $right++ if delete $wanted{ $body // '' };
+        $bytes += length $r->body;
+        $plain += length($body // '');
+    }
+    is($right, 8, 'each is whole, its checksum and its length are right');
+    cmp_ok($bytes, '<', $plain / 8, "$bytes bytes of $plain");
+};
+
 subtest 'HTTP/2' => sub {
     plan skip_all => 'python3-h2 is not installed' unless Weir::Http2Client::is_possible();
     my $h2 = Weir::Http2Client->connect($proxy->port);

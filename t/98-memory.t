@@ -112,6 +112,19 @@ for my $case ([ 'small heads', '', 7 ], [ 'heads of 14 KB', join('', map { "X-$_
     };
 }
 
+subtest 'a hundred compressed downloads that nobody reads' => sub {
+    my $text  = join '', map { sprintf "%d %s\n", $_, join '', map { chr 33 + rand 90 } 1 .. 60 } 1 .. 60_000;
+    my $large = backend(sub { my $c = shift; $c->read_head; $c->write(simple_response($text, headers => "Content-Type: text/plain\r\n"), 60) });
+    my $proxy = proxy(backends => [$large], path => { compress => 'ON', 'weir.idle-timeout' => 60_000 }, global => { 'num-threads' => 1 });
+    my $before = $proxy->memory_kb('RssAnon');
+    my @clients = map { my $c = $proxy->connect(receive_buffer => 4096); $c->write("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n"); $c } 1 .. 100;
+    select undef, undef, undef, 2;    # until everything that can be buffered is
+    my $each = ($proxy->memory_kb('RssAnon') - $before) / @clients;
+    diag("$each KiB each");
+    cmp_ok($each, '<', 40, 'less than 40 KiB each');
+    $_->reset for @clients;
+};
+
 subtest 'a hundred uploads to a backend that reads slowly' => sub {
     my $deaf = backend(sub { my $c = shift; $c->read_head; $c->note('head'); select undef, undef, undef, 30 }, receive_buffer => 4096);
     my $proxy = proxy(backends => [$deaf], path => { 'weir.idle-timeout' => 60_000 });

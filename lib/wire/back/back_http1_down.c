@@ -4,7 +4,10 @@
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/back/back_http1.h"
 
-enum { TURNS = 4 }; /* moves through a pipe before the others have their turn */
+enum {
+    TURNS = 4,                   /* moves through a pipe before the others have their turn */
+    FILTERED_READ_BYTES = 16384, /* at once */
+};
 
 static void resume_reading(relay_t *relay);
 
@@ -281,13 +284,26 @@ static void resume_reading(relay_t *relay)
     relay_arm(relay);
 }
 
+/*
+ * What goes through a filter of libh2o's is passed on whole, or held whole while the client takes nothing: not so much of it at
+ * once.
+ */
+static size_t read_most(const relay_t *relay)
+{
+    const weir_front_t *front = relay->x->front;
+
+    if (front == NULL || (front->is_started ? front->is_direct : front->req->pathconf->filters.size == 0))
+        return WEIR_BLOCK_BYTES;
+    return FILTERED_READ_BYTES;
+}
+
 /* Bytes that follow others go behind them; else they are read into the loop's scratch, and mostly never copied. */
 static ssize_t read_some(relay_t *relay)
 {
     weir_back_t *back = relay->back;
     bool continues = weir_bytes_count(&back->in) > 0;
     char *buffer = continues ? weir_bytes_reserve(&back->in, WEIR_READ_BYTES / 4) : back->loop->scratch;
-    size_t room = continues ? back->in.capacity - back->in.end : WEIR_BLOCK_BYTES;
+    size_t room = continues ? back->in.capacity - back->in.end : read_most(relay);
     ssize_t count = weir_sock_read(&back_http1_of(back)->sock, buffer, room);
 
     if (count <= 0)

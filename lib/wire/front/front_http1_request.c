@@ -25,6 +25,7 @@ static front_http1_stream_t *create_stream(front_http1_conn_t *conn, weir_contex
     memset((char *)stream + sizeof(stream->req), 0, sizeof(*stream) - sizeof(stream->req));
     h2o_init_request(&stream->req, &conn->client.super, NULL);
     stream->final.do_send = front_http1_send;
+    stream->final.stop = weir_front_takes_at_once;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
     stream->context = context;

@@ -62,6 +62,7 @@ front_http2_stream_t *front_http2_stream_create(front_http2_conn_t *conn, int32_
     stream->context = weir_client_bind(&conn->client, &stream->seen);
     h2o_init_request(&stream->req, &stream->seen, NULL);
     stream->final.do_send = front_http2_send;
+    stream->final.stop = weir_front_takes_at_once;
     stream->req._ostr_top = &stream->final;
     stream->conn = conn;
     stream->id = id;

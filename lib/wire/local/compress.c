@@ -5,6 +5,8 @@
 #include "lib/http/token_list.h"
 #include "lib/wire/local/gzip.h"
 #include "lib/wire/local/takes.h"
+#include "lib/wire/loop/generation.h"
+#include "lib/wire/relay/front.h"
 
 enum { CHUNK_BYTES = 16384 }; /* what generators that ask are told to send at once */
 
@@ -97,7 +99,7 @@ static void change_head(h2o_req_t *req)
 {
     h2o_headers_t *headers = &req->res.headers;
 
-    req->res.content_length = SIZE_MAX;
+    weir_front_frame_in_chunks(req);
     h2o_add_header(&req->pool, headers, H2O_TOKEN_CONTENT_ENCODING, NULL, H2O_STRLIT("gzip"));
     h2o_set_header_token(&req->pool, headers, H2O_TOKEN_VARY, H2O_STRLIT("accept-encoding"));
     h2o_set_header(&req->pool, headers, H2O_TOKEN_ACCEPT_RANGES, H2O_STRLIT("none"), 1);
@@ -113,7 +115,10 @@ static void on_send(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *pieces, s
         return;
     }
     h2o_iovec_t out = weir_deflater_run(self->deflater, pieces, count, state == H2O_SEND_STATE_FINAL);
+    const bool is_taken = weir_front_is_taken_at_once(super->next);
     h2o_ostream_send_next(super, req, &out, out.len > 0 ? 1 : 0, state);
+    if (is_taken)
+        weir_deflater_free_result(self->deflater);
 }
 
 static h2o_ostream_t **put_encoder(const compress_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
@@ -121,7 +126,8 @@ static h2o_ostream_t **put_encoder(const compress_filter_t *self, h2o_req_t *req
     encoder_t *encoder = (encoder_t *)(void *)h2o_add_ostream(req, sizeof(*encoder), slot);
 
     encoder->super.do_send = on_send;
-    encoder->deflater = weir_deflater_open(&req->pool, self->level);
+    encoder->super.stop = weir_front_takes_at_once;
+    encoder->deflater = weir_deflater_open(weir_loop_of(req->conn->ctx), &req->pool, self->level);
     if (req->preferred_chunk_size > CHUNK_BYTES)
         req->preferred_chunk_size = CHUNK_BYTES;
     return &encoder->super.next;

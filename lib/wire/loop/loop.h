@@ -90,6 +90,7 @@ struct weir_loop {
     struct weir_resolver *resolver;
     struct weir_pipes *pipes;
     struct weir_status_counts *status_counts; /* of requests that have ended; NULL: of none yet, or nobody asks */
+    struct weir_compressors *compressors;     /* NULL until a response is compressed; gzip.c's */
 
     struct front_http2_shared *front_http2;
     weir_spare_t front_http1_streams;

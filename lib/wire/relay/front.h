@@ -188,9 +188,21 @@ bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, boo
 void weir_front_note_backends(void);
 
 /**
+ * Marks an ostream that has no further use for what it was handed when its do_send() returns, as its `stop`: ours are all of
+ * that kind, libh2o's filters may keep the pieces until they proceed. Does nothing.
+ */
+void weir_front_takes_at_once(h2o_ostream_t *ostream, h2o_req_t *req);
+
+/** Whether all that is behind and including `ostream` is so marked. */
+bool weir_front_is_taken_at_once(const h2o_ostream_t *ostream);
+
+/**
  * The value of the Transfer-Encoding field by which we tell libh2o's chunked filter to keep out and the front's final ostream
  * to frame the body itself; compared by address.
  */
 extern const char weir_front_framing_mark[];
+
+/** For filters that take the length of a response away: it is framed in chunks by the front, if that is one of ours. */
+void weir_front_frame_in_chunks(h2o_req_t *req);
 
 #endif

@@ -174,6 +174,17 @@ static void mark_as_chunked(weir_front_t *front)
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
 }
 
+void weir_front_frame_in_chunks(h2o_req_t *req)
+{
+    const h2o_ostream_t *last = req->_ostr_top;
+
+    req->res.content_length = SIZE_MAX;
+    while (last->next != NULL)
+        last = last->next;
+    if (last->stop == weir_front_takes_at_once && h2o_find_header(&req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, -1) == -1)
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_TRANSFER_ENCODING, NULL, weir_front_framing_mark, 7);
+}
+
 void weir_front_chunk(weir_front_t *front)
 {
     const h2o_req_t *req = front->req;
@@ -268,6 +279,17 @@ void weir_front_note_backends(void)
 
 /* ---- sending ---- */
 
+void weir_front_takes_at_once(h2o_ostream_t *ostream, h2o_req_t *req)
+{
+}
+
+bool weir_front_is_taken_at_once(const h2o_ostream_t *ostream)
+{
+    while (ostream != NULL && ostream->stop == weir_front_takes_at_once)
+        ostream = ostream->next;
+    return ostream == NULL;
+}
+
 static void start(weir_front_t *front)
 {
     front->is_started = true;
@@ -309,6 +331,10 @@ bool weir_front_send(weir_front_t *front, h2o_iovec_t *pieces, size_t count, boo
     if (front->is_direct) {
         h2o_send(front->req, pieces, count, state);
         return !is_last && front->ops->is_writable(front->req);
+    }
+    if (weir_front_is_taken_at_once(front->req->_ostr_top)) {
+        h2o_send(front->req, pieces, count, state);
+        return false;
     }
     h2o_iovec_t held = hold(front, pieces, count);
     if (front->ops->foreign_send != NULL) {

@@ -5,6 +5,7 @@
 #include "lib/wire/back/back_pool.h"
 #include "lib/wire/back/resolver.h"
 #include "lib/wire/front/front_http2.h"
+#include "lib/wire/local/gzip.h"
 #include "lib/wire/local/status.h"
 #include "lib/wire/sock/splice.h"
 
@@ -36,6 +37,7 @@ static void close_parts(weir_loop_t *loop)
     front_http2_shared_destroy(&loop->front_http2);
     weir_resolver_destroy(&loop->resolver);
     weir_status_forget(loop);
+    weir_compressors_forget(loop);
 }
 
 static bool spare_descriptor(weir_loop_t *loop)
