@@ -3,8 +3,8 @@
 
     bench/attacks.py [--weir build/release/weir] [--haproxy haproxy] [NAME ...]
 
-Each row starts both proxies anew, with one thread each, opens its connections, waits until nothing moves any more and divides
-what RssAnon has grown by. Loopback only; ends by itself after a few minutes. docs/limits.md has the table.
+Each row starts both proxies anew, with one thread and an access log each, opens its connections, waits until nothing moves
+any more and divides what RssAnon has grown by. Loopback only; ends by itself after a few minutes. docs/limits.md has the table.
 """
 import argparse, os, resource, select, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
@@ -39,6 +39,7 @@ def backend():
                 if fd == listener.fileno():
                     sock, _ = listener.accept()
                     sock.setblocking(False)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     conns[sock.fileno()] = {'sock': sock, 'in': b'', 'out': b'', 'rest': b'', 'at': 0}
                     poll.register(sock, select.EPOLLIN)
                     continue
@@ -118,7 +119,7 @@ class Proxy:
 
 WEIR = '''num-threads: 1
 listen: {host: 127.0.0.1, port: %d}
-weir.access-log: OFF
+weir.access-log: /dev/stdout
 weir.header-timeout: 120000
 weir.idle-timeout: 120000
 weir.first-byte-timeout: 120000
@@ -134,8 +135,11 @@ hosts:
 HAPROXY = '''global
     nbthread 1
     maxconn 9000
+    log stdout format raw local0 info
 defaults
     mode http
+    log global
+    option httplog
     timeout connect 5s
     timeout client 120s
     timeout server 120s
