@@ -60,6 +60,7 @@ for my $front ([ 'libh2o\'s front', $stock ], [ 'our front', $ours ], [ 'our fro
         lay_out("$name\n");
         is(get($port, '/files/a.txt')->body, "$name\n", 'its files, as they are now');
         is(ask($port, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")->body, 'hello', 'its handler, with a body');
+        is(ask($port, "GET /files/a.txt HTTP/1.0\r\n\r\n")->body, "$name\n", 'HTTP/1.0 without Host');
         is(ask($port, "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")->body, 'abcde', 'in chunks');
 
         my $r = get($port, '/path?x=1', "X-One: 1\r\nConnection: X-Hop\r\nX-Hop: 1\r\n");

@@ -81,7 +81,7 @@ void front_http1_begin_request(front_http1_conn_t *conn, weir_context_t *context
     req->input.scheme = conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
     req->input.path = path_of(req, head);
-    req->input.authority = weir_front_authority(req, head->authority);
+    req->input.authority = weir_front_authority(context, head->authority);
     req->version = 0x100 | head->minor;
     req->http1_is_persistent = stream->is_persistent = head->is_persistent;
     req->timestamps.request_begin_at = weir_front_instant(req);

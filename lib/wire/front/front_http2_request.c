@@ -200,7 +200,7 @@ static void fill(front_http2_stream_t *stream)
     req->input.scheme = stream->conn->client.peer.is_https ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.method = iovec_of(head->method);
     req->input.path = iovec_of(head->path);
-    req->input.authority = weir_front_authority(req, head->authority);
+    req->input.authority = weir_front_authority(stream->context, head->authority);
     req->version = 0x200;
     req->http1_is_persistent = 1;
     req->timestamps.request_begin_at = weir_front_instant(req);

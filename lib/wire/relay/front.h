@@ -151,9 +151,9 @@ void weir_front_fill_headers(h2o_req_t *req, const weir_headers_t *headers, char
 
 /**
  * The authority that libh2o is told: `named` by the request, or weir.default-host where that is empty. Lives as long as the
- * request.
+ * request's context.
  */
-h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named);
+h2o_iovec_t weir_front_authority(const struct weir_context *context, weir_span_t named);
 
 /**
  * For fronts, when libh2o has handed a request on, which may now wait for long: gives back the 4 KiB of its pool, if all that

@@ -45,10 +45,9 @@ void *weir_front_trim_pool(h2o_req_t *req)
     return time;
 }
 
-h2o_iovec_t weir_front_authority(const h2o_req_t *req, weir_span_t named)
+h2o_iovec_t weir_front_authority(const weir_context_t *context, weir_span_t named)
 {
-    const weir_span_t authority =
-        named.len > 0 ? named : weir_context_of(req->conn->ctx)->settings->default_host; /* the context outlives the request */
+    const weir_span_t authority = named.len > 0 ? named : context->settings->default_host;
 
     return h2o_iovec_init(authority.base, authority.len);
 }
