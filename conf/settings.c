@@ -36,7 +36,7 @@ static unsigned max_connections(const conf_t *conf)
 
 static weir_span_t default_host(const conf_value_t *said)
 {
-    return said->text != NULL ? (weir_span_t){said->text, strlen(said->text)} : WEIR_SPAN("");
+    return said->text != NULL ? (weir_span_t){said->text, strlen(said->text)} : (weir_span_t){0};
 }
 
 bool conf_settings_fill(conf_t *conf)

@@ -190,6 +190,17 @@ for my $type (qw(DATA HEADERS)) {
         is($h2->get('/after')->{status}, 200, 'the connection lives on');
     };
 }
+subtest 'frames that come too late, with the first bytes of a connection' => sub {
+    for (1 .. 20) {
+        my $h2 = client();
+        my $id = $h2->request(method => 'POST', is_open => 1);
+        $h2->reset_stream($id);
+        $h2->tell('headers', $id, $GET);
+        $h2->wait(reset => $id);
+        is($h2->name_of($h2->stream($id)->{reset}), 'STREAM_CLOSED', 'the stream is reset');
+        $h2->close;
+    }
+};
 ends('a new stream with a smaller number', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->response($_[0]->request(id => 5)); $_[0]->request(id => 3); 0 });
 ends('PRIORITY of the connection', 'PROTOCOL_ERROR', 'http2_protocol_error', sub { $_[0]->frame(PRIORITY => 0, 0, pack 'NC', 1, 15); 0 });
 subtest 'a stream that depends on itself' => sub {

@@ -249,7 +249,7 @@ void weir_access_log_write_timed(weir_access_log_t *log, weir_span_t line)
 static void want_anew(weir_access_log_t *log)
 {
     pthread_mutex_lock(&log->lock);
-    log->is_wanted_anew = log->path != NULL;
+    log->is_wanted_anew = log->path != NULL && log->opens > 0; /* what a reload has left is not made anew */
     pthread_mutex_unlock(&log->lock);
     pthread_cond_signal(&log->writer->wake); /* what was rotated is let go of now, not with the next line */
 }

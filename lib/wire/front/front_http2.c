@@ -438,6 +438,7 @@ static void receive(front_http2_conn_t *conn, weir_span_t bytes)
     ssize_t taken = nghttp2_session_mem_recv(conn->session, (const uint8_t *)bytes.base, bytes.len);
     front_http2_body_hand_over(conn, false);
     conn->is_receiving = false;
+    front_http2_guard_settle(conn);
     if (taken == NGHTTP2_ERR_FLOODED)
         front_http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
     else if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC)

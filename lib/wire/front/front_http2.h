@@ -31,6 +31,7 @@
 
 enum {
     FRONT_HTTP2_CREDIT_BYTES = 16384,      /* of the connection, which are worth an update */
+    FRONT_HTTP2_LATE_MOST = 16,            /* streams with frames they may not have, in one read */
     FRONT_HTTP2_HEADS_BYTES = 1048576,     /* heads of all streams of a connection, if more than one */
     FRONT_HTTP2_HEAD_SPARE_BYTES = 262144, /* what may come of a head that is too large, and still be answered */
     FRONT_HTTP2_OUT_BYTES = 61440,         /* no frame is made while so much is not written */
@@ -86,6 +87,10 @@ typedef struct front_http2_conn {
     struct {
         front_http2_bucket_t resets, frames, updates;
         weir_http2_frames_t incoming;
+        struct {
+            uint32_t stream, error_code;
+        } late[FRONT_HTTP2_LATE_MOST]; /* resets that are due when libnghttp2 has seen what was read */
+        size_t late_count;
     } guard;
     front_http2_unread_t *unread; /* FRONT_HTTP2_UNREAD_MOST of them, once there is one */
     size_t unread_count;
@@ -266,6 +271,8 @@ void front_http2_on_end_sent(front_http2_stream_t *stream);
 void front_http2_guard_init(front_http2_conn_t *conn);
 /** Looks at the frames in `bytes`, before libnghttp2 does: it tells of none that it ignores. */
 void front_http2_guard_scan(front_http2_conn_t *conn, weir_span_t bytes);
+/** Behind it: resets the streams that had frames they may not have. */
+void front_http2_guard_settle(front_http2_conn_t *conn);
 /** We have sent RST_STREAM. */
 void front_http2_guard_reset_sent(front_http2_conn_t *conn, uint32_t error_code);
 /** We have sent or taken DATA: a client may answer it with updates and pings. */

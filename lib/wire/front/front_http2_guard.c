@@ -98,10 +98,28 @@ void front_http2_guard_init(front_http2_conn_t *conn)
     conn->guard.incoming = (weir_http2_frames_t){.is_client = true, .left_bytes = NGHTTP2_CLIENT_MAGIC_LEN};
 }
 
+/*
+ * Not yet: libnghttp2 has not heard of a stream that the same read opens, and would drop the reset with what it knows of it.
+ */
 static void reset(front_http2_conn_t *conn, uint32_t stream, uint32_t error_code)
 {
-    (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, (int32_t)stream, error_code);
-    front_http2_post_turn(conn);
+    const size_t at = conn->guard.late_count;
+
+    if (at == FRONT_HTTP2_LATE_MOST) {
+        front_http2_end(conn, &weir_fault_http2_too_many_frames, NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+    }
+    conn->guard.late[at].stream = stream;
+    conn->guard.late[at].error_code = error_code;
+    conn->guard.late_count++;
+}
+
+void front_http2_guard_settle(front_http2_conn_t *conn)
+{
+    for (size_t i = 0; i < conn->guard.late_count; i++)
+        (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, (int32_t)conn->guard.late[i].stream,
+                                        conn->guard.late[i].error_code);
+    conn->guard.late_count = 0;
 }
 
 /* What libnghttp2 passes over in silence. */

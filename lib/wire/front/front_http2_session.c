@@ -101,8 +101,9 @@ static void on_request(front_http2_stream_t *stream, bool has_body)
 static void refuse_trailers(front_http2_stream_t *stream)
 {
     const weir_fault_t *fault = stream->trailer.fault;
+    const bool is_too_long = fault == &weir_fault_head_too_large || fault == &weir_fault_too_many_headers;
 
-    if (fault == &weir_fault_head_too_large || fault == &weir_fault_too_many_headers)
+    if (is_too_long && stream->fault == NULL && !stream->reply.is_cut && !stream->reply.is_ending)
         stream->fault = &weir_fault_client_trailer_length;
     front_http2_stream_cut(stream, NGHTTP2_PROTOCOL_ERROR);
 }
