@@ -4,8 +4,8 @@
 /**
  * @file  The request head as the backend gets it, and what both directions do to header names.
  *
- * MEMORY   Everything lies in the `arena` that is given, which need not live longer than it takes to send; the request's own
- *          headers stay as they came.
+ * MEMORY   What is made here lies in the `arena` that is given, which need not live longer than it takes to send; the request's
+ *          own headers stay as they came.
  */
 #include "lib/walk/back.h"
 

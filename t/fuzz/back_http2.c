@@ -182,6 +182,7 @@ static void open_world(void)
     h2o_config_register_host(&globalconf, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     settings.globalconf = &globalconf;
     settings.head_limits.count = 10;
+    settings.max_trailer_bytes = 4096;
     loop = weir_loop_create(NULL, &weir_loop_parts);
     weir_generation_init(&generation, &settings, 1);
     weir_context_create(&generation, loop, 0);

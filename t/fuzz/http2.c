@@ -64,6 +64,7 @@ static void set_up(void)
         .header_timeout_ms = 1000,
         .idle_timeout_ms = 1000,
         .max_body_bytes = UINT64_MAX,
+        .max_trailer_bytes = 16384,
         .has_proxy_status = true,
     };
     listen_at.hosts = conf->globalconf.hosts;

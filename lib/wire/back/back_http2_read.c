@@ -64,7 +64,7 @@ static const weir_fault_t *check_field(const back_http2_block_t *block, const we
 static const weir_fault_t *check_trailer(const back_http2_block_t *block, const weir_exchange_t *x, weir_span_t name,
                                          weir_span_t value)
 {
-    const size_t said = x->context->settings->max_trailer_bytes, most = said != 0 ? said : WEIR_CHUNK_TRAILER_BYTES;
+    const size_t most = x->context->settings->max_trailer_bytes;
     const size_t bytes = weir_bytes_count(&block->text) + (block->count + 1) * AROUND_TRAILER + name.len + value.len;
 
     return bytes > most || block->count >= WEIR_CHUNK_TRAILER_COUNT ? &weir_fault_backend_trailer_length : NULL;

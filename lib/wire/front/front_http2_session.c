@@ -48,7 +48,7 @@ static weir_span_t span_of(nghttp2_rcbuf *buffer)
 
 static weir_head_limits_t trailer_limits_of(const weir_server_settings_t *settings)
 {
-    const size_t bytes = settings->max_trailer_bytes != 0 ? settings->max_trailer_bytes : WEIR_CHUNK_TRAILER_BYTES;
+    const size_t bytes = settings->max_trailer_bytes;
 
     return (weir_head_limits_t){
         .name_bytes = bytes, .value_bytes = bytes, .count = WEIR_CHUNK_TRAILER_COUNT, .total_bytes = bytes};

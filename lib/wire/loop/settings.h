@@ -45,7 +45,7 @@ typedef struct weir_server_settings {
     uint32_t http2_stream_window;     /* bytes that a client may send ahead of the backend, on a stream */
     uint32_t http2_connection_window; /* and on all streams of a connection; 0: what they may have together */
     uint64_t max_body_bytes;
-    uint32_t max_trailer_bytes;    /* behind a body, of either side; 0: WEIR_CHUNK_TRAILER_BYTES */
+    uint32_t max_trailer_bytes;    /* behind a body, of either side */
     weir_span_t default_host;      /* with or without a port: of requests that name none; empty: none has it */
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
     bool has_proxy_status;
