@@ -255,4 +255,28 @@ subtest 'a client that never reads, and asks for answers' => sub {
     is($neighbour->get('/neighbour')->{status}, 200, 'another connection is served');
 };
 
+subtest 'connections that wait for their next request cost little' => sub {
+    my $count = 100;
+    my $own = proxy(backends => [$backend], global => { 'http2-idle-timeout' => 600 });
+    my $preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(SETTINGS => 0, 0) . frame(SETTINGS => 1, 0);
+    # The field is put into the table, and asked for by its place there when the session has slept.
+    my $first  = frame(HEADERS => 5, 1, "\x82\x86\x84\x41\x06a.test\x40\x01x\x05value");
+    my $second = frame(HEADERS => 5, 3, "\x82\x86\x84\xbf\xbe");
+    my $before = $own->memory_kb('RssAnon');
+    my @clients = map { $own->connect } 1 .. $count;
+    $_->write($preface . $first) for @clients;
+    $_->read_until(qr/ok/) for @clients;
+    my $awake = $own->memory_kb('RssAnon') - $before;
+    ok(wait_for { $own->memory_kb('RssAnon') - $before < $awake - $count * 6 }, "of $awake kB much is given back")
+        or diag($own->memory_kb('RssAnon') - $before, ' kB are held');
+    $_->write($second) for @clients;
+    my $answered = grep { defined $_->read_until(qr/ok/) } @clients;
+    is($answered, $count, 'and each is answered again');
+    my $again = $own->memory_kb('RssAnon');
+    ok(wait_for { $own->memory_kb('RssAnon') < $again - $count * 6 }, 'it is given back again');
+    $_->write(frame(PING => 0, 0, 'pingpong')) for @clients[0 .. 9];
+    $_->read_until(qr/pingpong/) for @clients[0 .. 9];
+    pass('a PING wakes them, too');
+};
+
 done_testing;

@@ -13,6 +13,7 @@ enum {
     LINGER_TURNS = 64, /* reads of WEIR_READ_BYTES after which lingering ends           */
     DRAIN_MS = 1000,   /* for requests that were under way when the client was told     */
     UNREAD_MS = 1000,  /* for the rest of a request that has its response               */
+    SLEEP_MS = 1000,   /* without a request, after which libnghttp2's memory is put away */
     QUEUED_MOST = 256, /* frames, or finished responses, that a client leaves untaken   */
     ROUNDS = 4,        /* of frames and writes before others have their turn            */
 };
@@ -34,10 +35,12 @@ static void close_now(front_http2_conn_t *conn)
     weir_timer_cancel(&conn->timer);
     weir_timer_cancel(&conn->write_timer);
     weir_timer_cancel(&conn->unread_timer);
+    weir_timer_cancel(&conn->sleep_timer);
     weir_list_remove(&conn->turn.link);
     while (!weir_list_is_empty(&conn->streams))
         front_http2_stream_dispose(WEIR_AROUND(conn->streams.next, front_http2_stream_t, link));
-    nghttp2_session_del(conn->session);
+    nghttp2_session_del(front_http2_session(conn));
+    front_http2_region_end(&conn->region);
     free(conn->unread);
     weir_bytes_free(&conn->out);
     weir_client_destroy(&conn->client);
@@ -68,7 +71,7 @@ void front_http2_end(front_http2_conn_t *conn, const weir_fault_t *fault, uint32
     if (conn->state != FRONT_HTTP2_OPEN)
         return;
     begin_end(conn, fault);
-    (void)nghttp2_session_terminate_session(conn->session, error_code);
+    (void)nghttp2_session_terminate_session(front_http2_session(conn), error_code);
 }
 
 void front_http2_on_ended(front_http2_conn_t *conn, uint32_t error_code)
@@ -86,8 +89,8 @@ static void say_last_goaway(front_http2_conn_t *conn)
     if (conn->has_last_goaway)
         return;
     conn->has_last_goaway = true;
-    int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
-    (void)nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+    int32_t last = nghttp2_session_get_last_proc_stream_id(front_http2_session(conn));
+    (void)nghttp2_submit_goaway(front_http2_session(conn), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
     front_http2_post_turn(conn);
 }
 
@@ -100,8 +103,8 @@ void front_http2_drain(front_http2_conn_t *conn)
         front_http2_end(conn, NULL, NGHTTP2_NO_ERROR);
         return;
     }
-    (void)nghttp2_submit_shutdown_notice(conn->session);
-    (void)nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, drain_ping);
+    (void)nghttp2_submit_shutdown_notice(front_http2_session(conn));
+    (void)nghttp2_submit_ping(front_http2_session(conn), NGHTTP2_FLAG_NONE, drain_ping);
     front_http2_post_turn(conn);
 }
 
@@ -116,9 +119,9 @@ void front_http2_on_ping_answered(front_http2_conn_t *conn, const uint8_t *data)
 /* RFC 9113 §8.1: NO_ERROR tells the client that it has the whole response, and need not send the rest. */
 static void reset_unread(front_http2_conn_t *conn, int32_t id)
 {
-    if (nghttp2_session_get_stream_remote_close(conn->session, id) != 0)
+    if (nghttp2_session_get_stream_remote_close(front_http2_session(conn), id) != 0)
         return; /* it has ended meanwhile */
-    (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    (void)nghttp2_submit_rst_stream(front_http2_session(conn), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     front_http2_post_turn(conn);
 }
 
@@ -223,10 +226,25 @@ bool front_http2_close_if_idle(weir_timer_t *timer)
     return true;
 }
 
+/*
+ * Of one that has nothing to do. It is not cancelled by the next request: that would be twice for each request, and one that
+ * falls asleep a moment after a request does so once in a while at most.
+ */
+static void on_sleep_timer(weir_timer_t *timer)
+{
+    front_http2_conn_t *conn = WEIR_AROUND(timer, front_http2_conn_t, sleep_timer);
+    bool is_idle = conn->awaits == FRONT_HTTP2_A_REQUEST && !conn->is_turn_posted && weir_bytes_count(&conn->out) == 0;
+
+    if (is_idle && nghttp2_session_want_write(front_http2_session(conn)) == 0)
+        (void)front_http2_region_sleep(&conn->region);
+}
+
 void front_http2_set_timer(front_http2_conn_t *conn)
 {
     front_http2_awaits_t now = awaits(conn);
 
+    if (now == FRONT_HTTP2_A_REQUEST && !weir_timer_is_set(&conn->sleep_timer))
+        weir_timer_set(conn->client.loop, &conn->sleep_timer, SLEEP_MS, on_sleep_timer);
     if (now == conn->awaits && (now == FRONT_HTTP2_NOTHING || weir_timer_is_set(&conn->timer)))
         return; /* absolute: traffic does not extend it */
     conn->awaits = now;
@@ -265,7 +283,7 @@ void front_http2_make_frames(front_http2_conn_t *conn)
     conn->is_sending = true;
     while (count > 0 && weir_bytes_count(&conn->out) < FRONT_HTTP2_OUT_BYTES) {
         const uint8_t *bytes;
-        count = nghttp2_session_mem_send(conn->session, &bytes);
+        count = nghttp2_session_mem_send(front_http2_session(conn), &bytes);
         if (count <= 0)
             break;
         weir_bytes_append(&conn->out, (weir_span_t){(const char *)bytes, (size_t)count});
@@ -371,10 +389,10 @@ static void wake_waiting(front_http2_conn_t *conn)
 }
 
 /* A client that does not take what it asks for is not listened to. */
-static bool is_clogged(const front_http2_conn_t *conn)
+static bool is_clogged(front_http2_conn_t *conn)
 {
-    return conn->client.sock.is_awaiting &&
-           (nghttp2_session_get_outbound_queue_size(conn->session) > QUEUED_MOST || conn->ending_count > QUEUED_MOST);
+    return conn->client.sock.is_awaiting && (nghttp2_session_get_outbound_queue_size(front_http2_session(conn)) > QUEUED_MOST ||
+                                             conn->ending_count > QUEUED_MOST);
 }
 
 /* What follows from where everything stands. */
@@ -382,8 +400,8 @@ static void update(front_http2_conn_t *conn)
 {
     if (conn->state == FRONT_HTTP2_OPEN && conn->is_draining && conn->stream_count == 0)
         front_http2_end(conn, NULL, NGHTTP2_NO_ERROR);
-    bool is_silent = weir_bytes_count(&conn->out) == 0 && !nghttp2_session_want_write(conn->session);
-    if (conn->state == FRONT_HTTP2_OPEN && is_silent && !nghttp2_session_want_read(conn->session))
+    bool is_silent = weir_bytes_count(&conn->out) == 0 && !nghttp2_session_want_write(front_http2_session(conn));
+    if (conn->state == FRONT_HTTP2_OPEN && is_silent && !nghttp2_session_want_read(front_http2_session(conn)))
         begin_end(conn, NULL); /* the client has said GOAWAY, and all is done */
     if (conn->state == FRONT_HTTP2_ENDING && is_silent) {
         conn->state = FRONT_HTTP2_LINGER;
@@ -406,7 +424,7 @@ static void take_turn(front_http2_conn_t *conn)
     size_t before = conn->stream_count;
     dispose_of_gone(conn);
     dispose_of_delivered(conn);
-    if (conn->stream_count < before && !conn->client.sock.is_awaiting && nghttp2_session_want_write(conn->session))
+    if (conn->stream_count < before && !conn->client.sock.is_awaiting && nghttp2_session_want_write(front_http2_session(conn)))
         front_http2_post_turn(conn); /* what they held of the window is free for others */
     wake_waiting(conn);
     update(conn);
@@ -435,7 +453,7 @@ static void receive(front_http2_conn_t *conn, weir_span_t bytes)
     if (conn->state != FRONT_HTTP2_OPEN)
         return;
     conn->is_receiving = true;
-    ssize_t taken = nghttp2_session_mem_recv(conn->session, (const uint8_t *)bytes.base, bytes.len);
+    ssize_t taken = nghttp2_session_mem_recv(front_http2_session(conn), (const uint8_t *)bytes.base, bytes.len);
     front_http2_body_hand_over(conn, false);
     conn->is_receiving = false;
     front_http2_guard_settle(conn);
@@ -510,7 +528,7 @@ void front_http2_accept(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t 
     weir_list_init(&conn->waiting);
     conn->client.sock.on_readable = on_readable;
     conn->client.sock.on_writable = on_writable;
-    conn->session = front_http2_session_create(conn);
+    front_http2_session_begin(conn);
     front_http2_guard_init(conn);
     front_http2_post_turn(conn);
     if (loop->is_draining)

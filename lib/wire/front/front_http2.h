@@ -67,13 +67,15 @@ typedef struct front_http2_unread {
 typedef struct front_http2_conn {
     weir_client_t client; /* first */
     front_http2_state_t state;
-    nghttp2_session *session;
-    weir_bytes_t out;   /* not yet taken by the kernel           */
-    uint64_t out_end;   /* bytes that ever went into out         */
-    weir_letter_t turn; /* writes, disposes of what is over, wakes who waits */
-    weir_timer_t timer; /* for what `awaits` says                */
+    nghttp2_session *session_at; /* see front_http2_session()    */
+    front_http2_region_t region; /* its memory                   */
+    weir_bytes_t out;            /* not yet taken by the kernel           */
+    uint64_t out_end;            /* bytes that ever went into out         */
+    weir_letter_t turn;          /* writes, disposes of what is over, wakes who waits */
+    weir_timer_t timer;          /* for what `awaits` says                */
     front_http2_awaits_t awaits;
     weir_timer_t write_timer;
+    weir_timer_t sleep_timer;
     weir_list_t streams; /* all of them                           */
     weir_list_t ending;  /* their END_STREAM is in out            */
     weir_list_t gone;    /* reset, or cut                         */
@@ -194,6 +196,14 @@ struct front_http2_shared {
     } gathered;
 };
 
+/** libnghttp2's session of a connection. One that sleeps is woken. */
+static inline nghttp2_session *front_http2_session(front_http2_conn_t *conn)
+{
+    if (conn->region.put_away != NULL)
+        front_http2_region_wake(&conn->region);
+    return conn->session_at;
+}
+
 /** Has the turn run from the loop. */
 void front_http2_post_turn(front_http2_conn_t *conn);
 /** Has libnghttp2 make frames into conn->out while there is room. Not while it is on the stack. */
@@ -219,8 +229,8 @@ void front_http2_set_timer(front_http2_conn_t *conn);
 uint32_t front_http2_idle_ms(const front_http2_stream_t *stream);
 
 /* _session.c */
-/** libnghttp2's session for a connection, SETTINGS being the first it has to say; the caller's until nghttp2_session_del(). */
-nghttp2_session *front_http2_session_create(front_http2_conn_t *conn);
+/** Makes libnghttp2's session of a connection; SETTINGS are the first it has to say. */
+void front_http2_session_begin(front_http2_conn_t *conn);
 
 /* _request.c */
 /** A stream whose header block begins; it is the connection's until front_http2_stream_dispose(). */

@@ -18,9 +18,9 @@ void front_http2_body_consume(front_http2_conn_t *conn, int32_t id, size_t bytes
 {
     conn->unconsumed_bytes -= bytes;
     if (id == 0)
-        (void)nghttp2_session_consume_connection(conn->session, bytes);
+        (void)nghttp2_session_consume_connection(front_http2_session(conn), bytes);
     else
-        (void)nghttp2_session_consume(conn->session, id, bytes);
+        (void)nghttp2_session_consume(front_http2_session(conn), id, bytes);
 }
 
 /*
@@ -29,11 +29,11 @@ void front_http2_body_consume(front_http2_conn_t *conn, int32_t id, size_t bytes
  */
 void front_http2_body_credit(front_http2_conn_t *conn)
 {
-    int32_t received = nghttp2_session_get_effective_recv_data_length(conn->session);
+    int32_t received = nghttp2_session_get_effective_recv_data_length(front_http2_session(conn));
     int64_t credit = (int64_t)received - (int64_t)conn->unconsumed_bytes;
 
     if (credit >= FRONT_HTTP2_CREDIT_BYTES)
-        (void)nghttp2_submit_window_update(conn->session, NGHTTP2_FLAG_NONE, 0, (int32_t)credit);
+        (void)nghttp2_submit_window_update(front_http2_session(conn), NGHTTP2_FLAG_NONE, 0, (int32_t)credit);
 }
 
 /* The bytes are no longer held: the client may send as many more. */

@@ -117,7 +117,7 @@ static void reset(front_http2_conn_t *conn, uint32_t stream, uint32_t error_code
 void front_http2_guard_settle(front_http2_conn_t *conn)
 {
     for (size_t i = 0; i < conn->guard.late_count; i++)
-        (void)nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, (int32_t)conn->guard.late[i].stream,
+        (void)nghttp2_submit_rst_stream(front_http2_session(conn), NGHTTP2_FLAG_NONE, (int32_t)conn->guard.late[i].stream,
                                         conn->guard.late[i].error_code);
     conn->guard.late_count = 0;
 }

@@ -117,7 +117,8 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *buffer, si
 static void submit_head(front_http2_stream_t *stream, const nghttp2_nv *fields, size_t count, bool has_body)
 {
     const nghttp2_data_provider provider = {.read_callback = on_read};
-    int error = nghttp2_submit_response(stream->conn->session, stream->id, fields, count, has_body ? &provider : NULL);
+    int error =
+        nghttp2_submit_response(front_http2_session(stream->conn), stream->id, fields, count, has_body ? &provider : NULL);
 
     WEIR_MUST(error == 0 || error == NGHTTP2_ERR_INVALID_ARGUMENT || error == NGHTTP2_ERR_DATA_EXIST);
     stream->reply.is_head_sent = true;
@@ -162,7 +163,8 @@ size_t front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t
         bytes += headers->at[i].name.len + headers->at[i].value.len;
         fields[count++] = nv_of(&headers->at[i]);
     }
-    if (nghttp2_submit_headers(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL) == 0)
+    if (nghttp2_submit_headers(front_http2_session(stream->conn), NGHTTP2_FLAG_NONE, stream->id, NULL, fields, count, NULL) ==
+        0)
         stream->reply.interims++;
     if (weir_list_is_empty(&stream->wait_link))
         weir_list_append(&stream->conn->waiting, &stream->wait_link);
@@ -182,7 +184,7 @@ static bool submit_trailers(front_http2_stream_t *stream)
     nghttp2_nv *fields = room_for(stream->conn->client.loop->front_http2, count);
     for (size_t i = 0; i < count; i++)
         fields[i] = nv_of(&front->trailers.at[i]);
-    return nghttp2_submit_trailer(stream->conn->session, stream->id, fields, count) == 0;
+    return nghttp2_submit_trailer(front_http2_session(stream->conn), stream->id, fields, count) == 0;
 }
 
 ssize_t front_http2_offer_data(front_http2_stream_t *stream, size_t most, uint32_t *flags)
@@ -306,7 +308,7 @@ void front_http2_half_close(front_http2_stream_t *stream)
     stream->reply.is_half_closed = true;
     if (stream->reply.is_deferred && !stream->is_closed) {
         stream->reply.is_deferred = false;
-        (void)nghttp2_session_resume_data(stream->conn->session, stream->id);
+        (void)nghttp2_session_resume_data(front_http2_session(stream->conn), stream->id);
     }
     front_http2_post_turn(stream->conn);
 }
@@ -371,7 +373,7 @@ static void send_pieces(front_http2_stream_t *stream, const h2o_iovec_t *pieces,
     stream->reply.is_final = is_last;
     if (stream->reply.is_deferred && (bytes > 0 || is_last) && !stream->is_closed) {
         stream->reply.is_deferred = false;
-        (void)nghttp2_session_resume_data(conn->session, stream->id);
+        (void)nghttp2_session_resume_data(front_http2_session(conn), stream->id);
     }
     if (is_last && stream->reply.is_end_sent) { /* a tunnel's direction that ended before, or a head that was all */
         begin_ending(stream);

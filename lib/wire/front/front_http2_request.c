@@ -80,7 +80,7 @@ void front_http2_stream_dispose(front_http2_stream_t *stream)
     front_http2_conn_t *conn = stream->conn;
 
     if (!stream->is_closed)
-        (void)nghttp2_session_set_stream_user_data(conn->session, stream->id, NULL);
+        (void)nghttp2_session_set_stream_user_data(front_http2_session(conn), stream->id, NULL);
     if (conn->heading == stream)
         conn->heading = NULL;
     weir_timer_cancel(&stream->reply_timer);
@@ -119,7 +119,7 @@ void front_http2_stream_cut(front_http2_stream_t *stream, uint32_t error_code)
         return;
     stream->reply.is_cut = true;
     if (!stream->is_closed)
-        (void)nghttp2_submit_rst_stream(stream->conn->session, NGHTTP2_FLAG_NONE, stream->id, error_code);
+        (void)nghttp2_submit_rst_stream(front_http2_session(stream->conn), NGHTTP2_FLAG_NONE, stream->id, error_code);
     front_http2_stream_on_gone(stream, NULL);
     front_http2_post_turn(stream->conn);
 }

@@ -327,7 +327,7 @@ static int32_t connection_window(const weir_server_settings_t *settings)
     return bytes < INT32_MAX ? (int32_t)bytes : INT32_MAX;
 }
 
-nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
+void front_http2_session_begin(front_http2_conn_t *conn)
 {
     const weir_server_settings_t *settings = conn->client.loop->settings;
     struct front_http2_shared *shared = conn->client.loop->front_http2;
@@ -341,9 +341,11 @@ nghttp2_session *front_http2_session_create(front_http2_conn_t *conn)
     };
     nghttp2_session *session;
 
-    WEIR_MUST(nghttp2_session_server_new3(&session, shared->callbacks, conn, shared->option,
-                                          front_http2_memory_functions(shared->memory)) == 0);
+    front_http2_region_begin(&conn->region, shared->memory);
+    nghttp2_mem functions = front_http2_region_functions(&conn->region);
+    WEIR_MUST(nghttp2_session_server_new3(&session, shared->callbacks, conn, shared->option, &functions) == 0);
+    front_http2_region_close(&conn->region);
     WEIR_MUST(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, entries, sizeof(entries) / sizeof(entries[0])) == 0);
     WEIR_MUST(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, connection_window(settings)) == 0);
-    return session;
+    conn->session_at = session;
 }
