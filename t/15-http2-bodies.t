@@ -295,6 +295,31 @@ subtest 'back pressure: a backend that does not read stops the client' => sub {
     cmp_ok($sent, '<', 20_000_000, 'then the client has to wait');
 };
 
+subtest 'windows of fast readers grow, within a bound' => sub {
+    my $reader = backend(sub {
+        my $c = shift;
+        my $head = $c->read_head or return;
+        my $body = $c->read_request_body($head);
+        $c->write(simple_response(length($body // '')));
+    });
+    my $grown = sub {
+        my (%global) = @_;
+        my $own = proxy(backends => [$reader], global => \%global);
+        my $h2  = Weir::Http2Client->connect($own->port);
+        my @ids = map { $h2->request(method => 'POST', is_open => 1) } 1 .. 2;
+        for my $id (@ids) {
+            is($h2->tell('upload', $id, 12_000_000, JSON::PP::true(), wait_seconds()), 12_000_000, 'all is taken');
+            is($h2->response($id)->{body}, 12_000_000, 'and answered');
+        }
+        return map { $h2->stream($_)->{most_window} } @ids;
+    };
+    my @fast = $grown->();
+    cmp_ok($_, '>', 1_000_000, 'a fast one has a larger window, the next stream, too') for @fast;
+    cmp_ok($_, '<=', 262144 + 4194304, 'and not more than that') for @fast;
+    cmp_ok($_, '<=', 262144, 'as do all if the connection has a window that was set')
+        for $grown->('weir.http2-connection-window' => '16m');
+};
+
 subtest 'uploads that wait do not stop the others' => sub {
     my $deaf = backend(sub {
         my $c = shift;

@@ -33,12 +33,13 @@ class Stream:
         self.body, self.body_bytes, self.digest = b"", 0, hashlib.md5()
         self.end, self.reset = False, None
         self.window, self.uploaded = 0, 0
+        self.most_window = 0  # after any update
 
     def report(self):
         return {
             "interim": self.interim, "headers": self.headers, "trailers": self.trailers,
             "body": base64.b64encode(self.body).decode(), "body_bytes": self.body_bytes,
-            "md5": self.digest.hexdigest(), "end": self.end, "reset": self.reset,
+            "md5": self.digest.hexdigest(), "most_window": self.most_window, "end": self.end, "reset": self.reset,
         }
 
 
@@ -185,7 +186,9 @@ class Client:
             if number == 0:
                 self.window += more
             else:
-                self.at(number).window += more
+                stream = self.at(number)
+                stream.window += more
+                stream.most_window = max(stream.most_window, stream.window)
 
     # --- commands ---
 

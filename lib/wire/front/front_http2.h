@@ -31,6 +31,7 @@
 
 enum {
     FRONT_HTTP2_CREDIT_BYTES = 16384,      /* of the connection, which are worth an update */
+    FRONT_HTTP2_GROWTH_BYTES = 4194304,    /* of the windows of a connection's streams, together */
     FRONT_HTTP2_LATE_MOST = 16,            /* streams with frames they may not have, in one read */
     FRONT_HTTP2_HEADS_BYTES = 1048576,     /* heads of all streams of a connection, if more than one */
     FRONT_HTTP2_HEAD_SPARE_BYTES = 262144, /* what may come of a head that is too large, and still be answered */
@@ -83,6 +84,7 @@ typedef struct front_http2_conn {
     size_t stream_count;
     size_t ending_count;
     size_t head_bytes;       /* of the requests under way */
+    size_t grown_bytes;      /* of its streams' windows, beyond the setting */
     size_t unconsumed_bytes; /* of bodies, given to us by libnghttp2 and not consumed */
     uint32_t requests;
     front_http2_stream_t *heading; /* its header block is not complete    */
@@ -102,6 +104,7 @@ typedef struct front_http2_conn {
     bool is_turn_posted;
     bool is_receiving, is_sending; /* libnghttp2 is on the stack    */
     bool is_draining, has_last_goaway;
+    bool has_growth; /* its window has room for what its streams' may grow by */
     bool must_close; /* broken: close at the next turn              */
 } front_http2_conn_t;
 
@@ -135,8 +138,9 @@ struct front_http2_stream {
         weir_bytes_t held; /* arrived and not yet wanted             */
         weir_body_sink_t *sink;
         const weir_fault_t *fault;
-        bool has_end; /* the client has sent all of it              */
-        bool is_done; /* and all was handed over                    */
+        size_t taken_bytes, grown_bytes; /* since the window has grown; by how much it has */
+        bool has_end;                    /* the client has sent all of it              */
+        bool is_done;                    /* and all was handed over                    */
         bool is_paused, is_touched, is_dropped;
     } body;
     struct {

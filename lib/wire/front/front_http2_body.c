@@ -7,6 +7,8 @@
  */
 #include "lib/wire/front/front_http2.h"
 
+#include <limits.h>
+
 static bool is_flowing(const front_http2_stream_t *stream)
 {
     return stream->body.sink != NULL && !stream->body.is_paused && !stream->body.is_done;
@@ -46,6 +48,34 @@ static void consume(front_http2_stream_t *stream, size_t bytes)
     bool is_over = stream->is_closed || stream->body.is_dropped; /* nobody wants more of this stream; the others do */
     front_http2_body_consume(conn, is_over ? 0 : stream->id, bytes);
     front_http2_post_turn(conn);
+}
+
+/*
+ * A stream whose sink keeps up with the client gets a larger window, so that an upload over a long way is not as slow as a
+ * window in a round trip. What the streams of a connection get together is bounded, and the connection's own window is as much
+ * larger: those that stall then do not stop the others.
+ */
+static void grow_window(front_http2_stream_t *stream, size_t taken_bytes)
+{
+    front_http2_conn_t *conn = stream->conn;
+    size_t left = FRONT_HTTP2_GROWTH_BYTES - conn->grown_bytes;
+
+    if (conn->client.loop->settings->http2_connection_window != 0 || stream->body.has_end || stream->is_closed || left == 0)
+        return;
+    nghttp2_session *session = front_http2_session(conn);
+    int32_t window = nghttp2_session_get_stream_effective_local_window_size(session, stream->id);
+    stream->body.taken_bytes += taken_bytes;
+    if (window <= 0 || stream->body.taken_bytes < (size_t)window)
+        return;
+    size_t growth = (size_t)window < left ? (size_t)window : left;
+    int32_t all = nghttp2_session_get_effective_local_window_size(session);
+    if (!conn->has_growth && all < INT32_MAX - FRONT_HTTP2_GROWTH_BYTES)
+        (void)nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, all + FRONT_HTTP2_GROWTH_BYTES);
+    (void)nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, stream->id, window + (int32_t)growth);
+    conn->has_growth = true;
+    conn->grown_bytes += growth;
+    stream->body.grown_bytes += growth;
+    stream->body.taken_bytes = 0;
 }
 
 static void drop_held(front_http2_stream_t *stream)
@@ -111,6 +141,8 @@ void front_http2_body_hand_over(front_http2_conn_t *conn, bool is_last)
     deliver(stream, shared->gathered.pieces, count, is_last);
     front_http2_guard_earn(conn, bytes);
     consume(stream, bytes);
+    if (is_flowing(stream))
+        grow_window(stream, bytes);
 }
 
 /* Several frames that came together are handed over together, so that they leave together. */
@@ -182,6 +214,8 @@ void front_http2_body_forget(front_http2_stream_t *stream)
     if (lost > 0)
         front_http2_body_consume(stream->conn, 0, lost);
     weir_bytes_free(&stream->body.held);
+    stream->conn->grown_bytes -= stream->body.grown_bytes;
+    stream->body.grown_bytes = 0;
     weir_timer_cancel(&stream->body_timer);
     stream->body.sink = NULL;
 }
