@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/nearest.h"
-#include "lib/base/siphash.h"
+#include "lib/base/weir_digest.h"
 
 enum { LINES_REMEMBERED = 256 };
 
@@ -167,7 +167,7 @@ static void print_rewritten(FILE *out, const char *line)
 static bool was_told(weir_span_t line)
 {
     static const uint64_t key[2];
-    const uint64_t hash = weir_siphash_of(key, line);
+    const uint64_t hash = weir_siphash(key, line);
 
     for (size_t i = 0; i < complaint.told_count; i++)
         if (complaint.told[i] == hash)

@@ -10,6 +10,8 @@
  * A program that gives its router to weir_serve() or weir_register() has none of these; it sees to its data by itself.
  */
 #include "weir_config.h"
+#include "weir_digest.h"
+#include "weir_retire.h"
 #include "weir_router.h"
 #include "weir_types.h"
 

@@ -28,7 +28,7 @@
 WEIR_C_BEGIN
 
 /** Grows by one whenever something is appended below. Compare with `weir version`. */
-#define WEIR_ROUTER_ABI 6
+#define WEIR_ROUTER_ABI 7
 
 /* ── Questions: one type each, so that answering the wrong one does not compile. ── */
 typedef struct weir_q_init weir_q_init_t;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/base/siphash.h"
+#include "lib/base/weir_digest.h"
 
 #include <endian.h>
 #include <string.h>
@@ -38,7 +38,7 @@ static void absorb(sip_t *s, uint64_t word)
     s->v[0] ^= word;
 }
 
-uint64_t weir_siphash_of(const uint64_t key[static 2], weir_span_t bytes)
+uint64_t weir_siphash(const uint64_t key[2], weir_span_t bytes)
 {
     sip_t s = {
         {key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573}};

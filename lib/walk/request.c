@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/base/siphash.h"
+#include "lib/base/weir_digest.h"
 #include "lib/base/span.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
@@ -162,7 +162,7 @@ uint64_t weir_request_hash(const weir_request_t *request, uint64_t seed)
 {
     const uint64_t key[2] = {seed, 0x77656972};
 
-    return weir_siphash_of(key, request->id);
+    return weir_siphash(key, request->id);
 }
 
 weir_shared_t *weir_request_shared(const weir_request_t *request)

@@ -21,7 +21,7 @@
 WEIR_C_BEGIN
 
 /** Grows whenever something is appended below. Compare with `weir version`. */
-#define WEIR_STAGE_ABI 6
+#define WEIR_STAGE_ABI 7
 
 /** A stage's decision. Only the five functions below make one. */
 typedef struct weir_verdict {

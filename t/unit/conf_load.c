@@ -408,7 +408,7 @@ static void prints_what_a_file_comes_to(void **state)
     assert_non_null(strstr(text, "t.yaml: fine\n"));
     assert_non_null(strstr(text, "listen 127.0.0.1:80"));
     assert_non_null(strstr(text, "host default path /\n"));
-    assert_non_null(strstr(text, "router  stub (built-in), ABI 6\n"));
+    assert_non_null(strstr(text, "router  stub (built-in), ABI 7\n"));
     assert_non_null(strstr(text, " 00 begin, 10 validate, 20 lookup,"));
     assert_non_null(strstr(text, "t.yaml:2\n"));
     free(text);

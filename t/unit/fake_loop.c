@@ -2,6 +2,11 @@
 /* The fake world: time, letters, dice, and what there is only one of. */
 #include "fake_wire.h"
 
+#include <stdlib.h>
+
+#include "weir_digest.h"
+#include "weir_retire.h"
+
 void fake_loop_init(weir_loop_t *loop)
 {
     memset(loop, 0, sizeof(*loop));
@@ -19,6 +24,7 @@ void fake_loop_finish(weir_loop_t *loop)
     WEIR_MUST(loop->backs == 0);
     WEIR_MUST(weir_exchange_count() == 0);
     pthread_mutex_destroy(&loop->lock);
+    fake_release();
     weir_arena_forget_blocks();
 }
 
@@ -187,4 +193,49 @@ bool weir_steward_is_here(void)
 
 void weir_steward_stop(void)
 {
+}
+
+/* ---- what was retired: released when nothing runs any more ---- */
+
+typedef struct fake_retired {
+    struct fake_retired *next;
+    void *memory;
+    void (*release)(void *memory);
+} fake_retired_t;
+
+static fake_retired_t *fake_retired;
+
+void weir_retire(void *memory, void (*release)(void *memory))
+{
+    fake_retired_t *retired = malloc(sizeof(*retired));
+
+    WEIR_MUST(retired != NULL);
+    *retired = (fake_retired_t){fake_retired, memory, release};
+    fake_retired = retired;
+}
+
+void fake_release(void)
+{
+    while (fake_retired != NULL) {
+        fake_retired_t *retired = fake_retired;
+        fake_retired = retired->next;
+        retired->release(retired->memory);
+        free(retired);
+    }
+}
+
+/* ---- a digest that is none: whoever tests with it compares what one call said with what another says ---- */
+
+void weir_hmac_sha256(weir_span_t key, const weir_span_t *pieces, size_t count, uint8_t out[WEIR_SHA256_BYTES])
+{
+    uint64_t words[WEIR_SHA256_BYTES / sizeof(uint64_t)] = {0};
+
+    for (size_t word = 0; word < sizeof(words) / sizeof(words[0]); word++) {
+        uint64_t state[2] = {word, 0};
+        state[1] = weir_siphash(state, key);
+        for (size_t i = 0; i < count; i++)
+            state[1] = weir_siphash(state, pieces[i]) + pieces[i].len;
+        words[word] = state[1];
+    }
+    memcpy(out, words, WEIR_SHA256_BYTES);
 }

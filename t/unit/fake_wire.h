@@ -56,6 +56,9 @@ void fake_loop_init(weir_loop_t *loop);
 /** Nothing may be left: no letter, no timer, no connection, no exchange. */
 void fake_loop_finish(weir_loop_t *loop);
 /** What weir_steward() gives: set it where tickers are wanted. */
+/** Releases what weir_retire() was given: no callback runs. Also done by fake_loop_finish(). */
+void fake_release(void);
+
 extern weir_loop_t *fake_steward;
 /** Opens letters until there are none. */
 void fake_run(weir_loop_t *loop);

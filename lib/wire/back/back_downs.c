@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "lib/base/log.h"
-#include "lib/base/siphash.h"
+#include "lib/base/weir_digest.h"
 
 enum { SETS = 64, WAYS = 4, LABEL_BYTES = 80 };
 
@@ -31,7 +31,7 @@ static uint64_t place_of(const weir_target_t *target)
     const weir_span_t bytes =
         target->kind == WEIR_TARGET_NAME ? target->name : (weir_span_t){(const char *)&target->address, target->address_len};
 
-    return weir_siphash_of(key, bytes) | 1;
+    return weir_siphash(key, bytes) | 1;
 }
 
 static down_t *find(down_t *set, uint64_t place)

@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "lib/base/must.h"
-#include "lib/base/siphash.h"
+#include "lib/base/weir_digest.h"
 #include "lib/base/span.h"
 
 enum { BUCKETS = 1024 };
@@ -106,7 +106,7 @@ static weir_list_t *bucket_of(struct weir_name_table *table, weir_span_t name)
     size_t len = name.len < sizeof(lower) ? name.len : sizeof(lower);
 
     weir_lower_bytes(lower, name.base, len);
-    return &table->buckets[weir_siphash_of(table->key, (weir_span_t){lower, len}) % BUCKETS];
+    return &table->buckets[weir_siphash(table->key, (weir_span_t){lower, len}) % BUCKETS];
 }
 
 /* False: every name there is waits for its answer. */

@@ -264,6 +264,7 @@ static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *que
     loop->thread = pthread_self();
     loop->server = server;
     weir_loop_tick(loop);
+    weir_grace_join(&loop->grace);
     weir_list_init(&loop->letters);
     weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
@@ -309,6 +310,7 @@ int32_t weir_loop_attend(weir_loop_t *loop)
     loop->turns++;
     open_letters(loop);
     run_timers(loop);
+    weir_grace_quiet(&loop->grace);
     return sleep_ms(loop);
 }
 
@@ -348,6 +350,7 @@ void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
     take_mailbox(loop);
     open_letters(loop);
     run_timers(loop);
+    weir_grace_quiet(&loop->grace);
 }
 
 void weir_loop_run(weir_loop_t *loop)
@@ -401,6 +404,7 @@ void weir_loop_destroy(weir_loop_t **loop)
         return;
     *loop = NULL;
     WEIR_MUST(weir_list_is_empty(&gone->contexts));
+    weir_grace_part(&gone->grace);
     pthread_mutex_lock(&gone->mailbox_lock); /* whoever has posted the last letter is still waking */
     pthread_mutex_unlock(&gone->mailbox_lock);
     if (h2o_linklist_is_linked(&gone->wake.link)) /* and the application has had no turn since */

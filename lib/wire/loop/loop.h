@@ -13,6 +13,7 @@
 #include <h2o.h>
 
 #include "lib/walk/loop.h"
+#include "lib/wire/loop/grace.h"
 #include "lib/wire/loop/settings.h"
 #include "lib/wire/loop/spare.h"
 
@@ -70,6 +71,7 @@ struct weir_loop {
     h2o_multithread_message_t wake;     /* to that application's thread; under way while has_mail */
 
     uint64_t turns; /* that it has made */
+    weir_grace_reader_t grace;
     struct {
         weir_list_t waiting; /* that could go on, once others have had their turn: tls_start.c's */
         weir_letter_t letter;

@@ -44,6 +44,7 @@ static void *run(void *unused)
     pthread_mutex_unlock(&steward.lock);
     weir_loop_run(loop);
     weir_loop_settle(loop);
+    weir_grace_unwatch();
     weir_loop_destroy(&loop);
     weir_loop_forget_thread();
     weir_crash_thread_end();

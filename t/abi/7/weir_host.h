@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_HOST_H
+#define WEIR_HOST_H 
+#include "weir_config.h"
+#include "weir_digest.h"
+#include "weir_retire.h"
+#include "weir_router.h"
+#include "weir_types.h"
+WEIR_C_BEGIN
+WEIR_MODULE extern const int weir_router_abi;
+WEIR_MODULE extern const weir_router_t weir_router;
+WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared);
+WEIR_MODULE bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance);
+WEIR_MODULE void weir_router_stop(weir_shared_t *shared);
+WEIR_MODULE void weir_router_release(weir_shared_t *shared);
+typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
+typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
+typedef void weir_router_stop_t(weir_shared_t *shared);
+typedef void weir_router_release_t(weir_shared_t *shared);
+WEIR_API const char *weir_instance_name(const weir_instance_t *instance);
+WEIR_API const char *weir_instance_where(const weir_instance_t *instance);
+WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
+WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, ...) __attribute__((format(printf, 2, 3)));
+typedef struct weir_ticker weir_ticker_t;
+WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
+WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
+WEIR_C_END
+#endif
