@@ -171,7 +171,7 @@ void weir_relay_start(weir_exchange_t *x, const weir_backend_head_t *head, weir_
     size_t length = head->text.len;
 
     WEIR_MUST(x->back != NULL && !x->back->is_relaying && length < FAKE_HEAD_BYTES);
-    WEIR_MUST((length == 0) == (x->target.protocol != WEIR_HTTP1));
+    WEIR_MUST((length == 0) == (x->target.protocol == WEIR_HTTP2));
     fake_note(x->loop, "relay\n");
     if (length != 0)
         memcpy(x->loop->backend_head, head->text.base, length);

@@ -223,7 +223,8 @@ sub recorded_calls {
 
 # ── commands ──
 
-# Runs a command to its end: { exit, signal, out, err }. exit is undef if it had to be killed.
+# Runs a command to its end: { exit, signal, out, err }. exit is undef if it had to be killed, and 128 and the signal if one ended
+# it: a program that aborts has not ended well.
 sub run_command {
     my (@command) = @_;
     my %option = ref $command[0] ? %{ shift @command } : ();
@@ -235,7 +236,7 @@ sub run_command {
         waitpid $pid, 0;
     }
     return {
-        exit   => defined $status ? $status >> 8 : undef,
+        exit   => !defined $status ? undef : $status & 127 ? 128 + ($status & 127) : $status >> 8,
         signal => defined $status ? $status & 127 : undef,
         out    => read_file($out),
         err    => read_file($err),
