@@ -249,12 +249,17 @@ static const weir_server_settings_t *on_load(void *arg)
     conf_porter_read_again(service->is_last_in_use);
     service->is_last_in_use = false;
     conf = conf_load(service->file, false);
-    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(service, conf) || !conf_modules_start(conf)))
+    if (conf != NULL && (!conf_settings_fill(conf) || !open_errors(service, conf)))
         conf_destroy(&conf);
     if (conf == NULL)
         return NULL;
     name_what_stays(service, conf);
     return &conf->settings;
+}
+
+static bool on_start(void *arg, const weir_server_settings_t *settings)
+{
+    return conf_modules_start(conf_around(settings));
 }
 
 static void on_reloaded(void *arg, const weir_server_settings_t *settings)
@@ -386,6 +391,7 @@ static int run_server(service_t *service, const conf_t *conf)
         .on_serving = on_serving,
         .on_reloading = on_reloading,
         .load = has_file ? on_load : NULL,
+        .start = on_start,
         .on_reloaded = on_reloaded,
         .upgrade = has_file ? on_upgrade : NULL,
         .give_up_upgrade = give_up_upgrade,

@@ -2,7 +2,7 @@
 /*
  * Another configuration while requests run.
  *
- *   HUP ─► keeper: load, bind ─► a round: contexts ─► a round: every loop uses it ─► READY
+ *   HUP ─► keeper: load, bind, start ─► a round: contexts ─► a round: every loop uses it ─► READY
  *            └─ failed ─► all is as it was
  *
  *   the one before ─last holder gone─► settle ─► a round backwards: contexts ─► retire ─► keeper: discard
@@ -147,6 +147,16 @@ static void on_built(weir_letter_t *letter)
     round_start(&fresh->round, crew, false, create_context, on_contexts);
 }
 
+/* NULL if it cannot be used. Routers start last: what they change is in force at once. */
+static generation_t *build(crew_t *crew, const weir_server_settings_t *settings)
+{
+    generation_t *generation = generation_create(crew, settings, crew->newest);
+
+    if (generation != NULL && !crew->hooks->start(crew->hooks->arg, settings))
+        generation_destroy(&generation);
+    return generation;
+}
+
 /* On the keeper's thread. */
 static void on_build(weir_job_t *job)
 {
@@ -154,7 +164,7 @@ static void on_build(weir_job_t *job)
     const weir_server_settings_t *settings = crew->hooks->load(crew->hooks->arg);
 
     if (settings != NULL)
-        crew->reload.fresh = generation_create(crew, settings, crew->newest);
+        crew->reload.fresh = build(crew, settings);
     if (settings != NULL && crew->reload.fresh == NULL) {
         crew->hooks->retire(settings);
         crew->hooks->discard(settings);

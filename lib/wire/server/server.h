@@ -34,6 +34,8 @@ typedef struct weir_server_hooks {
      * reloads.
      */
     const weir_server_settings_t *(*load)(void *arg);
+    /** What `load` has made will be used: its listeners are bound. False: it won't, which has been said. On load's thread. */
+    bool (*start)(void *arg, const weir_server_settings_t *settings);
     /** Every loop uses `settings`; NULL: all is as it was. */
     void (*on_reloaded)(void *arg, const weir_server_settings_t *settings);
     /**
