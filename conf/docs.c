@@ -74,17 +74,51 @@ static void print_markdown_rows(void)
 }
 
 /* What stands under weir.router is the router's; these three are in the house. */
-static const char routers[] =
+static const char table_text[] =
     "\n## The router `table`\n"
-    "`apps` maps names to applications. A request goes to the app that one of its `domains` fits best: a name, `*.name`, or "
-    "`*`;\n"
-    "a domain of no app is `not_found` (404). Each backend is tried at most once per request; when none is left, the reason is "
-    "that\n"
-    "of the last failed connect (503).\n\n"
+    "`apps` maps names to applications; docs/routing.md tells how they are served. A request goes to the app that one "
+    "of "
+    "its\n"
+    "`domains` fits best; a domain of no app is `not_found` (404). After a failed connect another backend is tried, ten at "
+    "most; "
+    "when\n"
+    "none is left, the reason is that of the last failed connect (503). Beside `apps` stand `name` (what counters and state "
+    "are "
+    "known\n"
+    "by over reloads; default: host and path), `zone` (where this proxy stands) and `defaults`: all keys below but `domains`, "
+    "`backends`\n"
+    "and `redirect-to`, for every app.\n\n"
     "| key of an app | default | meaning |\n|---|---|---|\n"
-    "| `domains` | required | list of names |\n"
-    "| `backends` | required | list of `host:port`, `[v6]:port`, `https://host:port` and `unix:PATH`; names are resolved in "
-    "the background |\n"
+    "| `domains` | required | list of names, `*.name` or `*`, each with or without a `/path`: the longest path of whole "
+    "segments "
+    "wins |\n"
+    "| `backends` | required | list of `host:port`, `[v6]:port`, `https://host:port` and `unix:PATH`, or of maps: `at` (one of "
+    "these), `id` (what it is known by over reloads and in logs; default: the address), `weight` (0 to 1000; 100), `tier` (0 "
+    "to 9; "
+    "0), `zone`, `max-requests`, `labels` (a map), `state` (`up`, `off`). May be empty |\n"
+    "| `balance` | `best` | who gets the next request: `best`, `least`, `round-robin`, `random`, `hash` |\n"
+    "| `choices` | `3` | of how many drawn backends `best` takes the cheapest, 2 to 8 |\n"
+    "| `hash-on` | none | with `hash`: list of `client`, `path`, `path-query`, `host`, `header NAME`, `cookie NAME`; the first "
+    "that is there. None of them: `best` |\n"
+    "| `hash-bound` | `150` | with `hash`: most in flight at one backend, in percent of its fair share, 8 at least; 0: no "
+    "bound |\n"
+    "| `hash-seed` | `0` | another number, other owners |\n"
+    "| `slow-start` | `0` | ms in which a backend that joins grows from a tenth of its share to all of it |\n"
+    "| `warm-up` | `60000` | ms in which a backend that joins is not held to be slow |\n"
+    "| `zone-handicap` | `1` | how many times a backend of another zone counts double, 0 to 4 |\n"
+    "| `spill` | `OFF` | `ON`: the next tier is asked, too, when all of this one are full |\n"
+    "| `max-requests` | `0` | most requests in flight at a backend that says nothing itself; 0: any number |\n"
+    "| `app-max-requests` | `0` | the same for all backends together |\n";
+static const char more_table_text[] =
+    "| `queue` | see there | who waits for a free backend: `length` (1000), `timeout` (5000 ms), `order` (`fair` or `fifo`), "
+    "`client` (`address` or `header NAME`) |\n"
+    "| `hold` | `0` | ms that a request waits where no backend could take it: all are ill, or there are none |\n"
+    "| `release-window` | `10` | how many requests a backend are let go at once when many have waited |\n"
+    "| `quarantine` | `ON` | backends that fail are left alone for a while |\n"
+    "| `quarantine-most` | `50` | percent of a tier's backends that may be in quarantine for failures |\n"
+    "| `quarantine-base` | `5000` | ms of the first quarantine; each further one is twice as long |\n"
+    "| `quarantine-longest` | `300000` | and never longer than this |\n"
+    "| `failure-status` | `500, 502, 503, 504` | statuses that are a backend's failure |\n"
     "| `tls` | the system's authorities | with `https://` backends: `ca-file` (who may sign their certificates), `server-name` "
     "(asked for "
     "and found in the certificate; default: the backend's host), `certificate-file` and `key-file` (ours), `verify`: OFF "
@@ -103,7 +137,8 @@ static const char routers[] =
     "| `features` | none | list of `deep-continue` (the backend answers Expect) and `peer-port` (X-Forwarded-Peer-Port) |\n"
     "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
     "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
-    "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n"
+    "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n";
+static const char others_text[] =
     "## The router `stub`\n"
     "Every domain is served by the same backends, each tried once, in order.\n\n"
     "| key | default | meaning |\n|---|---|---|\n"
@@ -169,7 +204,9 @@ static int print_markdown(void)
     print_markdown_rows();
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         printf("\n### `%s`\n%s\n", conf_directives[i].name, conf_directives[i].sentence);
-    fputs(routers, stdout);
+    fputs(table_text, stdout);
+    fputs(more_table_text, stdout);
+    fputs(others_text, stdout);
     return EXIT_FINE;
 }
 
@@ -222,11 +259,11 @@ static void print_man_row(char *row)
 }
 
 /* The routers in the house, from the same text as docs/configuration.md. */
-static void print_man_routers(void)
+static void print_man_routers(const char *text)
 {
     char line[1024];
 
-    for (const char *at = routers, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+    for (const char *at = text, *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
         snprintf(line, sizeof(line), "%.*s", (int)(end - at), at);
         if (strncmp(line, "## ", 3) == 0) {
             fputs(".SH ", stdout);
@@ -269,7 +306,9 @@ static int print_man(void)
          ".SH DIRECTIVES");
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         print_man_entry(&conf_directives[i]);
-    print_man_routers();
+    print_man_routers(table_text);
+    print_man_routers(more_table_text);
+    print_man_routers(others_text);
     puts(".SH SEE ALSO\n.BR weir (8)");
     return EXIT_FINE;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
 #include "lib/walk/steward.h"
@@ -44,6 +45,12 @@ const char *weir_instance_where(const weir_instance_t *instance)
 uint64_t weir_instance_generation(const weir_instance_t *instance)
 {
     return instance->generation;
+}
+
+/* The steward's loop knows what time its event has; other threads that have no request ask the clock. */
+uint64_t weir_instance_now_us(const weir_instance_t *instance)
+{
+    return weir_steward_is_here() ? weir_loop_now_us(weir_steward()) : weir_clock_monotonic_us();
 }
 
 void weir_instance_log(weir_instance_t *instance, const char *format, ...)

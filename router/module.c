@@ -25,10 +25,12 @@ struct weir_module {
     char *origin;
 };
 
-/* Of router/builtin/, which knows nothing but the two public headers. */
+/* Of router/builtin/, which knows nothing but public headers, and the kit. */
 extern const weir_router_t weir_builtin_table, weir_builtin_stub, weir_builtin_reverse;
 extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure,
                                                                         *const weir_builtin_reverse_configure;
+extern weir_router_start_t *const weir_builtin_table_start;
+extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
 
@@ -36,10 +38,13 @@ static const struct {
     const weir_router_t *router;
     weir_router_configure_t *const *configure;
     weir_router_release_t *const *release;
+    weir_router_start_t *const *start; /* NULL: none */
+    weir_router_stop_t *const *stop;
 } builtins[] = {
-    {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release},
+    {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
+     &weir_builtin_table_stop},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -87,6 +92,8 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->is_built_in = true;
             module->configure = *builtins[i].configure;
             module->release = *builtins[i].release;
+            module->start = builtins[i].start == NULL ? NULL : *builtins[i].start;
+            module->stop = builtins[i].stop == NULL ? NULL : *builtins[i].stop;
         }
         return module;
     }

@@ -63,6 +63,12 @@ WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
  */
 WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/**
+ * The present in microseconds, on the clock of weir_now_us(): in ticks, start and stop, where there is no request to ask. NULL:
+ * of a program's own router.
+ */
+WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
+
 typedef struct weir_ticker weir_ticker_t;
 /**
  * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is

@@ -32,7 +32,7 @@ subtest 'a request that went well' => sub {
     get('/ok?a=b', "X-Request-Id: $id\r\n");
     my $line = $proxy->log_where(path => '/ok?a=b');
     my $address = $backend->address;
-    like($line->{''}, qr{^at=info method=GET path="/ok\?a=b" host=shop\.example request_id=$id fwd="127\.0\.0\.1" dyno=\Q$address\E connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http tries=1 route=\d+ms total=\d+ms$},
+    like($line->{''}, qr{^at=info method=GET path="/ok\?a=b" host=shop\.example request_id=$id fwd="127\.0\.0\.1" dyno=\Q$address\E connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http tries=1 route=\d+ms total=\d+ms app=shop pick=only$},
         'every field in its place');
     is($line->{bytes}, 13, 'bytes of the body');
     is($line->{code}, undef, 'no code');
@@ -76,7 +76,7 @@ subtest 'odd bytes do not break the line' => sub {
 subtest 'a client cannot cut its own line' => sub {
     $proxy->ask("GET /ok/long HTTP/1.1\r\nHost: shop.example\r\n" . ('X-Forwarded-For: ' . '1' x 8000 . "\r\n") x 4 . "\r\n");
     my $line = $proxy->log_where(path => '/ok/long');
-    like($line->{''}, qr{ fwd="\.\.\.1+, 1{8000}, 127\.0\.0\.1" dyno=\S+ connect=\d+ms service=\d+ms status=200 bytes=13 protocol=http tries=1 route=\d+ms total=\d+ms$},
+    like($line->{''}, qr{ fwd="\.\.\.1+, 1{8000}, 127\.0\.0\.1" dyno=\S+ connect=\d+ms service=\d+ms status=200 bytes=13 protocol=http tries=1 route=\d+ms total=\d+ms app=shop pick=only$},
         'what it forwards is cut at the beginning');
 };
 

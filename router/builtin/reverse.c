@@ -30,7 +30,7 @@ typedef struct scratch {
 
 static char *scratch_take(scratch_t *scratch, size_t size)
 {
-    scratch->at = size <= sizeof(scratch->bytes) ? scratch->bytes : builtin_alloc(size, 1);
+    scratch->at = size <= sizeof(scratch->bytes) ? scratch->bytes : kit_alloc(size, 1);
     return scratch->at;
 }
 

@@ -4,8 +4,9 @@
 /**
  * @file  What the reverse router's configuration comes to. Made by reverse_config.c, read by reverse.c; frozen in between.
  */
-#include "place.h"
-#include "scripts.h"
+#include "router/kit/alloc.h"
+#include "router/kit/place.h"
+#include "router/kit/scripts.h"
 #include "url.h"
 
 /** What is done to a header of a request; as h2o's proxy.header.* does it. */

@@ -24,11 +24,11 @@ static bool read_place(weir_shared_t *shared, const weir_config_t *node)
     if (path.base != NULL && (path.len == 0 || path.len > SOCKET_BYTES))
         return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", shared->text, SOCKET_BYTES);
     if (path.base != NULL) {
-        *place = (place_t){.host = builtin_copy(path.base, path.len), .is_https = url->is_https};
+        *place = (place_t){.host = kit_copy_bytes(path.base, path.len), .is_https = url->is_https};
         shared->host = WEIR_SPAN("localhost");
         return true;
     }
-    *place = (place_t){.host = builtin_copy(url->host.base, url->host.len), .port = url->port, .is_https = url->is_https};
+    *place = (place_t){.host = kit_copy_bytes(url->host.base, url->host.len), .port = url->port, .is_https = url->is_https};
     shared->host = url->authority;
     return true;
 }
@@ -46,7 +46,7 @@ static bool read_url(weir_shared_t *shared, const weir_config_t *config, const w
 
     if (text == NULL)
         return weir_config_wrong(node != NULL ? node : config, "the router `reverse` needs a url");
-    shared->text = builtin_copy(text, strlen(text));
+    shared->text = kit_copy(text);
     if (!has_only_graphs(text) || !url_read((weir_span_t){shared->text, strlen(text)}, &shared->url))
         return weir_config_wrong(node, "`%s` is no URL: it is written http://host:port/path or http://[unix:/socket]/path",
                                  text);
@@ -80,7 +80,7 @@ static bool read_change(reverse_change_t *change, const weir_config_t *node)
 {
     static const char spaces[] = " \t";
     const char *text = weir_config_text(node);
-    char *name = builtin_copy(text != NULL ? text : "", text != NULL ? strlen(text) : 0), *value = name + strcspn(name, ":");
+    char *name = kit_copy_bytes(text != NULL ? text : "", text != NULL ? strlen(text) : 0), *value = name + strcspn(name, ":");
     bool has_value = *value == ':';
 
     change->name = (weir_span_t){name, (size_t)(value - name)};
@@ -100,13 +100,13 @@ static bool read_headers(weir_shared_t *shared, const weir_config_t *node)
 {
     reverse_change_t **tail = &shared->changes;
 
-    for (size_t i = 0; i < builtin_entry_count(node); i++) {
-        const weir_config_t *entry = builtin_entry_at(node, i);
+    for (size_t i = 0; i < kit_entry_count(node); i++) {
+        const weir_config_t *entry = kit_entry_at(node, i);
         reverse_change_t *change;
 
         if (weir_config_kind(entry) != WEIR_CONFIG_MAP || weir_config_count(entry) != 1)
             return weir_config_wrong(entry, "headers are a list of changes like `set: \"name: value\"`");
-        *tail = change = builtin_alloc(1, sizeof(*change));
+        *tail = change = kit_alloc(1, sizeof(*change));
         tail = &change->next;
         if (!verb_of(weir_config_key(entry, 0), &change->verb) || !read_change(change, weir_config_at(entry, 0)))
             return false;
@@ -124,7 +124,7 @@ static bool read_root(weir_shared_t *shared, const weir_config_t *node)
         return true;
     if (text == NULL || *text == '\0')
         return weir_config_wrong(node, "document-root: must be the path of a folder");
-    shared->fastcgi.root = (weir_span_t){builtin_copy(text, strlen(text)), strlen(text)};
+    shared->fastcgi.root = (weir_span_t){kit_copy(text), strlen(text)};
     return true;
 }
 
@@ -157,7 +157,7 @@ static bool read_reverse(weir_shared_t *shared, const weir_config_t *config)
 bool reverse_configure(const weir_config_t *config, weir_shared_t **out_shared)
 {
     const bool is_fastcgi = weir_config_get(config, "fastcgi") != NULL;
-    weir_shared_t *shared = builtin_alloc(1, sizeof(*shared));
+    weir_shared_t *shared = kit_alloc(1, sizeof(*shared));
 
     if (!(is_fastcgi ? read_fastcgi(shared, config) : read_reverse(shared, config))) {
         reverse_release(shared);

@@ -6,7 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "place.h"
+#include "router/kit/alloc.h"
+#include "router/kit/place.h"
 #include "weir_host.h"
 #include "weir_request.h"
 
@@ -77,13 +78,13 @@ static bool configure(const weir_config_t *config, weir_shared_t **out_shared)
 
     if (!weir_config_keys(config, keys))
         return false;
-    shared = builtin_alloc(1, sizeof(*shared));
+    shared = kit_alloc(1, sizeof(*shared));
     if (!places_read(weir_config_get(config, "backends"), &shared->places, &shared->count) ||
         !places_secure(weir_config_get(config, "tls"), shared->places, shared->count, &shared->tls)) {
         release(shared);
         return false;
     }
-    shared->services = builtin_alloc(shared->count, sizeof(*shared->services));
+    shared->services = kit_alloc(shared->count, sizeof(*shared->services));
     for (size_t i = 0; i < shared->count; i++)
         shared->services[i].place = shared->places[i];
     *out_shared = shared;

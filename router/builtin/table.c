@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The router of everyday use: a table of apps, each with its domains and backends. Picks at random; after a failed
- * connect the next one, each at most once per request.
- */
+/* The router of everyday use: a table of apps, each with its domains and backends. What is chosen, and how, is the kit's. */
 #include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "weir_request.h"
-
 struct weir_state {
     const weir_shared_t *shared;
     const weir_group_t *app;
-    size_t first; /* where in the ring of backends this request began */
-    size_t tried;
-    const weir_fault_t *last; /* why the last one could not be connected to */
+    weir_set_t *set;
+    weir_lease_t lease;
 };
 
 static const weir_fault_t not_found = {"not_found", 404, WEIR_BLAME_CLIENT, "No app has this domain."};
 static const weir_fault_t empty_host = {"empty_host", 400, WEIR_BLAME_CLIENT, "The request names no host."};
-static const weir_fault_t no_backend = {"no_backend", 503, WEIR_BLAME_ROUTER, "No backend is left to try."};
 
 static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
 {
@@ -30,40 +23,54 @@ static weir_answer_t init(weir_state_t *state, const weir_request_t *request, we
 
 static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, weir_span_t domain, weir_q_lookup_t *q)
 {
-    weir_group_t *app = domains_find(&state->shared->domains, domain);
+    void *extra;
+    weir_set_t *set = weir_kit_find(state->shared->kit, domain, weir_request_path(request), &extra);
+    weir_group_t *app = extra;
 
-    if (app == NULL)
+    if (set == NULL)
         return weir_lookup_refuse(q, domain.len == 0 ? &empty_host : &not_found);
     if (app->redirect_to != NULL)
         return weir_lookup_redirect(q, (weir_span_t){app->redirect_to, strlen(app->redirect_to)});
     state->app = app;
+    state->set = set;
     return weir_lookup_found(q, app);
 }
 
 static weir_answer_t checkout(weir_state_t *state, const weir_request_t *request, weir_group_t *app, weir_q_checkout_t *q)
 {
-    if (state->tried == app->service_count)
-        return weir_checkout_refuse(q, state->last != NULL ? state->last : &no_backend);
-    if (state->tried == 0 && app->service_count > 1)
-        state->first = (size_t)(weir_random(request) % app->service_count);
-    return weir_checkout_pick(q, &app->services[(state->first + state->tried++) % app->service_count]);
+    return weir_lease_checkout(&state->lease, state->set, request, q);
 }
 
 static weir_answer_t backend(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_backend_t *q)
 {
-    weir_backend_keepalive(q, service->app->keepalive);
-    if (service->app->protocol == WEIR_FASTCGI)
-        weir_backend_use_fastcgi(q, &service->app->fastcgi);
-    else
-        weir_backend_protocol(q, service->app->protocol);
-    return place_answer(service->place, q);
+    return weir_lease_backend(&state->lease, request, q);
+}
+
+static void answered(weir_state_t *state, const weir_request_t *request, weir_service_t *service, const weir_attempt_t *attempt)
+{
+    weir_lease_answered(&state->lease, request, attempt);
 }
 
 static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request, weir_service_t *service, weir_q_checkin_t *q)
 {
-    if (weir_checkin_phase(q) == WEIR_CONNECTING)
-        state->last = weir_checkin_fault(q);
-    return weir_checkin_done(q);
+    return weir_lease_checkin(&state->lease, request, q);
+}
+
+static void abandoned(weir_state_t *state, const weir_request_t *request, weir_gone_t why)
+{
+    weir_lease_abandoned(&state->lease, request);
+}
+
+static void log_fields(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_log_sink_t *sink)
+{
+    if (state->app != NULL)
+        weir_log_field(sink, WEIR_SPAN("app"), (weir_span_t){state->app->name, strlen(state->app->name)});
+    weir_lease_log(&state->lease, sink);
+}
+
+static void terminate(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault)
+{
+    weir_lease_end(&state->lease);
 }
 
 static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
@@ -126,31 +133,41 @@ static void free_pages(table_page_t *page)
     }
 }
 
+void table_free_app(void *of)
+{
+    weir_group_t *app = of;
+
+    free_headers(app->headers[WEIR_TO_BACKEND]);
+    free_headers(app->headers[WEIR_TO_CLIENT]);
+    free_pages(app->pages);
+    free(app->redirect_to);
+    free(app->name);
+    free(app);
+}
+
+static bool start(weir_shared_t *shared, weir_instance_t *instance)
+{
+    weir_kit_start(shared->kit, instance);
+    return true;
+}
+
+static void stop(weir_shared_t *shared)
+{
+    weir_kit_stop(shared->kit);
+}
+
 void table_release(weir_shared_t *shared)
 {
-    weir_group_t *app = shared == NULL ? NULL : shared->apps;
-
-    while (app != NULL) {
-        weir_group_t *next = app->next;
-        places_free(app->places, app->service_count);
-        weir_backend_tls_release(app->tls);
-        scripts_finish(&app->fastcgi);
-        free_headers(app->headers[WEIR_TO_BACKEND]);
-        free_headers(app->headers[WEIR_TO_CLIENT]);
-        free_pages(app->pages);
-        free(app->services);
-        free(app->redirect_to);
-        free(app->name);
-        free(app);
-        app = next;
-    }
-    if (shared != NULL)
-        domains_finish(&shared->domains);
+    if (shared == NULL)
+        return;
+    weir_kit_close(&shared->kit);
     free(shared);
 }
 
 extern const weir_router_t weir_builtin_table;
 extern weir_router_configure_t *const weir_builtin_table_configure;
+extern weir_router_start_t *const weir_builtin_table_start;
+extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
 
 const weir_router_t weir_builtin_table = {
@@ -160,11 +177,17 @@ const weir_router_t weir_builtin_table = {
     .lookup_domain_name = lookup,
     .checkout_service = checkout,
     .service_backend = backend,
+    .answered = answered,
     .checkin_service = checkin,
+    .abandoned = abandoned,
     .error_page = error_page,
     .feature = feature,
     .additional_headers = additional_headers,
+    .log = log_fields,
+    .terminate = terminate,
     .describe_group = describe_app,
 };
 weir_router_configure_t *const weir_builtin_table_configure = table_configure;
+weir_router_start_t *const weir_builtin_table_start = start;
+weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -2,11 +2,10 @@
 #ifndef WEIR_ROUTER_BUILTIN_TABLE_H
 #define WEIR_ROUTER_BUILTIN_TABLE_H
 /**
- * @file  What the table router's configuration comes to. Made by table_config.c, read by table.c; frozen in between.
+ * @file  What the table router's configuration says of an app beside its routing, which is the kit's. Made by table_config.c,
+ * read by table.c; frozen in between.
  */
-#include "domains.h"
-#include "place.h"
-#include "scripts.h"
+#include "weir_kit.h"
 
 typedef struct table_header {
     struct table_header *next;
@@ -22,22 +21,9 @@ typedef struct table_page {
     const char *type;
 } table_page_t;
 
-struct weir_service {
-    const weir_group_t *app;
-    const place_t *place;
-};
-
 /** An app. */
 struct weir_group {
-    weir_group_t *next;
     char *name;
-    weir_service_t *services;
-    place_t *places;
-    size_t service_count;
-    weir_keepalive_t keepalive;
-    weir_protocol_t protocol;
-    weir_backend_tls_t *tls; /* NULL: no backend needs it */
-    weir_fastcgi_t fastcgi;  /* with WEIR_FASTCGI         */
     bool has_deep_continue, has_peer_port;
     table_header_t *headers[2]; /* by weir_way_t, in the order they are written */
     char *redirect_to;          /* NULL: none                                   */
@@ -45,11 +31,13 @@ struct weir_group {
 };
 
 struct weir_shared {
-    weir_group_t *apps;
-    domains_t domains;
+    weir_kit_t *kit;
 };
 
 weir_router_configure_t table_configure;
 weir_router_release_t table_release;
+
+/** Frees an app. */
+void table_free_app(void *app);
 
 #endif

@@ -54,7 +54,7 @@ static bool read_url(const weir_config_t *node, const char *text, place_t *out)
     if (colon != NULL && strpbrk(colon, "]/") != NULL && strpbrk(colon, "]/") != host + length)
         colon = NULL;
     if (colon != NULL) {
-        char *digits = kit_copy(colon + 1, (size_t)(host + length - colon - 1));
+        char *digits = kit_copy_bytes(colon + 1, (size_t)(host + length - colon - 1));
         out->port = port_of(digits);
         free(digits);
         length = (size_t)(colon - host);
@@ -64,7 +64,7 @@ static bool read_url(const weir_config_t *node, const char *text, place_t *out)
                                  text);
     if (out->port == 0)
         return weir_config_wrong(node, "`%s`: a port is a number from 1 to 65535", text);
-    out->host = kit_copy(host, length);
+    out->host = kit_copy_bytes(host, length);
     return true;
 }
 
@@ -80,7 +80,7 @@ bool place_read(const weir_config_t *node, place_t *out)
     if (strncmp(text, "unix:", 5) == 0) {
         if (text[5] == '\0' || strlen(text + 5) > PATH_BYTES)
             return weir_config_wrong(node, "`%s`: the path of a socket has 1 to %d bytes", text, PATH_BYTES);
-        out->host = kit_copy(text + 5, strlen(text + 5));
+        out->host = kit_copy(text + 5);
         return true;
     }
     colon = strrchr(text, ':');
@@ -90,7 +90,7 @@ bool place_read(const weir_config_t *node, place_t *out)
     out->port = port_of(colon + 1);
     if (out->port == 0)
         return weir_config_wrong(node, "`%s`: a port is a number from 1 to 65535", text);
-    out->host = kit_copy(text, (size_t)(colon - text));
+    out->host = kit_copy_bytes(text, (size_t)(colon - text));
     return true;
 }
 

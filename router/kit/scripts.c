@@ -7,7 +7,7 @@ enum { TEXT_BYTES = 4095 };
 
 static weir_span_t copy_of(const char *text, size_t length)
 {
-    return (weir_span_t){kit_copy(text, length), length};
+    return (weir_span_t){kit_copy_bytes(text, length), length};
 }
 
 static bool read_root(const weir_config_t *node, weir_fastcgi_t *out)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_ALLOC_H
+#define WEIR_KIT_ALLOC_H
+/**
+ * @file  Memory that is there, or the process ends, as everywhere in the proxy.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+/** Zeroed. */
+static inline void *kit_alloc(size_t count, size_t size)
+{
+    void *memory = calloc(count == 0 ? 1 : count, size);
+
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
+/** Of a type whose alignment is larger than malloc's: for lines of the cache. Zeroed; free() frees it. */
+static inline void *kit_alloc_aligned(size_t alignment, size_t size)
+{
+    size_t bytes = (size + alignment - 1) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, bytes);
+
+    if (memory == NULL)
+        abort();
+    return memset(memory, 0, bytes);
+}
+
+/** A NUL-terminated copy of so many bytes. */
+static inline char *kit_copy_bytes(const char *text, size_t length)
+{
+    char *copy = kit_alloc(length + 1, 1);
+
+    return length == 0 ? copy : memcpy(copy, text, length);
+}
+
+/** A copy of a text; NULL of NULL. */
+static inline char *kit_copy(const char *text)
+{
+    return text == NULL ? NULL : kit_copy_bytes(text, strlen(text));
+}
+
+#endif

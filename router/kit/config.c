@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands under weir.router: apps, with their domains, backends and settings. Every mistake is told with its place. */
+#include <stdio.h>
+
+#include "alloc.h"
+#include "instance.h"
+
+enum {
+    KEYS_MOST = 96,
+    WEIGHT = 100,
+    WEIGHT_MOST = 1000,
+    TIER_MOST = 9,
+    LIMIT_MOST = 1000000,
+    LABELS_MOST = 32,
+    NAME_MOST = 255
+};
+
+/* One app, as it is read. */
+typedef struct reading {
+    weir_kit_t *kit;
+    kit_app_t *app;
+    const weir_config_t *node, *defaults; /* `defaults` may be NULL */
+} reading_t;
+
+/* The mapping that says something of a key: the app's own, else the defaults. */
+static const weir_config_t *map_with(const reading_t *it, const char *key)
+{
+    return weir_config_get(it->node, key) != NULL ? it->node : it->defaults;
+}
+
+static const weir_config_t *value_of(const reading_t *it, const char *key)
+{
+    const weir_config_t *map = map_with(it, key);
+
+    return map == NULL ? NULL : weir_config_get(map, key);
+}
+
+/* ---- keys ---- */
+
+/* Read, and not done yet. */
+static bool is_for_later(const char *key)
+{
+    static const char *const later[] = {"affinity", "max-tunnels", "health", "panic", "retry", "retry-budget", "drain-timeout"};
+
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+        if (strcmp(later[i], key) == 0)
+            return true;
+    return false;
+}
+
+static size_t add_keys(const char **keys, size_t count, const char *const *more)
+{
+    for (; more != NULL && *more != NULL; more++) {
+        if (count == KEYS_MOST)
+            abort();
+        if (!is_for_later(*more))
+            keys[count++] = *more;
+    }
+    return count;
+}
+
+static bool has_known_keys(const weir_kit_t *kit, const weir_config_t *node, bool is_default)
+{
+    static const char *const of_apps[] = {"domains", "backends", NULL};
+    static const char *const of_both[] = {"keepalive", "protocol", "root", "index", "split", "tls", NULL};
+    const char *keys[KEYS_MOST + 1];
+    size_t count = is_default ? 0 : add_keys(keys, 0, of_apps);
+
+    count = add_keys(keys, count, of_both);
+    count = add_keys(keys, count, kit->options.app_keys);
+    count = add_keys(keys, count, kit_settings_keys);
+    keys[count] = NULL;
+    return weir_config_keys(node, keys);
+}
+
+/* ---- domains ---- */
+
+static bool read_domain(const reading_t *it, const weir_config_t *entry)
+{
+    const char *text = weir_config_text(entry);
+    const weir_span_t span = {text, text == NULL ? 0 : strlen(text)};
+    const char *problem = text == NULL ? "is no text" : kit_domains_problem(span);
+    bool is_full = false;
+
+    if (problem != NULL)
+        return weir_config_wrong(entry, "`%s` is no domain: %s", text != NULL ? text : "this", problem);
+    const kit_app_t *other = kit_domains_add(it->kit->domains, span, it->app, &is_full);
+    if (is_full)
+        return weir_config_wrong(entry, "`%s`: one domain has at most %d paths", text, KIT_PREFIXES_MOST);
+    return other == NULL || weir_config_wrong(entry, "the domain `%s` belongs to the app `%s` already", text, other->name);
+}
+
+static bool read_domains(const reading_t *it)
+{
+    const weir_config_t *node = weir_config_get(it->node, "domains");
+
+    if (kit_entry_count(node) == 0 || weir_config_kind(node) == WEIR_CONFIG_MAP)
+        return weir_config_wrong(node != NULL ? node : it->node, "the app `%s` needs a list of domains", it->app->name);
+    for (size_t i = 0; i < kit_entry_count(node); i++)
+        if (!read_domain(it, kit_entry_at(node, i)))
+            return false;
+    return true;
+}
+
+/* ---- backends ---- */
+
+static bool read_labels(const weir_config_t *node, kit_wanted_t *wanted)
+{
+    const size_t count = weir_config_count(node);
+
+    if (node == NULL)
+        return true;
+    if (weir_config_kind(node) != WEIR_CONFIG_MAP || count > LABELS_MOST)
+        return weir_config_wrong(node, "labels are a map of at most %d names to values", LABELS_MOST);
+    wanted->labels = kit_alloc(count, sizeof(wanted->labels[0]));
+    for (size_t i = 0; i < count; i++) {
+        const char *name = weir_config_text(weir_config_key(node, i)), *value = weir_config_text(weir_config_at(node, i));
+        if (name == NULL || value == NULL)
+            return weir_config_wrong(node, "a label is a name and a value");
+        wanted->labels[i] = (kit_label_t){kit_copy(name), kit_copy(value)};
+        wanted->label_count++;
+    }
+    return true;
+}
+
+static bool read_text(const weir_config_t *node, const char *key, char **out)
+{
+    const char *text = NULL;
+
+    if (weir_config_get(node, key) == NULL)
+        return true;
+    if (!weir_config_string(node, key, &text))
+        return false;
+    if (*text == '\0' || strlen(text) > NAME_MOST)
+        return weir_config_wrong(weir_config_get(node, key), "%s has 1 to %d characters", key, NAME_MOST);
+    *out = kit_copy(text);
+    return true;
+}
+
+static bool read_numbers(const weir_config_t *node, kit_wanted_t *wanted)
+{
+    static const char *const states[] = {"up", "off", NULL};
+    uint64_t weight = WEIGHT, tier = 0, limit = 0;
+    unsigned state = 0;
+
+    if (!weir_config_number(node, "weight", 0, WEIGHT_MOST, &weight) ||
+        !weir_config_number(node, "tier", 0, TIER_MOST, &tier) ||
+        !weir_config_number(node, "max-requests", 0, LIMIT_MOST, &limit) || !weir_config_word(node, "state", states, &state))
+        return false;
+    wanted->weight = (uint32_t)weight;
+    wanted->tier = (uint8_t)tier;
+    wanted->request_limit = (uint32_t)limit;
+    wanted->admin = state == 0 ? KIT_UP : KIT_OFF;
+    return true;
+}
+
+static bool read_details(const weir_config_t *node, kit_wanted_t *wanted)
+{
+    static const char *const keys[] = {"at", "id", "weight", "tier", "zone", "max-requests", "labels", "state", NULL};
+
+    return weir_config_keys(node, keys) && read_text(node, "id", &wanted->id) && read_text(node, "zone", &wanted->zone) &&
+           read_numbers(node, wanted) && read_labels(weir_config_get(node, "labels"), wanted);
+}
+
+static char *lower_copy(const char *text)
+{
+    char *copy = kit_copy(text);
+
+    for (char *c = copy; *c != '\0'; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+    return copy;
+}
+
+static bool read_backend(const weir_config_t *node, kit_wanted_t *wanted)
+{
+    const bool is_map = weir_config_kind(node) == WEIR_CONFIG_MAP;
+    const weir_config_t *at = is_map ? weir_config_get(node, "at") : node;
+
+    *wanted = (kit_wanted_t){.weight = WEIGHT, .admin = KIT_UP};
+    if (at == NULL)
+        return weir_config_wrong(node, "a backend needs `at`, its address");
+    if (!place_read(at, &wanted->place) || (is_map && !read_details(node, wanted)))
+        return false;
+    wanted->has_id = wanted->id != NULL;
+    if (!wanted->has_id)
+        wanted->id = lower_copy(weir_config_text(at));
+    return true;
+}
+
+static bool is_id_taken(const kit_app_t *app, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(app->wanted[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* Who writes an address twice wants it to have twice the share. */
+static void set_own_id(const kit_app_t *app, size_t count, kit_wanted_t *wanted)
+{
+    for (unsigned number = 2; is_id_taken(app, count, wanted->id); number++) {
+        char *id = kit_alloc(strlen(wanted->id) + 16, 1);
+        const char *hash = strchr(wanted->id, '#');
+        snprintf(id, strlen(wanted->id) + 16, "%.*s#%u", (int)(hash == NULL ? strlen(wanted->id) : (size_t)(hash - wanted->id)),
+                 wanted->id, number);
+        free(wanted->id);
+        wanted->id = id;
+    }
+}
+
+static bool read_backends(const reading_t *it)
+{
+    const weir_config_t *node = weir_config_get(it->node, "backends");
+    const size_t count = kit_entry_count(node);
+
+    if (weir_config_kind(node) == WEIR_CONFIG_MAP)
+        return weir_config_wrong(node, "backends are a list");
+    it->app->wanted = kit_alloc(count, sizeof(it->app->wanted[0]));
+    for (size_t i = 0; i < count; i++) {
+        kit_wanted_t *wanted = &it->app->wanted[i];
+        it->app->wanted_count++;
+        if (!read_backend(kit_entry_at(node, i), wanted))
+            return false;
+        if (wanted->has_id && is_id_taken(it->app, i, wanted->id))
+            return weir_config_wrong(kit_entry_at(node, i), "the app `%s` has a backend `%s` already", it->app->name,
+                                     wanted->id);
+        set_own_id(it->app, i, wanted);
+    }
+    return true;
+}
+
+/* ---- how they are spoken to ---- */
+
+static bool read_tls(const reading_t *it)
+{
+    const kit_app_t *app = it->app;
+    place_t *places = kit_alloc(app->wanted_count, sizeof(places[0]));
+    bool has_https = false;
+
+    for (size_t i = 0; i < app->wanted_count; i++) {
+        places[i] = app->wanted[i].place;
+        has_https = has_https || places[i].is_https;
+    }
+    /* What the defaults say of TLS is for those apps that have any. */
+    const weir_config_t *own = weir_config_get(it->node, "tls");
+    bool is_read =
+        places_secure(own != NULL || has_https ? value_of(it, "tls") : NULL, places, app->wanted_count, &app->manner->tls);
+    free(places);
+    return is_read;
+}
+
+static bool is_all_https(const kit_app_t *app, bool is_https)
+{
+    for (size_t i = 0; i < app->wanted_count; i++)
+        if (app->wanted[i].place.is_https != is_https)
+            return false;
+    return true;
+}
+
+static bool read_protocol(const reading_t *it)
+{
+    static const char *const words[] = {"http1", "h2c", "h2", "fastcgi", NULL};
+    static const weir_protocol_t values[] = {WEIR_HTTP1, WEIR_HTTP2, WEIR_HTTP2, WEIR_FASTCGI};
+    const weir_config_t *entry = value_of(it, "protocol");
+    unsigned which = 0;
+
+    if (!weir_config_word(map_with(it, "protocol"), "protocol", words, &which))
+        return false;
+    it->app->manner->protocol = values[which];
+    if (which == 1 && !is_all_https(it->app, false))
+        return weir_config_wrong(entry, "protocol h2c is for plain backends; with TLS it is h2");
+    if (which == 2 && !is_all_https(it->app, true))
+        return weir_config_wrong(entry, "protocol h2 is for backends that are written https://host; else it is h2c");
+    if (which == 3 && !is_all_https(it->app, false))
+        return weir_config_wrong(entry, "protocol fastcgi is for plain backends: nobody speaks it over TLS");
+    return scripts_read(it->node, it->app->manner->protocol == WEIR_FASTCGI, &it->app->manner->fastcgi);
+}
+
+/* An idle connection is an idle worker of most FastCGI servers: there it has to be asked for. */
+static bool read_keepalive(const reading_t *it)
+{
+    static const char *const words[] = {"none", "default", "new", NULL};
+    static const weir_keepalive_t values[] = {WEIR_CLOSE, WEIR_REUSE, WEIR_FRESH};
+    unsigned which = it->app->manner->protocol == WEIR_FASTCGI ? 0 : 1;
+
+    if (!weir_config_word(map_with(it, "keepalive"), "keepalive", words, &which))
+        return false;
+    it->app->manner->keepalive = values[which];
+    return true;
+}
+
+/* ---- an app ---- */
+
+static bool read_extra(const reading_t *it)
+{
+    const weir_kit_options_t *options = &it->kit->options;
+    const weir_span_t name = {it->app->name, strlen(it->app->name)};
+
+    return options->read_app == NULL || options->read_app(options->context, name, it->node, it->defaults, &it->app->extra);
+}
+
+static bool has_what_it_needs(const reading_t *it)
+{
+    const weir_kit_options_t *options = &it->kit->options;
+    const bool needs_none = options->needs_no_backends != NULL && options->needs_no_backends(it->app->extra);
+
+    if (needs_none && it->app->wanted_count > 0)
+        return weir_config_wrong(it->node, "the app `%s` has backends, and something that excludes them", it->app->name);
+    return needs_none || it->app->wanted_count > 0 || weir_config_get(it->node, "backends") != NULL ||
+           weir_config_wrong(it->node, "the app `%s` has no backends; `backends: []` says that they come later", it->app->name);
+}
+
+/* Every setting is looked at, whatever is wrong with the others; the protocol depends on the backends. */
+static bool read_all(const reading_t *it)
+{
+    const bool has_domains = read_domains(it);
+    const bool has_backends = read_backends(it) && read_tls(it) && read_protocol(it), has_keepalive = read_keepalive(it);
+    const bool has_settings =
+        kit_settings_read(it->defaults, it->app->settings) && kit_settings_read(it->node, it->app->settings);
+    const bool has_extra = read_extra(it);
+
+    return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);
+}
+
+static bool read_app(weir_kit_t *kit, const weir_config_t *key, const weir_config_t *node, const weir_config_t *defaults)
+{
+    const char *name = weir_config_text(key);
+
+    if (name == NULL || *name == '\0' || strlen(name) > NAME_MOST || strchr(name, '/') != NULL)
+        return weir_config_wrong(key, "the name of an app is a word of 1 to %d characters, without /", NAME_MOST);
+    if (weir_config_kind(node) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(key, "the app `%s` has no settings", name);
+    if (!has_known_keys(kit, node, false))
+        return false;
+    kit_app_t *app = &kit->apps[kit->app_count++];
+    app->name = kit_copy(name);
+    app->settings = kit_alloc(1, sizeof(*app->settings));
+    kit_settings_default(app->settings);
+    app->manner = kit_manner_create();
+    return read_all(&(reading_t){kit, app, node, defaults});
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(kit_app_t *const *)a)->name, (*(kit_app_t *const *)b)->name);
+}
+
+static void sort_apps(weir_kit_t *kit)
+{
+    kit->by_name = kit_alloc(kit->app_count, sizeof(kit->by_name[0]));
+    for (size_t i = 0; i < kit->app_count; i++)
+        kit->by_name[i] = &kit->apps[i];
+    qsort(kit->by_name, kit->app_count, sizeof(kit->by_name[0]), by_name);
+}
+
+static bool read_apps(weir_kit_t *kit, const weir_config_t *config, const weir_config_t *defaults)
+{
+    const weir_config_t *apps = weir_config_get(config, "apps");
+    bool is_fine = true; /* whatever is wrong with one, the others are looked at */
+
+    if (weir_config_kind(apps) != WEIR_CONFIG_MAP || weir_config_count(apps) == 0)
+        return weir_config_wrong(apps != NULL ? apps : config, "the router needs a map of apps");
+    kit->apps = kit_alloc(weir_config_count(apps), sizeof(kit->apps[0]));
+    for (size_t i = 0; i < weir_config_count(apps); i++)
+        is_fine = read_app(kit, weir_config_key(apps, i), weir_config_at(apps, i), defaults) && is_fine;
+    sort_apps(kit);
+    return is_fine;
+}
+
+bool kit_read(weir_kit_t *kit, const weir_config_t *config)
+{
+    static const char *const own[] = {"module", "name", "zone", "defaults", "apps", NULL};
+    const weir_config_t *defaults = weir_config_get(config, "defaults");
+    const char *keys[KEYS_MOST + 1];
+    size_t count = add_keys(keys, 0, own);
+
+    count = add_keys(keys, count, kit->options.router_keys);
+    keys[count] = NULL;
+    if (!weir_config_keys(config, keys) || !read_text(config, "name", &kit->name) || !read_text(config, "zone", &kit->zone))
+        return false;
+    if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
+        return weir_config_wrong(defaults, "defaults are a map of settings for all apps");
+    return (defaults == NULL || has_known_keys(kit, defaults, true)) && read_apps(kit, config, defaults);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_INSTANCE_H
+#define WEIR_KIT_INSTANCE_H
+/**
+ * @file  What all configurations of one name share, and what one of them holds of it.
+ *
+ * OWNER    An instance is the process's, as long as a kit holds it.
+ * THREAD   Under its lock.
+ */
+#include "domains.h"
+#include "set.h"
+
+typedef struct kit_instance {
+    struct kit_instance *next;
+    char *name; /* NULL: it is nobody else's */
+    uint32_t holders;
+    pthread_mutex_t lock;
+    weir_set_t **sets; /* by their names' hash */
+    size_t set_count, set_capacity;
+    _Atomic(weir_set_t *) fresh; /* used since the last tick                        */
+    weir_set_t *used;            /* visited by each tick; only ticks touch the list */
+    struct weir_kit *ticking;    /* whose ticks count: the newest                   */
+    uint64_t ticked_at_us;
+} kit_instance_t;
+
+/** What a configuration says of an app. */
+typedef struct kit_app {
+    char *name;
+    void *extra;              /* the router's */
+    weir_set_t *set;          /* NULL until it was put in force */
+    kit_settings_t *settings; /* until then */
+    kit_manner_t *manner;
+    kit_wanted_t *wanted;
+    size_t wanted_count;
+} kit_app_t;
+
+struct weir_kit {
+    kit_instance_t *instance;
+    weir_kit_options_t options;
+    char *name; /* as configured, or NULL */
+    char *zone; /* of the proxy, or NULL   */
+    kit_domains_t *domains;
+    kit_app_t *apps;
+    kit_app_t **by_name;
+    size_t app_count;
+    weir_ticker_t *ticker;
+    weir_instance_t *host; /* NULL before start */
+};
+
+/** Finds the instance of that name, or makes one; NULL: one of its own. Held once more. */
+kit_instance_t *kit_instance_hold(const char *name);
+/** Nulls the pointer. */
+void kit_instance_release(kit_instance_t **instance);
+/** The set of an app, made if there is none; held once more. Under the lock. */
+weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app);
+/** Lets go of it. Under the lock. */
+void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
+
+/** config.c: reads the router's mapping. False after a complaint. */
+bool kit_read(struct weir_kit *kit, const weir_config_t *config);
+
+/** tick.c: what is done ten times a second. */
+void kit_tick(void *kit);
+/** A request uses the set: ticks will visit it. Any thread. */
+void kit_use(weir_set_t *set);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "weir_kit.h"
+
+#include "alloc.h"
+#include "instance.h"
+
+enum { TICK_MS = 100 };
+
+/* ---- a configuration ---- */
+
+weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_options_t *options)
+{
+    weir_kit_t *kit = kit_alloc(1, sizeof(*kit));
+
+    if (options != NULL)
+        memcpy(&kit->options, options, options->size < sizeof(*options) ? options->size : sizeof(*options));
+    kit->domains = kit_domains_create(weir_retire);
+    if (!kit_read(kit, config))
+        weir_kit_close(&kit);
+    return kit;
+}
+
+static void free_wanted(kit_app_t *app)
+{
+    for (size_t i = 0; i < app->wanted_count; i++) {
+        kit_wanted_t *wanted = &app->wanted[i];
+        for (size_t k = 0; k < wanted->label_count; k++) {
+            free(wanted->labels[k].name);
+            free(wanted->labels[k].value);
+        }
+        free(wanted->labels);
+        free(wanted->place.host);
+        free(wanted->zone);
+        free(wanted->id);
+    }
+    free(app->wanted);
+    app->wanted = NULL;
+    app->wanted_count = 0;
+}
+
+static void free_app(const weir_kit_t *kit, kit_app_t *app)
+{
+    free_wanted(app);
+    if (app->settings != NULL)
+        kit_settings_free(app->settings);
+    free(app->settings);
+    kit_manner_release(app->manner);
+    if (app->extra != NULL && kit->options.free_app != NULL)
+        kit->options.free_app(app->extra);
+    free(app->name);
+}
+
+static void drop_sets(weir_kit_t *kit)
+{
+    if (kit->instance == NULL)
+        return;
+    pthread_mutex_lock(&kit->instance->lock);
+    for (size_t i = 0; i < kit->app_count; i++)
+        if (kit->apps[i].set != NULL)
+            kit_instance_drop(kit->instance, kit->apps[i].set);
+    pthread_mutex_unlock(&kit->instance->lock);
+}
+
+void weir_kit_close(weir_kit_t **slot)
+{
+    weir_kit_t *kit = *slot;
+
+    if (kit == NULL)
+        return;
+    *slot = NULL;
+    weir_kit_stop(kit);
+    drop_sets(kit);
+    kit_instance_release(&kit->instance);
+    kit_domains_destroy(&kit->domains);
+    for (size_t i = 0; i < kit->app_count; i++)
+        free_app(kit, &kit->apps[i]);
+    free(kit->apps);
+    free(kit->by_name);
+    free(kit->name);
+    free(kit->zone);
+    free(kit);
+}
+
+/* ---- putting it in force ---- */
+
+static void put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
+{
+    const weir_span_t name = {app->name, strlen(app->name)};
+
+    app->set = kit_instance_set(kit->instance, name);
+    kit_set_apply(app->set, app->settings, app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
+    app->settings = NULL; /* the set's now */
+    free_wanted(app);
+}
+
+void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
+{
+    const char *name = kit->name != NULL ? kit->name : instance != NULL ? weir_instance_name(instance) : NULL;
+    const uint64_t now_us = weir_instance_now_us(instance);
+
+    kit->host = instance;
+    kit->instance = kit_instance_hold(name);
+    pthread_mutex_lock(&kit->instance->lock);
+    for (size_t i = 0; i < kit->app_count; i++)
+        put_in_force(kit, &kit->apps[i], now_us);
+    kit->instance->ticking = kit;
+    pthread_mutex_unlock(&kit->instance->lock);
+    if (instance != NULL)
+        kit->ticker = weir_every(instance, TICK_MS, kit_tick, kit);
+}
+
+void weir_kit_stop(weir_kit_t *kit)
+{
+    weir_ticker_stop(&kit->ticker);
+    if (kit->instance == NULL)
+        return;
+    pthread_mutex_lock(&kit->instance->lock);
+    if (kit->instance->ticking == kit)
+        kit->instance->ticking = NULL;
+    pthread_mutex_unlock(&kit->instance->lock);
+}
+
+/* ---- finding ---- */
+
+static weir_set_t *give(const kit_app_t *app, void **out_extra)
+{
+    if (out_extra != NULL)
+        *out_extra = app == NULL ? NULL : app->extra;
+    return app == NULL ? NULL : app->set;
+}
+
+weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra)
+{
+    return give(kit_domains_find(kit->domains, host, path).app, out_extra);
+}
+
+static int compare(const char *name, weir_span_t other)
+{
+    int order = strncmp(name, other.base, other.len);
+
+    return order != 0 ? order : name[other.len] != '\0';
+}
+
+weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra)
+{
+    size_t low = 0, high = kit->app_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare(kit->by_name[middle]->name, app);
+        if (order == 0)
+            return give(kit->by_name[middle], out_extra);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return give(NULL, out_extra);
+}
+
+/* ---- members ---- */
+
+weir_span_t weir_member_id(const weir_member_t *member)
+{
+    return (weir_span_t){member->id, strlen(member->id)};
+}
+
+weir_span_t weir_member_label(const weir_member_t *member, const char *name)
+{
+    const kit_labels_t *labels = atomic_load_explicit(&member->labels, memory_order_acquire);
+
+    for (size_t i = 0; labels != NULL && i < labels->count; i++)
+        if (strcmp(labels->at[i].name, name) == 0)
+            return (weir_span_t){labels->at[i].value, strlen(labels->at[i].value)};
+    return (weir_span_t){NULL, 0};
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease.h"
+
+#include <stdio.h>
+
+#include "alloc.h"
+#include "health.h"
+#include "instance.h"
+#include "queue.h"
+#include "weir_span.h"
+
+enum { TAKES_MOST = 3, SWITCHED = 101, TOO_MANY = 429, UNAVAILABLE = 503 };
+
+static uint64_t roll(void *request)
+{
+    return weir_random(request);
+}
+
+/* ---- slots ---- */
+
+/* One slot and one that waits for its head; false: it is full. */
+static bool take_slot(const kit_view_t *view, weir_member_t *member, uint64_t now_us)
+{
+    const uint32_t limit = kit_request_limit(view, member, now_us);
+    uint64_t load = atomic_load_explicit(&member->load, memory_order_relaxed);
+
+    do {
+        if (limit != 0 && kit_in_flight(load) >= limit)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&member->load, &load, load + KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING,
+                                                    memory_order_seq_cst, memory_order_relaxed));
+    if (kit_waiting(load) == 0)
+        atomic_store_explicit(&member->waiting_since_us, now_us, memory_order_relaxed);
+    return true;
+}
+
+static bool take_trial(weir_member_t *member, uint64_t now_us)
+{
+    uint8_t none = 0;
+
+    if (!atomic_compare_exchange_strong(&member->has_trial, &none, 1))
+        return false;
+    atomic_store_explicit(&member->trial_at_us, now_us, memory_order_relaxed);
+    return true;
+}
+
+static bool take_app(kit_lease_t *lease, const kit_settings_t *settings)
+{
+    uint32_t count = atomic_load_explicit(&lease->set->in_flight, memory_order_relaxed);
+
+    if (settings->app_max_requests == 0)
+        return true;
+    do {
+        if (count >= settings->app_max_requests)
+            return false;
+    } while (!atomic_compare_exchange_weak(&lease->set->in_flight, &count, count + 1));
+    return lease->is_counted = true;
+}
+
+static void free_app(kit_lease_t *lease)
+{
+    if (lease->is_counted)
+        atomic_fetch_sub(&lease->set->in_flight, 1);
+    lease->is_counted = false;
+}
+
+static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *pick, uint64_t now_us)
+{
+    weir_member_t *member = pick->member;
+    const bool is_trial = pick->how == KIT_BY_TRIAL;
+
+    if (is_trial && !take_trial(member, now_us))
+        return false;
+    if (!take_slot(view, member, now_us)) {
+        if (is_trial)
+            atomic_store(&member->has_trial, 0);
+        return false;
+    }
+    lease->is_trial = is_trial;
+    return true;
+}
+
+static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, const kit_settings_t *settings)
+{
+    const bool counts_turns = settings->choice.balance == KIT_ROUND_ROBIN;
+
+    return (kit_wish_t){
+        .ticket = counts_turns ? atomic_fetch_add_explicit(&lease->set->ticket, 1, memory_order_relaxed) : 0,
+        .is_upgrade = asking->is_upgrade,
+        .may_be_trial = asking->may_be_trial,
+        .has_key = lease->has_key,
+        .key = lease->key,
+        .tried = lease->tried,
+        .tried_count = lease->tried_count,
+        .may = lease->may,
+        .may_context = lease->may_context,
+        .tries_ill = settings->hold_ms == 0,
+    };
+}
+
+/* One look at a view. NULL: *out_why. */
+static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const kit_wish_t *wish, kit_why_none_t *out_why)
+{
+    for (int i = 0; i < TAKES_MOST; i++) { /* somebody else may be faster */
+        kit_pick_t pick = kit_choose(view, wish);
+        *out_why = pick.member == NULL ? pick.why_none : KIT_ALL_FULL;
+        if (pick.member == NULL)
+            return NULL;
+        if (!take(lease, view, &pick, wish->now_us))
+            continue;
+        lease->how = (uint8_t)pick.how;
+        return pick.member;
+    }
+    return NULL;
+}
+
+/* Members leave a view that was replaced: whom nobody of it will take looks at the newest. */
+weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
+                              uint64_t now_us, kit_why_none_t *out_why)
+{
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+    const kit_view_t *view, *looked_at = NULL;
+    kit_wish_t wish = wish_of(lease, asking, settings);
+
+    *out_why = KIT_ALL_FULL;
+    if (!take_app(lease, settings))
+        return NULL;
+    wish.dice = dice;
+    wish.dice_context = context;
+    wish.now_us = now_us;
+    while ((view = atomic_load_explicit(&lease->set->view, memory_order_acquire)) != looked_at) {
+        weir_member_t *member = take_of(lease, view, &wish, out_why);
+        if (member != NULL)
+            return member;
+        looked_at = view;
+    }
+    free_app(lease);
+    return NULL;
+}
+
+void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load)
+{
+    atomic_fetch_sub_explicit(&member->load, load, memory_order_seq_cst);
+}
+
+/* ---- checkout ---- */
+
+static uint64_t client_of(const weir_request_t *request)
+{
+    static const uint64_t key[2] = {0x636c69656e74, 0x6b6974};
+
+    return weir_siphash(key, weir_request_peer_ip(request));
+}
+
+static weir_span_t hashed_of(const kit_settings_t *settings, size_t index, const weir_request_t *request)
+{
+    const char *name = settings->hash_on[index].name;
+    const weir_span_t span = {name, name == NULL ? 0 : strlen(name)};
+
+    switch (settings->hash_on[index].source) {
+    case KIT_HASH_CLIENT:
+        return weir_request_peer_ip(request);
+    case KIT_HASH_PATH:
+        return weir_request_path(request);
+    case KIT_HASH_PATH_QUERY:
+        return weir_request_target(request);
+    case KIT_HASH_HOST:
+        return weir_request_host(request);
+    case KIT_HASH_HEADER:
+        return weir_request_header(request, span);
+    case KIT_HASH_COOKIE:
+        return weir_request_cookie(request, span);
+    }
+    return (weir_span_t){NULL, 0};
+}
+
+static void set_key(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
+{
+    if (lease->has_key || settings->choice.balance != KIT_HASH)
+        return;
+    for (size_t i = 0; i < settings->hash_on_count && !lease->has_key; i++) {
+        weir_span_t bytes = hashed_of(settings, i, request);
+        if (bytes.base == NULL)
+            continue;
+        lease->key = kit_key_of(settings->choice.hash_seed, bytes);
+        lease->has_key = true;
+    }
+}
+
+static kit_asking_t asking_of(const weir_request_t *request)
+{
+    weir_span_t method = weir_request_method(request);
+    const bool is_safe = weir_span_is(method, "GET") || weir_span_is(method, "HEAD") || weir_span_is(method, "OPTIONS");
+    const bool has_length = weir_request_header(request, WEIR_SPAN("content-length")).len > 0 ||
+                            weir_request_header(request, WEIR_SPAN("transfer-encoding")).len > 0;
+
+    return (kit_asking_t){
+        .is_upgrade = weir_request_header(request, WEIR_SPAN("upgrade")).len > 0,
+        .may_be_trial = is_safe && !has_length,
+    };
+}
+
+static weir_answer_t refuse(const kit_lease_t *lease, weir_q_checkout_t *q, kit_why_none_t why)
+{
+    const bool says_last = lease->last != NULL && why != KIT_ALL_FULL; /* the last connect's reason tells more */
+
+    return weir_checkout_refuse(q, says_last ? lease->last : kit_fault_of(why));
+}
+
+weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const weir_request_t *request, weir_q_checkout_t *q)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+    const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
+    const kit_asking_t asking = asking_of(request);
+    kit_why_none_t why = KIT_ALL_FULL;
+
+    lease->set = set;
+    lease->has_head = lease->is_tunnel = false;
+    kit_use(set);
+    set_key(lease, settings, request);
+    if (lease->picks == KIT_TRIES_MOST)
+        return refuse(lease, q, KIT_ALL_TRIED);
+    if (kit_queue_count(set) == 0)
+        lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
+    if (lease->member != NULL)
+        return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
+    if (why == KIT_ALL_FULL)
+        return kit_queue_wait(lease, settings, request, q, &asking, KIT_BUSY, why);
+    if (settings->hold_ms > 0)
+        return kit_queue_wait(lease, settings, request, q, &asking, KIT_HOLD, why);
+    return refuse(lease, q, why);
+}
+
+weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *request, weir_q_backend_t *q)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+    kit_address_t *address = atomic_load_explicit(&lease->member->address, memory_order_acquire);
+
+    if (lease->tried_count < KIT_TRIES_MOST)
+        lease->tried[lease->tried_count++] = lease->member;
+    lease->addresses[lease->picks++] = kit_address_hold(address);
+    weir_backend_keepalive(q, address->manner->keepalive);
+    return weir_backend_at_endpoint(q, address->endpoint);
+}
+
+/* ---- how it fared ---- */
+
+static void note(kit_lease_t *lease, const weir_request_t *request, kit_result_t result, bool has_status, uint64_t head_us)
+{
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+
+    kit_note(
+        lease->set, lease->member, settings,
+        &(kit_note_t){.result = result,
+                      .has_status = has_status,
+                      .head_us = head_us,
+                      .client = client_of(request),
+                      .now_us = weir_now_us(request),
+                      .dice = result == KIT_RESULT_FAILURE || result == KIT_RESULT_NO_CONNECTION ? weir_random(request) : 0});
+    if (result != KIT_RESULT_NOTHING && atomic_load_explicit(&lease->set->window, memory_order_relaxed) != 0)
+        kit_queue_pace(lease->set, result == KIT_RESULT_SUCCESS);
+}
+
+/* gRPC tells of failures in a field: 2 unknown, 4 too late, 13 internal, 14 unavailable, 15 data lost; 8 is enough to do. */
+static bool is_grpc_failure(int16_t status)
+{
+    return status == 2 || status == 4 || (status >= 13 && status <= 15);
+}
+
+static bool has_enough_to_do(const weir_request_t *request, const weir_attempt_t *attempt)
+{
+    return attempt->status == TOO_MANY || attempt->grpc_status == 8 ||
+           (attempt->status == UNAVAILABLE && weir_request_response_header(request, WEIR_SPAN("retry-after")).len > 0);
+}
+
+static uint32_t seconds_of(const weir_request_t *request)
+{
+    uint64_t seconds = 1;
+
+    (void)weir_span_to_number(weir_request_response_header(request, WEIR_SPAN("retry-after")), &seconds);
+    return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
+void weir_lease_answered(weir_lease_t *opaque, const weir_request_t *request, const weir_attempt_t *attempt)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+    weir_member_t *member = lease->member;
+    const uint64_t now_us = weir_now_us(request);
+
+    if (member == NULL || lease->has_head)
+        return;
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+    const bool is_failure =
+        kit_status_has(&settings->quarantine.failure_status, attempt->status) || is_grpc_failure(attempt->grpc_status);
+    lease->has_head = true;
+    lease->is_tunnel = attempt->status == SWITCHED;
+    atomic_store_explicit(&member->head_at_us, now_us, memory_order_relaxed);
+    if (has_enough_to_do(request, attempt)) {
+        kit_note_pushed_back(member, now_us, seconds_of(request));
+        note(lease, request, KIT_RESULT_NOTHING, false, 0);
+    } else {
+        note(lease, request, is_failure ? KIT_RESULT_FAILURE : KIT_RESULT_SUCCESS, is_failure, attempt->head_us);
+    }
+    if (!lease->is_tunnel) {
+        kit_lease_free(lease->set, member, KIT_ONE_WAITING);
+        return;
+    }
+    atomic_fetch_add_explicit(&member->load, KIT_ONE_TUNNEL - KIT_ONE_WAITING - KIT_ONE_IN_FLIGHT, memory_order_seq_cst);
+    free_app(lease);
+    if (kit_queue_count(lease->set) > 0)
+        kit_queue_kick(lease->set, now_us, true);
+}
+
+static kit_result_t result_of(const weir_q_checkin_t *q)
+{
+    const weir_fault_t *fault = weir_checkin_fault(q);
+    const weir_phase_t phase = weir_checkin_phase(q);
+
+    if (phase == WEIR_CONNECTING && fault != NULL && fault->blame == WEIR_BLAME_BACKEND)
+        return KIT_RESULT_NO_CONNECTION;
+    return phase == WEIR_CONNECTED && fault != NULL && fault->blame == WEIR_BLAME_BACKEND ? KIT_RESULT_FAILURE
+                                                                                          : KIT_RESULT_NOTHING;
+}
+
+static uint64_t load_of(const kit_lease_t *lease)
+{
+    if (lease->is_tunnel)
+        return KIT_ONE_TUNNEL;
+    return lease->has_head ? KIT_ONE_IN_FLIGHT : KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING;
+}
+
+static void give_back(kit_lease_t *lease, const weir_request_t *request, const weir_q_checkin_t *q)
+{
+    weir_set_t *set = lease->set;
+    kit_result_t result = result_of(q);
+
+    if (result != KIT_RESULT_NOTHING)
+        note(lease, request, result, false, 0);
+    if (lease->is_trial && result == KIT_RESULT_NOTHING && !lease->has_head)
+        atomic_store(&lease->member->has_trial, 0); /* nothing was learnt: another one may try */
+    kit_lease_free(set, lease->member, load_of(lease));
+    free_app(lease);
+    lease->member = NULL;
+    lease->is_trial = false;
+    if (kit_queue_count(set) > 0)
+        kit_queue_kick(set, weir_now_us(request), true);
+}
+
+weir_answer_t weir_lease_checkin(weir_lease_t *opaque, const weir_request_t *request, weir_q_checkin_t *q)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    if (weir_checkin_phase(q) == WEIR_CONNECTING)
+        lease->last = weir_checkin_fault(q);
+    if (lease->member != NULL)
+        give_back(lease, request, q);
+    return weir_checkin_done(q);
+}
+
+void weir_lease_abandoned(weir_lease_t *opaque, const weir_request_t *request)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    if (lease->set != NULL)
+        kit_queue_leave(lease);
+}
+
+void weir_lease_end(weir_lease_t *opaque)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    for (size_t i = 0; i < lease->picks; i++)
+        kit_address_release(lease->addresses[i]);
+    lease->picks = 0;
+}
+
+/* ---- what is said, and what is told ---- */
+
+void weir_lease_filter(weir_lease_t *opaque, bool (*may)(const weir_member_t *member, void *context), void *context)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    lease->may = may;
+    lease->may_context = context;
+}
+
+void weir_lease_hash(weir_lease_t *opaque, weir_span_t key)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    lease->key = kit_key_of(0, key);
+    lease->has_key = true;
+}
+
+void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
+{
+    static const char *const hows[] = {"", "best", "least", "turn", "dice", "hash", "pin", "trial", "panic", "only", "last"};
+    const kit_lease_t *lease = (const kit_lease_t *)(const void *)opaque;
+    char text[24];
+
+    if (lease->set == NULL)
+        return;
+    if (lease->how < sizeof(hows) / sizeof(hows[0]) && hows[lease->how][0] != '\0')
+        weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){hows[lease->how], strlen(hows[lease->how])});
+    if (lease->waited_ms == 0 && !lease->is_held)
+        return;
+    int length = snprintf(text, sizeof(text), "%ums", (unsigned)lease->waited_ms);
+    weir_log_field(sink, lease->is_held ? WEIR_SPAN("hold") : WEIR_SPAN("queue"), (weir_span_t){text, (size_t)length});
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_LEASE_H
+#define WEIR_KIT_LEASE_H
+/**
+ * @file  What lies in a weir_lease_t: one request's dealings with one set.
+ *
+ * OWNER    The request's state.
+ * THREAD   The request's; while it waits, whoever holds the queue's lock.
+ */
+#include "set.h"
+
+struct kit_waiter;
+
+typedef struct kit_lease {
+    weir_set_t *set;
+    weir_member_t *member;                      /* picked, and not given back          */
+    kit_address_t *addresses[KIT_TRIES_MOST];   /* where it was sent to: held until the end */
+    const weir_member_t *tried[KIT_TRIES_MOST]; /* to be compared with: they may be gone    */
+    const weir_fault_t *last;                   /* why the last attempt could not be made   */
+    struct kit_waiter *waiter;                  /* while it waits                            */
+    bool (*may)(const weir_member_t *member, void *context);
+    void *may_context;
+    uint64_t key;
+    uint64_t arrived_us; /* when it first had to wait: its deadline counts from here */
+    uint32_t waited_ms;
+    uint8_t picks;       /* of which addresses tell   */
+    uint8_t tried_count; /* since it last waited      */
+    uint8_t how;         /* kit_how_t, of the last pick */
+    bool has_key, has_head, is_tunnel, is_held, is_counted, is_trial;
+} kit_lease_t;
+
+_Static_assert(sizeof(kit_lease_t) <= sizeof(weir_lease_t), "a lease has its place in a router's state");
+
+static inline kit_lease_t *kit_lease_of(weir_lease_t *lease)
+{
+    return (kit_lease_t *)(void *)lease;
+}
+
+/** What a request brings to a choice; kept by those who wait, as others choose for them. */
+typedef struct kit_asking {
+    bool is_upgrade, may_be_trial;
+} kit_asking_t;
+
+/**
+ * Chooses, and takes a slot. NULL: *out_why. `dice` and `context` as in kit_wish_t. Does not look at the queue.
+ */
+weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
+                              uint64_t now_us, kit_why_none_t *out_why);
+
+/** The slot is free again. */
+void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_MEMBER_H
+#define WEIR_KIT_MEMBER_H
+/**
+ * @file  A member: one backend of an app, with all that is known of it while the proxy runs.
+ *
+ * It is found again by (instance, app, id) over reloads. What changes with each request stands in two lines of the cache of its
+ * own; everybody counts in the same.
+ *
+ * OWNER    Its set. Freed when it was removed, nobody holds it, and a grace period has passed.
+ * THREAD   Atomics: any. The rest: the writer's, under the instance's lock, and constant while the member is in a view.
+ */
+#include <stdatomic.h>
+
+#include "address.h"
+
+/** What an operator wants of it. */
+typedef enum kit_admin { KIT_UP, KIT_DRAINING, KIT_OFF } kit_admin_t;
+/** What its active check says; NONE: it has no check, and is believed to be well. */
+typedef enum kit_check { KIT_CHECK_NONE, KIT_CHECK_STARTING, KIT_CHECK_PASSED, KIT_CHECK_FAILED } kit_check_t;
+/** What its answers say. TRIAL: the quarantine is over, one request at a time until one succeeds. */
+typedef enum kit_quarantine { KIT_FREE, KIT_CONNECT, KIT_FAILING, KIT_SILENT, KIT_TRIAL } kit_quarantine_t;
+
+/* One word, so that a request counts itself in and out with one addition each. */
+enum { KIT_WAITING_SHIFT = 24, KIT_TUNNELS_SHIFT = 44, KIT_COUNT_MOST = 1 << 20 };
+#define KIT_ONE_IN_FLIGHT UINT64_C(1)
+#define KIT_ONE_WAITING (UINT64_C(1) << KIT_WAITING_SHIFT)
+#define KIT_ONE_TUNNEL (UINT64_C(1) << KIT_TUNNELS_SHIFT)
+
+typedef struct weir_member weir_member_t;
+
+/** Answers and failures of the last ten seconds, in cells of one. */
+enum { KIT_CELLS = 10 };
+typedef struct kit_cells {
+    _Atomic uint32_t answers[KIT_CELLS], failures[KIT_CELLS];
+} kit_cells_t;
+
+typedef struct kit_label {
+    char *name, *value;
+} kit_label_t;
+
+/** What may be asked of a member beside its numbers. Never changed: replaced as a whole. */
+typedef struct kit_labels {
+    size_t count;
+    kit_label_t at[];
+} kit_labels_t;
+
+struct weir_member {
+    /* ---- each request ---- */
+    _Alignas(64) _Atomic uint64_t load; /* in flight: 24 bits, those without a head yet: 20, tunnels: 20 */
+    _Atomic uint64_t head_at_us;        /* the last final head came                        */
+    _Atomic uint64_t waiting_since_us;  /* when the first of those without a head was sent  */
+    _Atomic uint32_t request_limit;     /* max-requests; 0: none                            */
+    _Atomic uint32_t failures_in_a_row, connect_failures_in_a_row;
+    _Atomic uint8_t handicap; /* 0 … 4; see handicap.h                            */
+    _Atomic uint8_t is_silent;
+    _Atomic uint8_t admin;      /* kit_admin_t      */
+    _Atomic uint8_t check;      /* kit_check_t      */
+    _Atomic uint8_t quarantine; /* kit_quarantine_t */
+    _Atomic uint8_t has_trial;  /* the one request of a trial is under way          */
+    /* ---- each answer; read by the tick ---- */
+    _Alignas(64) _Atomic uint64_t head_us_sum; /* of successes */
+    _Atomic uint64_t successes, failures;
+    _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
+    kit_cells_t cells;
+    _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses */
+    _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address     */
+    _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
+    _Atomic uint32_t quarantine_times; /* falls by one in each minute of being well */
+    /* ---- what is replaced as a whole, and read by requests ---- */
+    _Alignas(64) _Atomic(kit_address_t *) address;
+    _Atomic(kit_labels_t *) labels; /* NULL: none */
+    char *id;                       /* constant   */
+    /* ---- the writer's ---- */
+    _Atomic uint32_t weight;       /* 0 … 1000 */
+    _Atomic uint8_t tier;          /* 0 … 9    */
+    char *zone;                    /* NULL: none */
+    _Atomic uint64_t joined_at_us; /* or came back; 0: it was there at the start */
+    /* ---- the ticks' ---- */
+    struct {
+        double head_us, answers, failed;           /* they fade: half of them is older than 3.4 s */
+        uint64_t head_us_sum, successes, failures; /* as they were at the last tick */
+        uint64_t well_since_us;
+    } tick;
+};
+
+static inline uint32_t kit_in_flight(uint64_t load)
+{
+    return (uint32_t)(load & ((UINT64_C(1) << KIT_WAITING_SHIFT) - 1));
+}
+
+static inline uint32_t kit_waiting(uint64_t load)
+{
+    return (uint32_t)(load >> KIT_WAITING_SHIFT & (KIT_COUNT_MOST - 1));
+}
+
+static inline uint32_t kit_tunnels(uint64_t load)
+{
+    return (uint32_t)(load >> KIT_TUNNELS_SHIFT);
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_QUEUE_H
+#define WEIR_KIT_QUEUE_H
+/**
+ * @file  Requests that wait for a member: in turn among clients, in order within a client, with a bound and a deadline.
+ *
+ * Nobody who waits stands beside a free slot: who waits says so first and looks for a slot then; who frees one does so first
+ * and looks for somebody who waits then.
+ *
+ * OWNER    The set's, from its first waiter on.
+ * THREAD   Any.
+ */
+#include "lease.h"
+
+/** Why they wait. */
+typedef enum kit_cause { KIT_BUSY, KIT_HOLD } kit_cause_t;
+
+/**
+ * Waits, or refuses at once if there is no place: what checkout_service returns. `cause` KIT_HOLD: nobody could take it, with
+ * the deadline of `hold`; `why` is what would be said at its end.
+ */
+weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
+                             weir_q_checkout_t *q, const kit_asking_t *asking, kit_cause_t cause, kit_why_none_t why);
+/** A request that waits is not to wait any more: answers its question. */
+void kit_queue_leave(kit_lease_t *lease);
+/** Something may be free: gives it out. `is_checkin`: one slot; else many may come at once, and are let go by and by. */
+void kit_queue_kick(weir_set_t *set, uint64_t now_us, bool is_checkin);
+/** Refuses those whose time is up, and gives out what nobody gave. */
+void kit_queue_tick(weir_set_t *set, uint64_t now_us);
+/** A head has come, or a failure, while many are let go by and by. */
+void kit_queue_pace(weir_set_t *set, bool is_success);
+/** How many wait. */
+uint32_t kit_queue_count(const weir_set_t *set);
+/** How often a tick has found somebody waiting beside a free slot: each is a fault of ours. */
+uint64_t kit_queue_rescues(void);
+/** With the set; nobody waits. Harmless on NULL. */
+void kit_queue_free(struct kit_queue *queue);
+
+/** What is said of them who got nothing. */
+const weir_fault_t *kit_fault_of(kit_why_none_t why);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+#include "set.h"
+
+#include "alloc.h"
+#include "instance.h"
+#include "queue.h"
+#include "weir_retire.h"
+
+/* ---- members ---- */
+
+static void free_labels(void *of)
+{
+    kit_labels_t *labels = of;
+
+    for (size_t i = 0; labels != NULL && i < labels->count; i++) {
+        free(labels->at[i].name);
+        free(labels->at[i].value);
+    }
+    free(labels);
+}
+
+static void free_member(void *of)
+{
+    weir_member_t *member = of;
+
+    kit_address_release(atomic_load(&member->address));
+    free_labels(atomic_load(&member->labels));
+    free(member->zone);
+    free(member->id);
+    free(member);
+}
+
+static weir_member_t *create_member(const char *id, uint64_t now_us, bool has_started)
+{
+    weir_member_t *member = kit_alloc_aligned(_Alignof(weir_member_t), sizeof(*member));
+
+    member->id = kit_copy(id);
+    atomic_store(&member->joined_at_us, has_started ? now_us : 0);
+    return member;
+}
+
+static weir_member_t *find_member(weir_member_t **members, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(members[i]->id, id) == 0)
+            return members[i];
+    return NULL;
+}
+
+/* What readers may look at is retired: they have taken their own hold of it by then, if they keep it. */
+static void set_labels(weir_member_t *member, const kit_wanted_t *wanted)
+{
+    kit_labels_t *labels = NULL;
+
+    if (wanted->label_count > 0)
+        labels = kit_alloc(1, sizeof(*labels) + wanted->label_count * sizeof(labels->at[0]));
+    for (size_t i = 0; i < wanted->label_count; i++, labels->count++) {
+        labels->at[i].name = kit_copy(wanted->labels[i].name);
+        labels->at[i].value = kit_copy(wanted->labels[i].value);
+    }
+    kit_labels_t *before = atomic_exchange_explicit(&member->labels, labels, memory_order_acq_rel);
+    if (before != NULL)
+        weir_retire(before, free_labels);
+}
+
+/* A member at a new place is a new one, but for its id: nothing is known of its health. */
+static void forget_health(weir_member_t *member, uint64_t now_us)
+{
+    atomic_store(&member->failures_in_a_row, 0);
+    atomic_store(&member->connect_failures_in_a_row, 0);
+    atomic_store(&member->quarantine_times, 0);
+    atomic_store(&member->quarantine, KIT_FREE);
+    atomic_store(&member->handicap, 0);
+    atomic_store(&member->is_silent, 0);
+    atomic_store(&member->joined_at_us, now_us);
+}
+
+static void set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_manner_t *manner, uint64_t now_us)
+{
+    kit_address_t *before = atomic_load(&member->address);
+    char problem[256];
+    kit_address_t *address =
+        kit_address_create(member, &wanted->place, wanted->has_id ? wanted->id : NULL, manner, problem, sizeof(problem));
+
+    if (address == NULL)
+        return; /* the configuration was read by the same rules: does not happen */
+    atomic_store_explicit(&member->address, address, memory_order_release);
+    if (before == NULL)
+        return;
+    if (!kit_address_is_at(before, &wanted->place))
+        forget_health(member, now_us);
+    weir_retire(before, kit_address_release);
+}
+
+/* ---- the set ---- */
+
+weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name)
+{
+    weir_set_t *set = kit_alloc_aligned(_Alignof(weir_set_t), sizeof(*set));
+
+    set->instance = instance;
+    set->name = kit_copy_bytes(name.base, name.len);
+    if (pthread_mutex_init(&set->health_lock, NULL) != 0)
+        abort();
+    return set;
+}
+
+static void free_settings(void *of)
+{
+    kit_settings_free(of);
+    free(of);
+}
+
+static void free_set(void *of)
+{
+    weir_set_t *set = of;
+
+    kit_queue_free(atomic_load(&set->queue));
+    pthread_mutex_destroy(&set->health_lock);
+    free(set->members);
+    free(set->leaving);
+    free(set->name);
+    free(set);
+}
+
+void kit_set_destroy(weir_set_t *set)
+{
+    for (size_t i = 0; i < set->member_count; i++)
+        weir_retire(set->members[i], free_member);
+    for (size_t i = 0; i < set->leaving_count; i++)
+        weir_retire(set->leaving[i], free_member);
+    weir_retire(atomic_load(&set->view), kit_view_free);
+    weir_retire(atomic_load(&set->settings), free_settings);
+    weir_retire(set, free_set);
+}
+
+weir_span_t weir_set_name(const weir_set_t *set)
+{
+    return (weir_span_t){set->name, strlen(set->name)};
+}
+
+static void leave(weir_set_t *set, weir_member_t *member)
+{
+    atomic_store(&member->admin, KIT_OFF);
+    set->leaving = realloc(set->leaving, (set->leaving_count + 1) * sizeof(set->leaving[0]));
+    if (set->leaving == NULL)
+        abort();
+    set->leaving[set->leaving_count++] = member;
+}
+
+size_t kit_set_sweep(weir_set_t *set)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < set->leaving_count; i++) {
+        if (atomic_load(&set->leaving[i]->load) != 0)
+            set->leaving[kept++] = set->leaving[i];
+        else
+            weir_retire(set->leaving[i], free_member);
+    }
+    return set->leaving_count = kept;
+}
+
+/* One that left and comes back before its last request has ended is the same. */
+static weir_member_t *find_again(weir_set_t *set, const char *id)
+{
+    weir_member_t *member = find_member(set->members, set->member_count, id);
+
+    if (member != NULL)
+        return member;
+    member = find_member(set->leaving, set->leaving_count, id);
+    for (size_t i = 0; member != NULL && i < set->leaving_count; i++) {
+        if (set->leaving[i] != member)
+            continue;
+        set->leaving[i] = set->leaving[--set->leaving_count];
+        break;
+    }
+    return member;
+}
+
+static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
+                                   kit_manner_t *manner, uint64_t now_us)
+{
+    weir_member_t *member = find_again(set, wanted->id);
+
+    if (member == NULL)
+        member = create_member(wanted->id, now_us, set->is_started);
+    else if (atomic_load(&member->admin) == KIT_OFF && wanted->admin == KIT_UP)
+        atomic_store(&member->joined_at_us, now_us);
+    member->weight = wanted->weight;
+    member->tier = wanted->tier;
+    free(member->zone);
+    member->zone = wanted->zone == NULL ? NULL : kit_copy(wanted->zone);
+    set_labels(member, wanted);
+    set_address(member, wanted, manner, now_us);
+    atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);
+    atomic_store(&member->admin, wanted->admin);
+    return member;
+}
+
+static void publish(weir_set_t *set, kit_settings_t *settings, const char *zone)
+{
+    kit_view_t *present = atomic_load_explicit(&set->view, memory_order_acquire);
+    kit_view_t *view = kit_view_create_after(present, &settings->choice, set->members, set->member_count, zone);
+    kit_view_t *view_before = atomic_exchange_explicit(&set->view, view, memory_order_acq_rel);
+    kit_settings_t *before = atomic_exchange_explicit(&set->settings, settings, memory_order_acq_rel);
+
+    if (view_before != NULL)
+        weir_retire(view_before, kit_view_free);
+    if (before != NULL)
+        weir_retire(before, free_settings);
+}
+
+void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_manner_t *manner, const kit_wanted_t *wanted, size_t count,
+                   const char *zone, uint64_t now_us)
+{
+    weir_member_t **before = set->members, **members = kit_alloc(count, sizeof(members[0]));
+    size_t before_count = set->member_count;
+
+    for (size_t i = 0; i < count; i++)
+        members[i] = put_in_force(set, &wanted[i], settings, manner, now_us);
+    set->members = members;
+    set->member_count = count;
+    publish(set, settings, zone);
+    for (size_t i = 0; i < before_count; i++) /* who has an older view looks again when nobody will do */
+        if (find_member(members, count, before[i]->id) == NULL)
+            leave(set, before[i]);
+    free(before);
+    set->is_started = true;
+    kit_use(set); /* who has left, and who waits, is the ticks' */
+    (void)kit_set_sweep(set);
+    kit_queue_kick(set, now_us, false);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_SET_H
+#define WEIR_KIT_SET_H
+/**
+ * @file  A set: an app's members and what is known of them while the proxy runs. All configurations that name the app share it.
+ *
+ * OWNER    Its instance, as long as a configuration holds it.
+ * THREAD   What is published (view, settings) and atomic: any. The rest: under the instance's lock.
+ */
+#include <pthread.h>
+
+#include "address.h"
+#include "member.h"
+#include "settings.h"
+#include "weir_kit.h"
+
+/** What a configuration says of a member. */
+typedef struct kit_wanted {
+    place_t place;
+    char *id;
+    bool has_id; /* it was written; else the id is the address */
+    uint32_t weight;
+    uint8_t tier;
+    char *zone;             /* NULL: none */
+    uint32_t request_limit; /* 0: the app's */
+    kit_admin_t admin;
+    kit_label_t *labels;
+    size_t label_count;
+} kit_wanted_t;
+
+struct kit_queue;
+
+struct weir_set {
+    /* ---- each request ---- */
+    _Alignas(64) _Atomic(kit_view_t *) view;
+    _Atomic(kit_settings_t *) settings;
+    _Atomic uint64_t ticket;
+    _Atomic uint32_t in_flight;        /* only counted if there is a limit for the app */
+    _Atomic uint32_t waiting;          /* in the queue */
+    _Atomic uint32_t window;           /* most in flight, while many are let go by and by; 0: no such bound */
+    _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
+    _Atomic uint8_t is_used;           /* it is in the list of those that ticks visit  */
+    _Atomic uint8_t is_touched;        /* since the last tick that looked              */
+    _Alignas(64) kit_cells_t cells;    /* of all members */
+    _Atomic uint64_t clients;          /* of the last 10 to 20 s: a bit for each 64th of the addresses */
+    _Atomic uint64_t clients_before;
+    pthread_mutex_t health_lock; /* one judgement at a time */
+    /* ---- the instance's ---- */
+    _Alignas(64) struct kit_instance *instance;
+    weir_set_t *next;      /* of the same hash          */
+    weir_set_t *next_used; /* of those that ticks visit */
+    char *name;
+    uint32_t holders;     /* configurations */
+    bool is_started;      /* one of them was put in force */
+    uint64_t tick_second; /* of the last tick that looked at its health */
+    unsigned idle_ticks;  /* since its last request                      */
+    weir_member_t **members;
+    size_t member_count;
+    weir_member_t **leaving; /* no longer in a view, and not yet idle */
+    size_t leaving_count;
+};
+
+weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name);
+/** Nobody holds it. What readers may still look at is retired. */
+void kit_set_destroy(weir_set_t *set);
+/**
+ * Puts a configuration in force: members that are known stay what they are. The settings become the set's. Under the instance's
+ * lock.
+ */
+void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_manner_t *manner, const kit_wanted_t *wanted, size_t count,
+                   const char *zone, uint64_t now_us);
+/** Lets go of members that have left and are idle; how many are left. Under the instance's lock. */
+size_t kit_set_sweep(weir_set_t *set);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_H
+#define WEIR_KIT_H
+/**
+ * @file  Routing for routers: apps by domain and path, and for each app a set of members of which one is chosen by load,
+ * health, weight and what you say of it. The router `table` is made of nothing else.
+ *
+ *   configure  weir_kit_open      reads the mapping under weir.router: `apps`, `defaults`, `name`
+ *   start      weir_kit_start     what was read becomes what is: members that are known already keep what is known of them
+ *   a request  weir_kit_find ─ weir_lease_checkout ─ _backend ─ _answered ─ _checkin ─ _log ─ weir_lease_end
+ *   stop       weir_kit_stop
+ *   release    weir_kit_close
+ *
+ * OWNER    A kit is one generation's; sets and members belong to the instance, which all generations of that name share.
+ * THREAD   A lease: its request's. The others as they say.
+ * REPLAY   What changes is read by functions that take the request.
+ */
+#include "weir_host.h"
+#include "weir_request.h"
+
+WEIR_C_BEGIN
+
+typedef struct weir_kit weir_kit_t;       /* one configuration's hold of an instance            */
+typedef struct weir_set weir_set_t;       /* an app: its members, and what is known of them     */
+typedef struct weir_member weir_member_t; /* one backend of an app; it is your weir_service_t   */
+
+/** One request's dealings with a set. It lies in your weir_state_t, zeroed. */
+typedef struct weir_lease {
+    uint64_t opaque_[32];
+} weir_lease_t;
+
+/* ── The instance. ── */
+
+/** What a router reads of the configuration beside the kit. Members are only ever appended. */
+typedef struct weir_kit_options {
+    size_t size;                    /* sizeof(weir_kit_options_t)                                     */
+    const char *const *router_keys; /* of the router's mapping; NULL-terminated; NULL: none            */
+    const char *const *app_keys;    /* of an app's mapping                                            */
+    /**
+     * Reads them for one app: what its own mapping says, else what `defaults` (NULL: there are none) say. *out_extra is yours,
+     * and is given to free_app in the end, also if false was returned. False after weir_config_wrong().
+     */
+    bool (*read_app)(void *context, weir_span_t app, const weir_config_t *node, const weir_config_t *defaults,
+                     void **out_extra);
+    void (*free_app)(void *extra);
+    bool (*needs_no_backends)(const void *extra); /* an app that answers otherwise; NULL: all need them, or `hold` */
+    void *context;
+} weir_kit_options_t;
+
+/**
+ * In weir_router_configure: reads the mapping, with the keys of docs/routing.md. `options` NULL: no keys of your own. Nothing
+ * is started, and nothing that runs changes. NULL after weir_config_wrong().
+ */
+WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_options_t *options);
+/**
+ * In weir_router_start: puts what was read in force. A member that is no longer named takes no more requests, and goes when the
+ * last of them has ended. `instance` NULL: a program's own router, which shares nothing and has no ticks.
+ */
+WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
+/** In weir_router_stop. Harmless if it was not started. */
+WEIR_API void weir_kit_stop(weir_kit_t *kit);
+/** In weir_router_release. Nulls the pointer; harmless on NULL. */
+WEIR_API void weir_kit_close(weir_kit_t **kit);
+
+/**
+ * The set of a host (lower case, without port) and a path; NULL: there is none. *out_extra (NULL: not wanted) is what read_app
+ * made of the app. Both stay until the request's terminate. In a callback.
+ */
+WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);
+/** The set of the app of that name, or NULL. */
+WEIR_API weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra);
+/** The app's name; stays as long as the set. */
+WEIR_API weir_span_t weir_set_name(const weir_set_t *set);
+
+/* ── A request: one call each in the callbacks of the same name. ── */
+
+/** Chooses a member, or waits for one, or refuses. Asked again after a failed connect it takes another one. */
+WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
+                                           weir_q_checkout_t *q);
+WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);
+WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
+/** Gives the member back, and says how it fared. */
+WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
+/** A request that waits for a member waits no more. */
+WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
+/** Adds `pick=` to the access line, and others where there is something to tell. */
+WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
+/** In terminate. */
+WEIR_API void weir_lease_end(weir_lease_t *lease);
+
+/* ── What you may say of the choice, before weir_lease_checkout(). ── */
+
+/** Only members for which `may` is true. It may be called on other threads, until the checkout is answered; never block. */
+WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
+/** The member that owns this key, as long as it may; instead of `hash-on`. */
+WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
+
+/** A member's label, as its configuration says; base NULL: it has none of that name. As long as the member may be chosen. */
+WEIR_API weir_span_t weir_member_label(const weir_member_t *member, const char *name);
+/** What it is called. */
+WEIR_API weir_span_t weir_member_id(const weir_member_t *member);
+
+WEIR_C_END
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_H
+#define WEIR_KIT_H 
+#include "weir_host.h"
+#include "weir_request.h"
+WEIR_C_BEGIN
+typedef struct weir_kit weir_kit_t;
+typedef struct weir_set weir_set_t;
+typedef struct weir_member weir_member_t;
+typedef struct weir_lease {
+    uint64_t opaque_[32];
+} weir_lease_t;
+typedef struct weir_kit_options {
+    size_t size;
+    const char *const *router_keys;
+    const char *const *app_keys;
+    bool (*read_app)(void *context, weir_span_t app, const weir_config_t *node, const weir_config_t *defaults,
+                     void **out_extra);
+    void (*free_app)(void *extra);
+    bool (*needs_no_backends)(const void *extra);
+    void *context;
+} weir_kit_options_t;
+WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_options_t *options);
+WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
+WEIR_API void weir_kit_stop(weir_kit_t *kit);
+WEIR_API void weir_kit_close(weir_kit_t **kit);
+WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);
+WEIR_API weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra);
+WEIR_API weir_span_t weir_set_name(const weir_set_t *set);
+WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
+                                           weir_q_checkout_t *q);
+WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);
+WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
+WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
+WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
+WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
+WEIR_API void weir_lease_end(weir_lease_t *lease);
+WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
+WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
+WEIR_API weir_span_t weir_member_label(const weir_member_t *member, const char *name);
+WEIR_API weir_span_t weir_member_id(const weir_member_t *member);
+WEIR_C_END
+#endif
