@@ -83,6 +83,8 @@ WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *req
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
 /** A request that waits for a member waits no more. */
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
+/** Towards the client: the cookie of the app's affinity, where one is due. Behind what you set yourself. */
+WEIR_API void weir_lease_headers(weir_lease_t *lease, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink);
 /** Adds `pick=` to the access line, and others where there is something to tell. */
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
 /** In terminate. */

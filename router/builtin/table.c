@@ -104,6 +104,7 @@ static void additional_headers(weir_state_t *state, const weir_request_t *reques
     for (; header != NULL; header = header->next)
         weir_header_put(sink, (weir_span_t){header->name, strlen(header->name)},
                         (weir_span_t){header->value, strlen(header->value)});
+    weir_lease_headers(&state->lease, request, way, sink);
 }
 
 static void describe_app(weir_shared_t *shared, const weir_group_t *app, weir_description_t *description)

@@ -28,8 +28,8 @@ void kit_manner_release(void *of)
     free(manner);
 }
 
-kit_address_t *kit_address_create(const void *of, const place_t *place, const char *name, kit_manner_t *manner, char *problem,
-                                  size_t problem_bytes)
+kit_address_t *kit_address_create(const struct weir_member *of, const place_t *place, const char *name, kit_manner_t *manner,
+                                  char *problem, size_t problem_bytes)
 {
     kit_address_t *address = kit_alloc(1, sizeof(*address));
     const bool is_path = place->port == 0;

@@ -31,7 +31,7 @@ void kit_manner_release(void *manner);
 
 typedef struct kit_address {
     _Atomic uint32_t holders;
-    const void *of; /* its member, to be compared with and not to be looked at */
+    const struct weir_member *of; /* to be compared with and not to be looked at */
     kit_manner_t *manner;
     weir_endpoint_t *endpoint;
     char *host; /* or a path */
@@ -42,8 +42,8 @@ typedef struct kit_address {
 /**
  * Held once. `name` is what logs call it; NULL: where it is. NULL: what is wrong stands in `problem`.
  */
-kit_address_t *kit_address_create(const void *of, const place_t *place, const char *name, kit_manner_t *manner, char *problem,
-                                  size_t problem_bytes);
+kit_address_t *kit_address_create(const struct weir_member *of, const place_t *place, const char *name, kit_manner_t *manner,
+                                  char *problem, size_t problem_bytes);
 kit_address_t *kit_address_hold(kit_address_t *address);
 /** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
 void kit_address_release(void *address);

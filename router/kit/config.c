@@ -40,7 +40,7 @@ static const weir_config_t *value_of(const reading_t *it, const char *key)
 /* Read, and not done yet. */
 static bool is_for_later(const char *key)
 {
-    static const char *const later[] = {"affinity", "max-tunnels", "health", "panic", "retry", "retry-budget", "drain-timeout"};
+    static const char *const later[] = {"max-tunnels", "health", "panic", "retry", "retry-budget"};
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
         if (strcmp(later[i], key) == 0)
@@ -289,6 +289,22 @@ static bool read_keepalive(const reading_t *it)
     return true;
 }
 
+/* ---- affinity ---- */
+
+static bool read_keys(const reading_t *it)
+{
+    const char *path = it->app->settings->affinity.key_file;
+    char problem[512];
+    kit_keys_t keys;
+
+    if (!it->app->settings->affinity.is_on || path == NULL)
+        return true;
+    if (!kit_keys_read(path, &keys, problem, sizeof(problem)))
+        return weir_config_wrong(value_of(it, "affinity"), "key-file: %s", problem);
+    kit_keys_wipe(&keys);
+    return true;
+}
+
 /* ---- an app ---- */
 
 static bool read_extra(const reading_t *it)
@@ -316,7 +332,7 @@ static bool read_all(const reading_t *it)
     const bool has_domains = read_domains(it);
     const bool has_backends = read_backends(it) && read_tls(it) && read_protocol(it), has_keepalive = read_keepalive(it);
     const bool has_settings =
-        kit_settings_read(it->defaults, it->app->settings) && kit_settings_read(it->node, it->app->settings);
+        kit_settings_read(it->defaults, it->app->settings) && kit_settings_read(it->node, it->app->settings) && read_keys(it);
     const bool has_extra = read_extra(it);
 
     return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);

@@ -138,6 +138,8 @@ static bool has_room(const weir_set_t *set, const weir_member_t *member, const k
 static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint64_t now_us)
 {
     atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
+    if (atomic_load_explicit(&member->ill_since_us, memory_order_relaxed) == 0)
+        atomic_store_explicit(&member->ill_since_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine_until_us, now_us + us, memory_order_relaxed);
     atomic_fetch_add_explicit(&member->quarantine_times, 1, memory_order_relaxed);
     atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
@@ -167,6 +169,7 @@ static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL) {
         atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
+        atomic_store_explicit(&member->ill_since_us, 0, memory_order_relaxed);
         atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->quarantine, KIT_FREE, memory_order_release);
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);

@@ -72,6 +72,7 @@ void kit_instance_release(kit_instance_t **slot)
     if (!is_last)
         return;
     pthread_mutex_destroy(&instance->lock);
+    kit_rings_free(&instance->rings);
     free(instance->sets);
     free(instance->name);
     free(instance);

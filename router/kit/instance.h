@@ -17,6 +17,7 @@ typedef struct kit_instance {
     pthread_mutex_t lock;
     weir_set_t **sets; /* by their names' hash */
     size_t set_count, set_capacity;
+    kit_ring_t *rings;
     _Atomic(weir_set_t *) fresh; /* used since the last tick                        */
     weir_set_t *used;            /* visited by each tick; only ticks touch the list */
     struct weir_kit *ticking;    /* whose ticks count: the newest                   */

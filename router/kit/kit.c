@@ -83,12 +83,28 @@ void weir_kit_close(weir_kit_t **slot)
 
 /* ---- putting it in force ---- */
 
+/* The file was readable when the configuration was read; if it is not any more, keys that were made serve until it is. */
+static kit_ring_t *ring_of(weir_kit_t *kit, const kit_app_t *app)
+{
+    const kit_affinity_settings_t *affinity = &app->settings->affinity;
+    char problem[512] = "";
+
+    if (!affinity->is_on)
+        return NULL;
+    kit_ring_t *ring = kit_ring_find(&kit->instance->rings, affinity->key_file, problem, sizeof(problem));
+    if (ring != NULL)
+        return ring;
+    if (kit->host != NULL)
+        weir_instance_log(kit->host, "%s", problem);
+    return kit_ring_find(&kit->instance->rings, NULL, problem, sizeof(problem));
+}
+
 static void put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 {
     const weir_span_t name = {app->name, strlen(app->name)};
 
     app->set = kit_instance_set(kit->instance, name);
-    kit_set_apply(app->set, app->settings, app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
+    kit_set_apply(app->set, app->settings, ring_of(kit, app), app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
     app->settings = NULL; /* the set's now */
     free_wanted(app);
 }

@@ -6,10 +6,14 @@
 #include "alloc.h"
 #include "health.h"
 #include "instance.h"
+#include "pin.h"
 #include "queue.h"
 #include "weir_span.h"
 
 enum { TAKES_MOST = 3, SWITCHED = 101, TOO_MANY = 429, UNAVAILABLE = 503 };
+
+static const weir_fault_t affinity_lost = {"affinity_lost", 503, WEIR_BLAME_BACKEND,
+                                           "The backend that has this session is not there."};
 
 static uint64_t roll(void *request)
 {
@@ -80,17 +84,21 @@ static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *p
     return true;
 }
 
-static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, const kit_settings_t *settings)
+static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, const kit_settings_t *settings,
+                          const weir_member_t *tried[KIT_TRIES_MOST])
 {
     const bool counts_turns = settings->choice.balance == KIT_ROUND_ROBIN;
 
+    for (size_t i = 0; i < lease->tried_count; i++)
+        tried[i] = kit_lease_tried(lease, i);
     return (kit_wish_t){
         .ticket = counts_turns ? atomic_fetch_add_explicit(&lease->set->ticket, 1, memory_order_relaxed) : 0,
         .is_upgrade = asking->is_upgrade,
         .may_be_trial = asking->may_be_trial,
-        .has_key = lease->has_key,
-        .key = lease->key,
-        .tried = lease->tried,
+        .has_key = lease->has_key || lease->has_session,
+        .wants_any_key = lease->has_session,
+        .key = lease->has_session ? lease->session_key : lease->key,
+        .tried = tried,
         .tried_count = lease->tried_count,
         .may = lease->may,
         .may_context = lease->may_context,
@@ -114,13 +122,30 @@ static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const 
     return NULL;
 }
 
+/* One that is pinned goes to its member, or waits for it; but it does not wait for another's trial. */
+static weir_member_t *take_pinned(kit_lease_t *lease, const kit_settings_t *settings, const kit_asking_t *asking,
+                                  const kit_view_t *view, uint64_t now_us)
+{
+    const bool is_trial = atomic_load_explicit(&lease->pinned->quarantine, memory_order_relaxed) == KIT_TRIAL;
+    const kit_pick_t pick = {.member = lease->pinned, .how = is_trial ? KIT_BY_TRIAL : KIT_BY_PIN};
+
+    if ((!is_trial || asking->may_be_trial) && take(lease, view, &pick, now_us)) {
+        lease->how = (uint8_t)pick.how;
+        return lease->pinned;
+    }
+    if (is_trial)
+        (void)kit_pin_let_go(lease, settings);
+    return NULL;
+}
+
 /* Members leave a view that was replaced: whom nobody of it will take looks at the newest. */
 weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
                               uint64_t now_us, kit_why_none_t *out_why)
 {
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
     const kit_view_t *view, *looked_at = NULL;
-    kit_wish_t wish = wish_of(lease, asking, settings);
+    const weir_member_t *tried[KIT_TRIES_MOST];
+    kit_wish_t wish = wish_of(lease, asking, settings, tried);
 
     *out_why = KIT_ALL_FULL;
     if (!take_app(lease, settings))
@@ -129,7 +154,9 @@ weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, ui
     wish.dice_context = context;
     wish.now_us = now_us;
     while ((view = atomic_load_explicit(&lease->set->view, memory_order_acquire)) != looked_at) {
-        weir_member_t *member = take_of(lease, view, &wish, out_why);
+        weir_member_t *member = lease->pinned != NULL ? take_pinned(lease, settings, asking, view, now_us) : NULL;
+        if (lease->pinned == NULL)
+            member = take_of(lease, view, &wish, out_why);
         if (member != NULL)
             return member;
         looked_at = view;
@@ -215,12 +242,15 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     kit_why_none_t why = KIT_ALL_FULL;
 
     lease->set = set;
-    lease->has_head = lease->is_tunnel = false;
+    lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);
     set_key(lease, settings, request);
+    kit_pin_look(lease, settings, request);
     if (lease->picks == KIT_TRIES_MOST)
         return refuse(lease, q, KIT_ALL_TRIED);
-    if (kit_queue_count(set) == 0)
+    if (settings->affinity.is_strict && lease->has_session && lease->pinned == NULL)
+        return weir_checkout_refuse(q, &affinity_lost);
+    if (lease->pinned != NULL || kit_queue_count(set) == 0)
         lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
     if (lease->member != NULL)
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
@@ -236,8 +266,7 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
     kit_lease_t *lease = kit_lease_of(opaque);
     kit_address_t *address = atomic_load_explicit(&lease->member->address, memory_order_acquire);
 
-    if (lease->tried_count < KIT_TRIES_MOST)
-        lease->tried[lease->tried_count++] = lease->member;
+    lease->tried_count++;
     lease->addresses[lease->picks++] = kit_address_hold(address);
     weir_backend_keepalive(q, address->manner->keepalive);
     return weir_backend_at_endpoint(q, address->endpoint);
@@ -294,6 +323,7 @@ void weir_lease_answered(weir_lease_t *opaque, const weir_request_t *request, co
         kit_status_has(&settings->quarantine.failure_status, attempt->status) || is_grpc_failure(attempt->grpc_status);
     lease->has_head = true;
     lease->is_tunnel = attempt->status == SWITCHED;
+    kit_pin_answered(lease, settings, request);
     atomic_store_explicit(&member->head_at_us, now_us, memory_order_relaxed);
     if (has_enough_to_do(request, attempt)) {
         kit_note_pushed_back(member, now_us, seconds_of(request));
@@ -371,7 +401,7 @@ void weir_lease_end(weir_lease_t *opaque)
 
     for (size_t i = 0; i < lease->picks; i++)
         kit_address_release(lease->addresses[i]);
-    lease->picks = 0;
+    lease->picks = lease->tried_count = 0;
 }
 
 /* ---- what is said, and what is told ---- */
@@ -392,6 +422,14 @@ void weir_lease_hash(weir_lease_t *opaque, weir_span_t key)
     lease->has_key = true;
 }
 
+void weir_lease_headers(weir_lease_t *opaque, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    if (way == WEIR_TO_CLIENT && lease->set != NULL)
+        kit_pin_write(lease, request, sink);
+}
+
 void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
 {
     static const char *const hows[] = {"", "best", "least", "turn", "dice", "hash", "pin", "trial", "panic", "only", "last"};
@@ -402,6 +440,9 @@ void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
         return;
     if (lease->how < sizeof(hows) / sizeof(hows[0]) && hows[lease->how][0] != '\0')
         weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){hows[lease->how], strlen(hows[lease->how])});
+    const char *pin = kit_pin_word(lease);
+    if (pin != NULL)
+        weir_log_field(sink, WEIR_SPAN("affinity"), (weir_span_t){pin, strlen(pin)});
     if (lease->waited_ms == 0 && !lease->is_held)
         return;
     int length = snprintf(text, sizeof(text), "%ums", (unsigned)lease->waited_ms);

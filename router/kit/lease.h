@@ -11,21 +11,27 @@
 
 struct kit_waiter;
 
+/** What a request is to the affinity of its app. */
+typedef enum kit_pin_state { KIT_PIN_NONE, KIT_PIN_NEW, KIT_PIN_KEPT, KIT_PIN_MOVED, KIT_PIN_BORROWED } kit_pin_state_t;
+
 typedef struct kit_lease {
     weir_set_t *set;
-    weir_member_t *member;                      /* picked, and not given back          */
-    kit_address_t *addresses[KIT_TRIES_MOST];   /* where it was sent to: held until the end */
-    const weir_member_t *tried[KIT_TRIES_MOST]; /* to be compared with: they may be gone    */
-    const weir_fault_t *last;                   /* why the last attempt could not be made   */
-    struct kit_waiter *waiter;                  /* while it waits                            */
+    weir_member_t *member;                    /* picked, and not given back          */
+    kit_address_t *addresses[KIT_TRIES_MOST]; /* where it was sent to: held until the end */
+    const weir_fault_t *last;                 /* why the last attempt could not be made   */
+    struct kit_waiter *waiter;                /* while it waits                            */
     bool (*may)(const weir_member_t *member, void *context);
     void *may_context;
+    weir_member_t *pinned; /* nobody else will do, as long as it stands here */
+    uint64_t session_key, pin_issued_s;
     uint64_t key;
     uint64_t arrived_us; /* when it first had to wait: its deadline counts from here */
     uint32_t waited_ms;
     uint8_t picks;       /* of which addresses tell   */
-    uint8_t tried_count; /* since it last waited      */
+    uint8_t tried_count; /* the last so many of them: since it last waited */
     uint8_t how;         /* kit_how_t, of the last pick */
+    uint8_t pin_state;   /* kit_pin_state_t            */
+    bool has_session, is_pin_invalid, writes_pin;
     bool has_key, has_head, is_tunnel, is_held, is_counted, is_trial;
 } kit_lease_t;
 
@@ -34,6 +40,12 @@ _Static_assert(sizeof(kit_lease_t) <= sizeof(weir_lease_t), "a lease has its pla
 static inline kit_lease_t *kit_lease_of(weir_lease_t *lease)
 {
     return (kit_lease_t *)(void *)lease;
+}
+
+/** A member that it has tried since it last waited, to be compared with: it may be gone. 0 … tried_count − 1. */
+static inline const weir_member_t *kit_lease_tried(const kit_lease_t *lease, size_t index)
+{
+    return lease->addresses[lease->picks - lease->tried_count + index]->of;
 }
 
 /** What a request brings to a choice; kept by those who wait, as others choose for them. */

@@ -66,6 +66,7 @@ struct weir_member {
     _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses */
     _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address     */
     _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
+    _Atomic uint64_t ill_since_us;     /* not well since; 0: it is */
     _Atomic uint32_t quarantine_times; /* falls by one in each minute of being well */
     /* ---- what is replaced as a whole, and read by requests ---- */
     _Alignas(64) _Atomic(kit_address_t *) address;
@@ -75,6 +76,7 @@ struct weir_member {
     _Atomic uint32_t weight;       /* 0 … 1000 */
     _Atomic uint8_t tier;          /* 0 … 9    */
     char *zone;                    /* NULL: none */
+    uint64_t drain_until_us;       /* of one that leaves: who is pinned to it may come until then */
     _Atomic uint64_t joined_at_us; /* or came back; 0: it was there at the start */
     /* ---- the ticks' ---- */
     struct {

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "alloc.h"
+#include "pin.h"
 
 enum {
     BUCKETS = 64,
@@ -259,7 +260,7 @@ static void give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, 
     while (queue->count > 0 && refused < BUCKETS && !is_window_full(set)) {
         kit_waiter_t *waiter = next_in_turn(queue, &queue->turn);
         queue->turn = (queue->turn + 1) % BUCKETS;
-        const bool is_particular = waiter->lease->may != NULL;
+        const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL;
         if (!serve(set, queue, waiter, now_us)) {
             if (!is_particular && refused == 0)
                 return;
@@ -497,6 +498,21 @@ static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
     }
 }
 
+/* Those who have waited long enough for the member they are pinned to take another one. True: there are some. */
+static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
+{
+    const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
+    const uint64_t patience_us = (uint64_t)settings->affinity.patience_ms * MS_US;
+    bool has_any = false;
+
+    for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = at->after) {
+        kit_lease_t *lease = of_age(at)->lease;
+        if (lease->pinned != NULL && now_us - lease->arrived_us >= patience_us)
+            has_any = kit_pin_let_go(lease, settings) || has_any;
+    }
+    return has_any;
+}
+
 /*
  * Nobody was served since the last tick, and now somebody is: a slot was free, and nobody has said so. But for those who are
  * held: a backend that they could not connect to may be tried again.
@@ -521,6 +537,8 @@ void kit_queue_tick(weir_set_t *set, uint64_t now_us)
         return;
     pthread_mutex_lock(&queue->lock);
     refuse_late(set, queue, now_us, &late);
+    if (let_go_of_pins(set, queue, now_us))
+        give_out(set, queue, now_us, &out);
     rescue(set, queue, now_us, &out);
     pthread_mutex_unlock(&queue->lock);
     send_out(late);

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "instance.h"
+#include "pin.h"
 #include "queue.h"
 #include "weir_retire.h"
 
@@ -69,6 +70,7 @@ static void forget_health(weir_member_t *member, uint64_t now_us)
     atomic_store(&member->failures_in_a_row, 0);
     atomic_store(&member->connect_failures_in_a_row, 0);
     atomic_store(&member->quarantine_times, 0);
+    atomic_store(&member->ill_since_us, 0);
     atomic_store(&member->quarantine, KIT_FREE);
     atomic_store(&member->handicap, 0);
     atomic_store(&member->is_silent, 0);
@@ -129,6 +131,8 @@ void kit_set_destroy(weir_set_t *set)
         weir_retire(set->members[i], free_member);
     for (size_t i = 0; i < set->leaving_count; i++)
         weir_retire(set->leaving[i], free_member);
+    if (atomic_load(&set->pins) != NULL)
+        weir_retire(atomic_load(&set->pins), free);
     weir_retire(atomic_load(&set->view), kit_view_free);
     weir_retire(atomic_load(&set->settings), free_settings);
     weir_retire(set, free_set);
@@ -139,26 +143,62 @@ weir_span_t weir_set_name(const weir_set_t *set)
     return (weir_span_t){set->name, strlen(set->name)};
 }
 
-static void leave(weir_set_t *set, weir_member_t *member)
+/* Those who are pinned to it may come a while longer. */
+static void leave(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
-    atomic_store(&member->admin, KIT_OFF);
+    const kit_settings_t *settings = atomic_load(&set->settings);
+    const bool drains = settings->affinity.is_on && settings->drain_timeout_ms > 0;
+
+    atomic_store(&member->admin, drains ? KIT_DRAINING : KIT_OFF);
+    member->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
     set->leaving = realloc(set->leaving, (set->leaving_count + 1) * sizeof(set->leaving[0]));
     if (set->leaving == NULL)
         abort();
     set->leaving[set->leaving_count++] = member;
 }
 
-size_t kit_set_sweep(weir_set_t *set)
+/* Pins lead to those that are there, and to those that leave. */
+static void publish_pins(weir_set_t *set)
 {
-    size_t kept = 0;
+    const kit_ring_t *ring = atomic_load(&set->ring);
+    kit_pins_t *pins = NULL;
 
-    for (size_t i = 0; i < set->leaving_count; i++) {
-        if (atomic_load(&set->leaving[i]->load) != 0)
-            set->leaving[kept++] = set->leaving[i];
+    if (ring != NULL)
+        pins = kit_pins_create(kit_ring_keys(ring), weir_set_name(set), set->members, set->member_count, set->leaving,
+                               set->leaving_count);
+    pins = atomic_exchange_explicit(&set->pins, pins, memory_order_acq_rel);
+    if (pins != NULL)
+        weir_retire(pins, free);
+}
+
+static bool is_draining(const weir_member_t *member, uint64_t now_us)
+{
+    return atomic_load(&member->admin) == KIT_DRAINING && now_us < member->drain_until_us;
+}
+
+size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)
+{
+    const size_t before = set->leaving_count;
+    weir_member_t **gone = kit_alloc(before, sizeof(gone[0]));
+    size_t kept = 0, gone_count = 0;
+
+    for (size_t i = 0; i < before; i++) {
+        weir_member_t *member = set->leaving[i];
+        const bool is_over = !is_draining(member, now_us);
+        if (is_over)
+            atomic_store(&member->admin, KIT_OFF);
+        if (is_over && atomic_load(&member->load) == 0)
+            gone[gone_count++] = member;
         else
-            weir_retire(set->leaving[i], free_member);
+            set->leaving[kept++] = member;
     }
-    return set->leaving_count = kept;
+    set->leaving_count = kept;
+    if (gone_count > 0)
+        publish_pins(set);
+    for (size_t i = 0; i < gone_count; i++)
+        weir_retire(gone[i], free_member);
+    free(gone);
+    return kept;
 }
 
 /* One that left and comes back before its last request has ended is the same. */
@@ -211,8 +251,8 @@ static void publish(weir_set_t *set, kit_settings_t *settings, const char *zone)
         weir_retire(before, free_settings);
 }
 
-void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_manner_t *manner, const kit_wanted_t *wanted, size_t count,
-                   const char *zone, uint64_t now_us)
+void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, kit_manner_t *manner,
+                   const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us)
 {
     weir_member_t **before = set->members, **members = kit_alloc(count, sizeof(members[0]));
     size_t before_count = set->member_count;
@@ -224,10 +264,12 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_manner_t *mann
     publish(set, settings, zone);
     for (size_t i = 0; i < before_count; i++) /* who has an older view looks again when nobody will do */
         if (find_member(members, count, before[i]->id) == NULL)
-            leave(set, before[i]);
+            leave(set, before[i], now_us);
     free(before);
+    atomic_store_explicit(&set->ring, ring, memory_order_release);
+    publish_pins(set);
     set->is_started = true;
     kit_use(set); /* who has left, and who waits, is the ticks' */
-    (void)kit_set_sweep(set);
+    (void)kit_set_sweep(set, now_us);
     kit_queue_kick(set, now_us, false);
 }

@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "member.h"
+#include "ring.h"
 #include "settings.h"
 #include "weir_kit.h"
 
@@ -34,6 +35,8 @@ struct weir_set {
     /* ---- each request ---- */
     _Alignas(64) _Atomic(kit_view_t *) view;
     _Atomic(kit_settings_t *) settings;
+    _Atomic(kit_ring_t *) ring; /* NULL: no affinity */
+    _Atomic(struct kit_pins *) pins;
     _Atomic uint64_t ticket;
     _Atomic uint32_t in_flight;        /* only counted if there is a limit for the app */
     _Atomic uint32_t waiting;          /* in the queue */
@@ -67,9 +70,9 @@ void kit_set_destroy(weir_set_t *set);
  * Puts a configuration in force: members that are known stay what they are. The settings become the set's. Under the instance's
  * lock.
  */
-void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_manner_t *manner, const kit_wanted_t *wanted, size_t count,
-                   const char *zone, uint64_t now_us);
-/** Lets go of members that have left and are idle; how many are left. Under the instance's lock. */
-size_t kit_set_sweep(weir_set_t *set);
+void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, kit_manner_t *manner,
+                   const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);
+/** Lets go of members that have left, are idle and drain no more; how many are left. Under the instance's lock. */
+size_t kit_set_sweep(weir_set_t *set, uint64_t now_us);
 
 #endif

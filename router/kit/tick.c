@@ -44,7 +44,18 @@ static void visit(weir_set_t *set, uint64_t now_us, uint64_t dice)
     if (kit_health_tick(set, now_us, dice))
         kit_queue_kick(set, now_us, false);
     kit_queue_tick(set, now_us);
-    (void)kit_set_sweep(set);
+    (void)kit_set_sweep(set, now_us);
+}
+
+static void look_at_rings(struct weir_kit *kit, uint64_t now_us)
+{
+    char problem[512];
+
+    for (kit_ring_t *ring = kit->instance->rings; ring != NULL; ring = ring->next) {
+        const char *wrong = kit_ring_look(ring, now_us, problem, sizeof(problem));
+        if (wrong != NULL)
+            weir_instance_log(kit->host, "%s; the keys that were read before hold", wrong);
+    }
 }
 
 void kit_tick(void *of)
@@ -56,6 +67,7 @@ void kit_tick(void *of)
     (void)!getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
     pthread_mutex_lock(&instance->lock);
     if (instance->ticking == kit) {
+        look_at_rings(kit, now_us);
         take_fresh(instance);
         for (weir_set_t **at = &instance->used; *at != NULL;) {
             weir_set_t *set = *at;

@@ -33,6 +33,7 @@ WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_reques
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
+WEIR_API void weir_lease_headers(weir_lease_t *lease, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink);
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
 WEIR_API void weir_lease_end(weir_lease_t *lease);
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
