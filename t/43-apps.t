@@ -93,4 +93,15 @@ subtest 'what is known stays over a reload' => sub {
     is($held->read_response->body, 'slow', 'it ends well');
 };
 
+subtest 'a router of forty lines has all of it' => sub {
+    my $proxy = proxy(router => { module => build_dir() . '/examples/canary_router.so', defaults => { affinity => 'ON' }, apps => app(
+        backends => [ at('one', labels => { track => 'stable' }), at('two', labels => { track => 'canary' }), at('three') ]) });
+    my %seen = map { $proxy->get('/')->body => 1 } 1 .. 30;
+    is_deeply([ sort keys %seen ], [qw(one three)], 'most get what is stable');
+    %seen = map { $proxy->get('/', "X-Canary: yes\r\n")->body => 1 } 1 .. 10;
+    is_deeply([ keys %seen ], ['two'], 'and who asks for it the canary');
+    like($proxy->get('/')->header('Set-Cookie'), qr/^weir-affinity=/, 'with affinity');
+    is(($proxy->log_lines(1))[0]{pick}, 'best', 'and the fields of the log');
+};
+
 done_testing;

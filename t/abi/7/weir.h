@@ -5,6 +5,7 @@
 #include "weir_endpoint.h"
 #include "weir_fastcgi.h"
 #include "weir_host.h"
+#include "weir_kit.h"
 #include "weir_request.h"
 #include "weir_router.h"
 #include "weir_span.h"

@@ -41,4 +41,59 @@ WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
 WEIR_API weir_span_t weir_member_label(const weir_member_t *member, const char *name);
 WEIR_API weir_span_t weir_member_id(const weir_member_t *member);
 WEIR_C_END
+#define WEIR_KIT_DEFINE(lease) \
+    WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared) \
+    { \
+        return (*out_shared = (weir_shared_t *)weir_kit_open(config, NULL)) != NULL; \
+    } \
+    WEIR_MODULE bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance) \
+    { \
+        weir_kit_start((weir_kit_t *)shared, instance); \
+        return true; \
+    } \
+    WEIR_MODULE void weir_router_stop(weir_shared_t *shared) { weir_kit_stop((weir_kit_t *)shared); } \
+    WEIR_MODULE void weir_router_release(weir_shared_t *shared) \
+    { \
+        weir_kit_t *kit = (weir_kit_t *)shared; \
+        weir_kit_close(&kit); \
+    } \
+    static weir_answer_t weir_kit_backend_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_backend_t *q) \
+    { \
+        return (void)b, weir_lease_backend(&s->lease, r, q); \
+    } \
+    static weir_answer_t weir_kit_checkin_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_checkin_t *q) \
+    { \
+        return (void)b, weir_lease_checkin(&s->lease, r, q); \
+    } \
+    static void weir_kit_headers_(weir_state_t *s, const weir_request_t *r, weir_way_t way, weir_header_sink_t *sink) \
+    { \
+        weir_lease_headers(&s->lease, r, way, sink); \
+    } \
+    static void weir_kit_terminate_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault) \
+    { \
+        (void)r, (void)fault; \
+        weir_lease_end(&s->lease); \
+    } \
+    static void weir_kit_log_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault, weir_log_sink_t *sink) \
+    { \
+        (void)r, (void)fault; \
+        weir_lease_log(&s->lease, sink); \
+    } \
+    static void weir_kit_abandoned_(weir_state_t *s, const weir_request_t *r, weir_gone_t why) \
+    { \
+        (void)why; \
+        weir_lease_abandoned(&s->lease, r); \
+    } \
+    static void weir_kit_answered_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_attempt_t *a) \
+    { \
+        (void)b; \
+        weir_lease_answered(&s->lease, r, a); \
+    }
+#define WEIR_KIT_CALLBACKS \
+    .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_, \
+    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_
+static inline weir_kit_t *weir_kit_of(const weir_request_t *request)
+{
+    return (weir_kit_t *)weir_request_shared(request);
+}
 #endif
