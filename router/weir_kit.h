@@ -81,6 +81,9 @@ WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_reques
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 /** Gives the member back, and says how it fared. */
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
+/** Whether it is sent again, as `retry` of its app says; what has provably not run always is. In retry_request. */
+WEIR_API bool weir_lease_retry(weir_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
+                               const weir_attempt_t *attempt);
 /** A request that waits for a member waits no more. */
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
 /** Towards the client: the cookie of the app's affinity, where one is due. Behind what you set yourself. */
@@ -159,10 +162,16 @@ WEIR_C_END
     {                                                                                                                       \
         (void)b;                                                                                                            \
         weir_lease_answered(&s->lease, r, a);                                                                               \
+    }                                                                                                                       \
+    static bool weir_kit_retry_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_fault_t *fault,     \
+                                const weir_attempt_t *a)                                                                    \
+    {                                                                                                                       \
+        return (void)b, weir_lease_retry(&s->lease, r, fault, a);                                                           \
     }
 #define WEIR_KIT_CALLBACKS                                                                                                  \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_,     \
-    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_
+    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_, \
+    .retry_request = weir_kit_retry_
 /* clang-format on */
 
 /** The kit of the request's router, as WEIR_KIT_DEFINE() has made it. */

@@ -56,6 +56,12 @@ static weir_answer_t checkin(weir_state_t *state, const weir_request_t *request,
     return weir_lease_checkin(&state->lease, request, q);
 }
 
+static bool retry(weir_state_t *state, const weir_request_t *request, weir_service_t *service, const weir_fault_t *fault,
+                  const weir_attempt_t *attempt)
+{
+    return weir_lease_retry(&state->lease, request, fault, attempt);
+}
+
 static void abandoned(weir_state_t *state, const weir_request_t *request, weir_gone_t why)
 {
     weir_lease_abandoned(&state->lease, request);
@@ -181,6 +187,7 @@ const weir_router_t weir_builtin_table = {
     .answered = answered,
     .checkin_service = checkin,
     .abandoned = abandoned,
+    .retry_request = retry,
     .error_page = error_page,
     .feature = feature,
     .additional_headers = additional_headers,

@@ -40,7 +40,7 @@ static const weir_config_t *value_of(const reading_t *it, const char *key)
 /* Read, and not done yet. */
 static bool is_for_later(const char *key)
 {
-    static const char *const later[] = {"max-tunnels", "health", "panic", "retry", "retry-budget"};
+    static const char *const later[] = {"max-tunnels", "health", "panic"};
 
     for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
         if (strcmp(later[i], key) == 0)

@@ -415,6 +415,7 @@ static void turn_cells(weir_set_t *set, const kit_view_t *view, uint64_t now_us)
 
     for (uint64_t at = set->tick_second + 1; at <= second && at <= set->tick_second + KIT_CELLS; at++) {
         clear_cell(&set->cells, (size_t)((at + 1) % KIT_CELLS));
+        clear_cell(&set->repeats, (size_t)((at + 1) % KIT_CELLS));
         for (size_t i = 0; i < kit_view_count(view); i++)
             clear_cell(&kit_view_member(view, i)->cells, (size_t)((at + 1) % KIT_CELLS));
     }

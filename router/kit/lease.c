@@ -8,6 +8,7 @@
 #include "instance.h"
 #include "pin.h"
 #include "queue.h"
+#include "retry.h"
 #include "weir_span.h"
 
 enum { TAKES_MOST = 3, SWITCHED = 101, TOO_MANY = 429, UNAVAILABLE = 503 };
@@ -165,6 +166,21 @@ weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, ui
     return NULL;
 }
 
+bool kit_lease_has_other(kit_lease_t *lease, const weir_request_t *request)
+{
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+    const kit_view_t *view = atomic_load_explicit(&lease->set->view, memory_order_acquire);
+    const weir_member_t *tried[KIT_TRIES_MOST];
+    const kit_asking_t asking = {false, false};
+    kit_wish_t wish = wish_of(lease, &asking, settings, tried);
+
+    wish.dice = roll;
+    wish.dice_context = (void *)(uintptr_t)request;
+    wish.now_us = weir_now_us(request);
+    wish.tries_ill = false;
+    return kit_choose(view, &wish).member != NULL;
+}
+
 void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load)
 {
     atomic_fetch_sub_explicit(&member->load, load, memory_order_seq_cst);
@@ -241,6 +257,8 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     const kit_asking_t asking = asking_of(request);
     kit_why_none_t why = KIT_ALL_FULL;
 
+    if (lease->set == NULL)
+        kit_retry_count(set, settings, weir_now_us(request));
     lease->set = set;
     lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);
@@ -265,10 +283,15 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
 {
     kit_lease_t *lease = kit_lease_of(opaque);
     kit_address_t *address = atomic_load_explicit(&lease->member->address, memory_order_acquire);
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
 
     lease->tried_count++;
     lease->addresses[lease->picks++] = kit_address_hold(address);
     weir_backend_keepalive(q, address->manner->keepalive);
+    if (settings->retry.on != 0 && settings->retry.body_buffer_bytes > 0)
+        weir_backend_hold_body(q, settings->retry.body_buffer_bytes);
+    if (settings->retry.try_timeout_ms > 0)
+        weir_backend_try_timeout(q, settings->retry.try_timeout_ms);
     return weir_backend_at_endpoint(q, address->endpoint);
 }
 
@@ -387,6 +410,15 @@ weir_answer_t weir_lease_checkin(weir_lease_t *opaque, const weir_request_t *req
     return weir_checkin_done(q);
 }
 
+bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const weir_fault_t *fault,
+                      const weir_attempt_t *attempt)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+
+    return lease->member != NULL && kit_retry_is_wanted(lease, settings, request, fault, attempt);
+}
+
 void weir_lease_abandoned(weir_lease_t *opaque, const weir_request_t *request)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
@@ -440,6 +472,11 @@ void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
         return;
     if (lease->how < sizeof(hows) / sizeof(hows[0]) && hows[lease->how][0] != '\0')
         weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){hows[lease->how], strlen(hows[lease->how])});
+    const char *repeat = lease->repeat_kind == KIT_RETRY_RESET     ? "reset"
+                         : lease->repeat_kind == KIT_RETRY_TIMEOUT ? "timeout"
+                                                                   : "status";
+    if (lease->repeats > 0)
+        weir_log_field(sink, WEIR_SPAN("retry"), (weir_span_t){repeat, strlen(repeat)});
     const char *pin = kit_pin_word(lease);
     if (pin != NULL)
         weir_log_field(sink, WEIR_SPAN("affinity"), (weir_span_t){pin, strlen(pin)});

@@ -28,6 +28,8 @@ typedef struct kit_lease {
     uint64_t arrived_us; /* when it first had to wait: its deadline counts from here */
     uint32_t waited_ms;
     uint8_t picks;       /* of which addresses tell   */
+    uint8_t repeats;     /* of what may have run      */
+    uint8_t repeat_kind; /* KIT_RETRY_…: the last one's reason */
     uint8_t tried_count; /* the last so many of them: since it last waited */
     uint8_t how;         /* kit_how_t, of the last pick */
     uint8_t pin_state;   /* kit_pin_state_t            */
@@ -58,6 +60,9 @@ typedef struct kit_asking {
  */
 weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
                               uint64_t now_us, kit_why_none_t *out_why);
+
+/** Whether there is a member that it has not tried, and that would have it now. */
+bool kit_lease_has_other(kit_lease_t *lease, const weir_request_t *request);
 
 /** The slot is free again. */
 void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load);

@@ -45,6 +45,7 @@ struct weir_set {
     _Atomic uint8_t is_used;           /* it is in the list of those that ticks visit  */
     _Atomic uint8_t is_touched;        /* since the last tick that looked              */
     _Alignas(64) kit_cells_t cells;    /* of all members */
+    kit_cells_t repeats;               /* requests, and what was sent again; only with `retry` */
     _Atomic uint64_t clients;          /* of the last 10 to 20 s: a bit for each 64th of the addresses */
     _Atomic uint64_t clients_before;
     pthread_mutex_t health_lock; /* one judgement at a time */

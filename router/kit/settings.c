@@ -104,7 +104,7 @@ const kit_field_t kit_fields[] = {
     WORDS("retry", "methods", retry.methods, methods, KIT_RETRY_IDEMPOTENT),
     NUMBER("retry", "most", retry.most, 1, KIT_TRIES_MOST - 1, 2),
     MS("retry", "try-timeout", retry.try_timeout_ms, 0, HOUR_MS, 0),
-    NUMBER("retry", "body-buffer", retry.body_buffer_bytes, 0, 1 << 24, 65536),
+    NUMBER("retry", "body-buffer", retry.body_buffer_bytes, 0, 1 << 20, 65536),
     NUMBER("retry-budget", "percent", retry.budget_percent, 0, 100, 10),
     NUMBER("retry-budget", "floor", retry.budget_floor, 0, 1000, 3),
 

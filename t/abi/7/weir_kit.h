@@ -32,6 +32,8 @@ WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set,
 WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
+WEIR_API bool weir_lease_retry(weir_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
+                               const weir_attempt_t *attempt);
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
 WEIR_API void weir_lease_headers(weir_lease_t *lease, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink);
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
@@ -88,10 +90,16 @@ WEIR_C_END
     { \
         (void)b; \
         weir_lease_answered(&s->lease, r, a); \
+    } \
+    static bool weir_kit_retry_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_fault_t *fault, \
+                                const weir_attempt_t *a) \
+    { \
+        return (void)b, weir_lease_retry(&s->lease, r, fault, a); \
     }
 #define WEIR_KIT_CALLBACKS \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_, \
-    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_
+    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_, \
+    .retry_request = weir_kit_retry_
 static inline weir_kit_t *weir_kit_of(const weir_request_t *request)
 {
     return (weir_kit_t *)weir_request_shared(request);

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# What is sent again behind the connect: nothing that may have run, unless the app says so; and then within a budget.
+use lib 't/lib';
+use Weir::Test;
+
+# Counts what it runs, and fails as its path says unless it is the good one.
+sub counting {
+    my ($is_good) = @_;
+    return backend(sub {
+        my $c = shift;
+        while (my ($head, $body) = $c->read_request) {
+            my $case = $c->case_of($head);
+            $c->note("run $case");
+            if (!$is_good) {
+                return $c->reset if $case =~ /reset/;
+                if ($case =~ /late/) { return $c->wait_close }
+                if ($case =~ /^s(\d+)/) { $c->write("HTTP/1.1 $1 No\r\nContent-Length: 2\r\n\r\nno"); next }
+            }
+            $c->write(simple_response('good ' . ($body // '')));
+        }
+    });
+}
+my ($bad, $good) = (counting(0), counting(1));
+
+sub app {
+    my (%more) = @_;
+    return { app => { domains => ['*'], quarantine => 'OFF', backends => [
+        { at => $bad->address, tier => 0 }, { at => $good->address, tier => 1 } ], keepalive => 'none', %more } };
+}
+sub runs { my ($case) = @_; return scalar grep { /run \Q$case\E$/ } $bad->events, $good->events }
+
+subtest 'unless an app says so, nothing runs twice' => sub {
+    my $proxy = proxy(apps => app());
+    is($proxy->get('/resetA')->status, 503, 'a reset is told');
+    is($proxy->get('/s503A')->body, 'no', "a backend's own error is passed on");
+    is(runs($_), 1, "$_ has run once") for qw(resetA s503A);
+};
+
+subtest 'what may be repeated is' => sub {
+    my $proxy = proxy(apps => app(retry => { on => [qw(reset timeout status)], 'try-timeout' => 300 }));
+    is($proxy->get("/$_")->body, 'good ', "$_ is answered by another one") for qw(resetB s502B s503B s504B lateB);
+    is(runs($_), 2, "$_ has run twice") for qw(resetB s503B lateB);
+    my $line = $proxy->log_where(path => '/resetB');
+    is("$line->{retry} $line->{tries}", 'reset 2', 'the log says why');
+    is($proxy->log_where(path => '/lateB')->{retry}, 'timeout', 'and which way it failed');
+    is($proxy->get('/s500B')->body, 'no', 'not a status that is not named');
+    is($proxy->get('/s404B')->body, 'no', 'nor what is the client\'s fault');
+};
+
+subtest 'methods' => sub {
+    my $proxy = proxy(apps => app(retry => { on => [qw(reset status)], methods => [qw(idempotent keyed)] }));
+    my $post = sub { my ($case, $more) = @_; return $proxy->ask("POST /$case HTTP/1.1\r\nHost: a\r\n" . ($more // '') . "Content-Length: 4\r\n\r\nbody") };
+    is($post->('resetC')->status, 503, 'a POST is not repeated');
+    is(runs('resetC'), 1, 'it has run once');
+    is($post->('resetD', "Idempotency-Key: \"x\"\r\n")->body, 'good body', 'with a key it is, body and all');
+    is($proxy->ask("PUT /resetE HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nput")->body, 'good put', 'so is a PUT');
+};
+
+subtest 'where nobody else is there' => sub {
+    my $proxy = proxy(apps => { app => { domains => ['*'], backends => [ $bad->address ], retry => { on => ['status'] }, quarantine => 'OFF' } });
+    is($proxy->get('/s503F')->body, 'no', 'the error is passed on');
+    is(runs('s503F'), 1, 'and the same one is not asked again');
+};
+
+subtest 'a budget' => sub {
+    my $also = counting(0);
+    my $apps = app(retry => { on => ['status'] }, 'retry-budget' => { percent => 10, floor => 0 });
+    $apps->{app}{backends} = [ $bad->address, $also->address ];
+    my $proxy = proxy(apps => $apps);
+    my $before = grep { /run s503G$/ } $bad->events, $also->events;
+    $proxy->get('/s503G') for 1 .. 100;
+    my $runs = grep { /run s503G$/ } $bad->events, $also->events;
+    cmp_ok($runs, '<=', 112, "100 requests that all fail have run $runs times");
+    cmp_ok($runs, '>', 100, 'but some were repeated');
+};
+
+done_testing;
