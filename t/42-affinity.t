@@ -176,6 +176,43 @@ subtest 'a backend that is full' => sub {
     is($second->read_response->body, 'slow', 'the one ends well');
 };
 
+subtest 'who waits for a backend that goes' => sub {
+    my $gate = temp_path('gate');
+    my $slow = sub {
+        my ($name) = @_;
+        return backend(sub {
+            my $c = shift;
+            while (my $head = $c->read_head) {
+                my $case = $c->case_of($head);
+                $c->note("at $case");
+                select undef, undef, undef, 0.01 until $case ne 'wait' || -e $gate;
+                $c->write(simple_response($name));
+            }
+        });
+    };
+    my ($one, $two) = map { $slow->($_) } qw(one two);
+    my %more = ('app-max-requests' => 1, 'drain-timeout' => 0);
+    for my $strict ('OFF', 'ON') {
+        unlink $gate;
+        $more{affinity} = { strict => $strict, patience => ms(20_000) };
+        my @both = ({ at => $one->address, id => 'one' }, { at => $two->address, id => 'two' });
+        my $proxy = proxy(apps => app([@both], %more));
+        my %jar;
+        for (1 .. 200) { my $jar = {}; $jar{ browse($proxy, $jar) } = $jar; last if keys %jar == 2 }
+        my $busy = $proxy->connect;
+        $busy->write("GET /wait HTTP/1.1\r\nHost: a\r\nCookie: weir-affinity=$jar{two}{value}\r\n\r\n");
+        $busy->is_silent(0.2);
+        my $waits = $proxy->connect;
+        $waits->write("GET /then HTTP/1.1\r\nHost: a\r\nCookie: weir-affinity=$jar{one}{value}\r\n\r\n");
+        ok($waits->is_silent(0.2), "strict $strict: a request waits for its backend");
+        ok($proxy->reload(apps => app([ $both[1] ], %more)), 'which a reload takes away');
+        write_file($gate, '');
+        my $r = $waits->read_response;
+        is($r->status == 200 ? $r->body : $r->status, $strict eq 'ON' ? 503 : 'two', 'it is told, or goes to another');
+        is($busy->read_response->body, 'two', 'the other one ends well');
+    }
+};
+
 subtest 'where no cookie is written' => sub {
     my $proxy = proxy(apps => app([ map { at($_) } 1 .. 3 ]));
     my $own = $proxy->get('/own');

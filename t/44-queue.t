@@ -47,13 +47,13 @@ subtest 'in turn among clients' => sub {
     my $first = ask($proxy, 'b0', who => 'flood');
     $gated->wait_event(qr/at b0$/);
     my @flood = map { my $c = ask($proxy, "b$_", who => 'flood'); $c->is_silent(0.02); $c } 1 .. 5;
-    my $light = ask($proxy, 'blight', who => 'light');
-    $light->is_silent(0.1);
+    my @light = map { ask($proxy, 'blight', who => "light $_") } 1 .. 3; # of 64 clients one shares its turn with another
+    $light[0]->is_silent(0.1);
     let_go("b$_") for 0 .. 2;
     ok($gated->wait_event(qr/at blight$/), 'a light client does not wait behind a flood');
     ok(!(grep { /at b3$/ } $gated->events), 'but for one of it at most');
     let_go($_) for 'blight', map { "b$_" } 3 .. 5;
-    is($light->read_response->body, 'blight', 'it is answered');
+    is($_->read_response->body, 'blight', 'it is answered') for @light;
     is($_->read_response->status, 200, 'so is the flood') for $first, @flood;
 };
 
@@ -65,7 +65,11 @@ subtest 'a bound' => sub {
     my $r = ask($proxy, 'c3', who => 'x')->read_response;
     is($r->status, 503, 'one more is refused');
     like($r->body, qr/backlog_too_deep/, 'by name');
-    my $other = ask($proxy, 'c4', who => 'y');
+    my $other; # of 64 clients one shares its turn with another
+    for my $who ('y1' .. 'y9') {
+        $other = ask($proxy, 'c4', who => $who);
+        last if $other->is_silent(0.2);
+    }
     like($waiting[1]->read_response->body, qr/backlog_too_deep/, 'for another client the one with most waiting loses its newest');
     let_go($_) for qw(c0 c1 c4);
     is($_->read_response->status, 200, 'the others are served') for $first, $waiting[0], $other;
@@ -128,6 +132,43 @@ subtest 'hold: an end' => sub {
     is($proxy->log_where(path => '/h1')->{code}, 'no_backend', 'the log names it');
     my $none = proxy(apps => app(backends => []));
     like($none->get('/')->body, qr/no_backend/, 'without hold it is refused at once');
+};
+
+subtest 'hold: those who come behind others who are held' => sub {
+    my $proxy = proxy(apps => app(backends => [], hold => 900, queue => { timeout => 100 }));
+    my @clients = map { ask($proxy, "j$_") } 1, 2;
+    like($_->read_response->body, qr/no_backend/, 'have the same time, and the same reason') for @clients;
+    like($proxy->log_where(path => '/j2')->{hold}, qr/^\d+ms$/, 'and were held');
+};
+
+subtest 'hold: many are let go by and by, and all of them' => sub {
+    my $stream = backend(sub {
+        my $c = shift;
+        my $head = $c->read_head or return;
+        $c->write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1");
+        $c->note('begun');
+        select undef, undef, undef, 0.01 until -e "$gate/streams";
+        $c->write('2');
+    });
+    my $proxy = proxy(apps => app(backends => [], hold => ms(20_000)));
+    my @clients = map { ask($proxy, "k$_") } 1 .. 30;
+    $clients[-1]->is_silent(0.3);
+    ok($proxy->reload(apps => app(backends => [ $stream->address ], hold => ms(20_000))), 'a backend is added');
+    ok(wait_for { 30 == grep { /begun/ } $stream->events }, 'all responses begin, though none has ended');
+    let_go('streams');
+    is((grep { $_->read_response->body eq '12' } @clients), 30, 'and end well');
+};
+
+subtest 'hold: behind quarantine, what a trial says' => sub {
+    my $port = free_port();
+    my $proxy = proxy(apps => app(backends => ["127.0.0.1:$port"], hold => ms(30_000)));
+    my $first = ask($proxy, 'l1');
+    ok($first->is_silent(0.5), 'a request waits');
+    my $busy = backend(sub { my $c = shift; $c->serve(sub { $_[0] =~ /l1 / ? "HTTP/1.1 429 Busy\r\nContent-Length: 0\r\n\r\n" : simple_response('ok') }) }, port => $port);
+    is($first->read_response->status, 429, 'its trial is told to come back');
+    my $since = time;
+    is(ask($proxy, 'l2')->read_response->body, 'ok', 'the next is served');
+    cmp_ok(time - $since, '<', 2, 'at once: enough to do is no illness');
 };
 
 subtest 'hold: a backend that restarts' => sub {

@@ -150,8 +150,12 @@ static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint
 static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, kit_quarantine_t why,
                     uint64_t now_us, uint64_t dice)
 {
-    pthread_mutex_lock(&set->health_lock);
     kit_quarantine_t present = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_relaxed);
+
+    if (!set->has_ticks || (present != KIT_FREE && present != KIT_TRIAL))
+        return; /* nobody would end it; or it is in there already */
+    pthread_mutex_lock(&set->health_lock);
+    present = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_relaxed);
     uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);
     const bool is_new = present == KIT_FREE || present == KIT_TRIAL;
 
@@ -159,14 +163,15 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
         enter(member, why, length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice), now_us);
     else if (is_new && (present == KIT_TRIAL || has_room(set, member, settings)))
         enter(member, why, length_us(settings->quarantine.base_ms, settings->quarantine.longest_ms, times, dice), now_us);
-    kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
+    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present)
+        kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
     pthread_mutex_unlock(&set->health_lock);
 }
 
 static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
     pthread_mutex_lock(&set->health_lock);
-    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL) {
+    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE) {
         atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->ill_since_us, 0, memory_order_relaxed);
@@ -187,7 +192,9 @@ static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_
         atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
     if (atomic_load_explicit(&member->connect_failures_in_a_row, memory_order_relaxed) != 0)
         atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
-    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL)
+    /* A trial's answer counts, though it came too late for us to wait for it. */
+    const uint8_t state = atomic_load_explicit(&member->quarantine, memory_order_relaxed);
+    if (state == KIT_TRIAL || (note->is_trial && state != KIT_FREE))
         recover(set, member, note->now_us);
 }
 
@@ -322,7 +329,7 @@ static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *s
     double mean = mean_of(member), ratio = (mean > (double)silence ? mean : (double)silence) / middle;
     double answers = member->tick.answers, failed = member->tick.failed;
     uint64_t joined = atomic_load_explicit(&member->joined_at_us, memory_order_relaxed);
-    unsigned most = joined != 0 && now_us - joined < (uint64_t)settings->warm_up_ms * 1000 ? 1 : HANDICAP_MOST;
+    unsigned most = joined != 0 && kit_since(now_us, joined) < (uint64_t)settings->warm_up_ms * 1000 ? 1 : HANDICAP_MOST;
 
     if (atomic_load_explicit(&member->pushed_back_until_us, memory_order_relaxed) > now_us)
         return HANDICAP_MOST;
@@ -357,7 +364,7 @@ static void forgive(weir_member_t *member, uint64_t now_us)
 {
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE || member->tick.well_since_us == 0)
         member->tick.well_since_us = now_us;
-    if (now_us - member->tick.well_since_us < WELL_US)
+    if (kit_since(now_us, member->tick.well_since_us) < WELL_US)
         return;
     member->tick.well_since_us = now_us;
     uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);

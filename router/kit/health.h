@@ -22,6 +22,7 @@ typedef enum kit_result { KIT_RESULT_SUCCESS, KIT_RESULT_FAILURE, KIT_RESULT_NO_
 typedef struct kit_note {
     kit_result_t result;
     bool has_status;  /* a failure by its status: it counts once a client */
+    bool is_trial;    /* it has tried a member behind its quarantine */
     uint64_t head_us; /* of a success: from the pick to the head           */
     uint64_t client;  /* a hash of its address                             */
     uint64_t now_us;

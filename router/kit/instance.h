@@ -20,7 +20,7 @@ typedef struct kit_instance {
     kit_ring_t *rings;
     _Atomic(weir_set_t *) fresh; /* used since the last tick                        */
     weir_set_t *used;            /* visited by each tick; only ticks touch the list */
-    struct weir_kit *ticking;    /* whose ticks count: the newest                   */
+    struct weir_kit *started;    /* newest first: its ticks count, and its members are in force */
     uint64_t ticked_at_us;
 } kit_instance_t;
 
@@ -44,6 +44,7 @@ struct weir_kit {
     kit_app_t *apps;
     kit_app_t **by_name;
     size_t app_count;
+    struct weir_kit *started_before; /* of the same instance */
     weir_ticker_t *ticker;
     weir_instance_t *host; /* NULL before start */
 };

@@ -83,7 +83,7 @@ void weir_kit_close(weir_kit_t **slot)
 
 /* ---- putting it in force ---- */
 
-/* The file was readable when the configuration was read; if it is not any more, keys that were made serve until it is. */
+/* The file was readable when the configuration was read. If it is not any more, keys are made, until the next reload. */
 static kit_ring_t *ring_of(weir_kit_t *kit, const kit_app_t *app)
 {
     const kit_affinity_settings_t *affinity = &app->settings->affinity;
@@ -102,27 +102,51 @@ static kit_ring_t *ring_of(weir_kit_t *kit, const kit_app_t *app)
 static void put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 {
     const weir_span_t name = {app->name, strlen(app->name)};
+    kit_settings_t *settings = kit_alloc(1, sizeof(*settings));
 
-    app->set = kit_instance_set(kit->instance, name);
-    kit_set_apply(app->set, app->settings, ring_of(kit, app), app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
-    app->settings = NULL; /* the set's now */
-    free_wanted(app);
+    if (app->set == NULL)
+        app->set = kit_instance_set(kit->instance, name);
+    atomic_store(&app->set->has_ticks, kit->host != NULL);
+    kit_settings_copy(app->settings, settings);
+    kit_set_apply(app->set, settings, ring_of(kit, app), app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
+}
+
+static void put_all_in_force(weir_kit_t *kit)
+{
+    const uint64_t now_us = weir_instance_now_us(kit->host);
+
+    for (size_t i = 0; i < kit->app_count; i++)
+        put_in_force(kit, &kit->apps[i], now_us);
 }
 
 void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
 {
     const char *name = kit->name != NULL ? kit->name : instance != NULL ? weir_instance_name(instance) : NULL;
-    const uint64_t now_us = weir_instance_now_us(instance);
 
     kit->host = instance;
     kit->instance = kit_instance_hold(name);
     pthread_mutex_lock(&kit->instance->lock);
-    for (size_t i = 0; i < kit->app_count; i++)
-        put_in_force(kit, &kit->apps[i], now_us);
-    kit->instance->ticking = kit;
+    put_all_in_force(kit);
+    kit->started_before = kit->instance->started;
+    kit->instance->started = kit;
     pthread_mutex_unlock(&kit->instance->lock);
     if (instance != NULL)
         kit->ticker = weir_every(instance, TICK_MS, kit_tick, kit);
+}
+
+/* The newest one stops before the others if its configuration was refused after all: what was before is in force again. */
+static void take_back(weir_kit_t *kit)
+{
+    const bool was_newest = kit->instance->started == kit;
+    weir_kit_t **at = &kit->instance->started;
+
+    while (*at != NULL && *at != kit)
+        at = &(*at)->started_before;
+    if (*at == NULL)
+        return;
+    *at = kit->started_before;
+    if (was_newest && kit->instance->started != NULL)
+        put_all_in_force(kit->instance->started);
 }
 
 void weir_kit_stop(weir_kit_t *kit)
@@ -131,8 +155,7 @@ void weir_kit_stop(weir_kit_t *kit)
     if (kit->instance == NULL)
         return;
     pthread_mutex_lock(&kit->instance->lock);
-    if (kit->instance->ticking == kit)
-        kit->instance->ticking = NULL;
+    take_back(kit);
     pthread_mutex_unlock(&kit->instance->lock);
 }
 

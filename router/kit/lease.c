@@ -13,9 +13,6 @@
 
 enum { TAKES_MOST = 3, SWITCHED = 101, TOO_MANY = 429, UNAVAILABLE = 503 };
 
-static const weir_fault_t affinity_lost = {"affinity_lost", 503, WEIR_BLAME_BACKEND,
-                                           "The backend that has this session is not there."};
-
 static uint64_t roll(void *request)
 {
     return weir_random(request);
@@ -81,7 +78,12 @@ static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *p
             atomic_store(&member->has_trial, 0);
         return false;
     }
+    if (atomic_load(&member->admin) == KIT_OFF) { /* it leaves: who has not seen our slot may free it */
+        kit_lease_free(lease->set, member, KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING);
+        return false;
+    }
     lease->is_trial = is_trial;
+    lease->trial_at_us = now_us;
     return true;
 }
 
@@ -127,6 +129,10 @@ static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const 
 static weir_member_t *take_pinned(kit_lease_t *lease, const kit_settings_t *settings, const kit_asking_t *asking,
                                   const kit_view_t *view, uint64_t now_us)
 {
+    if (kit_pin_leads_nowhere(lease)) {
+        (void)kit_pin_let_go(lease, settings);
+        return NULL;
+    }
     const bool is_trial = atomic_load_explicit(&lease->pinned->quarantine, memory_order_relaxed) == KIT_TRIAL;
     const kit_pick_t pick = {.member = lease->pinned, .how = is_trial ? KIT_BY_TRIAL : KIT_BY_PIN};
 
@@ -166,7 +172,7 @@ weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, ui
     return NULL;
 }
 
-bool kit_lease_has_other(kit_lease_t *lease, const weir_request_t *request)
+kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
 {
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
     const kit_view_t *view = atomic_load_explicit(&lease->set->view, memory_order_acquire);
@@ -178,7 +184,8 @@ bool kit_lease_has_other(kit_lease_t *lease, const weir_request_t *request)
     wish.dice_context = (void *)(uintptr_t)request;
     wish.now_us = weir_now_us(request);
     wish.tries_ill = false;
-    return kit_choose(view, &wish).member != NULL;
+    kit_pick_t pick = kit_choose(view, &wish);
+    return pick.member != NULL ? KIT_WOULD_DO : pick.why_none;
 }
 
 void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load)
@@ -267,12 +274,14 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     if (lease->picks == KIT_TRIES_MOST)
         return refuse(lease, q, KIT_ALL_TRIED);
     if (settings->affinity.is_strict && lease->has_session && lease->pinned == NULL)
-        return weir_checkout_refuse(q, &affinity_lost);
+        return weir_checkout_refuse(q, &kit_fault_lost);
     if (lease->pinned != NULL || kit_queue_count(set) == 0)
         lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
     if (lease->member != NULL)
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
-    if (why == KIT_ALL_FULL)
+    if (settings->hold_ms > 0 && lease->pinned == NULL && kit_queue_count(set) > 0)
+        why = kit_lease_why(lease, request); /* nothing was tried: others wait */
+    if (why == KIT_ALL_FULL || why == KIT_WOULD_DO)
         return kit_queue_wait(lease, settings, request, q, &asking, KIT_BUSY, why);
     if (settings->hold_ms > 0)
         return kit_queue_wait(lease, settings, request, q, &asking, KIT_HOLD, why);
@@ -305,12 +314,15 @@ static void note(kit_lease_t *lease, const weir_request_t *request, kit_result_t
         lease->set, lease->member, settings,
         &(kit_note_t){.result = result,
                       .has_status = has_status,
+                      .is_trial = lease->is_trial,
                       .head_us = head_us,
                       .client = client_of(request),
                       .now_us = weir_now_us(request),
                       .dice = result == KIT_RESULT_FAILURE || result == KIT_RESULT_NO_CONNECTION ? weir_random(request) : 0});
     if (result != KIT_RESULT_NOTHING && atomic_load_explicit(&lease->set->window, memory_order_relaxed) != 0)
         kit_queue_pace(lease->set, result == KIT_RESULT_SUCCESS);
+    if (result == KIT_RESULT_SUCCESS && kit_queue_count(lease->set) > 0) /* the window has grown, or a trial went well */
+        kit_queue_kick(lease->set, weir_now_us(request), !lease->is_trial);
 }
 
 /* gRPC tells of failures in a field: 2 unknown, 4 too late, 13 internal, 14 unavailable, 15 data lost; 8 is enough to do. */
@@ -389,8 +401,10 @@ static void give_back(kit_lease_t *lease, const weir_request_t *request, const w
 
     if (result != KIT_RESULT_NOTHING)
         note(lease, request, result, false, 0);
-    if (lease->is_trial && result == KIT_RESULT_NOTHING && !lease->has_head)
-        atomic_store(&lease->member->has_trial, 0); /* nothing was learnt: another one may try */
+    if (lease->is_trial && atomic_load(&lease->member->trial_at_us) == lease->trial_at_us)
+        atomic_store(&lease->member->has_trial, 0); /* if nothing was learnt another one may try */
+    if (weir_checkin_phase(q) == WEIR_CONNECTED)
+        lease->arrived_us = 0; /* if it has to wait again, that is another wait */
     kit_lease_free(set, lease->member, load_of(lease));
     free_app(lease);
     lease->member = NULL;
@@ -416,6 +430,8 @@ bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const
     kit_lease_t *lease = kit_lease_of(opaque);
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
 
+    if (settings->affinity.is_strict && lease->has_session)
+        return false; /* there is no other */
     return lease->member != NULL && kit_retry_is_wanted(lease, settings, request, fault, attempt);
 }
 
@@ -424,7 +440,7 @@ void weir_lease_abandoned(weir_lease_t *opaque, const weir_request_t *request)
     kit_lease_t *lease = kit_lease_of(opaque);
 
     if (lease->set != NULL)
-        kit_queue_leave(lease);
+        kit_queue_leave(lease, weir_now_us(request));
 }
 
 void weir_lease_end(weir_lease_t *opaque)

@@ -25,7 +25,8 @@ typedef struct kit_lease {
     weir_member_t *pinned; /* nobody else will do, as long as it stands here */
     uint64_t session_key, pin_issued_s;
     uint64_t key;
-    uint64_t arrived_us; /* when it first had to wait: its deadline counts from here */
+    uint64_t trial_at_us; /* with is_trial: which one  */
+    uint64_t arrived_us;  /* when it first had to wait: its deadline counts from here */
     uint32_t waited_ms;
     uint8_t picks;       /* of which addresses tell   */
     uint8_t repeats;     /* of what may have run      */
@@ -61,8 +62,9 @@ typedef struct kit_asking {
 weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
                               uint64_t now_us, kit_why_none_t *out_why);
 
-/** Whether there is a member that it has not tried, and that would have it now. */
-bool kit_lease_has_other(kit_lease_t *lease, const weir_request_t *request);
+/** Why no member that it has not tried would have it now; KIT_WOULD_DO: one would. Takes nothing. */
+kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request);
+#define KIT_WOULD_DO ((kit_why_none_t)(KIT_NONE_EXISTS + 1))
 
 /** The slot is free again. */
 void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load);

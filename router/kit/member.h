@@ -86,6 +86,12 @@ struct weir_member {
     } tick;
 };
 
+/** How long ago that was; 0 of what has come since the clock was read: ticks read it once. */
+static inline uint64_t kit_since(uint64_t now_us, uint64_t then_us)
+{
+    return now_us > then_us ? now_us - then_us : 0;
+}
+
 static inline uint32_t kit_in_flight(uint64_t load)
 {
     return (uint32_t)(load & ((UINT64_C(1) << KIT_WAITING_SHIFT) - 1));

@@ -66,7 +66,7 @@ static bool is_ill_for_long(const weir_member_t *member, const kit_settings_t *s
 {
     const uint64_t since = atomic_load_explicit(&member->ill_since_us, memory_order_relaxed);
 
-    return since != 0 && now_us - since >= (uint64_t)settings->affinity.grace_ms * US_PER_MS;
+    return since != 0 && kit_since(now_us, since) >= (uint64_t)settings->affinity.grace_ms * US_PER_MS;
 }
 
 static bool has_tried(const kit_lease_t *lease, const weir_member_t *member)
@@ -102,6 +102,7 @@ void kit_pin_look(kit_lease_t *lease, const kit_settings_t *settings, const weir
     const kit_cookie_t *cookie = &settings->affinity.cookie;
     kit_pin_t pin;
 
+    lease->pinned = NULL;
     if (!settings->affinity.is_on || ring == NULL)
         return;
     const kit_pin_fault_t fault = kit_affinity_find(
@@ -116,6 +117,12 @@ void kit_pin_look(kit_lease_t *lease, const kit_settings_t *settings, const weir
     lease->session_key = pin.session_key;
     lease->pin_issued_s = pin.issued_s;
     follow(lease, settings, member_of(pins, pin.member), weir_now_us(request));
+}
+
+bool kit_pin_leads_nowhere(const kit_lease_t *lease)
+{
+    return lease->pinned != NULL &&
+           (atomic_load(&lease->pinned->admin) == KIT_OFF || is_ill(lease->pinned)); /* seq_cst: see kit_queue_unpin() */
 }
 
 bool kit_pin_let_go(kit_lease_t *lease, const kit_settings_t *settings)

@@ -22,6 +22,8 @@ kit_pins_t *kit_pins_create(const kit_keys_t *keys, weir_span_t app, weir_member
 
 /** Reads the request's cookie, once: which member it is to go to, or by which key to choose another. */
 void kit_pin_look(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request);
+/** Whether the member that it waits for has left, or has fallen ill. */
+bool kit_pin_leads_nowhere(const kit_lease_t *lease);
 /** The member that it is pinned to is not to be had: chooses another one by the session's key. False: `strict` forbids it. */
 bool kit_pin_let_go(kit_lease_t *lease, const kit_settings_t *settings);
 /** The head is there, of the member that was picked: whether a cookie is to be written. */

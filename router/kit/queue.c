@@ -11,7 +11,10 @@ enum {
     STANDING_TIMES = 10, /* the deadline is so much shorter once the queue stands    */
     WOKEN_MANY = 10,     /* beyond that many they are let go by and by              */
     WINDOW_TIMES = 100,  /* most of them, for each member: backlogs have 128 places  */
-    BACKSTOP_MS = 1000,  /* a hold ends by a tick, which knows the reason; or by this */
+    PASSED_MOST = 16,    /* of a client's, who are particular, before the next client's turn */
+    AGAIN_US = 500000,
+    AGAIN_DOUBLES = 4,
+    BACKSTOP_MS = 1000, /* a hold ends by a tick, which knows the reason; or by this */
     MS_US = 1000,
 };
 
@@ -53,30 +56,6 @@ struct kit_queue {
 static _Atomic uint64_t rescues;
 static uint64_t client_key[2]; /* of the process: nobody can choose a neighbour's bucket */
 static pthread_once_t has_key = PTHREAD_ONCE_INIT;
-
-static const weir_fault_t too_deep = {"backlog_too_deep", 503, WEIR_BLAME_BACKEND, "Too many requests wait for this app."};
-static const weir_fault_t timeout = {"backlog_timeout", 503, WEIR_BLAME_BACKEND, "No backend was free in time."};
-static const weir_fault_t no_backend = {"no_backend", 503, WEIR_BLAME_ROUTER, "No backend is left to try."};
-static const weir_fault_t starting = {"backends_starting", 503, WEIR_BLAME_BACKEND,
-                                      "All backends of this app are still starting."};
-static const weir_fault_t ill = {"backends_ill", 503, WEIR_BLAME_BACKEND, "All backends of this app are ill."};
-static const weir_fault_t gone = {"client_closed", 499, WEIR_BLAME_CLIENT, "The client has left."};
-
-const weir_fault_t *kit_fault_of(kit_why_none_t why)
-{
-    switch (why) {
-    case KIT_ALL_FULL:
-        return &timeout;
-    case KIT_ALL_STARTING:
-        return &starting;
-    case KIT_ALL_ILL:
-        return &ill;
-    case KIT_ALL_TRIED:
-    case KIT_NONE_EXISTS:
-        break;
-    }
-    return &no_backend;
-}
 
 /* ---- lists ---- */
 
@@ -176,7 +155,8 @@ static void take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *wai
     list_remove(&waiter->in_age);
     queue->buckets[waiter->bucket].count--;
     waiter->lease->waiter = NULL;
-    waiter->lease->waited_ms += (uint32_t)((now_us > waiter->since_us ? now_us - waiter->since_us : 0) / MS_US);
+    waiter->lease->waited_ms += (uint32_t)(kit_since(now_us, waiter->since_us) / MS_US);
+    waiter->lease->is_held = waiter->is_hold;
     atomic_fetch_sub_explicit(&set->waiting, 1, memory_order_seq_cst);
     if (--queue->count > 0)
         return;
@@ -229,50 +209,70 @@ static bool is_window_full(weir_set_t *set)
     return window != 0 && in_flight_of(set) >= window;
 }
 
-/* The next in turn: of the bucket whose turn it is, or of the next one where somebody waits. NULL: none is left. */
-static kit_waiter_t *next_in_turn(struct kit_queue *queue, unsigned *turn)
+/* When one that is held tries again where it could not connect: ten tries are enough for a minute. */
+static uint64_t again_us(const kit_lease_t *lease)
 {
-    for (unsigned i = 0; i < BUCKETS; i++, *turn = (*turn + 1) % BUCKETS)
-        if (queue->buckets[*turn].count > 0)
-            return of_bucket(queue->buckets[*turn].waiters.after);
-    return NULL;
+    return (uint64_t)AGAIN_US << (lease->picks < AGAIN_DOUBLES ? lease->picks : AGAIN_DOUBLES);
 }
 
 static bool serve(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, uint64_t now_us)
 {
     kit_lease_t *lease = waiter->lease;
     kit_why_none_t why;
+
+    if (waiter->is_hold && kit_since(now_us, waiter->since_us) >= again_us(lease))
+        lease->tried_count = 0;
     weir_member_t *member = kit_lease_take(lease, &waiter->asking, roll, queue, now_us, &why);
 
     if (member == NULL)
         return false;
     lease->member = member;
-    lease->is_held = waiter->is_hold;
     take_out(set, queue, waiter, now_us);
     return true;
 }
 
-/* Each who is served is put before `*out`. A waiter who is particular does not keep the other clients waiting. */
-static void give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
-{
-    unsigned refused = 0;
+typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
 
-    while (queue->count > 0 && refused < BUCKETS && !is_window_full(set)) {
-        kit_waiter_t *waiter = next_in_turn(queue, &queue->turn);
-        queue->turn = (queue->turn + 1) % BUCKETS;
-        const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL;
+/*
+ * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
+ * gets nothing, nobody does.
+ */
+static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, bucket_t *bucket, uint64_t now_us, kit_waiter_t **out)
+{
+    kit_link_t *at = bucket->waiters.after;
+
+    for (int i = 0; i < PASSED_MOST && at != &bucket->waiters; i++) {
+        kit_waiter_t *waiter = of_bucket(at);
+        at = at->after;
+        const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->is_hold;
         if (!serve(set, queue, waiter, now_us)) {
-            if (!is_particular && refused == 0)
-                return;
-            refused++;
+            if (!is_particular)
+                return ALL_FULL;
             continue;
         }
-        refused = 0;
         queue->served++;
         queue->served_busy += !waiter->is_hold;
         waiter->fault = NULL;
         waiter->next_out = *out;
         *out = waiter;
+        return SERVED;
+    }
+    return NOT_SERVED;
+}
+
+/* In turn among clients; whose turn could not be used keeps it. Those who are served are put before `*out`. */
+static void give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+{
+    unsigned cursor = queue->turn, passed = 0;
+
+    while (queue->count > 0 && passed < BUCKETS && !is_window_full(set)) {
+        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], now_us, out);
+        if (result == ALL_FULL)
+            return;
+        cursor = (cursor + 1) % BUCKETS;
+        passed = result == SERVED ? 0 : passed + 1;
+        if (result == SERVED)
+            queue->turn = cursor;
     }
 }
 
@@ -285,7 +285,7 @@ static void pace(weir_set_t *set, struct kit_queue *queue)
     if (queue->is_paced || queue->count <= WOKEN_MANY || members == 0)
         return;
     queue->is_paced = true;
-    atomic_store(&set->window, (uint32_t)(settings->release_window * members));
+    atomic_store(&set->window, (uint32_t)(in_flight_of(set) + settings->release_window * members));
 }
 
 void kit_queue_pace(weir_set_t *set, bool is_success)
@@ -299,7 +299,8 @@ void kit_queue_pace(weir_set_t *set, bool is_success)
         if (window == 0)
             return;
         next = is_success ? window + 1 : window / 2;
-        next = next < least ? least : next > WINDOW_TIMES * members ? WINDOW_TIMES * members : next;
+        next = next < least ? least : next;
+        next = next > window && next > WINDOW_TIMES * members ? window : next;
     } while (!atomic_compare_exchange_weak(&set->window, &window, next));
 }
 
@@ -363,7 +364,7 @@ static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter
         return true;
     kit_waiter_t *loser = of_bucket(most->waiters.before);
     take_out(set, queue, loser, newcomer->since_us);
-    loser->fault = &too_deep;
+    loser->fault = &kit_fault_too_deep;
     loser->next_out = *out;
     *out = loser;
     return false;
@@ -400,7 +401,7 @@ static uint32_t time_left_ms(kit_lease_t *lease, const kit_settings_t *settings,
 
     if (lease->arrived_us == 0)
         lease->arrived_us = now_us;
-    const uint64_t gone_ms = (now_us - lease->arrived_us) / MS_US;
+    const uint64_t gone_ms = kit_since(now_us, lease->arrived_us) / MS_US;
     return gone_ms < all_ms ? (uint32_t)(all_ms - gone_ms) : 1;
 }
 
@@ -417,14 +418,18 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
     const uint32_t wait_ms = time_left_ms(lease, settings, cause, waiter->since_us);
     weir_answer_t answer;
 
-    lease->tried_count = 0; /* one that could not be connected to may be back by then */
+    if (cause == KIT_BUSY)
+        lease->tried_count = 0; /* one that could not be connected to may be back by then */
     pthread_mutex_lock(&queue->lock);
     if (queue->count >= settings->queue.length && make_room(set, queue, waiter, &out)) {
         pthread_mutex_unlock(&queue->lock);
         free(waiter);
-        return weir_checkout_refuse(q, &too_deep);
+        return weir_checkout_refuse(q, &kit_fault_too_deep);
     }
     put(set, queue, waiter);
+    atomic_thread_fence(memory_order_seq_cst); /* first we are seen to wait, then we look for a slot */
+    if (kit_pin_leads_nowhere(lease))
+        (void)kit_pin_let_go(lease, settings);
     if (cause == KIT_BUSY)
         give_out(set, queue, waiter->since_us, &out);
     if (lease->waiter == NULL)
@@ -436,7 +441,32 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
     return answer;
 }
 
-void kit_queue_leave(kit_lease_t *lease)
+void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
+{
+    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire);
+    const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
+    kit_waiter_t *out = NULL;
+    kit_link_t *next;
+
+    if (queue == NULL)
+        return;
+    pthread_mutex_lock(&queue->lock);
+    for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = next) {
+        kit_waiter_t *waiter = of_age(at);
+        next = at->after;
+        if (!kit_pin_leads_nowhere(waiter->lease) || kit_pin_let_go(waiter->lease, settings))
+            continue;
+        waiter->lease->pinned = NULL;
+        waiter->fault = &kit_fault_lost;
+        take_out(set, queue, waiter, now_us);
+        waiter->next_out = out;
+        out = waiter;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    send_out(out);
+}
+
+void kit_queue_leave(kit_lease_t *lease, uint64_t now_us)
 {
     struct kit_queue *queue = atomic_load_explicit(&lease->set->queue, memory_order_acquire);
     kit_waiter_t *waiter;
@@ -446,8 +476,8 @@ void kit_queue_leave(kit_lease_t *lease)
     pthread_mutex_lock(&queue->lock);
     waiter = lease->waiter;
     if (waiter != NULL) {
-        take_out(lease->set, queue, waiter, waiter->since_us);
-        waiter->fault = &gone;
+        take_out(lease->set, queue, waiter, now_us);
+        waiter->fault = &kit_fault_gone;
         waiter->next_out = NULL;
     }
     pthread_mutex_unlock(&queue->lock);
@@ -467,6 +497,8 @@ static const weir_fault_t *reason_now(weir_set_t *set, kit_waiter_t *waiter, str
                              .may_context = waiter->lease->may_context};
     kit_pick_t pick = kit_choose(view, &wish);
 
+    if (pick.member != NULL && waiter->lease->last != NULL)
+        return waiter->lease->last; /* it is there, and could not be connected to */
     return kit_fault_of(pick.member != NULL ? KIT_ALL_FULL : pick.why_none);
 }
 
@@ -478,7 +510,7 @@ static uint64_t wait_us(const struct kit_queue *queue, const kit_waiter_t *waite
 
     if (waiter->is_hold)
         return (uint64_t)settings->hold_ms * MS_US;
-    return now_us - queue->standing_us > timeout_us ? timeout_us / STANDING_TIMES : timeout_us;
+    return kit_since(now_us, queue->standing_us) > timeout_us ? timeout_us / STANDING_TIMES : timeout_us;
 }
 
 static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
@@ -489,9 +521,9 @@ static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
     for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = next) {
         kit_waiter_t *waiter = of_age(at);
         next = at->after;
-        if (now_us - waiter->lease->arrived_us < wait_us(queue, waiter, settings, now_us))
+        if (kit_since(now_us, waiter->lease->arrived_us) < wait_us(queue, waiter, settings, now_us))
             continue;
-        waiter->fault = waiter->is_hold ? reason_now(set, waiter, queue, now_us) : &timeout;
+        waiter->fault = waiter->is_hold ? reason_now(set, waiter, queue, now_us) : &kit_fault_timeout;
         take_out(set, queue, waiter, now_us);
         waiter->next_out = *out;
         *out = waiter;
@@ -507,7 +539,7 @@ static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t no
 
     for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = at->after) {
         kit_lease_t *lease = of_age(at)->lease;
-        if (lease->pinned != NULL && now_us - lease->arrived_us >= patience_us)
+        if (lease->pinned != NULL && kit_since(now_us, lease->arrived_us) >= patience_us)
             has_any = kit_pin_let_go(lease, settings) || has_any;
     }
     return has_any;
@@ -520,11 +552,12 @@ static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t no
 static void rescue(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
 {
     const uint64_t before = queue->served_busy;
+    const bool is_late = queue->served == queue->served_at_tick && !queue->is_paced;
 
-    if (queue->served == queue->served_at_tick && !queue->is_paced) {
+    if (is_late || queue->is_paced)
         give_out(set, queue, now_us, out);
+    if (is_late)
         atomic_fetch_add(&rescues, queue->served_busy - before);
-    }
     queue->served_at_tick = queue->served;
 }
 

@@ -10,6 +10,7 @@
  * OWNER    The set's, from its first waiter on.
  * THREAD   Any.
  */
+#include "faults.h"
 #include "lease.h"
 
 /** Why they wait. */
@@ -22,7 +23,9 @@ typedef enum kit_cause { KIT_BUSY, KIT_HOLD } kit_cause_t;
 weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
                              weir_q_checkout_t *q, const kit_asking_t *asking, kit_cause_t cause, kit_why_none_t why);
 /** A request that waits is not to wait any more: answers its question. */
-void kit_queue_leave(kit_lease_t *lease);
+void kit_queue_leave(kit_lease_t *lease, uint64_t now_us);
+/** Those who wait for a member that has left or is ill wait for any, or are refused. Before a member is retired. */
+void kit_queue_unpin(weir_set_t *set, uint64_t now_us);
 /** Something may be free: gives it out. `is_checkin`: one slot; else many may come at once, and are let go by and by. */
 void kit_queue_kick(weir_set_t *set, uint64_t now_us, bool is_checkin);
 /** Refuses those whose time is up, and gives out what nobody gave. */
@@ -35,8 +38,5 @@ uint32_t kit_queue_count(const weir_set_t *set);
 uint64_t kit_queue_rescues(void);
 /** With the set; nobody waits. Harmless on NULL. */
 void kit_queue_free(struct kit_queue *queue);
-
-/** What is said of them who got nothing. */
-const weir_fault_t *kit_fault_of(kit_why_none_t why);
 
 #endif

@@ -57,7 +57,7 @@ bool kit_retry_is_wanted(kit_lease_t *lease, const kit_settings_t *settings, con
 {
     const uint32_t kind = kind_of(settings, fault, attempt);
 
-    if (!attempt->may_repeat || lease->picks == KIT_TRIES_MOST || !kit_lease_has_other(lease, request))
+    if (!attempt->may_repeat || lease->picks == KIT_TRIES_MOST || kit_lease_why(lease, request) != KIT_WOULD_DO)
         return false;
     if (fault != NULL && attempt->is_untouched)
         return true;

@@ -21,7 +21,7 @@ static void stamp(kit_ring_t *ring)
 
     if (stat(ring->path, &found) != 0)
         return;
-    ring->changed_ns = (int64_t)found.st_mtim.tv_sec * 1000000000 + found.st_mtim.tv_nsec;
+    ring->changed_ns = (int64_t)found.st_ctim.tv_sec * 1000000000 + found.st_ctim.tv_nsec;
     ring->bytes = (int64_t)found.st_size;
 }
 
@@ -32,7 +32,7 @@ static bool has_changed(const kit_ring_t *ring)
     if (stat(ring->path, &found) != 0)
         return false; /* it is being replaced, or was taken away: what was read holds */
     return ring->bytes != (int64_t)found.st_size ||
-           ring->changed_ns != (int64_t)found.st_mtim.tv_sec * 1000000000 + found.st_mtim.tv_nsec;
+           ring->changed_ns != (int64_t)found.st_ctim.tv_sec * 1000000000 + found.st_ctim.tv_nsec;
 }
 
 static bool fill(kit_ring_t *ring, char *problem, size_t problem_bytes)
@@ -48,6 +48,7 @@ static bool fill(kit_ring_t *ring, char *problem, size_t problem_bytes)
             return false;
         }
     }
+    ring->version++;
     keys = atomic_exchange_explicit(&ring->keys, keys, memory_order_acq_rel);
     if (keys != NULL)
         weir_retire(keys, free_keys);

@@ -17,6 +17,7 @@ typedef struct kit_ring {
     char *path; /* NULL: made */
     _Atomic(kit_keys_t *) keys;
     int64_t changed_ns, bytes; /* of the file, as it was read */
+    uint64_t version;          /* one more with each reading   */
     uint64_t looked_at_us;
 } kit_ring_t;
 

@@ -166,9 +166,18 @@ static void publish_pins(weir_set_t *set)
     if (ring != NULL)
         pins = kit_pins_create(kit_ring_keys(ring), weir_set_name(set), set->members, set->member_count, set->leaving,
                                set->leaving_count);
+    set->pins_of = ring == NULL ? 0 : ring->version;
     pins = atomic_exchange_explicit(&set->pins, pins, memory_order_acq_rel);
     if (pins != NULL)
         weir_retire(pins, free);
+}
+
+void kit_set_follow_ring(weir_set_t *set)
+{
+    const kit_ring_t *ring = atomic_load(&set->ring);
+
+    if (ring != NULL && ring->version != set->pins_of)
+        publish_pins(set);
 }
 
 static bool is_draining(const weir_member_t *member, uint64_t now_us)
@@ -193,8 +202,10 @@ size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)
             set->leaving[kept++] = member;
     }
     set->leaving_count = kept;
-    if (gone_count > 0)
+    if (gone_count > 0) {
         publish_pins(set);
+        kit_queue_unpin(set, now_us);
+    }
     for (size_t i = 0; i < gone_count; i++)
         weir_retire(gone[i], free_member);
     free(gone);

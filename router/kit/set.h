@@ -54,8 +54,10 @@ struct weir_set {
     weir_set_t *next;      /* of the same hash          */
     weir_set_t *next_used; /* of those that ticks visit */
     char *name;
-    uint32_t holders;     /* configurations */
-    bool is_started;      /* one of them was put in force */
+    uint32_t holders; /* configurations */
+    bool is_started;  /* one of them was put in force */
+    _Atomic bool has_ticks;
+    uint64_t pins_of;     /* the ring's version that they were made of */
     uint64_t tick_second; /* of the last tick that looked at its health */
     unsigned idle_ticks;  /* since its last request                      */
     weir_member_t **members;
@@ -75,5 +77,7 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
                    const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);
 /** Lets go of members that have left, are idle and drain no more; how many are left. Under the instance's lock. */
 size_t kit_set_sweep(weir_set_t *set, uint64_t now_us);
+/** Makes pins anew if the keys are others. Under the instance's lock. */
+void kit_set_follow_ring(weir_set_t *set);
 
 #endif

@@ -11,7 +11,7 @@ enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visite
 void kit_use(weir_set_t *set)
 {
     if (atomic_load_explicit(&set->is_touched, memory_order_relaxed) == 0)
-        atomic_store_explicit(&set->is_touched, 1, memory_order_relaxed);
+        atomic_store(&set->is_touched, 1);
     if (atomic_load_explicit(&set->is_used, memory_order_relaxed) != 0 || atomic_exchange(&set->is_used, 1) != 0)
         return;
     weir_set_t *next = atomic_load(&set->instance->fresh);
@@ -44,6 +44,7 @@ static void visit(weir_set_t *set, uint64_t now_us, uint64_t dice)
     if (kit_health_tick(set, now_us, dice))
         kit_queue_kick(set, now_us, false);
     kit_queue_tick(set, now_us);
+    kit_set_follow_ring(set);
     (void)kit_set_sweep(set, now_us);
 }
 
@@ -66,7 +67,7 @@ void kit_tick(void *of)
 
     (void)!getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
     pthread_mutex_lock(&instance->lock);
-    if (instance->ticking == kit) {
+    if (instance->started == kit) {
         look_at_rings(kit, now_us);
         take_fresh(instance);
         for (weir_set_t **at = &instance->used; *at != NULL;) {
@@ -75,6 +76,8 @@ void kit_tick(void *of)
             if (is_idle(set)) {
                 *at = set->next_used;
                 atomic_store(&set->is_used, 0);
+                if (atomic_load(&set->is_touched) != 0)
+                    kit_use(set); /* a request has come since we looked */
             } else {
                 at = &set->next_used;
             }
