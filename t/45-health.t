@@ -80,9 +80,9 @@ subtest 'an application that fails by itself takes nobody away' => sub {
     my $mean = backend(sub {
         my $c = shift;
         my $n = 0;
-        $c->serve(sub { rand() < 0.3 ? "HTTP/1.1 500 Own\r\nContent-Length: 3\r\n\r\nown" : simple_response('mean') });
+        $c->serve(sub { rand() < 0.3 ? "HTTP/1.1 500 Own\r\nContent-Length: 3\r\n\r\n123" : simple_response('mean') });
     });
-    my $also = backend(sub { my $c = shift; $c->serve(sub { rand() < 0.3 ? "HTTP/1.1 500 Own\r\nContent-Length: 3\r\n\r\nown" : simple_response('also') }) });
+    my $also = backend(sub { my $c = shift; $c->serve(sub { rand() < 0.3 ? "HTTP/1.1 500 Own\r\nContent-Length: 3\r\n\r\n123" : simple_response('also') }) });
     my $proxy = proxy(apps => { app => { domains => ['*'], backends => [ map { $_->address } $mean, $also ] } });
     my $seen = ask_many($proxy, 300, 4);
     cmp_ok($_, '>', 40, 'both answer to the end') for @$seen{qw(mean also)};

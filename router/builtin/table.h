@@ -38,6 +38,6 @@ weir_router_configure_t table_configure;
 weir_router_release_t table_release;
 
 /** Frees an app. */
-void table_free_app(void *app);
+void table_free_app(void *of);
 
 #endif

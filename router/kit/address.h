@@ -27,7 +27,7 @@ typedef struct kit_manner {
 kit_manner_t *kit_manner_create(void);
 kit_manner_t *kit_manner_hold(kit_manner_t *manner);
 /** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
-void kit_manner_release(void *manner);
+void kit_manner_release(void *of);
 
 typedef struct kit_address {
     _Atomic uint32_t holders;
@@ -46,7 +46,7 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
                                   char *problem, size_t problem_bytes);
 kit_address_t *kit_address_hold(kit_address_t *address);
 /** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
-void kit_address_release(void *address);
+void kit_address_release(void *of);
 /** Whether it leads to the same place. */
 bool kit_address_is_at(const kit_address_t *address, const place_t *place);
 

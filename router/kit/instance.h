@@ -52,7 +52,7 @@ struct weir_kit {
 /** Finds the instance of that name, or makes one; NULL: one of its own. Held once more. */
 kit_instance_t *kit_instance_hold(const char *name);
 /** Nulls the pointer. */
-void kit_instance_release(kit_instance_t **instance);
+void kit_instance_release(kit_instance_t **slot);
 /** The set of an app, made if there is none; held once more. Under the lock. */
 weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app);
 /** Lets go of it. Under the lock. */
@@ -62,7 +62,7 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 bool kit_read(struct weir_kit *kit, const weir_config_t *config);
 
 /** tick.c: what is done ten times a second. */
-void kit_tick(void *kit);
+void kit_tick(void *of);
 /** A request uses the set: ticks will visit it. Any thread. */
 void kit_use(weir_set_t *set);
 

@@ -372,7 +372,7 @@ static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter
 
 static weir_answer_t answer_own(kit_lease_t *lease, kit_waiter_t *waiter, kit_waiter_t **out)
 {
-    while (*out != waiter)
+    while (*out != NULL && *out != waiter)
         out = &(*out)->next_out;
     *out = waiter->next_out;
     weir_answer_t answer = weir_checkout_pick(waiter->q, (weir_service_t *)(void *)lease->member);

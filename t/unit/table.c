@@ -311,7 +311,7 @@ static void complains(void **state)
     assert_wrong("table", APP("domains: [a], backends: [a:1], redirect-to: b"), "exclude each other");
     assert_wrong("table", APP("domains: [a], backends: [{id: x}]"), "a backend needs `at`");
     assert_wrong("table", APP("domains: [a], backends: [{at: \"a:1\", id: x}, {at: \"b:1\", id: x}]"), "a backend `x` already");
-    assert_wrong("table", APP("domains: [a], backends: [{at: \"a:1\", weigth: 1}]"), "did you mean `weight`?");
+    assert_wrong("table", APP("domains: [a], backends: [{at: \"a:1\", weighs: 1}]"), "did you mean `weight`?");
     assert_wrong("table", APP("domains: [a], backends: [{at: \"a:1\", weight: 1001}]"),
                  "weight: must be a number from 0 to 1000");
     assert_wrong("table", APP("domains: [a], backends: [{at: \"a:1\", labels: [a]}]"), "labels are a map");

@@ -271,7 +271,7 @@ static uint64_t *put_away(const front_http2_region_t *region)
 
     for (size_t i = 0; i < words; i++)
         count += *word_at(region, i) != 0;
-    uint64_t *packed = calloc(bitmap + count, WORD_BYTES);
+    uint64_t *packed = calloc(bitmap + count + 1, WORD_BYTES); /* never of nothing */
     if (packed == NULL)
         return NULL;
     uint64_t *next = packed + bitmap;
