@@ -40,7 +40,9 @@ void weir_logfmt_begin(weir_logfmt_t *line, char *buffer, size_t capacity)
 static bool needs_quotes(weir_span_t value)
 {
     for (size_t i = 0; i < value.len; i++) {
-        char c = value.base[i];
+        unsigned char c = (unsigned char)value.base[i];
+        if (c > ' ' && c < 0x7f && c != '"' && c != '=') /* nearly all */
+            continue;
         if (c == ' ' || c == '"' || c == '=' || weir_is_control(value, i))
             return true;
     }
@@ -98,21 +100,24 @@ static size_t fitting(weir_span_t value, bool is_from_end, size_t most)
     return count;
 }
 
+static void put_plain(weir_logfmt_t *line, const char *key, weir_span_t value)
+{
+    if (start_pair(line, key, 0))
+        put(line, value.base, value.len < room(line) ? value.len : room(line));
+}
+
 void weir_logfmt_text(weir_logfmt_t *line, const char *key, weir_span_t value)
 {
-    if (needs_quotes(value)) {
+    if (needs_quotes(value))
         weir_logfmt_quoted(line, key, value);
-        return;
-    }
-    if (!start_pair(line, key, 0))
-        return;
-    put(line, value.base, value.len < room(line) ? value.len : room(line));
+    else
+        put_plain(line, key, value);
 }
 
 void weir_logfmt_text_most(weir_logfmt_t *line, const char *key, weir_span_t value, size_t most)
 {
     if (value.len <= most && !needs_quotes(value))
-        weir_logfmt_text(line, key, value);
+        put_plain(line, key, value);
     else
         weir_logfmt_quoted_most(line, key, value, most);
 }
