@@ -66,6 +66,17 @@ static void free_app(kit_lease_t *lease)
     lease->is_counted = false;
 }
 
+/* A slot of one that leaves is none: who has not seen it taken may free the member. */
+static bool take_slot_of_present(const kit_view_t *view, weir_member_t *member, uint64_t now_us)
+{
+    if (!take_slot(view, member, now_us))
+        return false;
+    if (atomic_load(&member->admin) != KIT_OFF)
+        return true;
+    kit_lease_free(member, KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING);
+    return false;
+}
+
 static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *pick, uint64_t now_us)
 {
     weir_member_t *member = pick->member;
@@ -73,13 +84,9 @@ static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *p
 
     if (is_trial && !take_trial(member, now_us))
         return false;
-    if (!take_slot(view, member, now_us)) {
+    if (!take_slot_of_present(view, member, now_us)) {
         if (is_trial)
             atomic_store(&member->has_trial, 0);
-        return false;
-    }
-    if (atomic_load(&member->admin) == KIT_OFF) { /* it leaves: who has not seen our slot may free it */
-        kit_lease_free(lease->set, member, KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING);
         return false;
     }
     lease->is_trial = is_trial;
@@ -188,7 +195,7 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
     return pick.member != NULL ? KIT_WOULD_DO : pick.why_none;
 }
 
-void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load)
+void kit_lease_free(weir_member_t *member, uint64_t load)
 {
     atomic_fetch_sub_explicit(&member->load, load, memory_order_seq_cst);
 }
@@ -367,7 +374,7 @@ void weir_lease_answered(weir_lease_t *opaque, const weir_request_t *request, co
         note(lease, request, is_failure ? KIT_RESULT_FAILURE : KIT_RESULT_SUCCESS, is_failure, attempt->head_us);
     }
     if (!lease->is_tunnel) {
-        kit_lease_free(lease->set, member, KIT_ONE_WAITING);
+        kit_lease_free(member, KIT_ONE_WAITING);
         return;
     }
     atomic_fetch_add_explicit(&member->load, KIT_ONE_TUNNEL - KIT_ONE_WAITING - KIT_ONE_IN_FLIGHT, memory_order_seq_cst);
@@ -405,7 +412,7 @@ static void give_back(kit_lease_t *lease, const weir_request_t *request, const w
         atomic_store(&lease->member->has_trial, 0); /* if nothing was learnt another one may try */
     if (weir_checkin_phase(q) == WEIR_CONNECTED)
         lease->arrived_us = 0; /* if it has to wait again, that is another wait */
-    kit_lease_free(set, lease->member, load_of(lease));
+    kit_lease_free(lease->member, load_of(lease));
     free_app(lease);
     lease->member = NULL;
     lease->is_trial = false;

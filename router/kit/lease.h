@@ -67,6 +67,6 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request);
 #define KIT_WOULD_DO ((kit_why_none_t)(KIT_NONE_EXISTS + 1))
 
 /** The slot is free again. */
-void kit_lease_free(weir_set_t *set, weir_member_t *member, uint64_t load);
+void kit_lease_free(weir_member_t *member, uint64_t load);
 
 #endif

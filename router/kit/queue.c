@@ -231,6 +231,15 @@ static bool serve(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter
     return true;
 }
 
+/* They are answered in the order in which they were served. */
+static void append(kit_waiter_t **out, kit_waiter_t *waiter)
+{
+    while (*out != NULL)
+        out = &(*out)->next_out;
+    waiter->next_out = NULL;
+    *out = waiter;
+}
+
 typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
 
 /*
@@ -253,14 +262,13 @@ static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, bucket_t 
         queue->served++;
         queue->served_busy += !waiter->is_hold;
         waiter->fault = NULL;
-        waiter->next_out = *out;
-        *out = waiter;
+        append(out, waiter);
         return SERVED;
     }
     return NOT_SERVED;
 }
 
-/* In turn among clients; whose turn could not be used keeps it. Those who are served are put before `*out`. */
+/* In turn among clients; whose turn could not be used keeps it. Those who are served are put behind `*out`. */
 static void give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
 {
     unsigned cursor = queue->turn, passed = 0;
@@ -271,8 +279,11 @@ static void give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, 
             return;
         cursor = (cursor + 1) % BUCKETS;
         passed = result == SERVED ? 0 : passed + 1;
-        if (result == SERVED)
-            queue->turn = cursor;
+        if (result != SERVED)
+            continue;
+        queue->turn = cursor;
+        while (*out != NULL)
+            out = &(*out)->next_out;
     }
 }
 
