@@ -6,6 +6,7 @@
 
 #include "conf/h2o_directives.h"
 #include "conf/verbs.h"
+#include "conf/yaml.h"
 #include "lib/http/network.h"
 
 enum { KEY_COLUMNS = 39 }; /* values of routers stand where those of directives do */
@@ -132,20 +133,33 @@ static void print_notes(const conf_t *conf)
                note->info->sentence[0] != '\0' ? "  " : "", note->info->sentence);
 }
 
-int conf_verb_check(const char *file)
+static void print_all(const conf_t *conf)
 {
-    conf_t *conf = conf_load(file, true);
-
-    if (conf == NULL)
-        return EXIT_START_UP;
-    printf("%s: fine\n", file);
+    printf("%s: fine\n", conf->file);
     for (size_t i = 0; i < conf->listens.count; i++)
         print_listen(conf, &conf->listens.at[i]);
     print_global(conf);
     for (const conf_path_t *path = conf->paths; path != NULL; path = path->next)
         print_path(path);
     print_notes(conf);
+}
+
+/* A file that is refused has its complaints on standard error; what becomes of its other directives is told all the same. */
+int conf_verb_check(const char *file)
+{
+    yoml_t *document = conf_yaml_load(file);
+    bool is_fine;
+    conf_t *conf;
+
+    if (document == NULL)
+        return EXIT_START_UP;
+    conf = conf_create(file, true);
+    is_fine = conf_apply(conf, &document);
+    if (is_fine)
+        print_all(conf);
+    else if (conf->notes != NULL)
+        print_notes(conf);
     conf_destroy(&conf);
     weir_arena_forget_blocks();
-    return EXIT_FINE;
+    return is_fine ? EXIT_FINE : EXIT_START_UP;
 }

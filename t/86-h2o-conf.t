@@ -785,6 +785,15 @@ subtest 'check says what becomes of each directive' => sub {
     like($out, qr/^    router  reverse \(built-in\)/m, 'the router');
 };
 
+subtest 'and so it does when it refuses the file' => sub {
+    my ($exit, $err, $out) = said_of('check', 'listen: 80', 'reproxy: ON', 'file.custom-handler: { extension: .php, fastcgi.connect: 9000 }',
+        'hosts:', '  default:', '    paths:', '      /:', '        mruby.handler-file: x.rb', '        file.dir: /tmp');
+    is($exit, 1, 'refused');
+    like($err, qr/^2: reproxy: not possible.*^8: mruby\.handler-file: not possible/ms, 'all that cannot be done, with the reasons');
+    like($out, qr/^  re-interpreted $_ /m, 'what would become of the others') for qr/file\.custom-handler +3/, qr/file\.dir +9/;
+    unlike($out, qr/fine|reproxy|mruby/, 'and nothing else');
+};
+
 subtest 'SIGHUP brings another configuration in' => sub {
     my $other = ok_backend('other');
     my $proxy = start("listen: \@PORT\@\nhosts: {default: {paths: {/: {proxy.reverse.url: \"\@URL\@/one\"}}}}\n");
