@@ -29,6 +29,8 @@ void weir_instance_begin(weir_instance_t *instance, const char *router, const ch
     instance->where = copy_text(where);
     instance->generation = generation;
     weir_list_init(&instance->tickers);
+    weir_list_init(&instance->probes);
+    weir_list_init(&instance->end_probes.link);
     WEIR_MUST(pthread_mutex_init(&instance->lock, NULL) == 0 && pthread_cond_init(&instance->has_ended, NULL) == 0);
 }
 
@@ -241,11 +243,38 @@ void weir_ticker_stop(weir_ticker_t **slot)
 
 static bool is_any_left(const weir_instance_t *instance)
 {
+    if (instance->is_ending_probes || instance->is_telling)
+        return true;
     for (const weir_list_t *at = instance->tickers.next; at != &instance->tickers; at = at->next) {
         if (!WEIR_AROUND(at, const weir_ticker_t, link)->has_ended)
             return true;
     }
     return false;
+}
+
+static void on_end_probes(weir_letter_t *letter)
+{
+    weir_instance_t *instance = WEIR_AROUND(letter, weir_instance_t, end_probes);
+
+    pthread_mutex_lock(&instance->lock);
+    weir_instance_drop_probes(instance);
+    instance->is_ending_probes = false;
+    pthread_cond_broadcast(&instance->has_ended);
+    pthread_mutex_unlock(&instance->lock);
+}
+
+/* They are the steward's thread's. */
+static void end_probes(weir_instance_t *instance)
+{
+    if (weir_list_is_empty(&instance->probes))
+        return;
+    if (weir_steward_is_here()) {
+        weir_instance_drop_probes(instance);
+        return;
+    }
+    instance->is_ending_probes = true;
+    instance->end_probes.open = on_end_probes;
+    weir_loop_post(weir_steward(), &instance->end_probes);
 }
 
 /* Tickers that have ended stay in the list: their router may still stop them. */
@@ -255,6 +284,7 @@ void weir_instance_still(weir_instance_t *instance)
     instance->is_still = true;
     for (weir_list_t *at = instance->tickers.next; at != &instance->tickers; at = at->next)
         end(WEIR_AROUND(at, weir_ticker_t, link));
+    end_probes(instance);
     while (is_any_left(instance) && !weir_steward_is_here())
         pthread_cond_wait(&instance->has_ended, &instance->lock);
     pthread_mutex_unlock(&instance->lock);

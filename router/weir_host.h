@@ -11,6 +11,7 @@
  */
 #include "weir_config.h"
 #include "weir_digest.h"
+#include "weir_probe.h"
 #include "weir_retire.h"
 #include "weir_router.h"
 #include "weir_types.h"
@@ -78,6 +79,19 @@ typedef struct weir_ticker weir_ticker_t;
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 /** Ends it, frees and nulls; when it returns, run is not running and will not. May be called in run. Harmless on NULL. */
 WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
+
+/**
+ * Begins a probe (weir_probe.h). Only in a ticker's run or in on_result, which runs once on the same thread, later, and not any
+ * more when weir_router_stop() is called: what was under way has ended then without a result. False: a hundred are under way in
+ * the process already, or the instance stops; try again later. Since ABI 7.
+ */
+WEIR_API bool weir_probe_start(weir_instance_t *instance, const weir_probe_settings_t *settings,
+                               void (*on_result)(void *context, const weir_probe_result_t *result), void *context);
+/**
+ * A field of the answer (name in lower case; the first of several). Only in on_result, and of its result; base NULL: there is
+ * none. Borrowed until on_result returns.
+ */
+WEIR_API weir_span_t weir_probe_header(const weir_probe_result_t *result, weir_span_t name);
 
 WEIR_C_END
 

@@ -37,24 +37,12 @@ static const weir_config_t *value_of(const reading_t *it, const char *key)
 
 /* ---- keys ---- */
 
-/* Read, and not done yet. */
-static bool is_for_later(const char *key)
-{
-    static const char *const later[] = {"max-tunnels", "health", "panic"};
-
-    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
-        if (strcmp(later[i], key) == 0)
-            return true;
-    return false;
-}
-
 static size_t add_keys(const char **keys, size_t count, const char *const *more)
 {
     for (; more != NULL && *more != NULL; more++) {
         if (count == KEYS_MOST)
             abort();
-        if (!is_for_later(*more))
-            keys[count++] = *more;
+        keys[count++] = *more;
     }
     return count;
 }
@@ -139,7 +127,7 @@ static bool read_text(const weir_config_t *node, const char *key, char **out)
 
 static bool read_numbers(const weir_config_t *node, kit_wanted_t *wanted)
 {
-    static const char *const states[] = {"up", "off", NULL};
+    static const char *const states[] = {"up", "draining", "off", NULL}; /* in the order of kit_admin_t */
     uint64_t weight = WEIGHT, tier = 0, limit = 0;
     unsigned state = 0;
 
@@ -150,7 +138,7 @@ static bool read_numbers(const weir_config_t *node, kit_wanted_t *wanted)
     wanted->weight = (uint32_t)weight;
     wanted->tier = (uint8_t)tier;
     wanted->request_limit = (uint32_t)limit;
-    wanted->admin = state == 0 ? KIT_UP : KIT_OFF;
+    wanted->admin = (kit_admin_t)state;
     return true;
 }
 
@@ -305,6 +293,16 @@ static bool read_keys(const reading_t *it)
     return true;
 }
 
+/* ---- health ---- */
+
+static bool is_check_possible(const reading_t *it)
+{
+    const weir_protocol_t protocol = it->app->manner->protocol;
+
+    return it->app->settings->health.kind != KIT_HEALTH_GRPC || protocol == WEIR_HTTP2 ||
+           weir_config_wrong(value_of(it, "health"), "health: grpc is for backends with protocol h2 or h2c");
+}
+
 /* ---- an app ---- */
 
 static bool read_extra(const reading_t *it)
@@ -331,8 +329,8 @@ static bool read_all(const reading_t *it)
 {
     const bool has_domains = read_domains(it);
     const bool has_backends = read_backends(it) && read_tls(it) && read_protocol(it), has_keepalive = read_keepalive(it);
-    const bool has_settings =
-        kit_settings_read(it->defaults, it->app->settings) && kit_settings_read(it->node, it->app->settings) && read_keys(it);
+    const bool has_settings = kit_settings_read(it->defaults, it->app->settings) &&
+                              kit_settings_read(it->node, it->app->settings) && read_keys(it) && is_check_possible(it);
     const bool has_extra = read_extra(it);
 
     return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);

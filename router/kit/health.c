@@ -4,6 +4,8 @@
 #include <math.h>
 
 #include "alloc.h"
+#include "check.h"
+#include "queue.h"
 
 enum {
     SECOND_US = 1000000,
@@ -16,7 +18,8 @@ enum {
     TIMES_MOST = 16,
     CONNECT_BASE_MS = 1000,
     CONNECT_LONGEST_MS = 30000,
-    TENTHS_OF_JITTER = 4, /* ±20 % */
+    CONNECT_HASTE_US = 200000, /* so often while somebody waits */
+    TENTHS_OF_JITTER = 4,      /* ±20 % */
 };
 
 static const double once_in_a_million = 13.8; /* −ln of that */
@@ -174,12 +177,30 @@ static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE) {
         atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
-        atomic_store_explicit(&member->ill_since_us, 0, memory_order_relaxed);
+        if (atomic_load(&member->check) != KIT_CHECK_FAILED)
+            atomic_store_explicit(&member->ill_since_us, 0, memory_order_relaxed);
+        atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
         atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->quarantine, KIT_FREE, memory_order_release);
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
     }
     pthread_mutex_unlock(&set->health_lock);
+}
+
+void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connected, uint64_t now_us, uint64_t dice)
+{
+    const uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);
+
+    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_CONNECT)
+        return;
+    if (is_connected) {
+        recover(set, member, now_us);
+        kit_queue_kick(set, now_us, false);
+        return;
+    }
+    atomic_store_explicit(&member->quarantine_until_us, now_us + length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice),
+                          memory_order_relaxed);
+    atomic_fetch_add_explicit(&member->quarantine_times, 1, memory_order_relaxed);
 }
 
 /* ---- attempts ---- */
@@ -339,6 +360,18 @@ static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *s
     return steps >= most ? most : (unsigned)steps;
 }
 
+/* Sooner while somebody waits. */
+static void try_to_connect(weir_set_t *set, weir_member_t *member, uint64_t now_us)
+{
+    const bool is_due = now_us >= atomic_load_explicit(&member->quarantine_until_us, memory_order_relaxed),
+               is_wanted = kit_queue_count(set) > 0 && kit_since(now_us, member->tick.connect_tried_at_us) >= CONNECT_HASTE_US;
+
+    if (!is_due && !is_wanted)
+        return;
+    member->tick.connect_tried_at_us = now_us;
+    kit_check_connect(set, member);
+}
+
 /* True if it may take requests again. */
 static bool end_quarantine(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, uint64_t now_us,
                            uint64_t dice)
@@ -348,8 +381,12 @@ static bool end_quarantine(weir_set_t *set, weir_member_t *member, const kit_set
     if (state == KIT_TRIAL && atomic_load_explicit(&member->has_trial, memory_order_relaxed) != 0 &&
         now_us > atomic_load_explicit(&member->trial_at_us, memory_order_relaxed) + ILL_SILENCE_US)
         isolate(set, member, settings, KIT_SILENT, now_us, dice);
-    if (state == KIT_FREE || state == KIT_TRIAL ||
-        now_us < atomic_load_explicit(&member->quarantine_until_us, memory_order_relaxed))
+    if (state == KIT_CONNECT)
+        try_to_connect(set, member, now_us);
+    if (state == KIT_FREE || state == KIT_TRIAL || state == KIT_CONNECT)
+        return false;
+    kit_check_hurry(member, now_us);
+    if (now_us < atomic_load_explicit(&member->quarantine_until_us, memory_order_relaxed) || !kit_check_allows_trial(member))
         return false;
     pthread_mutex_lock(&set->health_lock);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);

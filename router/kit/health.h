@@ -11,6 +11,8 @@
  *    └──────────────────────────────── a success ───────────────────────────────────┼─────────────────────────────┘ │
  *                                                                                   └── a failure: for longer ──────┘
  *
+ * CONNECT has no trial: it ends when the steward has made a connection (check.h), never by a request.
+ *
  * THREAD   kit_note_…: the request's. kit_health_tick(): the ticks'.
  */
 #include "set.h"
@@ -33,6 +35,9 @@ typedef struct kit_note {
 void kit_note(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note);
 /** The member has said that it has enough to do (429, 503 with Retry-After), for so long. */
 void kit_note_pushed_back(weir_member_t *member, uint64_t now_us, uint32_t seconds);
+
+/** The steward has tried to connect to a member in quarantine CONNECT. Under the instance's lock. */
+void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connected, uint64_t now_us, uint64_t dice);
 
 /** How many failures in a row happen to one as well as its peers once in a million. `share`: of failures among the peers. */
 unsigned kit_row_most(double share);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "instance.h"
 
+#include <sys/random.h>
+
 #include "alloc.h"
 
 enum { SETS_FIRST = 16 };
@@ -18,9 +20,20 @@ static kit_instance_t *create(const char *name)
         instance->name = kit_copy(name);
     if (pthread_mutex_init(&instance->lock, NULL) != 0)
         abort();
+    (void)!getrandom(&instance->dice, sizeof(instance->dice), 0);
     instance->set_capacity = SETS_FIRST;
     instance->sets = kit_alloc(SETS_FIRST, sizeof(instance->sets[0]));
     return instance;
+}
+
+/* SplitMix64. */
+uint64_t kit_dice(kit_instance_t *instance)
+{
+    uint64_t mixed = instance->dice += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
 }
 
 static kit_instance_t *find(const char *name)
@@ -73,6 +86,7 @@ void kit_instance_release(kit_instance_t **slot)
         return;
     pthread_mutex_destroy(&instance->lock);
     kit_rings_free(&instance->rings);
+    kit_dues_free(&instance->checks);
     free(instance->sets);
     free(instance->name);
     free(instance);

@@ -8,6 +8,7 @@
  * THREAD   Under its lock.
  */
 #include "domains.h"
+#include "due.h"
 #include "set.h"
 
 typedef struct kit_instance {
@@ -21,7 +22,9 @@ typedef struct kit_instance {
     _Atomic(weir_set_t *) fresh; /* used since the last tick                        */
     weir_set_t *used;            /* visited by each tick; only ticks touch the list */
     struct weir_kit *started;    /* newest first: its ticks count, and its members are in force */
-    uint64_t ticked_at_us;
+    kit_dues_t checks;           /* kit_checker_t, of members with an active check */
+    struct kit_probe *probes;    /* under way                                      */
+    uint64_t dice;               /* of the ticks; see kit_dice() */
 } kit_instance_t;
 
 /** What a configuration says of an app. */
@@ -63,6 +66,8 @@ bool kit_read(struct weir_kit *kit, const weir_config_t *config);
 
 /** tick.c: what is done ten times a second. */
 void kit_tick(void *of);
+/** 64 random bits for what ticks and probes decide. Under the lock. */
+uint64_t kit_dice(kit_instance_t *instance);
 /** A request uses the set: ticks will visit it. Any thread. */
 void kit_use(weir_set_t *set);
 

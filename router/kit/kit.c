@@ -2,6 +2,7 @@
 #include "weir_kit.h"
 
 #include "alloc.h"
+#include "check.h"
 #include "instance.h"
 
 enum { TICK_MS = 100 };
@@ -155,6 +156,7 @@ void weir_kit_stop(weir_kit_t *kit)
     if (kit->instance == NULL)
         return;
     pthread_mutex_lock(&kit->instance->lock);
+    kit_check_end(kit);
     take_back(kit);
     pthread_mutex_unlock(&kit->instance->lock);
 }

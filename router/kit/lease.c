@@ -20,14 +20,17 @@ static uint64_t roll(void *request)
 
 /* ---- slots ---- */
 
-/* One slot and one that waits for its head; false: it is full. */
-static bool take_slot(const kit_view_t *view, weir_member_t *member, uint64_t now_us)
+/* One slot and one that waits for its head; false: it is full. Who waits may become a tunnel. */
+static bool take_slot(const kit_view_t *view, weir_member_t *member, bool is_upgrade, uint64_t now_us)
 {
+    const uint32_t tunnel_limit = is_upgrade ? atomic_load_explicit(&member->tunnel_limit, memory_order_relaxed) : 0;
     const uint32_t limit = kit_request_limit(view, member, now_us);
     uint64_t load = atomic_load_explicit(&member->load, memory_order_relaxed);
 
     do {
         if (limit != 0 && kit_in_flight(load) >= limit)
+            return false;
+        if (tunnel_limit != 0 && kit_tunnels(load) + kit_waiting(load) >= tunnel_limit)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&member->load, &load, load + KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING,
                                                     memory_order_seq_cst, memory_order_relaxed));
@@ -67,9 +70,9 @@ static void free_app(kit_lease_t *lease)
 }
 
 /* A slot of one that leaves is none: who has not seen it taken may free the member. */
-static bool take_slot_of_present(const kit_view_t *view, weir_member_t *member, uint64_t now_us)
+static bool take_slot_of_present(const kit_view_t *view, weir_member_t *member, bool is_upgrade, uint64_t now_us)
 {
-    if (!take_slot(view, member, now_us))
+    if (!take_slot(view, member, is_upgrade, now_us))
         return false;
     if (atomic_load(&member->admin) != KIT_OFF)
         return true;
@@ -77,14 +80,14 @@ static bool take_slot_of_present(const kit_view_t *view, weir_member_t *member, 
     return false;
 }
 
-static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *pick, uint64_t now_us)
+static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *pick, bool is_upgrade, uint64_t now_us)
 {
     weir_member_t *member = pick->member;
     const bool is_trial = pick->how == KIT_BY_TRIAL;
 
     if (is_trial && !take_trial(member, now_us))
         return false;
-    if (!take_slot_of_present(view, member, now_us)) {
+    if (!take_slot_of_present(view, member, is_upgrade, now_us)) {
         if (is_trial)
             atomic_store(&member->has_trial, 0);
         return false;
@@ -124,7 +127,7 @@ static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const 
         *out_why = pick.member == NULL ? pick.why_none : KIT_ALL_FULL;
         if (pick.member == NULL)
             return NULL;
-        if (!take(lease, view, &pick, wish->now_us))
+        if (!take(lease, view, &pick, wish->is_upgrade, wish->now_us))
             continue;
         lease->how = (uint8_t)pick.how;
         return pick.member;
@@ -143,7 +146,7 @@ static weir_member_t *take_pinned(kit_lease_t *lease, const kit_settings_t *sett
     const bool is_trial = atomic_load_explicit(&lease->pinned->quarantine, memory_order_relaxed) == KIT_TRIAL;
     const kit_pick_t pick = {.member = lease->pinned, .how = is_trial ? KIT_BY_TRIAL : KIT_BY_PIN};
 
-    if ((!is_trial || asking->may_be_trial) && take(lease, view, &pick, now_us)) {
+    if ((!is_trial || asking->may_be_trial) && take(lease, view, &pick, asking->is_upgrade, now_us)) {
         lease->how = (uint8_t)pick.how;
         return lease->pinned;
     }
@@ -264,6 +267,12 @@ static weir_answer_t refuse(const kit_lease_t *lease, weir_q_checkout_t *q, kit_
     return weir_checkout_refuse(q, says_last ? lease->last : kit_fault_of(why));
 }
 
+/* Those that have not spoken yet are waited for, with or without `hold`: a proxy that starts serves as soon as it can. */
+static bool may_be_held(const kit_settings_t *settings)
+{
+    return settings->hold_ms > 0 || settings->health.kind != KIT_HEALTH_NONE;
+}
+
 weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const weir_request_t *request, weir_q_checkout_t *q)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
@@ -286,11 +295,11 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
         lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
     if (lease->member != NULL)
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
-    if (settings->hold_ms > 0 && lease->pinned == NULL && kit_queue_count(set) > 0)
+    if (may_be_held(settings) && lease->pinned == NULL && kit_queue_count(set) > 0)
         why = kit_lease_why(lease, request); /* nothing was tried: others wait */
     if (why == KIT_ALL_FULL || why == KIT_WOULD_DO)
         return kit_queue_wait(lease, settings, request, q, &asking, KIT_BUSY, why);
-    if (settings->hold_ms > 0)
+    if (settings->hold_ms > 0 || why == KIT_ALL_STARTING)
         return kit_queue_wait(lease, settings, request, q, &asking, KIT_HOLD, why);
     return refuse(lease, q, why);
 }
@@ -321,7 +330,7 @@ static void note(kit_lease_t *lease, const weir_request_t *request, kit_result_t
         lease->set, lease->member, settings,
         &(kit_note_t){.result = result,
                       .has_status = has_status,
-                      .is_trial = lease->is_trial,
+                      .is_trial = lease->is_trial || lease->how == KIT_BY_LAST_RESORT,
                       .head_us = head_us,
                       .client = client_of(request),
                       .now_us = weir_now_us(request),

@@ -51,6 +51,7 @@ struct weir_member {
     _Atomic uint64_t head_at_us;        /* the last final head came                        */
     _Atomic uint64_t waiting_since_us;  /* when the first of those without a head was sent  */
     _Atomic uint32_t request_limit;     /* max-requests; 0: none                            */
+    _Atomic uint32_t tunnel_limit;      /* max-tunnels; 0: none                             */
     _Atomic uint32_t failures_in_a_row, connect_failures_in_a_row;
     _Atomic uint8_t handicap; /* 0 … 4; see handicap.h                            */
     _Atomic uint8_t is_silent;
@@ -73,16 +74,20 @@ struct weir_member {
     _Atomic(kit_labels_t *) labels; /* NULL: none */
     char *id;                       /* constant   */
     /* ---- the writer's ---- */
-    _Atomic uint32_t weight;       /* 0 … 1000 */
-    _Atomic uint8_t tier;          /* 0 … 9    */
-    char *zone;                    /* NULL: none */
+    _Atomic uint32_t weight; /* 0 … 2000: as configured, or what its agent makes of that */
+    _Atomic uint8_t tier;    /* 0 … 9    */
+    char *zone;              /* NULL: none */
+    uint32_t own_weight;     /* 0 … 1000, as configured; own_admin likewise */
+    kit_admin_t own_admin;
+    struct kit_checker *checker;   /* NULL: it has no active check; check.h */
+    struct kit_probe *connecting;  /* while it is tried whether it can be connected to, or NULL; check.h */
     uint64_t drain_until_us;       /* of one that leaves: who is pinned to it may come until then */
     _Atomic uint64_t joined_at_us; /* or came back; 0: it was there at the start */
     /* ---- the ticks' ---- */
     struct {
         double head_us, answers, failed;           /* they fade: half of them is older than 3.4 s */
         uint64_t head_us_sum, successes, failures; /* as they were at the last tick */
-        uint64_t well_since_us;
+        uint64_t well_since_us, connect_tried_at_us;
     } tick;
 };
 

@@ -14,7 +14,8 @@ enum {
     PASSED_MOST = 16,    /* of a client's, who are particular, before the next client's turn */
     AGAIN_US = 500000,
     AGAIN_DOUBLES = 4,
-    BACKSTOP_MS = 1000, /* a hold ends by a tick, which knows the reason; or by this */
+    FIRST_CHECK_MS = 500, /* until a first check begins */
+    BACKSTOP_MS = 1000,   /* a hold ends by a tick, which knows the reason; or by this */
     MS_US = 1000,
 };
 
@@ -405,10 +406,16 @@ static kit_waiter_t *create_waiter(kit_lease_t *lease, const kit_settings_t *set
     return waiter;
 }
 
+/* Without `hold` only first checks are waited for: a whole one. */
+static uint32_t hold_ms(const kit_settings_t *settings)
+{
+    return settings->hold_ms > 0 ? settings->hold_ms : settings->health.timeout_ms + FIRST_CHECK_MS;
+}
+
 /* Until its deadline, or for a hold a little longer. */
 static uint32_t time_left_ms(kit_lease_t *lease, const kit_settings_t *settings, kit_cause_t cause, uint64_t now_us)
 {
-    const uint64_t all_ms = cause == KIT_HOLD ? (uint64_t)settings->hold_ms + BACKSTOP_MS : settings->queue.timeout_ms;
+    const uint64_t all_ms = cause == KIT_HOLD ? (uint64_t)hold_ms(settings) + BACKSTOP_MS : settings->queue.timeout_ms;
 
     if (lease->arrived_us == 0)
         lease->arrived_us = now_us;
@@ -520,7 +527,7 @@ static uint64_t wait_us(const struct kit_queue *queue, const kit_waiter_t *waite
     const uint64_t timeout_us = (uint64_t)settings->queue.timeout_ms * MS_US;
 
     if (waiter->is_hold)
-        return (uint64_t)settings->hold_ms * MS_US;
+        return (uint64_t)hold_ms(settings) * MS_US;
     return kit_since(now_us, queue->standing_us) > timeout_us ? timeout_us / STANDING_TIMES : timeout_us;
 }
 

@@ -2,10 +2,13 @@
 #include "set.h"
 
 #include "alloc.h"
+#include "check.h"
 #include "instance.h"
 #include "pin.h"
 #include "queue.h"
 #include "weir_retire.h"
+
+enum { WHOLE_PERCENT = 100 };
 
 /* ---- members ---- */
 
@@ -127,8 +130,10 @@ static void free_set(void *of)
 
 void kit_set_destroy(weir_set_t *set)
 {
-    for (size_t i = 0; i < set->member_count; i++)
+    for (size_t i = 0; i < set->member_count; i++) {
+        kit_check_forget(set->members[i]);
         weir_retire(set->members[i], free_member);
+    }
     for (size_t i = 0; i < set->leaving_count; i++)
         weir_retire(set->leaving[i], free_member);
     if (atomic_load(&set->pins) != NULL)
@@ -149,6 +154,7 @@ static void leave(weir_set_t *set, weir_member_t *member, uint64_t now_us)
     const kit_settings_t *settings = atomic_load(&set->settings);
     const bool drains = settings->affinity.is_on && settings->drain_timeout_ms > 0;
 
+    kit_check_forget(member);
     atomic_store(&member->admin, drains ? KIT_DRAINING : KIT_OFF);
     member->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
     set->leaving = realloc(set->leaving, (set->leaving_count + 1) * sizeof(set->leaving[0]));
@@ -229,37 +235,68 @@ static weir_member_t *find_again(weir_set_t *set, const char *id)
     return member;
 }
 
+/* What is configured, as its agent changes it. */
+static void heed_agent(weir_member_t *member)
+{
+    const kit_checker_t *checker = member->checker;
+    const uint32_t percent = checker == NULL ? WHOLE_PERCENT : checker->percent;
+    const uint32_t weight = member->own_weight * percent / WHOLE_PERCENT;
+    const bool drains = checker != NULL && checker->drains && member->own_admin == KIT_UP;
+
+    member->weight = weight == 0 && percent > 0 && member->own_weight > 0 ? 1 : weight;
+    atomic_store(&member->admin, (uint8_t)(drains ? KIT_DRAINING : member->own_admin));
+}
+
 static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
-                                   kit_manner_t *manner, uint64_t now_us)
+                                   kit_manner_t *manner, bool is_alone, uint64_t now_us)
 {
     weir_member_t *member = find_again(set, wanted->id);
+    const bool is_new = member == NULL;
 
-    if (member == NULL)
+    if (is_new)
         member = create_member(wanted->id, now_us, set->is_started);
     else if (atomic_load(&member->admin) == KIT_OFF && wanted->admin == KIT_UP)
         atomic_store(&member->joined_at_us, now_us);
-    member->weight = wanted->weight;
+    member->own_weight = wanted->weight;
+    member->own_admin = wanted->admin;
     member->tier = wanted->tier;
     free(member->zone);
     member->zone = wanted->zone == NULL ? NULL : kit_copy(wanted->zone);
     set_labels(member, wanted);
     set_address(member, wanted, manner, now_us);
     atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);
-    atomic_store(&member->admin, wanted->admin);
+    atomic_store(&member->tunnel_limit, settings->max_tunnels);
+    /* One that was there serves on until its check says otherwise; and one that is alone no check takes out. */
+    kit_check_follow(set, settings, member, !is_new || is_alone, now_us);
+    heed_agent(member);
     return member;
+}
+
+static void publish_view(weir_set_t *set, const kit_settings_t *settings, const char *zone)
+{
+    kit_view_t *present = atomic_load_explicit(&set->view, memory_order_acquire);
+    kit_view_t *view = kit_view_create_after(present, &settings->choice, set->members, set->member_count, zone);
+
+    atomic_store_explicit(&set->view, view, memory_order_release);
+    if (present != NULL)
+        weir_retire(present, kit_view_free);
 }
 
 static void publish(weir_set_t *set, kit_settings_t *settings, const char *zone)
 {
-    kit_view_t *present = atomic_load_explicit(&set->view, memory_order_acquire);
-    kit_view_t *view = kit_view_create_after(present, &settings->choice, set->members, set->member_count, zone);
-    kit_view_t *view_before = atomic_exchange_explicit(&set->view, view, memory_order_acq_rel);
+    publish_view(set, settings, zone);
     kit_settings_t *before = atomic_exchange_explicit(&set->settings, settings, memory_order_acq_rel);
-
-    if (view_before != NULL)
-        weir_retire(view_before, kit_view_free);
     if (before != NULL)
         weir_retire(before, free_settings);
+}
+
+void kit_set_heed(weir_set_t *set, weir_member_t *member, uint64_t now_us)
+{
+    const struct weir_kit *kit = set->instance->started;
+
+    heed_agent(member);
+    publish_view(set, atomic_load(&set->settings), kit == NULL ? NULL : kit->zone);
+    kit_queue_kick(set, now_us, false);
 }
 
 void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, kit_manner_t *manner,
@@ -269,7 +306,7 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
     size_t before_count = set->member_count;
 
     for (size_t i = 0; i < count; i++)
-        members[i] = put_in_force(set, &wanted[i], settings, manner, now_us);
+        members[i] = put_in_force(set, &wanted[i], settings, manner, count == 1, now_us);
     set->members = members;
     set->member_count = count;
     publish(set, settings, zone);

@@ -60,6 +60,8 @@ struct weir_set {
     uint64_t pins_of;     /* the ring's version that they were made of */
     uint64_t tick_second; /* of the last tick that looked at its health */
     unsigned idle_ticks;  /* since its last request                      */
+    uint64_t used_at_us;  /* a request has come, as the ticks know it    */
+    bool is_panic;        /* as was told                                 */
     weir_member_t **members;
     size_t member_count;
     weir_member_t **leaving; /* no longer in a view, and not yet idle */
@@ -77,6 +79,8 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
                    const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);
 /** Lets go of members that have left, are idle and drain no more; how many are left. Under the instance's lock. */
 size_t kit_set_sweep(weir_set_t *set, uint64_t now_us);
+/** A member's agent has said something else: its weight, or that it drains. Under the instance's lock. */
+void kit_set_heed(weir_set_t *set, weir_member_t *member, uint64_t now_us);
 /** Makes pins anew if the keys are others. Under the instance's lock. */
 void kit_set_follow_ring(weir_set_t *set);
 

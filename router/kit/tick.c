@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include <sys/random.h>
-
-#include "alloc.h"
+#include "check.h"
 #include "health.h"
 #include "instance.h"
 #include "queue.h"
 
-enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
+enum {
+    IDLE_TICKS = 100, /* without a request, after which a set is not visited any more */
+    CHECK_IDLE_US = 300000000,
+};
 
 void kit_use(weir_set_t *set)
 {
@@ -20,7 +21,7 @@ void kit_use(weir_set_t *set)
     } while (!atomic_compare_exchange_weak(&set->instance->fresh, &next, set));
 }
 
-static void take_fresh(kit_instance_t *instance)
+static void take_fresh(kit_instance_t *instance, uint64_t now_us)
 {
     weir_set_t *next;
 
@@ -28,19 +29,41 @@ static void take_fresh(kit_instance_t *instance)
         next = set->next_used;
         set->next_used = instance->used;
         set->idle_ticks = 0;
+        if (kit_since(now_us, set->used_at_us) >= CHECK_IDLE_US)
+            kit_check_wake(set, now_us, kit_dice(instance));
+        set->used_at_us = now_us;
         instance->used = set;
     }
 }
 
-static bool is_idle(weir_set_t *set)
+static bool is_idle(weir_set_t *set, uint64_t now_us)
 {
-    if (atomic_exchange(&set->is_touched, 0) != 0 || kit_queue_count(set) > 0 || set->leaving_count > 0)
+    const bool is_touched = atomic_exchange(&set->is_touched, 0) != 0;
+
+    if (is_touched)
+        set->used_at_us = now_us;
+    if (is_touched || kit_queue_count(set) > 0 || set->leaving_count > 0)
         set->idle_ticks = 0;
     return ++set->idle_ticks > IDLE_TICKS;
 }
 
-static void visit(weir_set_t *set, uint64_t now_us, uint64_t dice)
+/* What is ignored is told: checks that fail for most are as likely to be wrong themselves. */
+static void tell_panic(const struct weir_kit *kit, weir_set_t *set)
 {
+    const bool is_panic = kit_is_panic(atomic_load(&set->view));
+
+    if (is_panic == set->is_panic)
+        return;
+    set->is_panic = is_panic;
+    weir_instance_log(kit->host,
+                      is_panic ? "app %s: most of its backends fail their checks: these are ignored"
+                               : "app %s: its backends' checks are believed again",
+                      set->name);
+}
+
+static void visit(const struct weir_kit *kit, weir_set_t *set, uint64_t now_us, uint64_t dice)
+{
+    tell_panic(kit, set);
     if (kit_health_tick(set, now_us, dice))
         kit_queue_kick(set, now_us, false);
     kit_queue_tick(set, now_us);
@@ -63,17 +86,17 @@ void kit_tick(void *of)
 {
     struct weir_kit *kit = of;
     kit_instance_t *instance = kit->instance;
-    uint64_t dice = 0, now_us = weir_instance_now_us(kit->host);
+    const uint64_t now_us = weir_instance_now_us(kit->host);
 
-    (void)!getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
     pthread_mutex_lock(&instance->lock);
     if (instance->started == kit) {
         look_at_rings(kit, now_us);
-        take_fresh(instance);
+        kit_check_tick(instance, now_us);
+        take_fresh(instance, now_us);
         for (weir_set_t **at = &instance->used; *at != NULL;) {
             weir_set_t *set = *at;
-            visit(set, now_us, dice++);
-            if (is_idle(set)) {
+            visit(kit, set, now_us, kit_dice(instance));
+            if (is_idle(set, now_us)) {
                 *at = set->next_used;
                 atomic_store(&set->is_used, 0);
                 if (atomic_load(&set->is_touched) != 0)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """A gRPC server (Debian: python3-grpcio) whose messages are plain bytes: prints its port, serves until standard input ends.
 
-    grpc_server.py EVENTS
+    grpc_server.py EVENTS [HEALTH]
+
+HEALTH is a file that says what grpc.health.v1 answers: a number, 1 is serving; without it there is no such service.
 """
 import os
 import sys
@@ -68,6 +70,12 @@ def wait(request, context):
     return b''
 
 
+def check(request, context):
+    note('check ' + request[2:].decode())
+    with open(sys.argv[2]) as health:
+        return bytes([8, int(health.read())])
+
+
 def main():
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64),
                          options=(('grpc.max_receive_message_length', -1), ('grpc.max_send_message_length', -1)))
@@ -80,6 +88,9 @@ def main():
         'FailLate': grpc.unary_stream_rpc_method_handler(fail_late),
         'Wait': grpc.unary_unary_rpc_method_handler(wait),
     }),))
+    if len(sys.argv) > 2:
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler('grpc.health.v1.Health', {
+            'Check': grpc.unary_unary_rpc_method_handler(check)}),))
     print(server.add_insecure_port('127.0.0.1:0'), flush=True)
     server.start()
     while os.read(0, 1):

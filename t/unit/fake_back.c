@@ -242,3 +242,55 @@ void weir_relay_stop(weir_exchange_t *x)
     fake_note(x->loop, "stop\n");
     x->back->is_relaying = false;
 }
+
+/* ---- probes ---- */
+
+weir_probing_t *fake_probes;
+
+weir_probing_t *weir_probing_begin(const weir_probe_settings_t *settings, const weir_target_t *target,
+                                   void (*on_result)(void *context, const weir_probe_result_t *result), void *context)
+{
+    weir_probing_t *probing = calloc(1, sizeof(*probing)), **at = &fake_probes;
+
+    WEIR_MUST(probing != NULL);
+    probing->settings = *settings;
+    snprintf(probing->label, sizeof(probing->label), "%.*s", (int)target->label.len, target->label.base);
+    probing->on_result = on_result;
+    probing->context = context;
+    while (*at != NULL)
+        at = &(*at)->next;
+    *at = probing;
+    return probing;
+}
+
+void weir_probing_cancel(weir_probing_t **slot)
+{
+    weir_probing_t *probing = *slot, **at = &fake_probes;
+
+    *slot = NULL;
+    if (probing == NULL)
+        return;
+    while (*at != probing)
+        at = &(*at)->next;
+    *at = probing->next;
+    free(probing);
+}
+
+weir_span_t weir_probing_header(const weir_probing_t *probing, weir_span_t name)
+{
+    const weir_header_t *field = weir_headers_find_name(&probing->headers, name);
+
+    return field != NULL ? field->value : (weir_span_t){NULL, 0};
+}
+
+void fake_probe_answer(uint16_t status, const weir_fault_t *fault)
+{
+    weir_probing_t *probing = fake_probes;
+    const weir_probe_result_t result = {
+        .size = sizeof(result), .fault = fault, .status = status, .grpc_status = -1, .is_serving = fault == NULL};
+
+    WEIR_MUST(probing != NULL);
+    fake_probes = probing->next;
+    probing->on_result(probing->context, &result);
+    free(probing);
+}

@@ -19,6 +19,7 @@
 #include "lib/walk/certificate.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
+#include "lib/walk/probe.h"
 #include "lib/walk/steward.h"
 #include "weir_request.h"
 #include "weir_router.h"
@@ -60,6 +61,21 @@ void fake_loop_finish(weir_loop_t *loop);
 void fake_release(void);
 
 extern weir_loop_t *fake_steward;
+
+/* ---- probes: those under way, the oldest first; one is answered when told ---- */
+
+struct weir_probing {
+    weir_probing_t *next;
+    weir_probe_settings_t settings; /* its texts are the router's, and may be gone */
+    char label[64];                 /* of its target */
+    void (*on_result)(void *context, const weir_probe_result_t *result);
+    void *context;
+    weir_headers_t headers; /* of the answer; borrowed */
+};
+
+extern weir_probing_t *fake_probes;
+/** The oldest one is over: `fault` NULL and a status, or a fault. */
+void fake_probe_answer(uint16_t status, const weir_fault_t *fault);
 /** Opens letters until there are none. */
 void fake_run(weir_loop_t *loop);
 /** Opens the oldest letter. False if there is none. */

@@ -6,6 +6,7 @@
 
 #include "lib/base/crash.h"
 #include "lib/base/must.h"
+#include "lib/wire/back/resolver.h"
 #include "lib/wire/loop/loop.h"
 
 static struct {
@@ -29,12 +30,27 @@ static bool no_spare(weir_loop_t *loop)
     return false;
 }
 
-/* No client and no backend ever comes to this loop. */
-static const weir_loop_parts_t no_parts = {no_part, no_part, no_part, no_part, no_spare};
+static void open_names(weir_loop_t *loop)
+{
+    loop->resolver = weir_resolver_create(loop);
+}
+
+static void settle_names(weir_loop_t *loop)
+{
+    weir_resolver_settle(loop->resolver);
+}
+
+static void close_names(weir_loop_t *loop)
+{
+    weir_resolver_destroy(&loop->resolver);
+}
+
+/* No client ever comes to this loop; probes go from it to backends, whose names they find as requests do. */
+static const weir_loop_parts_t parts = {open_names, no_part, settle_names, close_names, no_spare};
 
 static void *run(void *unused)
 {
-    weir_loop_t *loop = weir_loop_create(&steward.server, &no_parts);
+    weir_loop_t *loop = weir_loop_create(&steward.server, &parts);
 
     weir_crash_thread_begin();
     is_here = true;

@@ -3,6 +3,7 @@
 #define WEIR_HOST_H 
 #include "weir_config.h"
 #include "weir_digest.h"
+#include "weir_probe.h"
 #include "weir_retire.h"
 #include "weir_router.h"
 #include "weir_types.h"
@@ -25,5 +26,8 @@ WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
 typedef struct weir_ticker weir_ticker_t;
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
+WEIR_API bool weir_probe_start(weir_instance_t *instance, const weir_probe_settings_t *settings,
+                               void (*on_result)(void *context, const weir_probe_result_t *result), void *context);
+WEIR_API weir_span_t weir_probe_header(const weir_probe_result_t *result, weir_span_t name);
 WEIR_C_END
 #endif

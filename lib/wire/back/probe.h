@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_PROBE_H
+#define WEIR_WIRE_PROBE_H
+/**
+ * @file  Inside of a probe (lib/walk/probe.h): probe.c makes the connection and keeps the time, and one of the probe_*.c, which
+ * share this, says what is sent and what the answer means.
+ *
+ * THREAD   The steward's.
+ */
+#include "lib/walk/probe.h"
+#include "lib/wire/back/back_tls.h"
+#include "lib/wire/back/resolver.h"
+#include "lib/wire/loop/loop.h"
+#include "lib/wire/sock/sock.h"
+
+enum { WEIR_PROBE_HEAD_BYTES = 16384, WEIR_PROBE_FIELDS = 100 };
+
+/** What has become of the bytes that were read. */
+typedef enum probe_progress { PROBE_MORE, PROBE_DONE } probe_progress_t;
+
+/** A protocol. */
+typedef struct probe_ops {
+    /** The connection is there: fills `out`. */
+    void (*begin)(weir_probing_t *probing);
+    /** Bytes have come. DONE: `result` tells what was answered, or what is wrong. May add to `out`. */
+    probe_progress_t (*take)(weir_probing_t *probing, weir_span_t bytes);
+    /** Frees what begin has made. */
+    void (*end)(weir_probing_t *probing);
+} probe_ops_t;
+
+extern const probe_ops_t probe_http1_ops, probe_http2_ops, probe_fastcgi_ops;
+
+struct weir_probing {
+    weir_loop_t *loop;
+    weir_probe_kind_t kind;
+    weir_target_t wanted, target; /* `target` has an address in place of a name */
+    weir_name_way_t way;
+    weir_resolver_wait_t wait;
+    bool is_seeking; /* all addresses of the name have failed, and it is asked for again */
+    weir_timer_t deadline;
+    weir_letter_t start;
+    weir_sock_t sock;
+    weir_arena_t arena; /* of the texts, and the answer's fields */
+    weir_span_t path, host, service;
+    const probe_ops_t *ops; /* NULL: nothing is said */
+    void *talk;             /* of ops                */
+    weir_bytes_t out, in;
+    weir_headers_t headers; /* of the answer */
+    weir_probe_result_t result;
+    uint64_t begun_at_us;
+    void (*on_result)(void *context, const weir_probe_result_t *result);
+    void *context;
+};
+
+/** Has an answer: its head is copied into `headers`. */
+void probe_answer(weir_probing_t *probing, const weir_response_head_t *head);
+/** Cannot be understood: DONE. */
+probe_progress_t probe_fail(weir_probing_t *probing, const weir_fault_t *fault);
+/** How large a head may be. */
+extern const weir_response_limits_t probe_limits;
+
+#endif
