@@ -72,6 +72,25 @@ WEIR_API weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void *
 /** The app's name; stays as long as the set. */
 WEIR_API weir_span_t weir_set_name(const weir_set_t *set);
 
+/* ── What an operator says of an app. It holds over reloads. Any thread, but in no callback. ── */
+
+/**
+ * New requests wait, also those that waited for a member before, until weir_set_resume(); behind max_ms (1 … 86400000) they are
+ * refused with `paused`. `queue` of the app says how many may wait. What is under way goes on, and may be sent again.
+ */
+WEIR_API void weir_set_pause(weir_set_t *set, uint32_t max_ms);
+/**
+ * They go on, in order, and by and by: `release-window` says how many at first. spread_ms: evenly in so long, besides; 0: as
+ * fast as the answers come. Ends weir_set_stop(), too. Harmless if nothing was said.
+ */
+WEIR_API void weir_set_resume(weir_set_t *set, uint32_t spread_ms);
+/** New requests, and those that wait, are refused with `maintenance`, until weir_set_resume(). */
+WEIR_API void weir_set_stop(weir_set_t *set);
+/** How many requests and tunnels its members have, those that leave included. */
+WEIR_API uint64_t weir_set_in_flight(const weir_set_t *set);
+/** How many requests wait. */
+WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
+
 /* ── A request: one call each in the callbacks of the same name. ── */
 
 /** Chooses a member, or waits for one, or refuses. Asked again after a failed connect it takes another one. */

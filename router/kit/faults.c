@@ -9,6 +9,8 @@ static const weir_fault_t starting = {"backends_starting", 503, WEIR_BLAME_BACKE
 static const weir_fault_t ill = {"backends_ill", 503, WEIR_BLAME_BACKEND, "All backends of this app are ill."};
 const weir_fault_t kit_fault_lost = {"affinity_lost", 503, WEIR_BLAME_BACKEND,
                                      "The backend that has this session is not there."};
+const weir_fault_t kit_fault_paused = {"paused", 503, WEIR_BLAME_ROUTER, "This app is paused."};
+const weir_fault_t kit_fault_maintenance = {"maintenance", 503, WEIR_BLAME_ROUTER, "This app is being maintained."};
 const weir_fault_t kit_fault_gone = {"client_closed", 499, WEIR_BLAME_CLIENT, "The client has left."};
 
 const weir_fault_t *kit_fault_of(kit_why_none_t why)

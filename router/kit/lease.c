@@ -267,6 +267,19 @@ static weir_answer_t refuse(const kit_lease_t *lease, weir_q_checkout_t *q, kit_
     return weir_checkout_refuse(q, says_last ? lease->last : kit_fault_of(why));
 }
 
+/* The app is paused, or stopped. */
+static weir_answer_t go_off_course(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
+                                   weir_q_checkout_t *q, const kit_asking_t *asking)
+{
+    weir_set_t *set = lease->set;
+
+    if (!kit_is_paused(set))
+        return weir_checkout_refuse(q, &kit_fault_maintenance);
+    if (weir_now_us(request) >= atomic_load(&set->pause_until_us))
+        return weir_checkout_refuse(q, &kit_fault_paused);
+    return kit_queue_wait(lease, settings, request, q, asking, KIT_PAUSE, KIT_ALL_FULL);
+}
+
 /* Those that have not spoken yet are waited for, with or without `hold`: a proxy that starts serves as soon as it can. */
 static bool may_be_held(const kit_settings_t *settings)
 {
@@ -291,6 +304,8 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
         return refuse(lease, q, KIT_ALL_TRIED);
     if (settings->affinity.is_strict && lease->has_session && lease->pinned == NULL)
         return weir_checkout_refuse(q, &kit_fault_lost);
+    if (lease->picks == 0 && atomic_load(&set->course) != KIT_RUNNING)
+        return go_off_course(lease, settings, request, q, &asking);
     if (lease->pinned != NULL || kit_queue_count(set) == 0)
         lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
     if (lease->member != NULL)

@@ -14,11 +14,11 @@
 #include "lease.h"
 
 /** Why they wait. */
-typedef enum kit_cause { KIT_BUSY, KIT_HOLD } kit_cause_t;
+typedef enum kit_cause { KIT_BUSY, KIT_HOLD, KIT_PAUSE } kit_cause_t;
 
 /**
  * Waits, or refuses at once if there is no place: what checkout_service returns. `cause` KIT_HOLD: nobody could take it, with
- * the deadline of `hold`; `why` is what would be said at its end.
+ * the deadline of `hold`; `why` is what would be said at its end. KIT_PAUSE: until the app goes on.
  */
 weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
                              weir_q_checkout_t *q, const kit_asking_t *asking, kit_cause_t cause, kit_why_none_t why);

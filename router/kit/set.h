@@ -31,6 +31,9 @@ typedef struct kit_wanted {
 
 struct kit_queue;
 
+/** What an operator wants of new requests: that they go on, wait, or are sent away. See weir_set_pause(). */
+typedef enum kit_course { KIT_RUNNING, KIT_PAUSED, KIT_STOPPED } kit_course_t;
+
 struct weir_set {
     /* ---- each request ---- */
     _Alignas(64) _Atomic(kit_view_t *) view;
@@ -42,11 +45,13 @@ struct weir_set {
     _Atomic uint32_t waiting;          /* in the queue */
     _Atomic uint32_t window;           /* most in flight, while many are let go by and by; 0: no such bound */
     _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
-    _Atomic uint8_t is_used;           /* it is in the list of those that ticks visit  */
-    _Atomic uint8_t is_touched;        /* since the last tick that looked              */
-    _Alignas(64) kit_cells_t cells;    /* of all members */
-    kit_cells_t repeats;               /* requests, and what was sent again; only with `retry` */
-    _Atomic uint64_t clients;          /* of the last 10 to 20 s: a bit for each 64th of the addresses */
+    _Atomic uint8_t course;            /* kit_course_t */
+    _Atomic uint64_t pause_until_us;
+    _Atomic uint8_t is_used;        /* it is in the list of those that ticks visit  */
+    _Atomic uint8_t is_touched;     /* since the last tick that looked              */
+    _Alignas(64) kit_cells_t cells; /* of all members */
+    kit_cells_t repeats;            /* requests, and what was sent again; only with `retry` */
+    _Atomic uint64_t clients;       /* of the last 10 to 20 s: a bit for each 64th of the addresses */
     _Atomic uint64_t clients_before;
     pthread_mutex_t health_lock; /* one judgement at a time */
     /* ---- the instance's ---- */
@@ -67,6 +72,11 @@ struct weir_set {
     weir_member_t **leaving; /* no longer in a view, and not yet idle */
     size_t leaving_count;
 };
+
+static inline bool kit_is_paused(const weir_set_t *set)
+{
+    return atomic_load(&set->course) == KIT_PAUSED;
+}
 
 weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name);
 /** Nobody holds it. What readers may still look at is retired. */

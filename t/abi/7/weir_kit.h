@@ -27,6 +27,11 @@ WEIR_API void weir_kit_close(weir_kit_t **kit);
 WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);
 WEIR_API weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra);
 WEIR_API weir_span_t weir_set_name(const weir_set_t *set);
+WEIR_API void weir_set_pause(weir_set_t *set, uint32_t max_ms);
+WEIR_API void weir_set_resume(weir_set_t *set, uint32_t spread_ms);
+WEIR_API void weir_set_stop(weir_set_t *set);
+WEIR_API uint64_t weir_set_in_flight(const weir_set_t *set);
+WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
 WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
                                            weir_q_checkout_t *q);
 WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is served, when a slot is free. */
+#include "queue_inside.h"
+
+enum {
+    WOKEN_MANY = 10,    /* beyond that many they are let go by and by              */
+    WINDOW_TIMES = 100, /* most of them, for each member: backlogs have 128 places  */
+    PASSED_MOST = 16,   /* of a client's, who are particular, before the next client's turn */
+    AGAIN_US = 500000,
+    AGAIN_DOUBLES = 4,
+};
+
+/* Others choose for a request that waits: its own dice are its thread's. SplitMix64. */
+uint64_t kit_queue_roll(void *of)
+{
+    struct kit_queue *queue = of;
+    uint64_t mixed = queue->dice += UINT64_C(0x9e3779b97f4a7c15);
+
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+static uint64_t in_flight_of(weir_set_t *set)
+{
+    const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < kit_view_count(view); i++)
+        count += kit_in_flight(atomic_load_explicit(&kit_view_member(view, i)->load, memory_order_relaxed));
+    return count;
+}
+
+static bool is_window_full(weir_set_t *set)
+{
+    const uint32_t window = atomic_load_explicit(&set->window, memory_order_relaxed);
+
+    return window != 0 && in_flight_of(set) >= window;
+}
+
+/* When one that is held tries again where it could not connect: ten tries are enough for a minute. */
+static uint64_t again_us(const kit_lease_t *lease)
+{
+    return (uint64_t)AGAIN_US << (lease->picks < AGAIN_DOUBLES ? lease->picks : AGAIN_DOUBLES);
+}
+
+static bool serve(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, uint64_t now_us)
+{
+    kit_lease_t *lease = waiter->lease;
+    kit_why_none_t why;
+
+    if (waiter->cause == KIT_HOLD && kit_since(now_us, waiter->since_us) >= again_us(lease))
+        lease->tried_count = 0;
+    weir_member_t *member = kit_lease_take(lease, &waiter->asking, kit_queue_roll, queue, now_us, &why);
+
+    if (member == NULL)
+        return false;
+    lease->member = member;
+    kit_queue_take_out(set, queue, waiter, now_us);
+    return true;
+}
+
+/* They are answered in the order in which they were served. */
+static void append(kit_waiter_t **out, kit_waiter_t *waiter)
+{
+    while (*out != NULL)
+        out = &(*out)->next_out;
+    waiter->next_out = NULL;
+    *out = waiter;
+}
+
+typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
+
+/*
+ * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
+ * gets nothing, nobody does.
+ */
+static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, uint64_t now_us,
+                             kit_waiter_t **out)
+{
+    kit_link_t *at = bucket->waiters.after;
+
+    for (int i = 0; i < PASSED_MOST && at != &bucket->waiters; i++) {
+        kit_waiter_t *waiter = kit_waiter_of_bucket(at);
+        at = at->after;
+        const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->cause == KIT_HOLD;
+        if (!serve(set, queue, waiter, now_us)) {
+            if (!is_particular)
+                return ALL_FULL;
+            continue;
+        }
+        queue->served++;
+        queue->served_busy += waiter->cause == KIT_BUSY;
+        waiter->fault = NULL;
+        append(out, waiter);
+        return SERVED;
+    }
+    return NOT_SERVED;
+}
+
+/* Behind a pause with a spread: as many as are due. */
+static bool is_spread_out(const struct kit_queue *queue, uint64_t now_us)
+{
+    const uint64_t gone_us = kit_since(now_us, queue->spread_from_us);
+
+    return queue->spread_us != 0 && gone_us < queue->spread_us &&
+           queue->served - queue->spread_served >= 1 + queue->spread_count * gone_us / queue->spread_us;
+}
+
+void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+{
+    unsigned cursor = queue->turn, passed = 0;
+
+    if (kit_is_paused(set))
+        return;
+    while (queue->count > 0 && passed < KIT_BUCKETS && !is_window_full(set) && !is_spread_out(queue, now_us)) {
+        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], now_us, out);
+        if (result == ALL_FULL)
+            return;
+        cursor = (cursor + 1) % KIT_BUCKETS;
+        passed = result == SERVED ? 0 : passed + 1;
+        if (result != SERVED)
+            continue;
+        queue->turn = cursor;
+        while (*out != NULL)
+            out = &(*out)->next_out;
+    }
+}
+
+void kit_queue_begin_pace(weir_set_t *set, struct kit_queue *queue)
+{
+    const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
+    const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
+    size_t members = kit_view_count(view);
+
+    if (queue->is_paced || queue->count <= WOKEN_MANY || members == 0)
+        return;
+    queue->is_paced = true;
+    atomic_store(&set->window, (uint32_t)(in_flight_of(set) + settings->release_window * members));
+}
+
+void kit_queue_pace(weir_set_t *set, bool is_success)
+{
+    const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
+    const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
+    uint32_t window = atomic_load(&set->window), members = (uint32_t)kit_view_count(view);
+    uint32_t least = settings->release_window * members, next;
+
+    do {
+        if (window == 0)
+            return;
+        next = is_success ? window + 1 : window / 2;
+        next = next < least ? least : next;
+        next = next > window && next > WINDOW_TIMES * members ? window : next;
+    } while (!atomic_compare_exchange_weak(&set->window, &window, next));
+}
+
+void kit_queue_kick(weir_set_t *set, uint64_t now_us, bool is_checkin)
+{
+    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire);
+    kit_waiter_t *out = NULL;
+
+    if (queue == NULL)
+        return;
+    pthread_mutex_lock(&queue->lock);
+    if (!is_checkin)
+        kit_queue_begin_pace(set, queue);
+    kit_queue_give_out(set, queue, now_us, &out);
+    pthread_mutex_unlock(&queue->lock);
+    kit_queue_send_out(out);
+}
