@@ -286,6 +286,21 @@ static bool may_be_held(const kit_settings_t *settings)
     return settings->hold_ms > 0 || settings->health.kind != KIT_HEALTH_NONE;
 }
 
+/*
+ * If nobody waits, or it is pinned. As long as it looks it has one of the app's slots, and may be refused in the end: who came
+ * to wait meanwhile may have missed that slot.
+ */
+static void take_at_once(kit_lease_t *lease, const weir_request_t *request, const kit_asking_t *asking, kit_why_none_t *out_why)
+{
+    const uint64_t now_us = weir_now_us(request);
+
+    if (lease->pinned == NULL && kit_queue_count(lease->set) > 0)
+        return;
+    lease->member = kit_lease_take(lease, asking, roll, (void *)(uintptr_t)request, now_us, out_why);
+    if (lease->member == NULL && kit_queue_count(lease->set) > 0)
+        kit_queue_kick(lease->set, now_us, true);
+}
+
 weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const weir_request_t *request, weir_q_checkout_t *q)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
@@ -306,8 +321,7 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
         return weir_checkout_refuse(q, &kit_fault_lost);
     if (lease->picks == 0 && atomic_load(&set->course) != KIT_RUNNING)
         return go_off_course(lease, settings, request, q, &asking);
-    if (lease->pinned != NULL || kit_queue_count(set) == 0)
-        lease->member = kit_lease_take(lease, &asking, roll, (void *)(uintptr_t)request, weir_now_us(request), &why);
+    take_at_once(lease, request, &asking, &why);
     if (lease->member != NULL)
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
     if (may_be_held(settings) && lease->pinned == NULL && kit_queue_count(set) > 0)

@@ -267,7 +267,7 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
     atomic_thread_fence(memory_order_seq_cst); /* first we are seen to wait, then we look for a slot */
     if (kit_pin_leads_nowhere(lease))
         (void)kit_pin_let_go(lease, settings);
-    if (cause == KIT_BUSY)
+    if (cause == KIT_BUSY || kit_lease_why(lease, request) == KIT_WOULD_DO)
         kit_queue_give_out(set, queue, waiter->since_us, &out);
     if (lease->waiter == NULL)
         answer = answer_own(lease, waiter, &out);
@@ -296,6 +296,7 @@ void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
         waiter->lease->pinned = NULL;
         kit_queue_refuse(set, queue, waiter, &kit_fault_lost, now_us, &out);
     }
+    kit_queue_give_out(set, queue, now_us, &out); /* to those who wait for any now */
     pthread_mutex_unlock(&queue->lock);
     kit_queue_send_out(out);
 }

@@ -75,7 +75,7 @@ typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
  * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
  * gets nothing, nobody does.
  */
-static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, uint64_t now_us,
+static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, bool only_pinned, uint64_t now_us,
                              kit_waiter_t **out)
 {
     kit_link_t *at = bucket->waiters.after;
@@ -83,6 +83,8 @@ static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucke
     for (int i = 0; i < PASSED_MOST && at != &bucket->waiters; i++) {
         kit_waiter_t *waiter = kit_waiter_of_bucket(at);
         at = at->after;
+        if (only_pinned && waiter->lease->pinned == NULL)
+            continue;
         const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->cause == KIT_HOLD;
         if (!serve(set, queue, waiter, now_us)) {
             if (!is_particular)
@@ -109,19 +111,22 @@ static bool is_spread_out(const struct kit_queue *queue, uint64_t now_us)
 
 void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
 {
+    const bool has_pins = atomic_load_explicit(&set->settings, memory_order_acquire)->affinity.is_on;
     unsigned cursor = queue->turn, passed = 0;
+    bool only_pinned = false;
 
     if (kit_is_paused(set))
         return;
     while (queue->count > 0 && passed < KIT_BUCKETS && !is_window_full(set) && !is_spread_out(queue, now_us)) {
-        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], now_us, out);
-        if (result == ALL_FULL)
+        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], only_pinned, now_us, out);
+        if (result == ALL_FULL && !has_pins)
             return;
+        only_pinned = only_pinned || result == ALL_FULL;
         cursor = (cursor + 1) % KIT_BUCKETS;
-        passed = result == SERVED ? 0 : passed + 1;
+        passed = result == NOT_SERVED ? passed + 1 : 0;
         if (result != SERVED)
             continue;
-        queue->turn = cursor;
+        queue->turn = only_pinned ? queue->turn : cursor;
         while (*out != NULL)
             out = &(*out)->next_out;
     }

@@ -72,7 +72,10 @@ void kit_queue_send_out(kit_waiter_t *waiters);
 uint32_t kit_queue_hold_ms(const kit_settings_t *settings);
 
 /* queue_give.c */
-/** In turn among clients; whose turn could not be used keeps it. Those who are served are put behind `*out`. */
+/**
+ * In turn among clients; whose turn could not be used keeps it. Those who are served are put behind `*out`. Where nobody else
+ * gets anything, who is pinned may have what others may not: a member that leaves, or a spare one.
+ */
 void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out);
 /** Many may be let go now: by and by. */
 void kit_queue_begin_pace(weir_set_t *set, struct kit_queue *queue);

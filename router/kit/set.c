@@ -196,22 +196,23 @@ size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)
     const size_t before = set->leaving_count;
     weir_member_t **gone = kit_alloc(before, sizeof(gone[0]));
     size_t kept = 0, gone_count = 0;
+    bool has_any_ended = false; /* to drain: who waits for it, waits for nothing */
 
     for (size_t i = 0; i < before; i++) {
         weir_member_t *member = set->leaving[i];
         const bool is_over = !is_draining(member, now_us);
         if (is_over)
-            atomic_store(&member->admin, KIT_OFF);
+            has_any_ended = atomic_exchange(&member->admin, KIT_OFF) != KIT_OFF || has_any_ended;
         if (is_over && atomic_load(&member->load) == 0)
             gone[gone_count++] = member;
         else
             set->leaving[kept++] = member;
     }
     set->leaving_count = kept;
-    if (gone_count > 0) {
+    if (gone_count > 0)
         publish_pins(set);
+    if (gone_count > 0 || has_any_ended)
         kit_queue_unpin(set, now_us);
-    }
     for (size_t i = 0; i < gone_count; i++)
         weir_retire(gone[i], free_member);
     free(gone);
