@@ -21,7 +21,7 @@ my %env = (
     UBSAN_OPTIONS => 'halt_on_error=1:print_stacktrace=1',
 );
 my @wrapper = Weir::Client::is_valgrind() ? valgrind_command() : ();
-$env{WEIR_WALK_DEPTH} = 3 if @wrapper; # at 4 an hour of it
+@env{qw(WEIR_WALK_DEPTH WEIR_STEPS)} = (3, 20_000) if @wrapper; # at 4 an hour of it
 
 my @units = grep { -f && -x } glob "$build/t/unit/*";
 for my $unit (@units) {

@@ -6,7 +6,7 @@ use Weir::Test;
 chdir root_dir();
 my $doc = 'docs/behaviours.md';
 
-my %source = map { m{^t/(\d\d-[\w-]+)\.t$} ? ($1 => read_file($_)) : () } glob 't/*.t';
+my %source = map { m{^t/(\d\d[b-z]?-[\w-]+)\.t$} ? ($1 => read_file($_)) : () } glob 't/*.t';
 
 # Whether a text stands in a file by itself: in quotes, as a word, as a key, as a number; a list counts as its words.
 my %known;
