@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf/config_node.h"
 #include "conf/h2o_directives.h"
+#include "conf/show.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 #include "lib/http/network.h"
@@ -102,8 +104,11 @@ static void print_plan(const conf_path_t *path)
     const weir_plan_t *plan = path->plan;
 
     printf("    router  %s (%s), ABI %d\n", plan->binding.router->name, weir_module_origin(path->module), WEIR_ROUTER_ABI);
-    if (path->given != NULL)
+    if (path->given != NULL) {
+        weir_show_t show = {0, 0};
         print_given(path->given, 6);
+        weir_module_show(path->module, conf_config_of(path->given), &show);
+    }
     printf("    stages ");
     for (size_t i = 0; i < plan->stage_count; i++)
         printf(" %02u %s%s", plan->stages[i]->number, plan->stages[i]->name, i + 1 < plan->stage_count ? "," : "");

@@ -19,6 +19,7 @@ struct weir_module {
     weir_router_start_t *start;
     weir_router_stop_t *stop;
     weir_router_release_t *release;
+    weir_router_show_t *show;
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
     weir_object_t *object; /* NULL: built in */
@@ -30,6 +31,7 @@ extern const weir_router_t weir_builtin_table, weir_builtin_stub, weir_builtin_r
 extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_builtin_stub_configure,
                                                                         *const weir_builtin_reverse_configure;
 extern weir_router_start_t *const weir_builtin_table_start;
+extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -40,11 +42,12 @@ static const struct {
     weir_router_release_t *const *release;
     weir_router_start_t *const *start; /* NULL: none */
     weir_router_stop_t *const *stop;
+    weir_router_show_t *const *show;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
-     &weir_builtin_table_stop},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL},
+     &weir_builtin_table_stop, &weir_builtin_table_show},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -94,6 +97,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->release = *builtins[i].release;
             module->start = builtins[i].start == NULL ? NULL : *builtins[i].start;
             module->stop = builtins[i].stop == NULL ? NULL : *builtins[i].stop;
+            module->show = builtins[i].show == NULL ? NULL : *builtins[i].show;
         }
         return module;
     }
@@ -125,6 +129,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_start", &module->start);
     weir_object_function(object, "weir_router_stop", &module->stop);
     weir_object_function(object, "weir_router_release", &module->release);
+    weir_object_function(object, "weir_router_show", &module->show);
     return module;
 
 close_object:
@@ -173,6 +178,17 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
     if (!module->is_started)
         weir_instance_log(&module->instance, "could not be started");
     return module->is_started;
+}
+
+void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show)
+{
+    weir_at_work_t before;
+
+    if (module->show == NULL)
+        return;
+    before = weir_at_work_on(NULL, "router", module->router.name, "show");
+    module->show(module->shared, config, show);
+    weir_at_work_back(before);
 }
 
 const weir_router_t *weir_module_router(const weir_module_t *module)

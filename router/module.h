@@ -37,6 +37,9 @@ weir_shared_t *weir_module_shared(const weir_module_t *module);
 /** "built-in" or the path it was loaded from; lives as long as the module. */
 const char *weir_module_origin(const weir_module_t *module);
 
+/** Has the module say what its configuration comes to, if it can. Behind weir_module_configure(), with what that was given. */
+void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show);
+
 /** Stops what start has started, releases what configure made and closes the object; nulls the pointer; harmless on NULL. */
 void weir_module_close(weir_module_t **module);
 

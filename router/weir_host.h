@@ -43,10 +43,25 @@ WEIR_MODULE void weir_router_stop(weir_shared_t *shared);
 /** Called once, last, with what configure has set; then the module is unloaded. */
 WEIR_MODULE void weir_router_release(weir_shared_t *shared);
 
+/** `weir check` prints; see weir_router_show(). */
+typedef struct weir_show weir_show_t;
+/**
+ * Called by `weir check` behind configure, with the same `config`: says what holds, by weir_show_value(), and what the operator
+ * should know. Since ABI 7.
+ */
+WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
+
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
 typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
 typedef void weir_router_stop_t(weir_shared_t *shared);
 typedef void weir_router_release_t(weir_shared_t *shared);
+typedef void weir_router_show_t(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
+
+/** A line of its output: so deep (0 … 8), a key, its value (NULL: a heading), and where `node` stands; NULL: "default". */
+WEIR_API void weir_show_value(weir_show_t *show, unsigned depth, const char *key, const char *value, const weir_config_t *node);
+/** "file:line: warning: …" on standard error; the configuration is fine all the same. */
+WEIR_API void weir_show_warning(weir_show_t *show, const weir_config_t *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ── What an instance may ask of its host; any thread. ── */
 

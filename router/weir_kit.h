@@ -57,6 +57,11 @@ WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_o
  * last of them has ended. `instance` NULL: a program's own router, which shares nothing and has no ticks.
  */
 WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
+/**
+ * In weir_router_show: what holds for every app, and for each one what it says itself, with places; and warnings of what may
+ * not be meant.
+ */
+WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, weir_show_t *show);
 /** In weir_router_stop. Harmless if it was not started. */
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 /** In weir_router_release. Nulls the pointer; harmless on NULL. */
@@ -145,6 +150,10 @@ WEIR_C_END
         return true;                                                                                                        \
     }                                                                                                                       \
     WEIR_MODULE void weir_router_stop(weir_shared_t *shared) { weir_kit_stop((weir_kit_t *)shared); }                        \
+    WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show)           \
+    {                                                                                                                       \
+        weir_kit_show((const weir_kit_t *)shared, config, show);                                                            \
+    }                                                                                                                       \
     WEIR_MODULE void weir_router_release(weir_shared_t *shared)                                                              \
     {                                                                                                                       \
         weir_kit_t *kit = (weir_kit_t *)shared;                                                                             \

@@ -104,4 +104,54 @@ subtest 'a router of forty lines has all of it' => sub {
     is(($proxy->log_lines(1))[0]{pick}, 'best', 'and the fields of the log');
 };
 
+# `weir check` of these lines under `module: table`: { exit, out, err }, without the file's name.
+sub checked {
+    my (@lines) = @_;
+    my $file = write_file(temp_path('check.yaml'), join "\n", 'listen: 80', 'hosts:', '  default:', '    paths:', '      /:', '        weir.router:',
+        '          module: table', (map { "          $_" } @lines), '');
+    my $run = weir('check', '-c', $file);
+    s/^\Q$file\E://gm, s/\Q$file\E:(\d+)$/line $1/gm for @$run{qw(out err)};
+    return $run;
+}
+
+subtest 'check tells what holds for each app, and where it stands' => sub {
+    my $run = checked('defaults: { max-requests: 64, queue: { length: 500 } }', 'apps:',
+        '  one: { domains: [a.test], backends: ["127.0.0.1:1"], hold: 1000, max-requests: 5 }',
+        '  two: { domains: [b.test], backends: ["127.0.0.1:1"], balance: hash, hash-on: [path, "cookie c"], health: { tcp: ON, expect: 200 } }');
+    is($run->{exit}, 0, 'fine');
+    is($run->{err}, '', 'nothing to warn of');
+    my ($all, $one, $two) = $run->{out} =~ /^ +every app that does not say otherwise\n(.*?)^        one\n(.*?)^        two\n(.*?)^    stages/ms;
+    like($all, qr/^ +max-requests +64 +line 8$/m, 'of all: what the defaults say');
+    like($all, qr/^ +queue: length +500 +line 8$/m, 'in a map, too');
+    like($all, qr/^ +$_ +default$/m, "and what nobody says: $_") for qr/balance +best/, qr/hold +0/, qr/affinity +OFF/, qr/failure-status +500, 502-504/;
+    unlike($all, qr/affinity: |health: |retry: |hash/, 'nothing of what is off');
+    is($one, "          max-requests                  5                  line 10\n          hold                          1000               line 10\n", 'of one what it says');
+    like($two, qr/^ +$_$/m, "of the other: $_") for qr/balance +hash +line 11/, qr/hash-on +path, cookie c +line 11/, qr/health: tcp +ON +line 11/,
+        qr/health: expect +200 +line 11/, qr/health: interval +5000 +default/;
+    unlike($two, qr/max-requests/, 'and nothing of what holds for all');
+};
+
+subtest 'check warns of what may not be meant' => sub {
+    my $many = join ', ', map { qq("127.0.0.1:$_") } 1 .. 129;
+    my $heavy = join ', ', (map { qq({ at: "127.0.0.1:$_", weight: 1000 }) } 1 .. 11), '{ at: "127.0.0.1:12", weight: 1 }';
+    my $run = checked('apps:', "  least: { domains: [a.test], balance: least, backends: [ $many ] }",
+        '  hold: { domains: [b.test], hold: 1000, backends: ["127.0.0.1:1"] }', '  pins: { domains: [c.test], affinity: ON, backends: ["127.0.0.1:1"] }',
+        '  slots: { domains: [d.test], max-requests: 1, backends: ["127.0.0.1:1", "127.0.0.1:2"] }', "  rare: { domains: [e.test], backends: [ $heavy ] }");
+    is($run->{exit}, 0, 'it is fine all the same');
+    my @lines = split /\n/, $run->{err};
+    is(scalar @lines, 5, 'a line each') or diag $run->{err};
+    like($lines[0], qr/^9: warning: the app `least` has 129 backends/, 'least among many');
+    like($lines[1], qr/^10: warning: the app `hold` holds requests, 1000 at most/, 'hold without a length');
+    like($lines[2], qr/^11: warning: the app `pins` has affinity without a `key-file`/, 'pins that end');
+    like($lines[3], qr/^12: warning: the app `slots` may have only 2 in flight/, 'few slots');
+    like($lines[4], qr/^13: warning: the backend `127\.0\.0\.1:12` of the app `rare` gets one request of 11001/, 'a weight that is next to nothing');
+};
+
+subtest 'a router of the kit tells the same' => sub {
+    my $file = write_file(temp_path('canary.yaml'), "listen: 80\nhosts: { default: { paths: { /: { weir.router: {\n module: "
+        . build_dir() . "/examples/canary_router.so,\n apps: { a: { domains: [a.test], backends: [\"127.0.0.1:1\"], hold: 5,\n queue: { length: 9 } } } } } } } }\n");
+    my $run = weir('check', '-c', $file);
+    like($run->{out}, qr/^ +hold +5 +\Q$file\E:4$/m, 'with places') or diag $run->{err};
+};
+
 done_testing;

@@ -171,8 +171,14 @@ void table_release(weir_shared_t *shared)
     free(shared);
 }
 
+static void show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *sink)
+{
+    weir_kit_show(shared->kit, config, sink);
+}
+
 extern const weir_router_t weir_builtin_table;
 extern weir_router_configure_t *const weir_builtin_table_configure;
+extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
@@ -196,6 +202,7 @@ const weir_router_t weir_builtin_table = {
     .describe_group = describe_app,
 };
 weir_router_configure_t *const weir_builtin_table_configure = table_configure;
+weir_router_show_t *const weir_builtin_table_show = show;
 weir_router_start_t *const weir_builtin_table_start = start;
 weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The fake world: a router's configuration, out of a string. */
 #include "fake_wire.h"
+#include "weir_host.h"
 
 struct weir_config {
     weir_config_kind_t kind;
@@ -143,4 +144,26 @@ bool weir_config_wrong(const weir_config_t *node, const char *format, ...)
     vsnprintf(fake_complaint, sizeof(fake_complaint), format, arguments);
     va_end(arguments);
     return false;
+}
+
+/* ---- weir check: the lines of it, one behind the other ---- */
+
+char fake_shown[FAKE_TEXT_BYTES];
+
+void weir_show_value(weir_show_t *show, unsigned depth, const char *key, const char *value, const weir_config_t *node)
+{
+    const size_t length = strlen(fake_shown);
+
+    snprintf(fake_shown + length, sizeof(fake_shown) - length, "%u %s %s%s\n", depth, key, value == NULL ? "-" : value,
+             value == NULL || node != NULL ? "" : " default");
+}
+
+void weir_show_warning(weir_show_t *show, const weir_config_t *node, const char *format, ...)
+{
+    const size_t length = strlen(fake_shown);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(fake_shown + length, sizeof(fake_shown) - length, format, arguments);
+    va_end(arguments);
 }

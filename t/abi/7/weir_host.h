@@ -14,10 +14,16 @@ WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_
 WEIR_MODULE bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance);
 WEIR_MODULE void weir_router_stop(weir_shared_t *shared);
 WEIR_MODULE void weir_router_release(weir_shared_t *shared);
+typedef struct weir_show weir_show_t;
+WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
 typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
 typedef void weir_router_stop_t(weir_shared_t *shared);
 typedef void weir_router_release_t(weir_shared_t *shared);
+typedef void weir_router_show_t(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
+WEIR_API void weir_show_value(weir_show_t *show, unsigned depth, const char *key, const char *value, const weir_config_t *node);
+WEIR_API void weir_show_warning(weir_show_t *show, const weir_config_t *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 WEIR_API const char *weir_instance_name(const weir_instance_t *instance);
 WEIR_API const char *weir_instance_where(const weir_instance_t *instance);
 WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
