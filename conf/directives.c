@@ -125,6 +125,8 @@ static bool read_text(const conf_directive_info_t *info, const char *text, uint6
         return read_word(text, "preserve", "canonical", out_number);
     case CONF_TYPE_STRICTNESS:
         return read_word(text, "lenient", "strict", out_number);
+    case CONF_TYPE_CODES:
+        return read_word(text, "weir", "heroku", out_number);
     case CONF_TYPE_HOST:
         return is_host(text);
     case CONF_TYPE_NODE:
@@ -149,6 +151,8 @@ static int complain_about_value(const conf_directive_info_t *info, const yoml_t 
         return conf_complain(node, "%s: must be preserve or canonical", info->name);
     case CONF_TYPE_STRICTNESS:
         return conf_complain(node, "%s: must be lenient or strict", info->name);
+    case CONF_TYPE_CODES:
+        return conf_complain(node, "%s: must be weir or heroku", info->name);
     case CONF_TYPE_HOST:
         return conf_complain(node, "%s: must be a host, with or without a port", info->name);
     case CONF_TYPE_TEXT:

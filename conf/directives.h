@@ -24,6 +24,7 @@ typedef enum conf_type {
     CONF_TYPE_FLAG,
     CONF_TYPE_CASE,
     CONF_TYPE_STRICTNESS,
+    CONF_TYPE_CODES,
     CONF_TYPE_HOST,
     CONF_TYPE_NODE,
 } conf_type_t;
@@ -50,7 +51,7 @@ extern const conf_directive_info_t conf_directives[CONF_DIRECTIVES];
 /** What a directive came to at some level. */
 typedef struct conf_value {
     const char *text;  /* as written; NULL: none              */
-    uint64_t number;   /* of MS, BYTES, COUNT; 1 for ON and canonical */
+    uint64_t number;   /* of MS, BYTES, COUNT; 1 for ON and the second of two words */
     const char *where; /* "file:line"; NULL: the default      */
     yoml_t *node;      /* of NODE, borrowed                   */
 } conf_value_t;

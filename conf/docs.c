@@ -51,6 +51,8 @@ static const char *value_text(const conf_directive_info_t *info, char *buffer, s
         return "preserve or canonical";
     case CONF_TYPE_STRICTNESS:
         return "lenient or strict";
+    case CONF_TYPE_CODES:
+        return "weir or heroku";
     case CONF_TYPE_HOST:
         return "host, host:port";
     case CONF_TYPE_NODE:

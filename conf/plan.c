@@ -89,6 +89,7 @@ static void fill_headers(weir_plan_t *plan, const conf_value_t *values)
     plan->tells_request_id = values[CONF_request_id_to_client].number == 1;
     plan->aborts_on_close = values[CONF_abort_on_close].number == 1;
     plan->has_log_time = values[CONF_log_time].number == 1;
+    plan->has_heroku_codes = values[CONF_log_codes].number == 1;
 }
 
 weir_plan_t *conf_plan_create(conf_t *conf)

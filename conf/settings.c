@@ -61,6 +61,7 @@ bool conf_settings_fill(conf_t *conf)
         .max_body_bytes = conf_max_body_bytes(conf),
         .has_proxy_status = values[CONF_proxy_status].number == 1,
         .has_log_time = values[CONF_log_time].number == 1,
+        .has_heroku_codes = values[CONF_log_codes].number == 1,
         .dns_servers = conf->dns_servers,
         .name_threads = (unsigned)values[CONF_num_name_resolution_threads].number,
     };

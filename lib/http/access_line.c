@@ -27,15 +27,24 @@ static void write_status(weir_logfmt_t *line, uint16_t status)
         weir_logfmt_number(line, "status", status, "");
 }
 
+static void write_fault(weir_logfmt_t *line, const weir_fault_t *fault, const weir_heroku_code_t *heroku)
+{
+    if (heroku != NULL) {
+        weir_logfmt_text(line, "code", text(heroku->code));
+        weir_logfmt_quoted(line, "desc", text(heroku->desc));
+        return;
+    }
+    weir_logfmt_text(line, "code", text(fault->name));
+    weir_logfmt_quoted(line, "desc", text(fault->sentence != NULL ? fault->sentence : fault->name));
+}
+
 void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what)
 {
     const weir_fault_t *fault = what->fault;
 
     weir_logfmt_text(line, "at", text(what->level));
-    if (fault != NULL) {
-        weir_logfmt_text(line, "code", text(fault->name));
-        weir_logfmt_quoted(line, "desc", text(fault->sentence != NULL ? fault->sentence : fault->name));
-    }
+    if (fault != NULL)
+        write_fault(line, fault, what->heroku);
     weir_logfmt_text_most(line, "method", what->method, METHOD_MOST);
     weir_logfmt_quoted_most(line, "path", what->path, PATH_MOST);
     weir_logfmt_text_most(line, "host", what->host, HOST_MOST);
@@ -54,4 +63,6 @@ void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what)
     write_ms(line, "total", what->total_ms);
     if (what->cause != NULL)
         weir_logfmt_text(line, "cause", text(what->cause->name));
+    if (fault != NULL && what->heroku != NULL)
+        weir_logfmt_text(line, "reason", text(fault->name));
 }

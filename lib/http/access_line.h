@@ -5,12 +5,14 @@
  * @file  The line about one request in the access log: which fields it has, and in what order. Pure.
  */
 #include "lib/base/fault.h"
+#include "lib/http/heroku_code.h"
 #include "lib/http/logfmt.h"
 
 /** What it tells. Empty spans, negative durations and a status of 0 leave their field empty. */
 typedef struct weir_access_line {
-    const char *level;         /* at=                                  */
-    const weir_fault_t *fault; /* code= and desc=; NULL: neither       */
+    const char *level;                /* at=                                  */
+    const weir_fault_t *fault;        /* code= and desc=; NULL: neither       */
+    const weir_heroku_code_t *heroku; /* in their place, and then the fault's name is reason=; NULL: it stands in code= */
     weir_span_t method, path, host, request_id;
     weir_span_t fwd;  /* the client's way to us, as X-Forwarded-For tells it */
     weir_span_t dyno; /* the service                               */

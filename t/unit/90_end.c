@@ -142,6 +142,53 @@ static void how_bad_it_is(void **state)
     }
 }
 
+static void herokus_codes(void **state)
+{
+    static const weir_fault_t crashed = {"crashed", 503, WEIR_BLAME_BACKEND, "It has crashed."};
+
+    open_log();
+    w.plan.has_heroku_codes = true;
+    w.script.refuses[FAKE_LOOKUP] = true;
+    w.script.fault[FAKE_LOOKUP] = &crashed;
+    world_request(GET);
+    world_close();
+    assert_contains(log_text(), "at=error code=H10 desc=\"App crashed\" method=GET ");
+
+    open_log();
+    w.plan.has_heroku_codes = true;
+    world_request(GET);
+    world_finish(OK_HEAD);
+    assert_lacks(log_text(), "H99");
+}
+
+/* What counts is what the latest backend has said. */
+static void herokus_codes_tell_how_far_a_response_has_come(void **state)
+{
+    static const struct {
+        const char *interim, *final, *code;
+    } rows[] = {
+        {NULL, NULL, " code=H12 "},
+        {"HTTP/1.1 102 Processing\r\n\r\n", NULL, " code=H15 "},
+        {NULL, OK_HEAD, " code=H15 "},
+        {"HTTP/1.1 102 Processing\r\n\r\n", OK_HEAD, " code=H15 "},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        open_log();
+        w.plan.has_heroku_codes = true;
+        w.loop.connects[0].fault = &weir_fault_backend_refused;
+        w.loop.connect_count = 1;
+        world_request(GET);
+        assert_true(rows[i].interim == NULL || fake_respond(w.x, rows[i].interim));
+        assert_true(rows[i].final == NULL || fake_respond(w.x, rows[i].final));
+        assert_true(fake_relay_end(w.x, &weir_fault_backend_timeout));
+        world_close();
+        const char *text = log_text();
+        assert_contains(text, rows[i].code);
+        assert_contains(text, " cause=backend_timeout reason=backend_timeout\n");
+    }
+}
+
 static void one_line_a_request_after_retries(void **state)
 {
     const char *text;
@@ -256,6 +303,8 @@ int main(void)
         cmocka_unit_test(a_line_for_a_refusal),
         cmocka_unit_test(a_line_for_a_client_that_left),
         cmocka_unit_test(how_bad_it_is),
+        cmocka_unit_test(herokus_codes),
+        cmocka_unit_test(herokus_codes_tell_how_far_a_response_has_come),
         cmocka_unit_test(one_line_a_request_after_retries),
         cmocka_unit_test(what_a_client_sends_is_cut),
         cmocka_unit_test(a_late_router_does_not_keep_the_line),

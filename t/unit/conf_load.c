@@ -41,6 +41,7 @@ static const struct {
      "t.yaml:2: weir.access-log: must be a file; commands read access-log, or standard output\n"},
     {"listen: 8080\nweir.max-head: [1]\n" HOSTS,
      "t.yaml:2: weir.max-head: must be a whole number of bytes (or `64k`, `10m`, `1g`) from 256 to 16777216\n"},
+    {"listen: 8080\nweir.log-codes: vegur\n" HOSTS, "t.yaml:2: weir.log-codes: must be weir or heroku\n"},
     {"listen: 8080\nweir.proxy-status: maybe\n" HOSTS, "t.yaml:2: weir.proxy-status: must be ON or OFF\n"},
     {"listen: 8080\nweir.header-case: upper\n" HOSTS, "t.yaml:2: weir.header-case: must be preserve or canonical\n"},
     {"listen: 8080\nweir.start-time-header: a b\n" HOSTS,

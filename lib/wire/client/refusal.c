@@ -17,13 +17,15 @@ size_t weir_refusal_page(const weir_fault_t *fault, char page[static WEIR_REFUSA
 
 void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, uint16_t status, size_t body_bytes)
 {
-    weir_access_log_t *log = client->loop->settings->access_log;
+    const weir_server_settings_t *settings = client->loop->settings;
+    weir_access_log_t *log = settings->access_log;
 
     if (log == NULL)
         return;
     const weir_access_line_t what = {
         .level = "error",
         .fault = fault,
+        .heroku = settings->has_heroku_codes ? weir_heroku_code(fault, NULL, false) : NULL,
         .fwd = weir_peer_text(&client->peer),
         .connect_ms = -1,
         .service_ms = -1,
@@ -38,5 +40,5 @@ void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, ui
     weir_logfmt_t line;
     weir_logfmt_begin(&line, buffer, sizeof(buffer));
     weir_access_line_write(&line, &what);
-    (client->loop->settings->has_log_time ? weir_access_log_write_timed : weir_access_log_write)(log, weir_logfmt_end(&line));
+    (settings->has_log_time ? weir_access_log_write_timed : weir_access_log_write)(log, weir_logfmt_end(&line));
 }

@@ -50,6 +50,7 @@ typedef struct weir_server_settings {
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
     bool has_proxy_status;
     bool has_log_time;       /* lines of access_log begin with the time */
+    bool has_heroku_codes;   /* and call reasons as Heroku does */
     const char *dns_servers; /* "127.0.0.1:53,[::1]:53": who is asked for names of backends; NULL: the system's */
     unsigned name_threads;   /* for names that files and servers do not know: see name_system.h; 0: none */
 } weir_server_settings_t;
