@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs once on each request: the length is reckoned first, then everything is copied into one buffer. */
 #include "handlers/backend_head.h"
+#include "handlers/trace.h"
 
 #include <string.h>
 
@@ -121,6 +122,8 @@ static void put_own(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *hea
     put(arena, headers, plan->connect_time_header, number_text(arena, not_negative(weir_request_connect_ms(request))));
     put(arena, headers, plan->start_time_header, number_text(arena, weir_request_start_ms(request)));
     put(arena, headers, plan->route_time_header, number_text(arena, not_negative(weir_request_route_ms(request))));
+    if (plan->has_trace)
+        weir_trace_put(x, arena, headers);
     ask_headers(x, WEIR_TO_BACKEND, headers);
 }
 

@@ -2,6 +2,7 @@
 #include "handlers/request_line.h"
 
 #include "handlers/backend_head.h"
+#include "handlers/trace.h"
 #include "lib/base/log.h"
 #include "lib/base/span.h"
 #include "lib/http/access_line.h"
@@ -69,6 +70,7 @@ static weir_access_line_t line_of(weir_exchange_t *x)
         .route_ms = weir_request_route_ms(request),
         .total_ms = weir_request_total_ms(request),
         .cause = x->cause,
+        .trace = x->plan->has_trace ? weir_trace_id(x) : (weir_span_t){NULL, 0},
     };
 }
 

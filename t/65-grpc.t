@@ -98,4 +98,12 @@ subtest 'the same calls in HTTP/1.1, with chunks and trailers' => sub {
     like($refused->header('grpc-message'), qr/^backend_refused: /, 'and the reason');
 };
 
+subtest 'weir.trace' => sub {
+    my $traced = proxy(apps => { main => { domains => ['*'], backends => [ $server->address ], protocol => 'h2c' } },
+        global => { 'weir.trace' => 'ON' });
+    calls($traced->port, 'unary');
+    my $trace = $traced->log_where(path => '/weir.Test/Unary')->{trace};
+    ok($server->wait_event(qr/^metadata traceparent 00-$trace-[0-9a-f]{16}-00$/), 'the server gets the trace that is in the log');
+};
+
 done_testing;

@@ -17,6 +17,17 @@ weir_span_t weir_span_trim(weir_span_t bytes)
     return bytes;
 }
 
+char *weir_append_hex(char *at, const uint8_t *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
+    }
+    return at;
+}
+
 bool weir_span_to_u63(weir_span_t digits, uint64_t *out_number)
 {
     uint64_t number = 0;

@@ -129,6 +129,9 @@ static inline bool weir_equal_nocase(weir_span_t a, weir_span_t b)
 /** Without the spaces and tabs (RFC 9110 §5.6.3 OWS) at both ends. */
 weir_span_t weir_span_trim(weir_span_t bytes);
 
+/** Writes `count` bytes as twice as many lower-case hexadecimal digits to `at` and returns the end; no NUL. */
+char *weir_append_hex(char *at, const uint8_t *bytes, size_t count);
+
 /** Reads decimal digits, and nothing but at least one of them. False if there is anything else, or more than 2^63-1. */
 bool weir_span_to_u63(weir_span_t digits, uint64_t *out_number);
 

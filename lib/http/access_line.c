@@ -63,6 +63,8 @@ void weir_access_line_write(weir_logfmt_t *line, const weir_access_line_t *what)
     write_ms(line, "total", what->total_ms);
     if (what->cause != NULL)
         weir_logfmt_text(line, "cause", text(what->cause->name));
+    if (what->trace.len != 0)
+        weir_logfmt_text(line, "trace", what->trace);
     if (fault != NULL && what->heroku != NULL)
         weir_logfmt_text(line, "reason", text(fault->name));
 }

@@ -24,6 +24,7 @@ typedef struct weir_access_line {
     uint32_t tries;            /* connects, those that a kept connection has spared included */
     int64_t route_ms;          /* from the head to the connection: all that was tried before, and the router's time */
     int64_t total_ms;          /* from the head to the end of the response */
+    weir_span_t trace;         /* id; empty: the field is not there */
     const weir_fault_t *cause; /* why the latest attempt that failed did, though a later one went well, or the router refused */
 } weir_access_line_t;
 

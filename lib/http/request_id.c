@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/base/span.h"
+
 /* Vegur: A-Z a-z 0-9 - + / = */
 static bool is_id_char(char c)
 {
@@ -22,17 +24,6 @@ bool weir_request_id_is_valid(weir_span_t id, size_t max_bytes)
     return true;
 }
 
-static char *put_hex(char *at, const uint8_t *bytes, size_t count)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < count; i++) {
-        *at++ = digits[bytes[i] >> 4];
-        *at++ = digits[bytes[i] & 15];
-    }
-    return at;
-}
-
 void weir_request_id_make(const uint8_t random[static 16], char out[static WEIR_UUID_BYTES])
 {
     uint8_t bytes[16];
@@ -41,13 +32,13 @@ void weir_request_id_make(const uint8_t random[static 16], char out[static WEIR_
     /* RFC 9562 §5.4: version 4, variant 0b10 */
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    out = put_hex(out, bytes, 4);
+    out = weir_append_hex(out, bytes, 4);
     *out++ = '-';
-    out = put_hex(out, bytes + 4, 2);
+    out = weir_append_hex(out, bytes + 4, 2);
     *out++ = '-';
-    out = put_hex(out, bytes + 6, 2);
+    out = weir_append_hex(out, bytes + 6, 2);
     *out++ = '-';
-    out = put_hex(out, bytes + 8, 2);
+    out = weir_append_hex(out, bytes + 8, 2);
     *out++ = '-';
-    put_hex(out, bytes + 10, 6);
+    weir_append_hex(out, bytes + 10, 6);
 }

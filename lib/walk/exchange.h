@@ -170,6 +170,7 @@ struct weir_exchange {
     bool has_page;       /* what it gets is our page; set by 75                       */
     bool is_cut;         /* the response could not be completed; set by 70           */
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
+    struct trace *trace; /* with plan->has_trace; NULL: nobody has asked for it yet; handlers/trace.c's */
     bool is_router_done; /* init has answered the request: the router hears nothing more; router/ask.c's */
 
     uint64_t dice; /* the state of the router's dice: weir_random() */

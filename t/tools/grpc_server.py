@@ -24,7 +24,7 @@ def note(text):
 
 def unary(request, context):
     for name, value in context.invocation_metadata():
-        if name.startswith('x-'):
+        if name.startswith(('x-', 'trace')):
             note(f'metadata {name} {value}')
     context.send_initial_metadata((('x-initial', 'yes'),))
     context.set_trailing_metadata((('x-trailing', 'yes'), ('x-data-bin', b'\0\1\2')))
