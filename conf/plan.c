@@ -87,6 +87,7 @@ static void fill_headers(weir_plan_t *plan, const conf_value_t *values)
     plan->has_canonical_case = values[CONF_header_case].number == 1;
     plan->has_proxy_status = values[CONF_proxy_status].number == 1;
     plan->has_trace = values[CONF_trace].number == 1;
+    plan->has_server_timing = values[CONF_server_timing].number == 1;
     plan->tells_request_id = values[CONF_request_id_to_client].number == 1;
     plan->aborts_on_close = values[CONF_abort_on_close].number == 1;
     plan->has_log_time = values[CONF_log_time].number == 1;

@@ -3,7 +3,7 @@
  * 50 checkout: which service takes this request, and where it lives.
  *
  *   reads     x->group                           (set by 20), x->owes_continue (set by 30)
- *   writes    x->service, x->attempt, x->target  (used by 60, 70, 80), x->has_continued
+ *   writes    x->service, x->attempt, x->target  (used by 60, 70, 80), x->has_continued, journal
  *   asks      checkout_service, then service_backend
  *   verdicts  next to 60; refuse with the router's fault, or router_timeout
  *   again     60 sends us back after a failed connect, 70 if the router wants a retry; the router sees a fresh checkout. A
@@ -27,8 +27,14 @@ static void send_continue(weir_exchange_t *x)
     (void)weir_front_interim(x, STATUS_CONTINUE, NULL);
 }
 
+static void note_answer(weir_exchange_t *x)
+{
+    x->journal.queue_us += weir_loop_now_us(x->loop) - x->journal.checkout_at_us;
+}
+
 static void on_backend(weir_exchange_t *x, const ask_answer_t *answer)
 {
+    note_answer(x);
     if (answer->fault != NULL) {
         weir_walk_refuse(x, answer->fault);
         return;
@@ -41,11 +47,18 @@ static void on_backend(weir_exchange_t *x, const ask_answer_t *answer)
 static void on_checkout(weir_exchange_t *x, const ask_answer_t *answer)
 {
     if (answer->fault != NULL) {
+        note_answer(x);
         weir_walk_refuse(x, answer->fault);
         return;
     }
     weir_attempt_begin(x, answer->service); /* from here on one checkin_service is owed: 60's, 70's or 80's */
     ask_backend(x, x->service, on_backend);
+}
+
+static void ask(weir_exchange_t *x)
+{
+    x->journal.checkout_at_us = weir_loop_now_us(x->loop);
+    ask_checkout(x, on_checkout);
 }
 
 static void on_returned(weir_exchange_t *x, const ask_answer_t *answer)
@@ -54,7 +67,7 @@ static void on_returned(weir_exchange_t *x, const ask_answer_t *answer)
         weir_walk_refuse(x, answer->fault);
         return;
     }
-    ask_checkout(x, on_checkout);
+    ask(x);
 }
 
 static void cancel(weir_exchange_t *x, void *memory)
@@ -67,7 +80,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     if (x->has_service)
         ask_checkin(x, WEIR_CHECKOUT, NULL, on_returned);
     else
-        ask_checkout(x, on_checkout);
+        ask(x);
     return weir_walk_wait(x);
 }
 

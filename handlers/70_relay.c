@@ -13,6 +13,7 @@
 #include "handlers/backend_head.h"
 #include "handlers/grpc.h"
 #include "handlers/relay_limits.h"
+#include "handlers/server_timing.h"
 #include "handlers/stages.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
@@ -160,11 +161,14 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 
 /* ---- the final one ---- */
 
-static void append_via(weir_exchange_t *x, weir_headers_t *headers)
+/* The router may change it. */
+static void add_own(weir_exchange_t *x, weir_headers_t *headers)
 {
     if (x->plan->via.len != 0)
         weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"),
                               weir_backend_via(x, &x->arena, x->target.protocol == WEIR_HTTP2));
+    if (x->plan->has_server_timing)
+        weir_server_timing_add(x, headers);
 }
 
 /* Who will read the response's headers when they are gone from the wire's buffer. */
@@ -201,7 +205,7 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     note_head(x, head, false);
     rest = weir_headers_copy(&x->arena, &head->headers);
     weir_hop_strip_response(&rest, true);
-    append_via(x, &rest);
+    add_own(x, &rest);
     ask_headers(x, WEIR_TO_CLIENT, &rest);
     weir_response_take_back(x, is_asked_afterwards(x));
     weir_headers_add(&headers, &x->arena, WEIR_SPAN("Connection"), WEIR_SPAN("Upgrade"));
@@ -242,7 +246,7 @@ static void on_final(weir_exchange_t *x, const weir_response_head_t *head)
     weir_hop_strip_response(&headers, head->status == STATUS_UPGRADE_REQUIRED && x->request.version != 20);
     if (x->plan->hides_server)
         weir_headers_remove(&headers, WEIR_HEADER_SERVER);
-    append_via(x, &headers);
+    add_own(x, &headers);
     ask_headers(x, WEIR_TO_CLIENT, &headers);
     weir_response_tell_id(x, &headers);
     weir_response_take_back(x, is_asked_afterwards(x));

@@ -11,6 +11,7 @@
  */
 #include "handlers/grpc.h"
 #include "handlers/proxy_status.h"
+#include "handlers/server_timing.h"
 #include "handlers/stages.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
@@ -39,6 +40,8 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
         weir_headers_put(&headers, &x->arena, x->plan->request_id_header, x->request.id);
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
+    if (x->plan->has_server_timing)
+        weir_server_timing_add(x, &headers);
     head.content_length = UINT64_MAX;
     x->has_page = true;
     if (weir_grpc_is_call(&x->request)) {

@@ -98,12 +98,18 @@ subtest 'the same calls in HTTP/1.1, with chunks and trailers' => sub {
     like($refused->header('grpc-message'), qr/^backend_refused: /, 'and the reason');
 };
 
-subtest 'weir.trace' => sub {
+subtest 'weir.trace and weir.server-timing' => sub {
     my $traced = proxy(apps => { main => { domains => ['*'], backends => [ $server->address ], protocol => 'h2c' } },
-        global => { 'weir.trace' => 'ON' });
-    calls($traced->port, 'unary');
+        global => { 'weir.trace' => 'ON', 'weir.server-timing' => 'ON' });
+    my ($unary, $both) = calls($traced->port, 'unary', 'both:one:two');
     my $trace = $traced->log_where(path => '/weir.Test/Unary')->{trace};
     ok($server->wait_event(qr/^metadata traceparent 00-$trace-[0-9a-f]{16}-00$/), 'the server gets the trace that is in the log');
+    my $parts = qr/^queue;dur=\d+\.\d{1,3}, connect;dur=\d+\.\d{1,3}, wait;dur=\d+\.\d{1,3}$/;
+    like($unary->{initial}{'server-timing'}, $parts, 'the client gets the timing');
+    like($both->{initial}{'server-timing'}, $parts, 'also where the response begins before the request has ended');
+    my $down = proxy(backends => [ '127.0.0.1:' . refusing_port() ], app => { protocol => 'h2c' }, global => { 'weir.server-timing' => 'ON' });
+    my ($refused) = calls($down->port, 'unary');
+    like($refused->{trailing}{'server-timing'} // $refused->{initial}{'server-timing'}, qr/^queue;dur=\d+\.\d{1,3}$/, 'errors of ours have it, too');
 };
 
 done_testing;

@@ -68,7 +68,10 @@ my @shown = (    # directive, three values, what is observed
         to => '127.0.0.1:' . refusing_port() ],
     [ 'weir.proxy-status', [qw(OFF ON OFF)], sub { my ($own, $level) = @_; return defined $own->ask(request($level))->header('Proxy-Status') ? 'ON' : 'OFF' },
         to => '127.0.0.1:' . refusing_port() ],
-    map({ [ 'weir.trace', $_, sub { my ($own, $level) = @_; return defined backend_sees($own, $level)->header('traceparent') ? 'ON' : 'OFF' } ] } [qw(ON OFF ON)], [qw(OFF ON OFF)]),
+    map({ my $values = $_; (
+        [ 'weir.server-timing', $values, sub { my ($own, $level) = @_; return defined $own->ask(request($level))->header('Server-Timing') ? 'ON' : 'OFF' } ],
+        [ 'weir.trace', $values, sub { my ($own, $level) = @_; return defined backend_sees($own, $level)->header('traceparent') ? 'ON' : 'OFF' } ],
+    ) } [qw(ON OFF ON)], [qw(OFF ON OFF)]),
 );
 for my $row (@shown) {
     my ($directive, $values, $observe, %option) = @$row;

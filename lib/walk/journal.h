@@ -11,6 +11,8 @@
 typedef struct weir_journal {
     uint64_t wall_start_us;       /* the head was complete, wall clock       */
     uint64_t start_at_us;         /* the same, monotonic                     */
+    uint64_t checkout_at_us;      /* the router was last asked for a backend */
+    uint64_t queue_us;            /* how long it took to name one, or to refuse; all times together */
     uint64_t connect_start_at_us; /* the latest attempt                     */
     uint64_t connected_at_us;     /* the attempt that connected              */
     uint64_t relay_at_us;         /* the head for the backend is made; this and the four below are of the latest relay */

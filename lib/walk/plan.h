@@ -49,11 +49,12 @@ typedef struct weir_plan {
     bool has_strict_path;                 /* only the bytes of RFC 3986 */
     bool has_canonical_case;
     bool has_proxy_status;
-    bool tells_request_id; /* to the client, in all responses; pages of ours tell it anyway */
-    bool has_log_time;     /* its access lines begin with the time */
-    bool has_heroku_codes; /* and call the reason as Heroku does: lib/http/heroku_code.h */
-    bool has_trace;        /* traceparent to backends, trace= in its access lines: handlers/trace.h */
-    bool aborts_on_close;  /* HTTP/1: a client that ends its side while it waits for a response is gone */
+    bool tells_request_id;  /* to the client, in all responses; pages of ours tell it anyway */
+    bool has_log_time;      /* its access lines begin with the time */
+    bool has_heroku_codes;  /* and call the reason as Heroku does: lib/http/heroku_code.h */
+    bool has_trace;         /* traceparent to backends, trace= in its access lines: handlers/trace.h */
+    bool has_server_timing; /* to the client: handlers/server_timing.h */
+    bool aborts_on_close;   /* HTTP/1: a client that ends its side while it waits for a response is gone */
     weir_upgrades_t upgrades;
     const struct weir_network *trusted_proxies; /* whose word for who the client is counts: lib/http/network.h */
     size_t trusted_proxy_count;                 /* 0: nobody's, and nothing is removed                         */

@@ -161,7 +161,7 @@ static void fills_the_plan(void **state)
 {
     conf_t *conf =
         load("listen: 8080\nweir.header-case: canonical\nweir.proxy-status: on\nlimit-request-body: 1000\nweir.trace: ON\n"
-             "weir.log-codes: Heroku\n" HOSTS);
+             "weir.server-timing: ON\nweir.log-codes: Heroku\n" HOSTS);
     const weir_plan_t *plan = conf->paths->plan;
 
     assert_string_equal(plan->binding.router->name, "stub");
@@ -170,6 +170,7 @@ static void fills_the_plan(void **state)
     assert_true(plan->has_canonical_case);
     assert_true(plan->has_proxy_status);
     assert_true(plan->has_trace);
+    assert_true(plan->has_server_timing);
     assert_true(plan->has_heroku_codes);
     assert_int_equal(plan->max_body_bytes, 1000);
     assert_string_equal(plan->via.base, "1.1 weir");
