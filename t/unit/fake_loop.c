@@ -124,10 +124,19 @@ uint64_t weir_loop_wall_us(const weir_loop_t *loop)
     return loop->wall_us;
 }
 
+uint64_t fake_throw(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 void weir_loop_random(weir_loop_t *loop, uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        bytes[i] = loop->dice++;
+        bytes[i] = loop->seed != 0 ? (uint8_t)fake_throw(&loop->seed) : loop->dice++;
 }
 
 void weir_timer_set(weir_loop_t *loop, weir_timer_t *timer, uint32_t delay_ms, void (*on_due)(weir_timer_t *timer))

@@ -34,6 +34,7 @@ struct weir_loop {
     uint64_t now_us, wall_us;
     uint64_t blocked_us; /* since the latest tick somebody kept the thread for so long */
     uint8_t dice;        /* the next random byte; counts up */
+    uint64_t seed;       /* not 0: dice that fall like dice, from this state on, instead */
     weir_list_t timers, letters;
     pthread_mutex_t lock; /* of letters */
     char text[FAKE_TEXT_BYTES];
@@ -56,11 +57,22 @@ struct weir_loop {
 void fake_loop_init(weir_loop_t *loop);
 /** Nothing may be left: no letter, no timer, no connection, no exchange. */
 void fake_loop_finish(weir_loop_t *loop);
-/** What weir_steward() gives: set it where tickers are wanted. */
 /** Releases what weir_retire() was given: no callback runs. Also done by fake_loop_finish(). */
 void fake_release(void);
 
+/** What weir_steward() gives: set it where tickers are wanted. */
 extern weir_loop_t *fake_steward;
+/** The next number of the dice whose state this is (SplitMix64). */
+uint64_t fake_throw(uint64_t *state);
+/** Opens letters until there are none. */
+void fake_run(weir_loop_t *loop);
+/** Opens the oldest letter. False if there is none. */
+bool fake_run_one(weir_loop_t *loop);
+/** Lets time pass; due timers and letters run. */
+void fake_advance(weir_loop_t *loop, uint32_t ms);
+/** Lets time pass; due timers run while the letters that have been posted, by another thread just now, are still closed. */
+void fake_advance_past_letters(weir_loop_t *loop, uint32_t ms);
+void fake_note(weir_loop_t *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- probes: those under way, the oldest first; one is answered when told ---- */
 
@@ -76,15 +88,6 @@ struct weir_probing {
 extern weir_probing_t *fake_probes;
 /** The oldest one is over: `fault` NULL and a status, or a fault. */
 void fake_probe_answer(uint16_t status, const weir_fault_t *fault);
-/** Opens letters until there are none. */
-void fake_run(weir_loop_t *loop);
-/** Opens the oldest letter. False if there is none. */
-bool fake_run_one(weir_loop_t *loop);
-/** Lets time pass; due timers and letters run. */
-void fake_advance(weir_loop_t *loop, uint32_t ms);
-/** Lets time pass; due timers run while the letters that have been posted, by another thread just now, are still closed. */
-void fake_advance_past_letters(weir_loop_t *loop, uint32_t ms);
-void fake_note(weir_loop_t *loop, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- the client's side ---- */
 
