@@ -288,7 +288,7 @@ enum {
     MEMBERS_MOST = 65536,
     FAILURE_TIMES = 16
 };
-static const double fade = 0.98, known_least = 1, forgotten = 0.5;
+static const double fade = 0.98, known_least = 1, forgotten = 0.5, failure_forgotten = 0.1;
 
 static void fade_sums(weir_member_t *member)
 {
@@ -304,6 +304,8 @@ static void fade_sums(weir_member_t *member)
     member->tick.failures = failures;
     if (member->tick.answers < forgotten)
         member->tick.head_us = member->tick.answers = 0;
+    if (member->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
+        member->tick.failed = 0;
 }
 
 /* How long it has said nothing, though somebody waits. */

@@ -16,7 +16,7 @@ typedef struct expected {
     double p50_ms, p99_ms, errors;
 } expected_t;
 
-static const model_times_t short_times = {5, 10, 30, 30}, long_times = {5, 20, 40, 60};
+static const model_times_t short_times = {5, 10, 30, 30, 11}, long_times = {5, 20, 40, 60, 21};
 static unsigned runs = 1;
 static bool is_long;
 
@@ -138,7 +138,7 @@ static void by_dice_it_would_be_seen(void **state)
 
 typedef struct ill {
     situation_t situation;
-    double errors_later; /* from the second second on */
+    double errors_later; /* behind the first second */
 } ill_t;
 
 static void tell_quarantines(const char *name, double expected, const model_result_t *result)
@@ -194,14 +194,39 @@ static void an_application_that_fails_takes_nobody_away(void **state)
     assert_nobody_taken_away(&two);
 }
 
+/* ---- at length ---- */
+
+/* Of an application that fails now and then no backend is avoided for minutes because of one failure. */
+static void a_failure_is_forgotten(void **state)
+{
+    const model_times_t times = {5, 700, 700, 700, 700};
+    situation_t situation = {"", FOUR, .own_failures = 0.05};
+    model_result_t result = {0};
+    unsigned long all = 0;
+
+    situation.load = 3 * 0.05 / 32; /* 3 requests a second */
+    model_run(&situation, &times, 7, &result);
+    for (unsigned i = 0; i < situation.backends; i++)
+        all += result.sent[i];
+    for (unsigned i = 0; i < situation.backends; i++)
+        assert_between("share", (double)result.sent[i] / (double)all, 0.2, 0.3);
+    model_result_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_ones),          cmocka_unit_test(small_ones),
-        cmocka_unit_test(half_of_them_slower), cmocka_unit_test(one_becomes_slow),
-        cmocka_unit_test(one_fails_fast),      cmocka_unit_test(one_hangs),
-        cmocka_unit_test(a_cold_one_joins),    cmocka_unit_test(by_dice_it_would_be_seen),
-        cmocka_unit_test(one_of_four_is_ill),  cmocka_unit_test(an_application_that_fails_takes_nobody_away),
+        cmocka_unit_test(equal_ones),
+        cmocka_unit_test(small_ones),
+        cmocka_unit_test(half_of_them_slower),
+        cmocka_unit_test(one_becomes_slow),
+        cmocka_unit_test(one_fails_fast),
+        cmocka_unit_test(one_hangs),
+        cmocka_unit_test(a_cold_one_joins),
+        cmocka_unit_test(by_dice_it_would_be_seen),
+        cmocka_unit_test(one_of_four_is_ill),
+        cmocka_unit_test(an_application_that_fails_takes_nobody_away),
+        cmocka_unit_test(a_failure_is_forgotten),
     };
     const char *wanted = getenv("WEIR_SITUATIONS");
 

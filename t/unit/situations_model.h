@@ -19,7 +19,14 @@
 
 enum { MODEL_BACKENDS = 10, MODEL_CLIENTS = 200, MODEL_COLD = 400, MODEL_LOOK_MS = 100, MODEL_SETTLED_S = 25 };
 
-typedef enum model_mood { MODEL_WELL, MODEL_SLOW, MODEL_FAILS, MODEL_HANGS, MODEL_FAILS_SOMETIMES } model_mood_t;
+typedef enum model_mood {
+    MODEL_WELL,
+    MODEL_SLOW,
+    MODEL_FAILS,   /* 500 in 1 ms                 */
+    MODEL_IS_BUSY, /* 429 in 1 ms, and Retry-After: 5 */
+    MODEL_HANGS,
+    MODEL_FAILS_SOMETIMES
+} model_mood_t;
 
 typedef struct situation {
     const char *name;
@@ -27,7 +34,8 @@ typedef struct situation {
     double load;                /* of what all workers can do */
     unsigned slow_count;        /* the first so many need slow_times as long, always */
     double slow_times;
-    model_mood_t mood; /* of the first one, while something is wrong */
+    model_mood_t mood; /* of the first one, or of the first `ill`, while something is wrong */
+    unsigned ill;
     double mood_times; /* MODEL_SLOW: so many times as long          */
     double flap_s;     /* not 0: for so long it is wrong, then well for as long */
     bool joins; /* the first one is not there before; it is eight times slower at first, and warm after MODEL_COLD answers */
@@ -36,22 +44,26 @@ typedef struct situation {
     const char *settings; /* of the app, in the configuration; ends in a comma */
 } situation_t;
 
-/** Seconds since the start. What comes before `warm` is not counted; something is wrong from `begin` to `end`. */
+/**
+ * Seconds since the start. What comes before `warm` is not counted; something is wrong from `begin` to `end`, and should have
+ * been noticed by `later`.
+ */
 typedef struct model_times {
-    double warm, begin, end, last;
+    double warm, begin, end, last, later;
 } model_times_t;
 
 typedef struct model_counts {
     float *latencies_ms; /* of those that were answered well */
     size_t well, room;
     unsigned long all, failed;
-    unsigned long all_later, failed_later; /* from one second after `begin` on */
+    unsigned long all_later, failed_later; /* of those that came behind `later` */
 } model_counts_t;
 
 /** What came of it: of all, and of those that came while something was wrong. Runs add up. */
 typedef struct model_result {
     model_counts_t always, meanwhile;
     unsigned long quarantines, quarantines_of_well;
+    unsigned long sent[MODEL_BACKENDS];
     unsigned long settled, settled_to_first; /* from MODEL_SETTLED_S after `begin` on: all, and to the first one */
 } model_result_t;
 
@@ -127,7 +139,7 @@ static model_mood_t model_mood(unsigned backend)
     const situation_t *situation = model.situation;
     double since = model_now_s() - model.times.begin;
 
-    if (backend != 0 || !model_is_wrong_at(model_now_s()))
+    if (backend >= (situation->ill == 0 ? 1 : situation->ill) || !model_is_wrong_at(model_now_s()))
         return MODEL_WELL;
     return situation->flap_s > 0 && fmod(since, 2 * situation->flap_s) >= situation->flap_s ? MODEL_WELL : situation->mood;
 }
@@ -136,7 +148,7 @@ static model_mood_t model_mood(unsigned backend)
 
 static void model_count(model_counts_t *counts, const model_request_t *request, bool is_well)
 {
-    const bool is_later = request->arrived_s >= model.times.begin + 1;
+    const bool is_later = request->arrived_s >= model.times.later;
 
     counts->all++;
     counts->failed += !is_well;
@@ -276,15 +288,16 @@ static void model_end(model_request_t *request, bool is_well)
     model_request_give(request);
 }
 
-static void model_answer(model_request_t *request, bool is_failure)
+static void model_answer(model_request_t *request, uint16_t status)
 {
-    static const char failure[] = "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n";
+    static const char failure[] = "HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n",
+                      busy[] = "HTTP/1.1 429 Oh\r\nContent-Length: 2\r\nRetry-After: 5\r\n\r\n";
 
-    assert_true(fake_respond(request->x, is_failure ? failure : OK_HEAD));
+    assert_true(fake_respond(request->x, status == 200 ? OK_HEAD : status == 500 ? failure : busy));
     assert_true(fake_relay_end(request->x, NULL));
     fake_run(&w.loop);
-    assert_int_equal(request->front.status, is_failure ? 500 : 200);
-    model_end(request, !is_failure);
+    assert_int_equal(request->front.status, status);
+    model_end(request, status == 200);
 }
 
 static void model_give_up(model_request_t *request)
@@ -305,7 +318,7 @@ static void model_on_done(unsigned at, model_request_t *request)
     request->is_at_backend = false;
     model_free_worker(&model.backends[at]);
     if (request->is_open)
-        model_answer(request, is_failure);
+        model_answer(request, is_failure ? 500 : 200);
     else
         model_request_give(request);
 }
@@ -317,12 +330,14 @@ static void model_send(model_request_t *request)
     request->backend = (unsigned)strtoul(weir_member_id(member).base + 1, NULL, 10);
     assert_true(request->backend < model.situation->backends);
     model.backends[request->backend].member = member;
+    model.result->sent[request->backend]++;
     if (model_now_s() >= model.times.begin + MODEL_SETTLED_S) {
         model.result->settled++;
         model.result->settled_to_first += request->backend == 0;
     }
     switch (model_mood(request->backend)) {
     case MODEL_FAILS:
+    case MODEL_IS_BUSY:
         model_later(0.001, MODEL_FAILED, request->backend, request);
         break;
     case MODEL_HANGS:
@@ -441,7 +456,7 @@ static void model_on_event(const model_event_t *event)
         break;
     case MODEL_FAILED:
         if (is_for_it)
-            model_answer(event->request, true);
+            model_answer(event->request, model_mood(event->backend) == MODEL_IS_BUSY ? 429 : 500);
         break;
     case MODEL_TIMEOUT:
         if (is_for_it)
