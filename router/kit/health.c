@@ -332,7 +332,7 @@ static int by_size(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The lower median of the known means of a tier; 0: fewer than two are known. */
+/* The lower median of the known means of a tier; 0: none is known. */
 static double middle_of(const kit_view_t *view, unsigned tier, double *means)
 {
     size_t known = 0;
@@ -340,7 +340,7 @@ static double middle_of(const kit_view_t *view, unsigned tier, double *means)
     for (size_t i = 0; i < kit_view_count(view) && known < MEMBERS_MOST; i++)
         if (kit_view_tier(view, i) == tier && mean_of(kit_view_member(view, i)) > 0)
             means[known++] = mean_of(kit_view_member(view, i));
-    if (known < 2)
+    if (known == 0)
         return 0;
     qsort(means, known, sizeof(means[0]), by_size);
     return means[(known - 1) / 2];
@@ -349,13 +349,15 @@ static double middle_of(const kit_view_t *view, unsigned tier, double *means)
 static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *settings, double middle, uint64_t silence,
                             uint64_t now_us)
 {
-    double mean = mean_of(member), ratio = (mean > (double)silence ? mean : (double)silence) / middle;
-    double answers = member->tick.answers, failed = member->tick.failed;
+    double mean = mean_of(member), answers = member->tick.answers, failed = member->tick.failed;
     uint64_t joined = atomic_load_explicit(&member->joined_at_us, memory_order_relaxed);
     unsigned most = joined != 0 && kit_since(now_us, joined) < (uint64_t)settings->warm_up_ms * 1000 ? 1 : HANDICAP_MOST;
 
     if (atomic_load_explicit(&member->pushed_back_until_us, memory_order_relaxed) > now_us)
         return HANDICAP_MOST;
+    if (middle == 0)
+        return 0;
+    double ratio = (mean > (double)silence ? mean : (double)silence) / middle;
     if (answers + failed > 0)
         ratio = (ratio * answers + FAILURE_TIMES * failed) / (answers + failed);
     double steps = ratio >= 1 ? floor(log2(ratio)) : 0;
@@ -427,7 +429,7 @@ static bool look_at(weir_set_t *set, const kit_view_t *view, weir_member_t *memb
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
     uint64_t silence = silence_us(member, now_us);
     unsigned waiting = kit_waiting(atomic_load_explicit(&member->load, memory_order_relaxed));
-    unsigned handicap = middle == 0 ? 0 : handicap_of(member, settings, middle, silence, now_us);
+    unsigned handicap = handicap_of(member, settings, middle, silence, now_us);
     const double ill = ILL_SILENCE_TIMES * middle > ILL_SILENCE_US ? ILL_SILENCE_TIMES * middle : ILL_SILENCE_US;
 
     atomic_store_explicit(&member->is_silent, middle > 0 && (double)silence > 2 * middle, memory_order_relaxed);

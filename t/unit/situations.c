@@ -196,6 +196,36 @@ static void an_application_that_fails_takes_nobody_away(void **state)
 
 /* ---- at length ---- */
 
+/* Who has answered nothing well for half a minute has no latency any more; it fails all the same. */
+static void assert_avoided(const char *name, const situation_t *situation, double errors)
+{
+    const model_times_t times = {5, 10, 80, 80, 60};
+    model_result_t result = {0};
+
+    model_run(situation, &times, 1, &result);
+    assert_true(result.meanwhile.all_later > 1000);
+    assert_between(name, model_percent(result.meanwhile.failed_later, result.meanwhile.all_later), 0, errors);
+    model_result_free(&result);
+}
+
+static void the_last_that_is_well_gets_the_requests(void **state)
+{
+    situation_t situation = {"", FOUR, .mood = MODEL_FAILS, .ill = 3};
+
+    situation.load = 0.2;
+    assert_avoided("3 of 4 fail", &situation, 6);
+    situation.mood = MODEL_HANGS;
+    situation.timeout_s = 5;
+    assert_avoided("3 of 4 hang", &situation, 0.5);
+    situation.backends = 2;
+    situation.ill = 1;
+    situation.settings = "quarantine: OFF,";
+    situation.mood = MODEL_FAILS;
+    assert_avoided("1 of 2 fails", &situation, 4);
+    situation.mood = MODEL_IS_BUSY;
+    assert_avoided("1 of 2 is busy", &situation, 4);
+}
+
 /* Of an application that fails now and then no backend is avoided for minutes because of one failure. */
 static void a_failure_is_forgotten(void **state)
 {
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(by_dice_it_would_be_seen),
         cmocka_unit_test(one_of_four_is_ill),
         cmocka_unit_test(an_application_that_fails_takes_nobody_away),
+        cmocka_unit_test(the_last_that_is_well_gets_the_requests),
         cmocka_unit_test(a_failure_is_forgotten),
     };
     const char *wanted = getenv("WEIR_SITUATIONS");
