@@ -366,8 +366,8 @@ static void note(kit_lease_t *lease, const weir_request_t *request, kit_result_t
                       .dice = result == KIT_RESULT_FAILURE || result == KIT_RESULT_NO_CONNECTION ? weir_random(request) : 0});
     if (result != KIT_RESULT_NOTHING && atomic_load_explicit(&lease->set->window, memory_order_relaxed) != 0)
         kit_queue_pace(lease->set, result == KIT_RESULT_SUCCESS);
-    if (result == KIT_RESULT_SUCCESS && kit_queue_count(lease->set) > 0) /* the window has grown, or a trial went well */
-        kit_queue_kick(lease->set, weir_now_us(request), !lease->is_trial);
+    if (result != KIT_RESULT_NOTHING && kit_queue_count(lease->set) > 0) /* the window is another, or a trial went well */
+        kit_queue_kick(lease->set, weir_now_us(request), result != KIT_RESULT_SUCCESS || !lease->is_trial);
 }
 
 /* gRPC tells of failures in a field: 2 unknown, 4 too late, 13 internal, 14 unavailable, 15 data lost; 8 is enough to do. */

@@ -10,6 +10,8 @@
     "1\n    "                                                                                                                  \
     "backends:\n"
 #define HELD "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    backends:\n"
+#define PACED "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    release-window: 1\n    backends:\n"
+#define NOBODY "      []\n"
 #define WHOLE "name: crowd\napps:\n  whole:\n    domains: [\"*\"]\n    app-max-requests: 1\n    backends:\n"
 #define M0 "      - { at: \"127.0.0.1:1000\", id: m0 }\n"
 #define M1 "      - { at: \"127.0.0.1:1001\", id: m1 }\n"
@@ -166,6 +168,43 @@ static void a_backend_that_comes_meanwhile(void **state)
     close_all();
 }
 
+static size_t answered_of(size_t count)
+{
+    size_t answered = 0;
+
+    for (size_t i = 0; i < count; i++)
+        answered += is_answered(&worker[i / SEATS].seats[i % SEATS]);
+    return answered;
+}
+
+/* Of those that are let go by and by: a failure halves the window, but not below what is allowed for each member. */
+static void a_window_that_grows_by_a_failure(void **state)
+{
+    enum { HELD_ONES = 12 };
+
+    read_shape(2, PACED M0 M1);
+    open_with(PACED NOBODY, PACED M0);
+    for (size_t i = 0; i < HELD_ONES; i++) {
+        new_request_of(worker, &worker[i / SEATS].seats[i % SEATS], APP_HELD, 0);
+        check_out(&worker[i / SEATS].seats[i % SEATS]);
+    }
+    apply(1);
+    assert_int_equal(answered_of(HELD_ONES), 1);
+    apply(2);
+    assert_int_equal(answered_of(HELD_ONES), 1);
+    assert_has(&worker->seats[0], "m0");
+    get_head(&worker->seats[0], 500);
+    assert_true(is_answered(&worker->seats[1]));
+    check_in(&worker->seats[0], WEIR_CONNECTED, NULL);
+    end_request(&worker->seats[0]);
+    for (size_t i = 1; i < HELD_ONES; i++) {
+        seat_t *seat = &worker[i / SEATS].seats[i % SEATS];
+        leave_queue(worker, seat);
+        take_answer(worker, seat);
+    }
+    close_all();
+}
+
 /* ---- app-max-requests ---- */
 
 /* While it is asked, another request finds the app full: this one has its only slot. */
@@ -201,6 +240,7 @@ int main(void)
         cmocka_unit_test(of_a_spare_member),
         cmocka_unit_test(a_drain_that_ends),
         cmocka_unit_test(a_backend_that_comes_meanwhile),
+        cmocka_unit_test(a_window_that_grows_by_a_failure),
         cmocka_unit_test(a_slot_of_one_who_is_refused),
     };
 
