@@ -25,7 +25,8 @@ enum {
     APPLIES_ONE_OF = 400,
     QUIET_ONE_OF = 1000,
     LEAVES_ONE_OF = 20,
-    ENDING_TURNS = 1000,
+    ENDING_TURNS = 2000,
+    MOOD_US = 30000,
     MEMBERS_MOST = 64, /* of a set, with those that leave */
 };
 
@@ -33,6 +34,7 @@ static pthread_rwlock_t steps_lock; /* written: no step is half done */
 static uint64_t picked_at_tick[APPS];
 static _Atomic uint64_t besides; /* ticks beside the steps */
 static _Atomic bool has_ended;
+static uint64_t ill; /* members, at quiet points */
 static uint64_t steps_of_each;
 
 /* ---- what must hold where nothing is half done ---- */
@@ -104,8 +106,11 @@ static void check_books(audit_t *audit)
     add_members(audit, set->members, set->member_count);
     add_members(audit, set->leaving, set->leaving_count);
     each_of_app(audit->app, count_seat, audit);
-    for (size_t i = 0; i < audit->count; i++)
+    for (size_t i = 0; i < audit->count; i++) {
+        const uint8_t quarantine = atomic_load(&audit->members[i]->quarantine);
+        ill += quarantine != KIT_FREE && quarantine != KIT_TRIAL;
         (void)must(atomic_load(&audit->members[i]->load) == audit->loads[i], "what a member has is counted wrong", audit->app);
+    }
     (void)must(kit_queue_count(set) == audit->waiting, "those who wait are counted wrong", audit->app);
     (void)must(atomic_load(&set->in_flight) == audit->in_flight, "what the app has is counted wrong", audit->app);
 }
@@ -125,9 +130,22 @@ static bool has_tried(const kit_lease_t *lease, const weir_member_t *member)
     return false;
 }
 
+/* Who may be the trial of one is the kit's to say. */
+static bool is_well(const weir_member_t *member)
+{
+    return atomic_load(&member->quarantine) == KIT_FREE;
+}
+
+static bool is_there(const weir_member_t *member)
+{
+    return atomic_load(&member->admin) != KIT_OFF && is_well(member);
+}
+
 static bool may_have(const kit_lease_t *lease, const weir_member_t *member)
 {
-    if (lease->pinned != NULL && atomic_load(&lease->pinned->admin) != KIT_OFF)
+    if (!is_well(member))
+        return false;
+    if (lease->pinned != NULL && is_there(lease->pinned))
         return lease->pinned == member;
     return atomic_load(&member->admin) == KIT_UP && (lease->may == NULL || lease->may(member, lease->may_context)) &&
            !has_tried(lease, member);
@@ -180,9 +198,19 @@ static void check_all(void)
 
 /* ---- steps ---- */
 
+/* Each of the members fails for a while, again and again. */
+static bool is_failing(const seat_t *seat, uint64_t now_us)
+{
+    return now_us / MOOD_US % (2 * MEMBERS) == (uint64_t)(lease_in(seat)->member->id[1] - '0');
+}
+
 static void go_on(worker_t *worker, seat_t *seat)
 {
     send_request(seat);
+    if (is_failing(seat, worker->loop.now_us)) {
+        get_head(seat, 500);
+        return;
+    }
     switch (roll(&worker->dice, 16)) {
     case 0:
         check_in(seat, WEIR_CONNECTING, &weir_fault_backend_refused);
@@ -318,7 +346,8 @@ static void *tick(void *unused)
         pthread_mutex_lock(&instance->lock);
         for (size_t i = 0; i < APPS; i++) {
             tick_beside(i);
-            (void)kit_health_tick(sets[i], weir_clock_monotonic_us(), i);
+            if (kit_health_tick(sets[i], weir_clock_monotonic_us(), i))
+                kit_queue_kick(sets[i], weir_clock_monotonic_us(), false);
             (void)kit_set_sweep(sets[i], weir_clock_monotonic_us());
         }
         pthread_mutex_unlock(&instance->lock);
@@ -347,6 +376,16 @@ static void run_all(void)
     pthread_join(ticker, NULL);
 }
 
+/* As if their quarantine were over, and their trials had gone well. */
+static void cure_all(void)
+{
+    for (size_t i = 0; i < APPS; i++) {
+        for (size_t k = 0; k < sets[i]->member_count; k++)
+            atomic_store(&sets[i]->members[k]->quarantine, KIT_FREE);
+        kit_queue_kick(sets[i], weir_clock_monotonic_us(), false);
+    }
+}
+
 /* Nobody leaves any more, and there is room for all: whoever waits is served. True: all have ended. */
 static bool end_all_that_can(void)
 {
@@ -370,8 +409,14 @@ static void end_all(void)
     bool have_all_ended = false;
 
     apply(SHAPES - 1);
-    for (int i = 0; i < ENDING_TURNS && !have_all_ended; i++)
+    cure_all();
+    for (int i = 0; i < ENDING_TURNS && !have_all_ended; i++) {
         have_all_ended = end_all_that_can();
+        if (!have_all_ended) { /* who is held tries again by and by where it could not connect */
+            kit_tick(kit_in_force);
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        }
+    }
     assert_true(have_all_ended);
     check_all();
     for (size_t i = 0; i < APPS; i++) {
@@ -393,12 +438,14 @@ static void tell(uint64_t seed)
         all.left_with_a_pick += workers[i].left_with_a_pick;
         all.applied += workers[i].applied;
         all.quiets += workers[i].quiets;
+        all.trials += workers[i].trials;
     }
     print_message("# seed %llu: %llu picked, %llu refused, %llu have waited, %llu left (%llu too late), %llu configurations, "
-                  "%llu quiet points, %llu ticks beside\n",
+                  "%llu quiet points, %llu ticks beside, %llu trials, %llu ill\n",
                   (unsigned long long)seed, (unsigned long long)all.picks, (unsigned long long)all.refusals,
                   (unsigned long long)all.waits, (unsigned long long)all.leavings, (unsigned long long)all.left_with_a_pick,
-                  (unsigned long long)all.applied, (unsigned long long)all.quiets, (unsigned long long)atomic_load(&besides));
+                  (unsigned long long)all.applied, (unsigned long long)all.quiets, (unsigned long long)atomic_load(&besides),
+                  (unsigned long long)all.trials, (unsigned long long)ill);
     assert_true(all.waits > all.picks / 20 && all.leavings > 0 && all.applied > 0 && all.quiets > 0);
 }
 

@@ -61,7 +61,7 @@ typedef struct worker {
     weir_grace_reader_t reader;
     uint64_t dice;
     seat_t seats[SEATS];
-    uint64_t picks, waits, refusals, leavings, left_with_a_pick, applied, quiets;
+    uint64_t picks, waits, refusals, leavings, left_with_a_pick, applied, quiets, trials;
 } worker_t;
 
 static const char *const app_names[APPS] = {"tight", "whole", "held", "pinned", "short", "turn"};
@@ -133,7 +133,8 @@ static inline void write_shape(char *at, uint64_t *dice, bool is_whole)
         "balance: hash\n    hash-on: client\n    queue: { length: 100000, timeout: 3600000 }",
     };
 
-    at += sprintf(at, "name: crowd\ndefaults: { queue: { length: 100000, timeout: 3600000 } }\napps:\n");
+    at += sprintf(at, "name: crowd\ndefaults: { queue: { length: 100000, timeout: 3600000 }, quarantine-base: 100, "
+                      "quarantine-longest: 100 }\napps:\n");
     for (size_t i = 0; i < APPS; i++) {
         unsigned limit = is_whole ? 1000 : 1 + (unsigned)roll(dice, 3), all = is_whole ? 0 : (unsigned)roll(dice, 7);
         at += sprintf(at, "  %s:\n    domains: [%s]\n    %s\n", app_names[i], app_names[i], settings[i]);
@@ -165,6 +166,9 @@ static inline void apply(size_t shape)
     weir_kit_t *before = kit_in_force, *kit = weir_kit_open(conf_config_of(shapes[shape]), NULL);
     if (must(kit != NULL, "its configuration is refused", 0)) {
         weir_kit_start(kit, NULL);
+        for (size_t i = 0; i < APPS; i++)
+            if (sets[i] != NULL)
+                atomic_store(&sets[i]->has_ticks, true); /* there are, though the kit does not know of them */
         kit_in_force = kit;
         weir_kit_stop(before);
         weir_kit_close(&before);
@@ -291,6 +295,7 @@ static inline void take_answer(worker_t *worker, seat_t *seat)
     worker->picks += service != NULL;
     worker->refusals += service == NULL;
     worker->waits += seat->has_waited;
+    worker->trials += service != NULL && kit_lease_of(&seat->lease)->is_trial;
     worker->left_with_a_pick += has_left && service != NULL;
     if (service != NULL && seat->has_waited)
         atomic_fetch_add(&picked_later[seat->app], 1);
