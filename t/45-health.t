@@ -97,7 +97,7 @@ subtest 'it comes back' => sub {
     my $is_back = wait_for { ($seen = ask_many($proxy, 16, 4))->{moody} };
     ok($is_back, 'when it is well again');
     is($seen->{500}, undef, 'without an error');
-    is($proxy->log_where(pick => 'trial')->{status}, 200, 'one request has tried it');
+    is($proxy->log_where(pick => 'trial', status => 200)->{pick}, 'trial', 'one request has tried it');
 };
 
 subtest 'enough to do is no illness' => sub {
