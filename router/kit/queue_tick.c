@@ -54,7 +54,7 @@ static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
     }
 }
 
-/* Those who have waited long enough for the member they are pinned to take another one. True: there are some. */
+/* Those who have waited long enough for the member they are pinned to, or whose is ill, take another. True: there are some. */
 static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
 {
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
@@ -63,7 +63,7 @@ static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t no
 
     for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = at->after) {
         kit_lease_t *lease = kit_waiter_of_age(at)->lease;
-        if (lease->pinned != NULL && kit_since(now_us, lease->arrived_us) >= patience_us)
+        if (kit_pin_leads_nowhere(lease) || (lease->pinned != NULL && kit_since(now_us, lease->arrived_us) >= patience_us))
             has_any = kit_pin_let_go(lease, settings) || has_any;
     }
     return has_any;

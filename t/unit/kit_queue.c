@@ -3,12 +3,14 @@
 #include "kit_queue_world.h"
 
 #include "lib/walk/steward.h"
+#include "router/kit/health.h"
 #include "weir_span.h"
 
 #define HEAD                                                                                                                   \
     "name: crowd\napps:\n  pinned:\n    domains: [\"*\"]\n    affinity: ON\n    drain-timeout: 3600000\n    max-requests: "    \
     "1\n    "                                                                                                                  \
     "backends:\n"
+#define PINNED_3 "name: crowd\napps:\n  pinned:\n    domains: [\"*\"]\n    affinity: ON\n    max-requests: 3\n    backends:\n"
 #define HELD "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    backends:\n"
 #define PACED "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    release-window: 1\n    backends:\n"
 #define NOBODY "      []\n"
@@ -18,6 +20,7 @@
 #define M1_SPARE "      - { at: \"127.0.0.1:1001\", id: m1, tier: 1 }\n"
 
 #define DRAINED_US UINT64_C(3700000000)
+#define SILENCE_US UINT64_C(3000000)
 
 static worker_t *const worker = &workers[0];
 
@@ -121,6 +124,32 @@ static void a_drain_that_ends(void **state)
     end(pinned);
     end(second);
     assert_true(kit_queue_rescues() == rescues);
+    close_all();
+}
+
+/* A tick finds that it is silent: who waits for it goes elsewhere, and not by a rescue. */
+static void a_member_that_falls_silent(void **state)
+{
+    const uint64_t rescues = kit_queue_rescues();
+    seat_t *seats[3], *pinned;
+
+    open_with(PINNED_3 M0 M1, PINNED_3 M0 M1);
+    weir_set_t *set = sets[APP_PINNED];
+    atomic_store(&set->has_ticks, true);
+    for (size_t i = 0; i < 3; i++)
+        assert_has(seats[i] = ask(i, 1), "m1");
+    worker->loop.now_us += SILENCE_US;
+    atomic_store(&set->members[0]->head_at_us, worker->loop.now_us);
+    pinned = ask(3, 1);
+    assert_false(is_answered(pinned));
+    assert_false(kit_health_tick(set, worker->loop.now_us, 1));
+    assert_int_equal(atomic_load(&set->members[1]->quarantine), KIT_SILENT);
+    kit_queue_tick(set, worker->loop.now_us);
+    assert_has(pinned, "m0");
+    assert_true(kit_queue_rescues() == rescues);
+    end(pinned);
+    for (size_t i = 0; i < 3; i++)
+        end(seats[i]);
     close_all();
 }
 
@@ -239,6 +268,7 @@ int main(void)
         cmocka_unit_test(of_a_member_that_leaves),
         cmocka_unit_test(of_a_spare_member),
         cmocka_unit_test(a_drain_that_ends),
+        cmocka_unit_test(a_member_that_falls_silent),
         cmocka_unit_test(a_backend_that_comes_meanwhile),
         cmocka_unit_test(a_window_that_grows_by_a_failure),
         cmocka_unit_test(a_slot_of_one_who_is_refused),

@@ -179,6 +179,7 @@ static inline void apply(size_t shape)
 /* The first of the shapes, which have been read, is in force. */
 static inline void open_world(uint64_t seed)
 {
+    assert_null(kit_in_force); /* a test that fails leaves its world behind */
     atomic_store(&is_wrong, false);
     for (size_t i = 0; i < CLIENTS; i++)
         snprintf(client_names[i], sizeof(client_names[i]), "10.0.%zu.7", i);
