@@ -8,7 +8,7 @@
 #include "lib/base/must.h"
 #include "router/target.h"
 
-enum { TEXTS = 4 }; /* at most: a name, a label, a host in TLS */
+enum { TEXTS = 6 }; /* at most: a name, a label, a host twice, a name in TLS */
 
 struct weir_endpoint {
     weir_target_t target;
@@ -56,6 +56,10 @@ static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *sett
         target_read_host(target, settings->host, settings->port, &memory);
     else
         target_read_path(target, settings->path, &memory);
+    if (settings->tls != NULL && settings->server_name != NULL) {
+        const size_t length = strlen(settings->server_name);
+        target->tls_name = (weir_span_t){memcpy(alloc(endpoint, length + 1), settings->server_name, length + 1), length};
+    }
     return target->kind != WEIR_TARGET_BROKEN;
 }
 

@@ -83,6 +83,17 @@ weir_span_t weir_probe_header(const weir_probe_result_t *result, weir_span_t nam
     return told == NULL ? (weir_span_t){NULL, 0} : weir_probing_header(told, name);
 }
 
+bool weir_probe_address(const weir_probe_result_t *result, size_t index, char text[WEIR_PROBE_ADDRESS_BYTES])
+{
+    const weir_span_t address = told == NULL ? (weir_span_t){NULL, 0} : weir_probing_address(told, index);
+
+    if (address.base == NULL || address.len >= WEIR_PROBE_ADDRESS_BYTES)
+        return false;
+    memcpy(text, address.base, address.len);
+    text[address.len] = '\0';
+    return true;
+}
+
 void weir_instance_drop_probes(weir_instance_t *instance)
 {
     while (!weir_list_is_empty(&instance->probes)) {

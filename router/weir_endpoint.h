@@ -24,6 +24,7 @@ typedef struct weir_endpoint_settings {
     weir_protocol_t protocol;
     weir_backend_tls_t *tls;       /* NULL: none. Must outlive the endpoint                              */
     const weir_fastcgi_t *fastcgi; /* with WEIR_FASTCGI; NULL: no scripts. Must outlive the endpoint. Since ABI 6 */
+    const char *server_name;       /* with `tls`: who it must be, and is asked for; NULL: `host`. Since ABI 7     */
 } weir_endpoint_settings_t;
 
 /** Makes one; the texts are copied. NULL: what is wrong stands in `problem` (`problem_bytes` of room). */

@@ -107,6 +107,11 @@ WEIR_API bool weir_probe_start(weir_instance_t *instance, const weir_probe_setti
  * none. Borrowed until on_result returns.
  */
 WEIR_API weir_span_t weir_probe_header(const weir_probe_result_t *result, weir_span_t name);
+/**
+ * Of WEIR_PROBE_NAME: the address at `index`, as "10.0.0.1" or "[::1]"; they are in no particular order. False: there are no
+ * more. Only in on_result.
+ */
+WEIR_API bool weir_probe_address(const weir_probe_result_t *result, size_t index, char text[WEIR_PROBE_ADDRESS_BYTES]);
 
 WEIR_C_END
 

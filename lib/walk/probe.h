@@ -25,6 +25,9 @@ weir_probing_t *weir_probing_begin(const weir_probe_settings_t *settings, const 
 /** Ends it without a result, frees and nulls; harmless on NULL. */
 void weir_probing_cancel(weir_probing_t **probing);
 
+/** The address at `index` of the name that on_result is told of, as text. Base NULL: there are no more. */
+weir_span_t weir_probing_address(const weir_probing_t *probing, size_t index);
+
 /**
  * A field of the answer that on_result is being told of, or the first of several: name in lower case. Base NULL: there is none.
  */

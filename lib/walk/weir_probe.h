@@ -15,7 +15,10 @@ typedef enum weir_probe_kind {
     WEIR_PROBE_CONNECT = 0, /* a connection, and with TLS a handshake: nothing is sent                                  */
     WEIR_PROBE_HTTP = 1,    /* GET `path`, in the endpoint's protocol; over FastCGI with SCRIPT_NAME `path`             */
     WEIR_PROBE_GRPC = 2,    /* grpc.health.v1.Health/Check of `service`, by HTTP/2 (with TLS: ALPN h2; else prior knowledge) */
+    WEIR_PROBE_NAME = 3,    /* the addresses of the endpoint's name: weir_probe_address(). No connection                */
 } weir_probe_kind_t;
+
+enum { WEIR_PROBE_ADDRESS_BYTES = 64 }; /* of an address as text, with its end */
 
 /** Members are only ever appended. All is copied but the endpoint, which must stay until the result, or the instance's stop. */
 typedef struct weir_probe_settings {
@@ -36,6 +39,7 @@ typedef struct weir_probe_result {
     int16_t grpc_status;       /* -1: none                                                            */
     bool is_serving;           /* gRPC: what the server says of the service                           */
     uint64_t duration_us;
+    uint32_t fresh_ms; /* of a name: for how long the answer is good, at least 1; then ask again */
 } weir_probe_result_t;
 
 WEIR_C_END

@@ -42,6 +42,7 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
         .protocol = manner->protocol,
         .tls = place->is_https ? manner->tls : NULL,
         .fastcgi = manner->protocol == WEIR_FASTCGI ? &manner->fastcgi : NULL,
+        .server_name = place->server_name,
     };
 
     atomic_init(&address->holders, 1);

@@ -150,13 +150,36 @@ static bool read_details(const weir_config_t *node, kit_wanted_t *wanted)
            read_numbers(node, wanted) && read_labels(weir_config_get(node, "labels"), wanted);
 }
 
+static void lower(char *text)
+{
+    for (char *c = text; *c != '\0'; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+}
+
 static char *lower_copy(const char *text)
 {
     char *copy = kit_copy(text);
 
-    for (char *c = copy; *c != '\0'; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+    lower(copy);
     return copy;
+}
+
+/* Behind "dns:" stands what the place of a name is elsewhere. */
+static bool read_at(const weir_config_t *node, kit_wanted_t *wanted)
+{
+    static const char prefix[] = "dns:";
+    const char *text = weir_config_text(node);
+    const size_t length = sizeof(prefix) - 1;
+
+    if (text == NULL || strncmp(text, prefix, length) != 0)
+        return place_read(node, &wanted->place);
+    if (!place_read_text(node, text + length, &wanted->place))
+        return false;
+    wanted->is_name = true;
+    lower(wanted->place.host);
+    return (wanted->place.port != 0 && strspn(wanted->place.host, "0123456789.[]:") < strlen(wanted->place.host) &&
+            wanted->place.host[0] != '[') ||
+           weir_config_wrong(node, "`%s`: behind dns: stand a name and a port", text);
 }
 
 static bool read_backend(const weir_config_t *node, kit_wanted_t *wanted)
@@ -167,7 +190,7 @@ static bool read_backend(const weir_config_t *node, kit_wanted_t *wanted)
     *wanted = (kit_wanted_t){.weight = WEIGHT, .admin = KIT_UP};
     if (at == NULL)
         return weir_config_wrong(node, "a backend needs `at`, its address");
-    if (!place_read(at, &wanted->place) || (is_map && !read_details(node, wanted)))
+    if (!read_at(at, wanted) || (is_map && !read_details(node, wanted)))
         return false;
     wanted->has_id = wanted->id != NULL;
     if (!wanted->has_id)

@@ -87,6 +87,7 @@ void kit_instance_release(kit_instance_t **slot)
     pthread_mutex_destroy(&instance->lock);
     kit_rings_free(&instance->rings);
     kit_dues_free(&instance->checks);
+    kit_dues_free(&instance->name_questions);
     free(instance->sets);
     free(instance->name);
     free(instance);

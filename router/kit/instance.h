@@ -23,8 +23,10 @@ typedef struct kit_instance {
     weir_set_t *used;            /* visited by each tick; only ticks touch the list */
     struct weir_kit *started;    /* newest first: its ticks count, and its members are in force */
     kit_dues_t checks;           /* kit_checker_t, of members with an active check */
-    struct kit_probe *probes;    /* under way                                      */
-    uint64_t dice;               /* of the ticks; see kit_dice() */
+    struct kit_name *names;
+    kit_dues_t name_questions; /* kit_name_t */
+    struct kit_probe *probes;  /* under way                                      */
+    uint64_t dice;             /* of the ticks; see kit_dice() */
 } kit_instance_t;
 
 /** What a configuration says of an app. */
@@ -61,6 +63,8 @@ weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app);
 /** Lets go of it. Under the lock. */
 void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 
+/** kit.c: an app becomes what its configuration says, with the addresses that its names have now. Under the lock. */
+void kit_app_put_in_force(struct weir_kit *kit, kit_app_t *app, uint64_t now_us);
 /** config.c: reads the router's mapping. False after a complaint. */
 bool kit_read(struct weir_kit *kit, const weir_config_t *config);
 

@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "check.h"
 #include "instance.h"
+#include "names.h"
 
 enum { TICK_MS = 100 };
 
@@ -56,9 +57,13 @@ static void drop_sets(weir_kit_t *kit)
     if (kit->instance == NULL)
         return;
     pthread_mutex_lock(&kit->instance->lock);
-    for (size_t i = 0; i < kit->app_count; i++)
+    for (size_t i = 0; i < kit->app_count; i++) {
+        for (size_t k = 0; k < kit->apps[i].wanted_count; k++)
+            if (kit->apps[i].wanted[k].name != NULL)
+                kit_name_release(kit->apps[i].wanted[k].name);
         if (kit->apps[i].set != NULL)
             kit_instance_drop(kit->instance, kit->apps[i].set);
+    }
     pthread_mutex_unlock(&kit->instance->lock);
 }
 
@@ -100,16 +105,29 @@ static kit_ring_t *ring_of(weir_kit_t *kit, const kit_app_t *app)
     return kit_ring_find(&kit->instance->rings, NULL, problem, sizeof(problem));
 }
 
-static void put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
+static void hold_names(const weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
+{
+    for (size_t i = 0; i < app->wanted_count; i++)
+        if (app->wanted[i].is_name && app->wanted[i].name == NULL)
+            app->wanted[i].name = kit_name_hold(kit->instance, app->wanted[i].place.host, now_us);
+}
+
+void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 {
     const weir_span_t name = {app->name, strlen(app->name)};
     kit_settings_t *settings = kit_alloc(1, sizeof(*settings));
+    size_t count;
+    bool is_waiting;
 
     if (app->set == NULL)
         app->set = kit_instance_set(kit->instance, name);
     atomic_store(&app->set->has_ticks, kit->host != NULL);
     kit_settings_copy(app->settings, settings);
-    kit_set_apply(app->set, settings, ring_of(kit, app), app->manner, app->wanted, app->wanted_count, kit->zone, now_us);
+    hold_names(kit, app, now_us);
+    kit_wanted_t *wanted = kit_names_expand(app, &count, &is_waiting);
+    atomic_store(&app->set->awaits_names, is_waiting && kit->host != NULL);
+    kit_set_apply(app->set, settings, ring_of(kit, app), app->manner, wanted, count, kit->zone, now_us);
+    kit_names_free(wanted, count);
 }
 
 static void put_all_in_force(weir_kit_t *kit)
@@ -117,7 +135,7 @@ static void put_all_in_force(weir_kit_t *kit)
     const uint64_t now_us = weir_instance_now_us(kit->host);
 
     for (size_t i = 0; i < kit->app_count; i++)
-        put_in_force(kit, &kit->apps[i], now_us);
+        kit_app_put_in_force(kit, &kit->apps[i], now_us);
 }
 
 void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
@@ -157,6 +175,7 @@ void weir_kit_stop(weir_kit_t *kit)
         return;
     pthread_mutex_lock(&kit->instance->lock);
     kit_check_end(kit);
+    kit_names_end(kit);
     take_back(kit);
     pthread_mutex_unlock(&kit->instance->lock);
 }

@@ -326,6 +326,8 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
     if (may_be_held(settings) && lease->pinned == NULL && kit_queue_count(set) > 0)
         why = kit_lease_why(lease, request); /* nothing was tried: others wait */
+    if (why == KIT_NONE_EXISTS && atomic_load(&set->awaits_names))
+        why = KIT_ALL_STARTING;
     if (why == KIT_ALL_FULL || why == KIT_WOULD_DO)
         return kit_queue_wait(lease, settings, request, q, &asking, KIT_BUSY, why);
     if (settings->hold_ms > 0 || why == KIT_ALL_STARTING)

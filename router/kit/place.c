@@ -70,11 +70,19 @@ static bool read_url(const weir_config_t *node, const char *text, place_t *out)
 
 bool place_read(const weir_config_t *node, place_t *out)
 {
-    const char *text = weir_config_text(node), *colon;
+    const char *text = weir_config_text(node);
 
     *out = (place_t){0};
     if (text == NULL)
         return weir_config_wrong(node, "a backend is written host:port, [v6]:port, https://host or unix:/path");
+    return place_read_text(node, text, out);
+}
+
+bool place_read_text(const weir_config_t *node, const char *text, place_t *out)
+{
+    const char *colon;
+
+    *out = (place_t){0};
     if (strncasecmp(text, "https://", 8) == 0)
         return read_url(node, text, out);
     if (strncmp(text, "unix:", 5) == 0) {

@@ -3,6 +3,8 @@
 #define WEIR_KIT_PLACE_H
 /**
  * @file  Where a backend lives, as configuration says it: "host:port", "[v6]:port", "https://host:port", "unix:/path".
+ *
+ * Behind "dns:" (only where that is said) stands a name, with "https://" or not, of which each address is a place of its own.
  */
 #include "weir_host.h"
 
@@ -10,11 +12,15 @@ typedef struct place {
     char *host;    /* or the path of a socket */
     uint16_t port; /* 0: it is a path         */
     bool is_https;
+    char *server_name;       /* of an address of "dns:https://…": who it must be; NULL: `host`. Borrowed */
     weir_backend_tls_t *tls; /* borrowed; NULL: plain */
 } place_t;
 
 /** Reads one place. False after a complaint about `node`; then nothing needs to be freed. */
 bool place_read(const weir_config_t *node, place_t *out);
+
+/** The same of a text that stands in `node`. */
+bool place_read_text(const weir_config_t *node, const char *text, place_t *out);
 
 /** Reads a list of them, or a single one. places_free() also what a false return left. */
 bool places_read(const weir_config_t *node, place_t **out_places, size_t *out_count);

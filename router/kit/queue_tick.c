@@ -25,6 +25,8 @@ static const weir_fault_t *reason_now(weir_set_t *set, kit_waiter_t *waiter, str
 
     if (pick.member != NULL && waiter->lease->last != NULL)
         return waiter->lease->last; /* it is there, and could not be connected to */
+    if (pick.member == NULL && pick.why_none == KIT_NONE_EXISTS && atomic_load(&set->awaits_names))
+        return kit_fault_of(KIT_ALL_STARTING);
     return kit_fault_of(pick.member != NULL ? KIT_ALL_FULL : pick.why_none);
 }
 

@@ -17,7 +17,9 @@
 
 /** What a configuration says of a member. */
 typedef struct kit_wanted {
-    place_t place;
+    place_t place;         /* of a name: whose addresses are the members */
+    bool is_name;          /* "dns:…"                                     */
+    struct kit_name *name; /* with is_name: what is known of it; NULL before it is in force */
     char *id;
     bool has_id; /* it was written; else the id is the address */
     uint32_t weight;
@@ -45,6 +47,7 @@ struct weir_set {
     _Atomic uint32_t waiting;          /* in the queue */
     _Atomic uint32_t window;           /* most in flight, while many are let go by and by; 0: no such bound */
     _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
+    _Atomic bool awaits_names;         /* backends may come of names that have not been answered yet */
     _Atomic uint8_t course;            /* kit_course_t */
     _Atomic uint64_t pause_until_us;
     _Atomic uint8_t is_used;        /* it is in the list of those that ticks visit  */

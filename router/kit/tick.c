@@ -2,6 +2,7 @@
 #include "check.h"
 #include "health.h"
 #include "instance.h"
+#include "names.h"
 #include "queue.h"
 
 enum {
@@ -91,6 +92,7 @@ void kit_tick(void *of)
     pthread_mutex_lock(&instance->lock);
     if (instance->started == kit) {
         look_at_rings(kit, now_us);
+        kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);
         take_fresh(instance, now_us);
         for (weir_set_t **at = &instance->used; *at != NULL;) {

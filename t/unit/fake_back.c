@@ -283,14 +283,35 @@ weir_span_t weir_probing_header(const weir_probing_t *probing, weir_span_t name)
     return field != NULL ? field->value : (weir_span_t){NULL, 0};
 }
 
-void fake_probe_answer(uint16_t status, const weir_fault_t *fault)
+weir_span_t weir_probing_address(const weir_probing_t *probing, size_t index)
+{
+    for (size_t i = 0; probing->addresses != NULL && probing->addresses[i] != NULL; i++)
+        if (i == index)
+            return (weir_span_t){probing->addresses[i], strlen(probing->addresses[i])};
+    return (weir_span_t){NULL, 0};
+}
+
+static void fake_probe_end(const weir_probe_result_t *result, const char *const *addresses)
 {
     weir_probing_t *probing = fake_probes;
-    const weir_probe_result_t result = {
-        .size = sizeof(result), .fault = fault, .status = status, .grpc_status = -1, .is_serving = fault == NULL};
 
     WEIR_MUST(probing != NULL);
     fake_probes = probing->next;
-    probing->on_result(probing->context, &result);
+    probing->addresses = addresses;
+    probing->on_result(probing->context, result);
     free(probing);
+}
+
+void fake_probe_addresses(const char *const *addresses, uint32_t fresh_ms)
+{
+    fake_probe_end(&(weir_probe_result_t){.size = sizeof(weir_probe_result_t), .grpc_status = -1, .fresh_ms = fresh_ms},
+                   addresses);
+}
+
+void fake_probe_answer(uint16_t status, const weir_fault_t *fault)
+{
+    const weir_probe_result_t result = {
+        .size = sizeof(result), .fault = fault, .status = status, .grpc_status = -1, .is_serving = fault == NULL};
+
+    fake_probe_end(&result, NULL);
 }

@@ -82,10 +82,13 @@ struct weir_probing {
     char label[64];                 /* of its target */
     void (*on_result)(void *context, const weir_probe_result_t *result);
     void *context;
-    weir_headers_t headers; /* of the answer; borrowed */
+    weir_headers_t headers;       /* of the answer; borrowed */
+    const char *const *addresses; /* of a name; borrowed, NULL at the end */
 };
 
 extern weir_probing_t *fake_probes;
+/** The oldest one, about a name, is over: it has these addresses, for so long. */
+void fake_probe_addresses(const char *const *addresses, uint32_t fresh_ms);
 /** The oldest one is over: `fault` NULL and a status, or a fault. */
 void fake_probe_answer(uint16_t status, const weir_fault_t *fault);
 

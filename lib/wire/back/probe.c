@@ -7,6 +7,7 @@
  */
 #include "lib/wire/back/probe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "lib/base/fault.h"
 #include "lib/base/must.h"
 #include "lib/walk/steward.h"
+#include "lib/wire/back/name_table.h"
 
 const weir_response_limits_t probe_limits = {.status_line_bytes = 8192,
                                              .header_bytes = 8192,
@@ -273,12 +275,41 @@ static void dial(weir_probing_t *probing)
 
 /* ---- its beginning ---- */
 
+static weir_span_t text_of(weir_probing_t *probing, const weir_name_address_t *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    const bool is_v6 = address->any.sa_family == AF_INET6;
+
+    if (inet_ntop(address->any.sa_family, is_v6 ? (const void *)&address->v6.sin6_addr : &address->v4.sin_addr, text,
+                  sizeof(text)) == NULL)
+        return (weir_span_t){NULL, 0};
+    return weir_arena_format(&probing->arena, is_v6 ? "[%s]" : "%s", text);
+}
+
+static void tell_addresses(weir_probing_t *probing)
+{
+    const weir_addresses_t *known = probing->way.of;
+    const uint64_t now_us = weir_loop_now_us(probing->loop);
+    const uint64_t fresh_us = known->fresh_until_us > now_us ? known->fresh_until_us - now_us : 0;
+
+    probing->addresses = weir_arena_alloc(&probing->arena, known->count * sizeof(probing->addresses[0]));
+    for (size_t i = 0; i < known->count; i++)
+        probing->addresses[probing->address_count++] = text_of(probing, &known->at[i]);
+    probing->result.fresh_ms = fresh_us < 1000 ? 1 : (uint32_t)(fresh_us / 1000);
+    finish(probing, NULL);
+}
+
+weir_span_t weir_probing_address(const weir_probing_t *probing, size_t index)
+{
+    return index < probing->address_count ? probing->addresses[index] : (weir_span_t){NULL, 0};
+}
+
 static void resolve(weir_probing_t *probing)
 {
     probing->target = probing->wanted;
     switch (weir_resolver_begin(probing->loop->resolver, &probing->target, &probing->way, &probing->wait)) {
     case WEIR_RESOLVED:
-        dial(probing);
+        (probing->kind == WEIR_PROBE_NAME ? tell_addresses : dial)(probing);
         return;
     case WEIR_RESOLVING:
         return;
@@ -302,7 +333,7 @@ static void on_start(weir_letter_t *letter)
 {
     weir_probing_t *probing = WEIR_AROUND(letter, weir_probing_t, start);
 
-    if (probing->wanted.kind == WEIR_TARGET_ADDRESS)
+    if (probing->wanted.kind == WEIR_TARGET_ADDRESS && probing->kind != WEIR_PROBE_NAME)
         dial(probing);
     else if (probing->wanted.kind == WEIR_TARGET_NAME)
         resolve(probing);
@@ -325,7 +356,7 @@ static void on_deadline(weir_timer_t *timer)
 
 static const probe_ops_t *ops_of(const weir_probing_t *probing)
 {
-    if (probing->kind == WEIR_PROBE_CONNECT)
+    if (probing->kind == WEIR_PROBE_CONNECT || probing->kind == WEIR_PROBE_NAME)
         return NULL;
     if (is_http2(probing))
         return &probe_http2_ops;

@@ -46,6 +46,8 @@ struct weir_probing {
     void *talk;             /* of ops                */
     weir_bytes_t out, in;
     weir_headers_t headers; /* of the answer */
+    weir_span_t *addresses; /* of a name     */
+    size_t address_count;
     weir_probe_result_t result;
     uint64_t begun_at_us;
     void (*on_result)(void *context, const weir_probe_result_t *result);

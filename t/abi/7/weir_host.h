@@ -35,5 +35,6 @@ WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
 WEIR_API bool weir_probe_start(weir_instance_t *instance, const weir_probe_settings_t *settings,
                                void (*on_result)(void *context, const weir_probe_result_t *result), void *context);
 WEIR_API weir_span_t weir_probe_header(const weir_probe_result_t *result, weir_span_t name);
+WEIR_API bool weir_probe_address(const weir_probe_result_t *result, size_t index, char text[WEIR_PROBE_ADDRESS_BYTES]);
 WEIR_C_END
 #endif

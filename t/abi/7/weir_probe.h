@@ -7,7 +7,9 @@ typedef enum weir_probe_kind {
     WEIR_PROBE_CONNECT = 0,
     WEIR_PROBE_HTTP = 1,
     WEIR_PROBE_GRPC = 2,
+    WEIR_PROBE_NAME = 3,
 } weir_probe_kind_t;
+enum { WEIR_PROBE_ADDRESS_BYTES = 64 };
 typedef struct weir_probe_settings {
     size_t size;
     weir_probe_kind_t kind;
@@ -25,6 +27,7 @@ typedef struct weir_probe_result {
     int16_t grpc_status;
     bool is_serving;
     uint64_t duration_us;
+    uint32_t fresh_ms;
 } weir_probe_result_t;
 WEIR_C_END
 #endif
