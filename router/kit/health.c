@@ -166,9 +166,12 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
         enter(member, why, length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice), now_us);
     else if (is_new && (present == KIT_TRIAL || has_room(set, member, settings)))
         enter(member, why, length_us(settings->quarantine.base_ms, settings->quarantine.longest_ms, times, dice), now_us);
-    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present)
+    const bool has_fallen_ill = atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present;
+    if (has_fallen_ill)
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
     pthread_mutex_unlock(&set->health_lock);
+    if (has_fallen_ill && kit_queue_count(set) > 0) /* where all are ill, who has waited for it may have another */
+        kit_queue_kick(set, now_us, true);
 }
 
 static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)

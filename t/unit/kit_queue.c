@@ -11,6 +11,7 @@
     "1\n    "                                                                                                                  \
     "backends:\n"
 #define PINNED_3 "name: crowd\napps:\n  pinned:\n    domains: [\"*\"]\n    affinity: ON\n    max-requests: 3\n    backends:\n"
+#define TIGHT_3 "name: crowd\napps:\n  tight:\n    domains: [\"*\"]\n    max-requests: 3\n    backends:\n"
 #define HELD "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    backends:\n"
 #define PACED "name: crowd\napps:\n  held:\n    domains: [\"*\"]\n    hold: 3600000\n    release-window: 1\n    backends:\n"
 #define NOBODY "      []\n"
@@ -153,6 +154,39 @@ static void a_member_that_falls_silent(void **state)
     close_all();
 }
 
+/* The last one that is well falls silent: who waits for it may have one that is ill, as there is no other. */
+static void the_last_one_falls_silent(void **state)
+{
+    const uint64_t rescues = kit_queue_rescues();
+    seat_t *seats[3], *seat = &worker->seats[3];
+
+    open_with(TIGHT_3 M0 M1, TIGHT_3 M0 M1);
+    weir_set_t *set = sets[APP_TIGHT];
+    atomic_store(&set->has_ticks, true);
+    atomic_store(&set->members[1]->quarantine_until_us, worker->loop.now_us + DRAINED_US);
+    atomic_store(&set->members[1]->quarantine, KIT_CONNECT);
+    for (size_t i = 0; i < 3; i++) {
+        seats[i] = &worker->seats[i];
+        new_request_of(worker, seats[i], APP_TIGHT, 0);
+        check_out(seats[i]);
+        assert_has(seats[i], "m0");
+    }
+    worker->loop.now_us += SILENCE_US;
+    atomic_store(&set->members[1]->head_at_us, worker->loop.now_us);
+    new_request_of(worker, seat, APP_TIGHT, 0);
+    check_out(seat);
+    assert_false(is_answered(seat));
+    assert_false(kit_health_tick(set, worker->loop.now_us, 1));
+    assert_int_equal(atomic_load(&set->members[0]->quarantine), KIT_SILENT);
+    kit_queue_tick(set, worker->loop.now_us);
+    assert_has(seat, "m1");
+    assert_true(kit_queue_rescues() == rescues);
+    end(seat);
+    for (size_t i = 0; i < 3; i++)
+        end(seats[i]);
+    close_all();
+}
+
 /* ---- hold ---- */
 
 static bool is_none(const weir_member_t *member, void *context)
@@ -269,6 +303,7 @@ int main(void)
         cmocka_unit_test(of_a_spare_member),
         cmocka_unit_test(a_drain_that_ends),
         cmocka_unit_test(a_member_that_falls_silent),
+        cmocka_unit_test(the_last_one_falls_silent),
         cmocka_unit_test(a_backend_that_comes_meanwhile),
         cmocka_unit_test(a_window_that_grows_by_a_failure),
         cmocka_unit_test(a_slot_of_one_who_is_refused),
