@@ -80,10 +80,12 @@ my $h2 = Weir::Http2Client::is_possible() ? Weir::Http2Client->connect($proxy->p
 my @streams;
 my $ends_at = time + LOAD_S;
 my $round_at = time + 1;
+my $half_kb;
 
 while (time < $ends_at || grep { $_->{sent_at} } @askers) {
     hear($of_socket{$_}) for $select->can_read(0.005);
     my $now = time;
+    $half_kb //= $proxy->memory_kb('VmRSS') if $now > $ends_at - LOAD_S / 2;
     for my $asker (@askers) {
         leave($asker) if $asker->{leaves} && $asker->{sent_at} && $now > $asker->{sent_at} + LEAVE_S;
         ask($asker) if !$asker->{sent_at} && $now >= $asker->{at} && $now < $ends_at;
@@ -93,6 +95,7 @@ while (time < $ends_at || grep { $_->{sent_at} } @askers) {
     $round_at = $now + 0.7;
 }
 my @ordered = map { $h2->response($_)->{status} } @streams;
+my $grown_kb = $proxy->memory_kb('VmRSS') - $half_kb;
 hang_up($_) for @askers;
 
 # ── what became of them ──
@@ -110,6 +113,12 @@ my ($longest) = sort { $b <=> $a } map { ($_->{queue} // '0') =~ /^(\d+)/ } @lin
 cmp_ok($longest, '<=', $timeout_ms + ms(500), 'nobody has waited longer than the deadline and a little');
 my @late = grep { $_->{s} > ($timeout_ms + ms(1500)) / 1000 } @answers;
 is(scalar @late, 0, 'nor did anybody hear of it later') or diag explain [ map { "$_->{path} $_->{s}" } @late ];
+
+note "memory in the second half: $grown_kb kB more than $half_kb kB";
+SKIP: {
+    skip 'a sanitizer keeps memory', 1 if is_sanitized();
+    cmp_ok($grown_kb, '<', 4096, 'memory does not grow with it');
+}
 
 my %of_light;
 push @{ $of_light{ $_->{who} } }, $_ for grep { $_->{who} =~ /^light/ } @answers;
