@@ -147,6 +147,49 @@ subtest 'check warns of what may not be meant' => sub {
     like($lines[4], qr/^13: warning: the backend `127\.0\.0\.1:12` of the app `rare` gets one request of 11001/, 'a weight that is next to nothing');
 };
 
+subtest 'apps and domains of files' => sub {
+    my ($apps, $domains) = map { temp_path($_) } qw(apps.json domains.json);
+    my @at = map { ok_backend($_) } qw(one two three);
+    write_file($apps, join "\n", "# two apps", qq({"app": "one", "domains": ["one.test"], "backends": ["@{[ $at[0]->address ]}"], "error-pages": {}}), '',
+        qq({"app": "two", "backends": [{"at": "@{[ $at[1]->address ]}", "id": "\\u0074wo"}]}));
+    write_file($domains, qq({"domain": "two.test/deep", "app": "two"}\n{"domain": "*.three.test", "app": "three"}\n));
+    my %router = (module => 'table', 'apps-file' => $apps, 'domains-file' => $domains, apps => { three => { domains => ['three.test'], backends => [ $at[2]->address ] } });
+    my $proxy = proxy(router => \%router);
+    my $ask = sub { $proxy->ask("GET $_[1] HTTP/1.1\r\nHost: $_[0]\r\n\r\n") };
+    is($ask->('one.test', '/')->body, 'one', 'an app of the file');
+    is($ask->('two.test', '/deep/x')->body, 'two', 'its domain of the other file, with a path');
+    is($ask->('two.test', '/')->status, 404, 'which is its only one');
+    is($ask->($_, '/')->body, 'three', "an app that is written out: $_") for qw(three.test a.three.test);
+    is($proxy->log_where(app => 'two')->{dyno}, 'two', 'JSON is read as JSON');
+    write_file($apps, qq({"app": "one", "domains": ["one.test"], "backends": ["@{[ $at[1]->address ]}"]}\n{"app": "two", "backends": []}\n));
+    ok($proxy->reload(router => \%router), 'a reload reads them again');
+    is($ask->('one.test', '/')->body, 'two', 'as they are now');
+
+    my %wrong = (
+        '{"app": "two", "backends": [], "hodl": 1}'        => qr/^apps:2: .*hodl/,
+        '{"app": "one", "domains": ["x.test"], "backends": []}' => qr/^yaml:\d+: the app `one` is there twice/,
+        '{"app": "two", "domains": ["one.test"], "backends": []}' => qr/^apps:2: the domain `one\.test` belongs to the app `one` already/,
+        '{"app": "two"'                                    => qr/^apps:2: /,
+        'app: two'                                         => qr/^apps:2: each line is a JSON object/,
+        '{"domains": ["x.test"], "backends": []}'          => qr/^apps:2: an app has a name/,
+    );
+    write_file($domains, '');
+    my $file = write_file(temp_path('files.yaml'), "listen: 80\nhosts: { default: { paths: { /: { weir.router: { module: table,\n apps-file: $apps, domains-file: $domains } } } } }\n");
+    for my $line (sort keys %wrong) {
+        write_file($apps, qq({"app": "one", "domains": ["one.test"], "backends": []}\n$line\n));
+        my $run = weir('check', '-c', $file);
+        is($run->{exit}, 1, $line);
+        (my $err = $run->{err}) =~ s/^\Q$apps\E:/apps:/gm;
+        $err =~ s/^\Q$file\E:/yaml:/gm;
+        like($err, $wrong{$line}, 'with its place') or diag $run->{err};
+    }
+    write_file($apps, qq({"app": "one", "domains": ["one.test"], "backends": []}\n));
+    write_file($domains, qq({"domain": "z.test", "app": "one"}\n{"domain": "x.test", "app": "none"}\n));
+    like(weir('check', '-c', $file)->{err}, qr/^\Q$domains\E:2: there is no app `none`/m, 'a domain of nobody');
+    unlink $domains;
+    like(weir('check', '-c', $file)->{err}, qr/^\Q$file\E:3: domains-file: \Q$domains\E: No such file/m, 'a file that is not there');
+};
+
 subtest 'a router of the kit tells the same' => sub {
     my $file = write_file(temp_path('canary.yaml'), "listen: 80\nhosts: { default: { paths: { /: { weir.router: {\n module: "
         . build_dir() . "/examples/canary_router.so,\n apps: { a: { domains: [a.test], backends: [\"127.0.0.1:1\"], hold: 5,\n queue: { length: 9 } } } } } } } }\n");

@@ -62,6 +62,21 @@ WEIR_API bool weir_config_duration_ms(const weir_config_t *map, const char *key,
  */
 WEIR_API bool weir_config_path(const weir_config_t *map, const char *key, char *buffer, size_t size);
 
+/*
+ * ── Line by line: of a file that map[key] names each line is a JSON object; blank lines, and those that begin with #, are
+ * passed over. ──
+ */
+
+/** How many lines it has, or a few more; 0 if there is no such key. False after a complaint: it cannot be read. Since ABI 7. */
+WEIR_API bool weir_config_line_count(const weir_config_t *map, const char *key, size_t *out_count);
+/**
+ * Calls each(context, line) for every line, a map that is borrowed for the call; mistakes in it have the file's line. A line
+ * has 1 MiB at most. False after a complaint, or if `each` has returned false of any: all others are shown all the same. Since
+ * ABI 7.
+ */
+WEIR_API bool weir_config_each_line(const weir_config_t *map, const char *key,
+                                    bool (*each)(void *context, const weir_config_t *line), void *context);
+
 WEIR_C_END
 
 #endif

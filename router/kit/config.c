@@ -20,6 +20,7 @@ typedef struct reading {
     weir_kit_t *kit;
     kit_app_t *app;
     const weir_config_t *node, *defaults; /* `defaults` may be NULL */
+    bool may_lack_domains;                /* they may stand in a file of their own */
 } reading_t;
 
 /* The mapping that says something of a key: the app's own, else the defaults. */
@@ -47,13 +48,17 @@ static size_t add_keys(const char **keys, size_t count, const char *const *more)
     return count;
 }
 
-static bool has_known_keys(const weir_kit_t *kit, const weir_config_t *node, bool is_default)
+typedef enum keys_of { KEYS_OF_APP, KEYS_OF_LINE, KEYS_OF_DEFAULTS } keys_of_t;
+
+static bool has_known_keys(const weir_kit_t *kit, const weir_config_t *node, keys_of_t whose)
 {
     static const char *const of_apps[] = {"domains", "backends", NULL};
+    static const char *const of_lines[] = {"app", NULL};
     static const char *const of_both[] = {"keepalive", "protocol", "root", "index", "split", "tls", NULL};
     const char *keys[KEYS_MOST + 1];
-    size_t count = is_default ? 0 : add_keys(keys, 0, of_apps);
+    size_t count = whose == KEYS_OF_DEFAULTS ? 0 : add_keys(keys, 0, of_apps);
 
+    count = whose == KEYS_OF_LINE ? add_keys(keys, count, of_lines) : count;
     count = add_keys(keys, count, of_both);
     count = add_keys(keys, count, kit->options.app_keys);
     count = add_keys(keys, count, kit_settings_keys);
@@ -63,7 +68,7 @@ static bool has_known_keys(const weir_kit_t *kit, const weir_config_t *node, boo
 
 /* ---- domains ---- */
 
-static bool read_domain(const reading_t *it, const weir_config_t *entry)
+static bool read_domain(kit_domains_t *domains, kit_app_t *app, const weir_config_t *entry)
 {
     const char *text = weir_config_text(entry);
     const weir_span_t span = {text, text == NULL ? 0 : strlen(text)};
@@ -72,7 +77,7 @@ static bool read_domain(const reading_t *it, const weir_config_t *entry)
 
     if (problem != NULL)
         return weir_config_wrong(entry, "`%s` is no domain: %s", text != NULL ? text : "this", problem);
-    const kit_app_t *other = kit_domains_add(it->kit->domains, span, it->app, &is_full);
+    const kit_app_t *other = kit_domains_add(domains, span, app, &is_full);
     if (is_full)
         return weir_config_wrong(entry, "`%s`: one domain has at most %d paths", text, KIT_PREFIXES_MOST);
     return other == NULL || weir_config_wrong(entry, "the domain `%s` belongs to the app `%s` already", text, other->name);
@@ -82,10 +87,12 @@ static bool read_domains(const reading_t *it)
 {
     const weir_config_t *node = weir_config_get(it->node, "domains");
 
+    if (node == NULL && it->may_lack_domains)
+        return true;
     if (kit_entry_count(node) == 0 || weir_config_kind(node) == WEIR_CONFIG_MAP)
         return weir_config_wrong(node != NULL ? node : it->node, "the app `%s` needs a list of domains", it->app->name);
     for (size_t i = 0; i < kit_entry_count(node); i++)
-        if (!read_domain(it, kit_entry_at(node, i)))
+        if (!read_domain(it->kit->domains, it->app, kit_entry_at(node, i)))
             return false;
     return true;
 }
@@ -359,22 +366,29 @@ static bool read_all(const reading_t *it)
     return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);
 }
 
-static bool read_app(weir_kit_t *kit, const weir_config_t *key, const weir_config_t *node, const weir_config_t *defaults)
+/* What the whole router's mapping says, while its apps are read. */
+typedef struct whole {
+    weir_kit_t *kit;
+    const weir_config_t *config, *defaults;
+} whole_t;
+
+static bool read_app(const whole_t *whole, const weir_config_t *key, const weir_config_t *node, keys_of_t whose)
 {
+    weir_kit_t *kit = whole->kit;
     const char *name = weir_config_text(key);
 
     if (name == NULL || *name == '\0' || strlen(name) > NAME_MOST || strchr(name, '/') != NULL)
         return weir_config_wrong(key, "the name of an app is a word of 1 to %d characters, without /", NAME_MOST);
     if (weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(key, "the app `%s` has no settings", name);
-    if (!has_known_keys(kit, node, false))
+    if (!has_known_keys(kit, node, whose))
         return false;
     kit_app_t *app = &kit->apps[kit->app_count++];
     app->name = kit_copy(name);
     app->settings = kit_alloc(1, sizeof(*app->settings));
     kit_settings_default(app->settings);
     app->manner = kit_manner_create();
-    return read_all(&(reading_t){kit, app, node, defaults});
+    return read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL});
 }
 
 static int by_name(const void *a, const void *b)
@@ -382,31 +396,71 @@ static int by_name(const void *a, const void *b)
     return strcmp((*(kit_app_t *const *)a)->name, (*(kit_app_t *const *)b)->name);
 }
 
-static void sort_apps(weir_kit_t *kit)
+/* False if two have the same name. */
+static bool sort_apps(const whole_t *whole)
 {
+    weir_kit_t *kit = whole->kit;
+
     kit->by_name = kit_alloc(kit->app_count, sizeof(kit->by_name[0]));
     for (size_t i = 0; i < kit->app_count; i++)
         kit->by_name[i] = &kit->apps[i];
     qsort(kit->by_name, kit->app_count, sizeof(kit->by_name[0]), by_name);
+    for (size_t i = 1; i < kit->app_count; i++)
+        if (strcmp(kit->by_name[i - 1]->name, kit->by_name[i]->name) == 0)
+            return weir_config_wrong(weir_config_get(whole->config, "apps-file"), "the app `%s` is there twice",
+                                     kit->by_name[i]->name);
+    return true;
 }
 
-static bool read_apps(weir_kit_t *kit, const weir_config_t *config, const weir_config_t *defaults)
+static bool read_app_line(void *of, const weir_config_t *line)
 {
-    const weir_config_t *apps = weir_config_get(config, "apps");
-    bool is_fine = true; /* whatever is wrong with one, the others are looked at */
+    const weir_config_t *name = weir_config_get(line, "app");
 
-    if (weir_config_kind(apps) != WEIR_CONFIG_MAP || weir_config_count(apps) == 0)
-        return weir_config_wrong(apps != NULL ? apps : config, "the router needs a map of apps");
-    kit->apps = kit_alloc(weir_config_count(apps), sizeof(kit->apps[0]));
+    if (name == NULL)
+        return weir_config_wrong(line, "an app has a name: {\"app\": …}");
+    return read_app(of, name, line, KEYS_OF_LINE);
+}
+
+static bool read_domain_line(void *of, const weir_config_t *line)
+{
+    static const char *const keys[] = {"domain", "app", NULL};
+    const whole_t *whole = of;
+    const weir_config_t *domain = weir_config_get(line, "domain"), *app = weir_config_get(line, "app");
+    const char *name = weir_config_text(app);
+
+    if (!weir_config_keys(line, keys))
+        return false;
+    if (domain == NULL || name == NULL)
+        return weir_config_wrong(line, "a domain belongs to an app: {\"domain\": …, \"app\": …}");
+    kit_app_t *found = kit_app_find(whole->kit, (weir_span_t){name, strlen(name)});
+    return found == NULL ? weir_config_wrong(app, "there is no app `%s`", name)
+                         : read_domain(whole->kit->domains, found, domain);
+}
+
+/* Whatever is wrong with one, the others are looked at. */
+static bool read_apps(whole_t *whole)
+{
+    const weir_config_t *apps = weir_config_get(whole->config, "apps");
+    const bool has_file = weir_config_get(whole->config, "apps-file") != NULL;
+    weir_kit_t *kit = whole->kit;
+    bool is_fine = true;
+    size_t lines;
+
+    if ((apps != NULL || !has_file) && (weir_config_kind(apps) != WEIR_CONFIG_MAP || weir_config_count(apps) == 0))
+        return weir_config_wrong(apps != NULL ? apps : whole->config, "the router needs a map of apps");
+    if (!weir_config_line_count(whole->config, "apps-file", &lines))
+        return false;
+    kit->apps = kit_alloc(weir_config_count(apps) + lines, sizeof(kit->apps[0]));
     for (size_t i = 0; i < weir_config_count(apps); i++)
-        is_fine = read_app(kit, weir_config_key(apps, i), weir_config_at(apps, i), defaults) && is_fine;
-    sort_apps(kit);
-    return is_fine;
+        is_fine = read_app(whole, weir_config_key(apps, i), weir_config_at(apps, i), KEYS_OF_APP) && is_fine;
+    is_fine = weir_config_each_line(whole->config, "apps-file", read_app_line, whole) && is_fine;
+    is_fine = sort_apps(whole) && is_fine;
+    return weir_config_each_line(whole->config, "domains-file", read_domain_line, whole) && is_fine;
 }
 
 bool kit_read(weir_kit_t *kit, const weir_config_t *config)
 {
-    static const char *const own[] = {"module", "name", "zone", "defaults", "apps", NULL};
+    static const char *const own[] = {"module", "name", "zone", "defaults", "apps", "apps-file", "domains-file", NULL};
     const weir_config_t *defaults = weir_config_get(config, "defaults");
     const char *keys[KEYS_MOST + 1];
     size_t count = add_keys(keys, 0, own);
@@ -417,5 +471,6 @@ bool kit_read(weir_kit_t *kit, const weir_config_t *config)
         return false;
     if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
         return weir_config_wrong(defaults, "defaults are a map of settings for all apps");
-    return (defaults == NULL || has_known_keys(kit, defaults, true)) && read_apps(kit, config, defaults);
+    return (defaults == NULL || has_known_keys(kit, defaults, KEYS_OF_DEFAULTS)) &&
+           read_apps(&(whole_t){kit, config, defaults});
 }

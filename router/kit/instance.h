@@ -65,6 +65,8 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 
 /** kit.c: an app becomes what its configuration says, with the addresses that its names have now. Under the lock. */
 void kit_app_put_in_force(struct weir_kit *kit, kit_app_t *app, uint64_t now_us);
+/** kit.c: the app of that name; NULL: there is none. Once all have been read. */
+kit_app_t *kit_app_find(const struct weir_kit *kit, weir_span_t app);
 /** config.c: reads the router's mapping. False after a complaint. */
 bool kit_read(struct weir_kit *kit, const weir_config_t *config);
 

@@ -201,7 +201,7 @@ static int compare(const char *name, weir_span_t other)
     return order != 0 ? order : name[other.len] != '\0';
 }
 
-weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra)
+kit_app_t *kit_app_find(const weir_kit_t *kit, weir_span_t app)
 {
     size_t low = 0, high = kit->app_count;
 
@@ -209,13 +209,18 @@ weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extr
         size_t middle = low + (high - low) / 2;
         int order = compare(kit->by_name[middle]->name, app);
         if (order == 0)
-            return give(kit->by_name[middle], out_extra);
+            return kit->by_name[middle];
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return give(NULL, out_extra);
+    return NULL;
+}
+
+weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra)
+{
+    return give(kit_app_find(kit, app), out_extra);
 }
 
 /* ---- members ---- */

@@ -282,4 +282,9 @@ void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, weir_show
         tell_app(&it, &kit->apps[i]);
     }
     kit_settings_free(&settings);
+    if (weir_config_get(config, "apps-file") != NULL) {
+        char text[32];
+        snprintf(text, sizeof(text), "%zu", kit->app_count - weir_config_count(apps));
+        weir_show_value(show, 1, "apps of apps-file", text, weir_config_get(config, "apps-file"));
+    }
 }

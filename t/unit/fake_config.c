@@ -167,3 +167,15 @@ void weir_show_warning(weir_show_t *show, const weir_config_t *node, const char 
     vsnprintf(fake_shown + length, sizeof(fake_shown) - length, format, arguments);
     va_end(arguments);
 }
+
+bool weir_config_line_count(const weir_config_t *map, const char *key, size_t *out_count)
+{
+    *out_count = 0;
+    return true;
+}
+
+bool weir_config_each_line(const weir_config_t *map, const char *key, bool (*each)(void *context, const weir_config_t *line),
+                           void *context)
+{
+    return true; /* there are no files */
+}

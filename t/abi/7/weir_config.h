@@ -28,5 +28,8 @@ WEIR_API bool weir_config_number(const weir_config_t *map, const char *key, uint
 WEIR_API bool weir_config_duration_ms(const weir_config_t *map, const char *key, uint32_t least_ms, uint32_t most_ms,
                                       uint32_t *out_ms);
 WEIR_API bool weir_config_path(const weir_config_t *map, const char *key, char *buffer, size_t size);
+WEIR_API bool weir_config_line_count(const weir_config_t *map, const char *key, size_t *out_count);
+WEIR_API bool weir_config_each_line(const weir_config_t *map, const char *key,
+                                    bool (*each)(void *context, const weir_config_t *line), void *context);
 WEIR_C_END
 #endif
