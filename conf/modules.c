@@ -9,6 +9,7 @@
 #include "conf/paths.h"
 #include "conf/yaml.h"
 #include "handlers/stages.h"
+#include "router/instance.h"
 
 /* ---- weir.router ---- */
 
@@ -175,6 +176,7 @@ bool conf_modules_start(conf_t *conf)
     static _Atomic uint64_t generations; /* that were ever to be used */
     const uint64_t generation = atomic_fetch_add(&generations, 1) + 1;
 
+    weir_waiting_most_set((uint32_t)conf->global->values[CONF_queue_max].number);
     for (conf_module_t *known = conf->modules; known != NULL; known = known->next)
         if (!weir_module_start(known->module, known->name, known->where, generation))
             return false;

@@ -30,6 +30,9 @@ struct weir_instance {
 void weir_instance_begin(weir_instance_t *instance, const char *router, const char *name, const char *where,
                          uint64_t generation);
 
+/** waiting.c: how many requests may wait from now on, of all routers. */
+void weir_waiting_most_set(uint32_t count);
+
 /** Ends every ticker and probe; when it returns none runs, nor will. Tickers stay in memory: their router may stop them yet. */
 void weir_instance_still(weir_instance_t *instance);
 

@@ -85,6 +85,14 @@ WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, .
  */
 WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
 
+/**
+ * For routers that let requests wait: counts one more of the process, of whichever router. False: `weir.queue-max` of them wait
+ * already; refuse it. Any thread; never blocks. Since ABI 7.
+ */
+WEIR_API bool weir_waiting_begin(void);
+/** It waits no more: once for each weir_waiting_begin() that was true. */
+WEIR_API void weir_waiting_end(void);
+
 typedef struct weir_ticker weir_ticker_t;
 /**
  * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is

@@ -112,6 +112,12 @@ WEIR_API bool weir_lease_retry(weir_lease_t *lease, const weir_request_t *reques
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
 /** Towards the client: the cookie of the app's affinity, where one is due. Behind what you set yourself. */
 WEIR_API void weir_lease_headers(weir_lease_t *lease, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink);
+/**
+ * In error_page, before weir_page_send(): adds Retry-After to the page of a request that has waited in vain, or was not let
+ * wait: as long as the queue will take, somewhat spread so that they do not come back together. Nothing to others.
+ */
+WEIR_API void weir_lease_page(const weir_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
+                              weir_q_page_t *q);
 /** Adds `pick=` to the access line, and others where there is something to tell. */
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
 /** In terminate. */
@@ -167,6 +173,12 @@ WEIR_C_END
     {                                                                                                                       \
         return (void)b, weir_lease_checkin(&s->lease, r, q);                                                                \
     }                                                                                                                       \
+    static weir_answer_t weir_kit_page_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault,                 \
+                                        weir_q_page_t *q)                                                                    \
+    {                                                                                                                       \
+        weir_lease_page(&s->lease, r, fault, q);                                                                            \
+        return weir_page_send(q);                                                                                           \
+    }                                                                                                                       \
     static void weir_kit_headers_(weir_state_t *s, const weir_request_t *r, weir_way_t way, weir_header_sink_t *sink)        \
     {                                                                                                                       \
         weir_lease_headers(&s->lease, r, way, sink);                                                                        \
@@ -198,6 +210,7 @@ WEIR_C_END
     }
 #define WEIR_KIT_CALLBACKS                                                                                                  \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_,     \
+    .error_page = weir_kit_page_,                                                                                           \
     .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_, \
     .retry_request = weir_kit_retry_
 /* clang-format on */

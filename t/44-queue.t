@@ -181,4 +181,31 @@ subtest 'hold: a backend that restarts' => sub {
     is(scalar @good, 20, 'until it is there again, and nobody sees an error');
 };
 
+subtest 'Retry-After' => sub {
+    my $proxy = proxy(apps => app(@one, queue => { length => 1, timeout => ms(400) }));
+    my @clients = map { my $c = ask($proxy, "r$_"); $gated->wait_event(qr/at r1$/) if $_ == 1; $c->is_silent(0.05); $c } 1 .. 2;
+    my $r = ask($proxy, 'r3')->read_response;
+    like($r->body, qr/backlog_too_deep/, 'the queue is full');
+    like($r->header('Retry-After'), qr/^(?:[12]?\d|3\d|4[0-6])$/, 'it is said when to come again');
+    cmp_ok($r->header('Retry-After'), '>', 0, 'not at once');
+    $r = $clients[1]->read_response;
+    like($r->body, qr/backlog_timeout/, 'time is up');
+    like($r->header('Retry-After'), qr/^[1-9]\d?$/, 'that is said, too');
+    let_go('r1');
+    is($clients[0]->read_response->header('Retry-After'), undef, 'not to others');
+};
+
+subtest 'weir.queue-max: of all apps together' => sub {
+    my $proxy = proxy(apps => { map { ("app$_" => { domains => ["$_.test"], @one }) } 1, 2 }, global => { 'weir.queue-max' => 2 });
+    my $of = sub { my ($app, $case) = @_; my $c = $proxy->connect; $c->write("GET /$case HTTP/1.1\r\nHost: $app.test\r\n\r\n"); return $c };
+    my @busy = ($of->(1, 'q1'), $of->(2, 'q2'));
+    $gated->wait_event(qr/at q$_$/) for 1, 2;
+    my @waiting = map { my $c = $of->($_, "w$_"); $c->is_silent(0.1); $c } 1, 2;
+    my $r = $of->(1, 'w3')->read_response;
+    like($r->body, qr/backlog_too_deep/, 'two wait, the third does not');
+    let_go($_) for qw(q1 q2 w1 w2);
+    is($_->read_response->status, 200, 'they are served') for @busy, @waiting;
+    is($of->(2, 'w2')->read_response->status, 200, 'and there is room again');
+};
+
 done_testing;

@@ -83,6 +83,7 @@ static weir_answer_t error_page(weir_state_t *state, const weir_request_t *reque
 {
     const table_page_t *page = state->app == NULL ? NULL : state->app->pages;
 
+    weir_lease_page(&state->lease, request, fault, q);
     while (page != NULL && strcmp(page->reason, fault->name) != 0)
         page = page->next;
     if (page == NULL)

@@ -95,6 +95,7 @@ void kit_queue_take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *
     list_remove(&waiter->in_bucket);
     list_remove(&waiter->in_age);
     queue->buckets[waiter->bucket].count--;
+    weir_waiting_end();
     waiter->lease->waiter = NULL;
     waiter->lease->waited_ms += (uint32_t)(kit_since(now_us, waiter->since_us) / KIT_MS_US);
     waiter->lease->is_held = waiter->cause != KIT_BUSY || waiter->was_paused;
@@ -254,8 +255,11 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
     fault = look_again(lease, &cause);
     if (fault == NULL && queue->count >= settings->queue.length && make_room(set, queue, waiter, &out))
         fault = &kit_fault_too_deep;
+    if (fault == NULL && !weir_waiting_begin())
+        fault = &kit_fault_too_deep;
     if (fault != NULL) {
         pthread_mutex_unlock(&queue->lock);
+        kit_queue_send_out(out);
         free(waiter);
         return weir_checkout_refuse(q, fault);
     }

@@ -29,6 +29,8 @@ WEIR_API const char *weir_instance_where(const weir_instance_t *instance);
 WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
 WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, ...) __attribute__((format(printf, 2, 3)));
 WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
+WEIR_API bool weir_waiting_begin(void);
+WEIR_API void weir_waiting_end(void);
 typedef struct weir_ticker weir_ticker_t;
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);

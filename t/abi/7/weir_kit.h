@@ -42,6 +42,8 @@ WEIR_API bool weir_lease_retry(weir_lease_t *lease, const weir_request_t *reques
                                const weir_attempt_t *attempt);
 WEIR_API void weir_lease_abandoned(weir_lease_t *lease, const weir_request_t *request);
 WEIR_API void weir_lease_headers(weir_lease_t *lease, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink);
+WEIR_API void weir_lease_page(const weir_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
+                              weir_q_page_t *q);
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
 WEIR_API void weir_lease_end(weir_lease_t *lease);
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
@@ -77,6 +79,12 @@ WEIR_C_END
     { \
         return (void)b, weir_lease_checkin(&s->lease, r, q); \
     } \
+    static weir_answer_t weir_kit_page_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault, \
+                                        weir_q_page_t *q) \
+    { \
+        weir_lease_page(&s->lease, r, fault, q); \
+        return weir_page_send(q); \
+    } \
     static void weir_kit_headers_(weir_state_t *s, const weir_request_t *r, weir_way_t way, weir_header_sink_t *sink) \
     { \
         weir_lease_headers(&s->lease, r, way, sink); \
@@ -108,6 +116,7 @@ WEIR_C_END
     }
 #define WEIR_KIT_CALLBACKS \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_, \
+    .error_page = weir_kit_page_, \
     .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_, \
     .retry_request = weir_kit_retry_
 static inline weir_kit_t *weir_kit_of(const weir_request_t *request)
