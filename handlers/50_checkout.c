@@ -7,7 +7,8 @@
  *   asks      checkout_service, then service_backend
  *   verdicts  next to 60; refuse with the router's fault, or router_timeout
  *   again     60 sends us back after a failed connect, 70 if the router wants a retry; the router sees a fresh checkout. A
- *             user's stage may send us back with a service still in hand: that one is checked in first
+ *             user's stage may send us back with a service still in hand: that one is checked in first. A router that has
+ *             nobody yet has us ask again in a while
  */
 #include "handlers/stages.h"
 #include "lib/walk/attempt.h"
@@ -16,6 +17,13 @@
 #include "router/ask.h"
 
 enum { STATUS_CONTINUE = 100 };
+
+typedef struct memory {
+    weir_exchange_t *x;
+    weir_timer_t again_timer;
+} memory_t;
+
+static void ask(weir_exchange_t *x);
 
 /* RFC 9110 §10.1.1: the client may send its body, for there is somebody to take it. */
 static void send_continue(weir_exchange_t *x)
@@ -44,11 +52,25 @@ static void on_backend(weir_exchange_t *x, const ask_answer_t *answer)
     weir_walk_next(x);
 }
 
+static void on_again(weir_timer_t *timer)
+{
+    weir_exchange_t *x = WEIR_AROUND(timer, memory_t, again_timer)->x;
+
+    note_answer(x);
+    ask(x);
+}
+
 static void on_checkout(weir_exchange_t *x, const ask_answer_t *answer)
 {
+    memory_t *memory = weir_stage_memory(x);
+
     if (answer->fault != NULL) {
         note_answer(x);
         weir_walk_refuse(x, answer->fault);
+        return;
+    }
+    if (answer->again_ms != 0) {
+        weir_timer_set(x->loop, &memory->again_timer, answer->again_ms, on_again);
         return;
     }
     weir_attempt_begin(x, answer->service); /* from here on one checkin_service is owed: 60's, 70's or 80's */
@@ -72,11 +94,13 @@ static void on_returned(weir_exchange_t *x, const ask_answer_t *answer)
 
 static void cancel(weir_exchange_t *x, void *memory)
 {
+    weir_timer_cancel(&((memory_t *)memory)->again_timer);
     ask_abandon(x);
 }
 
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
+    *(memory_t *)memory = (memory_t){.x = x};
     if (x->has_service)
         ask_checkin(x, WEIR_CHECKOUT, NULL, on_returned);
     else
@@ -84,4 +108,9 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     return weir_walk_wait(x);
 }
 
-const weir_stage_t weir_stage_checkout = {WEIR_STAGE("checkout", 50), .enter = enter, .cancel = cancel};
+const weir_stage_t weir_stage_checkout = {
+    WEIR_STAGE("checkout", 50),
+    .memory_size = sizeof(memory_t),
+    .enter = enter,
+    .cancel = cancel,
+};

@@ -115,6 +115,21 @@ weir_answer_t weir_checkout_refuse(weir_q_checkout_t *q, const weir_fault_t *fau
     return refuse(q, fault);
 }
 
+static uint32_t wait_within_bounds(uint32_t wait_ms)
+{
+    return wait_ms == 0 ? 1 : wait_ms > WEIR_LATER_MOST_MS ? WEIR_LATER_MOST_MS : wait_ms;
+}
+
+weir_answer_t weir_checkout_again(weir_q_checkout_t *question, uint32_t wait_ms)
+{
+    ask_question_t *q = ask_claim(question);
+
+    if (q == NULL)
+        return ANSWERED;
+    q->answer.again_ms = wait_within_bounds(wait_ms);
+    return ask_publish(q);
+}
+
 static void *alloc_for(void *question, size_t size)
 {
     return ask_alloc(question, size);
@@ -174,7 +189,7 @@ weir_answer_t weir_later_until_(void *question, uint32_t wait_ms, const weir_fau
 
     if (q == NULL)
         return ANSWERED; /* another thread has answered already */
-    q->wait_ms = wait_ms == 0 ? 1 : wait_ms > WEIR_LATER_MOST_MS ? WEIR_LATER_MOST_MS : wait_ms;
+    q->wait_ms = wait_within_bounds(wait_ms);
     q->overdue = is_named(overdue) ? overdue : &weir_fault_router_timeout;
     return ANSWERED;
 }

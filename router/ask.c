@@ -38,12 +38,17 @@ static void complete_page(ask_question_t *q)
         weir_headers_add(headers, &q->x->arena, WEIR_SPAN("Content-Type"), WEIR_SPAN("text/plain; charset=utf-8"));
 }
 
+static bool is_pick(const ask_question_t *q)
+{
+    return q->kind == ASK_CHECKOUT && q->answer.fault == NULL && q->answer.again_ms == 0;
+}
+
 /* Nobody waits: what was picked is owed a check-in, the rest is dropped. */
 static void settle_late(weir_exchange_t *x, const ask_question_t *q)
 {
     void (*on_idle)(weir_exchange_t *) = x->on_idle;
 
-    if (q->kind == ASK_CHECKOUT && q->answer.fault == NULL) {
+    if (is_pick(q)) {
         WEIR_MUST(!x->has_service);
         weir_attempt_begin(x, q->answer.service);
     }
@@ -70,7 +75,7 @@ static void settle(ask_question_t *q)
     x->on_gone = NULL;
     if (q->kind == ASK_LOOKUP && then != NULL && q->answer.fault == NULL && q->answer.redirect.base == NULL)
         x->app = q->answer.app.base != NULL ? q->answer.app : ask_name_of_group(x, q->answer.group);
-    x->journal.picks += q->kind == ASK_CHECKOUT && q->answer.fault == NULL;
+    x->journal.picks += is_pick(q);
     if (then == NULL)
         settle_late(x, q);
     else

@@ -21,6 +21,7 @@ typedef struct ask_answer {
     weir_span_t redirect;      /* of lookup: base is NULL if none; in the arena */
     weir_span_t app;           /* of lookup: how the router calls it, or base NULL */
     weir_service_t *service;   /* of checkout                          */
+    uint32_t again_ms;         /* of checkout: nobody yet, and it is to be asked again in so long; else 0 */
     weir_target_t target;      /* of backend                           */
     uint16_t page_status;      /* of page; of init: 0 unless the router has answered the request itself */
     const weir_headers_t *page_headers;
@@ -32,7 +33,9 @@ typedef void ask_then_t(weir_exchange_t *x, const ask_answer_t *answer);
 /** After an answer with a page_status the router is asked nothing more: every ask_… below answers in its place. */
 void ask_init(weir_exchange_t *x, ask_then_t *then);
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then);
-/** Counts a pick in the journal and the books when the answer is a service, also a late one. */
+/**
+ * Counts a pick in the journal and the books when the answer is a service, also a late one. It may be none yet: see again_ms.
+ */
 void ask_checkout(weir_exchange_t *x, ask_then_t *then);
 void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then);
 /** Checks x->service in (NULL in the closing call of a request that has none) and forgets it; counts it. */

@@ -64,6 +64,8 @@ WEIR_API weir_answer_t weir_lookup_refuse(weir_q_lookup_t *q, const weir_fault_t
 /** checkout: this service takes the request. It comes back in exactly one checkin_service. */
 WEIR_API weir_answer_t weir_checkout_pick(weir_q_checkout_t *q, weir_service_t *service);
 WEIR_API weir_answer_t weir_checkout_refuse(weir_q_checkout_t *q, const weir_fault_t *fault);
+/** checkout: nobody yet. Asked again in `wait_ms` (1 … WEIR_LATER_MOST_MS); until then no question is open. Since ABI 7. */
+WEIR_API weir_answer_t weir_checkout_again(weir_q_checkout_t *q, uint32_t wait_ms);
 /**
  * backend: the service lives at `host`: an IPv4 or IPv6 address (brackets allowed) or a name, which is resolved in the
  * background. An address that is none counts as a failed connect (backend_bad_address).
@@ -209,7 +211,7 @@ typedef struct weir_router {
     weir_answer_t (*init)(weir_state_t *, const weir_request_t *, weir_shared_t *, weir_q_init_t *);
     /** Required. domain is lower-case, without port; empty if an HTTP/1.0 request names none. */
     weir_answer_t (*lookup_domain_name)(weir_state_t *, const weir_request_t *, weir_span_t domain, weir_q_lookup_t *);
-    /** Required. Asked again after each failed connect, and after retry_request: remember what you have tried. */
+    /** Required. Again after a failed connect, retry_request, weir_checkout_again(): remember what you have tried. */
     weir_answer_t (*checkout_service)(weir_state_t *, const weir_request_t *, weir_group_t *, weir_q_checkout_t *);
     /** Required. */
     weir_answer_t (*service_backend)(weir_state_t *, const weir_request_t *, weir_service_t *, weir_q_backend_t *);

@@ -142,6 +142,8 @@ static void set_up(slot_t *slot)
     slot->script.redirect = (flags & 0x30) == 0x30 ? "b.example" : NULL;
     slot->script.init_status = more >> 5 == 7 ? 200 : more >> 5 == 6 ? 99 : 0;
     slot->script.services_max = 1 + (flags >> 6);
+    slot->script.agains = more % 3;
+    slot->script.again_ms = more;
     for (size_t kind = 0; kind < FAKE_KINDS; kind++) {
         uint8_t dice = next_byte();
         slot->script.how[kind] = kind == FAKE_CHECKIN && dice % 4 == FAKE_FORGET ? FAKE_NOW : (fake_how_t)(dice % 4);

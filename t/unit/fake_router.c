@@ -91,6 +91,11 @@ static void answer_checkout(weir_shared_t *script, weir_q_checkout_t *q)
         (void)weir_checkout_refuse(q, script->fault[FAKE_CHECKOUT]);
         return;
     }
+    if (script->agains > 0) {
+        script->agains--;
+        (void)weir_checkout_again(q, script->again_ms);
+        return;
+    }
     script->picks++;
     (void)weir_checkout_pick(q, script->has_no_service ? NULL : &services[script->picks % 2]);
 }

@@ -25,6 +25,7 @@ WEIR_API weir_answer_t weir_lookup_redirect(weir_q_lookup_t *q, weir_span_t doma
 WEIR_API weir_answer_t weir_lookup_refuse(weir_q_lookup_t *q, const weir_fault_t *fault);
 WEIR_API weir_answer_t weir_checkout_pick(weir_q_checkout_t *q, weir_service_t *service);
 WEIR_API weir_answer_t weir_checkout_refuse(weir_q_checkout_t *q, const weir_fault_t *fault);
+WEIR_API weir_answer_t weir_checkout_again(weir_q_checkout_t *q, uint32_t wait_ms);
 WEIR_API weir_answer_t weir_backend_at(weir_q_backend_t *q, const char *host, uint16_t port);
 WEIR_API weir_answer_t weir_backend_at_path(weir_q_backend_t *q, const char *path);
 WEIR_API weir_answer_t weir_backend_at_endpoint(weir_q_backend_t *q, const weir_endpoint_t *endpoint);
