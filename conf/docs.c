@@ -128,7 +128,7 @@ static const char more_table_text[] =
     "`same-site` (`lax`, `strict`, `none`, `omit`), `partitioned` (OFF), `grace` (10000 ms of illness that move no pin), "
     "`patience` "
     "(1000 ms that one waits for a full backend), `strict` (OFF), `key-file` |\n"
-    "| `retry` | see there | what may have run is sent to another backend: `on` (list of `reset`, `timeout`, `status`; none), "
+    "| `retry` | see there | what may have run is sent again: `on` (list of `reset`, `timeout`, `status`; none), "
     "`status` (`502-504`), `methods` (`idempotent`; `keyed`: with Idempotency-Key, too), `most` (2), `try-timeout` (ms for one "
     "try; "
     "0: none), `body-buffer` (65536 bytes of a body that are kept for it, 1 MiB at most) |\n"

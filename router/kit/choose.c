@@ -198,13 +198,34 @@ static kit_pick_t picked(const kit_look_t *look, weir_member_t *member, kit_how_
     return (kit_pick_t){.member = member, .how = how};
 }
 
+static bool ignores_checks(const kit_view_t *view)
+{
+    return view->count == 1 || kit_is_panic(view);
+}
+
+const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wish)
+{
+    kit_look_t look = {.view = view, .wish = wish, .ignores_checks = ignores_checks(view)};
+    const weir_member_t *only = NULL;
+
+    for (size_t i = 0; i < view->count; i++) {
+        const weir_member_t *member = view->members[i];
+        if (!is_eligible(&look, member) || !kit_is_well(member, look.ignores_checks))
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = member;
+    }
+    return only;
+}
+
 kit_pick_t kit_choose(const kit_view_t *view, const kit_wish_t *wish)
 {
     kit_look_t look = {.view = view, .wish = wish, .why = KIT_NONE_EXISTS};
     kit_how_t how = KIT_BY_NOTHING;
     weir_member_t *member;
 
-    look.ignores_checks = view->count == 1 || kit_is_panic(view);
+    look.ignores_checks = ignores_checks(view);
     look.takes_trials = wish->may_be_trial && !wish->wants_any_key;
     member = choose_in_tiers(&look, &how);
     if (member == NULL && look.why != KIT_ALL_FULL && look.has_passed_trials) {

@@ -124,6 +124,9 @@ typedef struct kit_pick {
 /** Chooses. Takes nothing: the slot is the caller's to take, who asks again if somebody was faster. */
 kit_pick_t kit_choose(const kit_view_t *view, const kit_wish_t *wish);
 
+/** The only member that would do, slots and earlier tries aside; NULL: there is none, or more than one. No dice are thrown. */
+const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wish);
+
 /** How many requests the view's member may have in flight now: its limit, less while it ramps, never below 1; 0: any number. */
 uint32_t kit_request_limit(const kit_view_t *view, const weir_member_t *member, uint64_t now_us);
 

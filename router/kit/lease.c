@@ -198,6 +198,13 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
     return pick.member != NULL ? KIT_WOULD_DO : pick.why_none;
 }
 
+const weir_member_t *kit_lease_only(const kit_lease_t *lease, const weir_request_t *request)
+{
+    const kit_wish_t wish = {.now_us = weir_now_us(request), .may = lease->may, .may_context = lease->may_context};
+
+    return kit_view_only(atomic_load_explicit(&lease->set->view, memory_order_acquire), &wish);
+}
+
 void kit_lease_free(weir_member_t *member, uint64_t load)
 {
     atomic_fetch_sub_explicit(&member->load, load, memory_order_seq_cst);
@@ -308,8 +315,10 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     const kit_asking_t asking = asking_of(request);
     kit_why_none_t why = KIT_ALL_FULL;
 
+    if (lease->pause_ms > 0)
+        return kit_retry_pause(lease, q);
     if (lease->set == NULL)
-        kit_retry_count(set, settings, weir_now_us(request));
+        kit_retry_count(set, weir_now_us(request));
     lease->set = set;
     lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);
@@ -335,6 +344,11 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     return refuse(lease, q, why);
 }
 
+static weir_keepalive_t fresh(weir_keepalive_t keepalive)
+{
+    return keepalive == WEIR_REUSE ? WEIR_FRESH : keepalive;
+}
+
 weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *request, weir_q_backend_t *q)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
@@ -343,7 +357,7 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
 
     lease->tried_count++;
     lease->addresses[lease->picks++] = kit_address_hold(address);
-    weir_backend_keepalive(q, address->manner->keepalive);
+    weir_backend_keepalive(q, lease->was_misdirected ? fresh(address->manner->keepalive) : address->manner->keepalive);
     if (settings->retry.on != 0 && settings->retry.body_buffer_bytes > 0)
         weir_backend_hold_body(q, settings->retry.body_buffer_bytes);
     if (settings->retry.try_timeout_ms > 0)
@@ -469,17 +483,6 @@ weir_answer_t weir_lease_checkin(weir_lease_t *opaque, const weir_request_t *req
     if (lease->member != NULL)
         give_back(lease, request, q);
     return weir_checkin_done(q);
-}
-
-bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const weir_fault_t *fault,
-                      const weir_attempt_t *attempt)
-{
-    kit_lease_t *lease = kit_lease_of(opaque);
-    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
-
-    if (settings->affinity.is_strict && lease->has_session)
-        return false; /* there is no other */
-    return lease->member != NULL && kit_retry_is_wanted(lease, settings, request, fault, attempt);
 }
 
 void weir_lease_abandoned(weir_lease_t *opaque, const weir_request_t *request)

@@ -32,10 +32,13 @@ typedef struct kit_lease {
     uint8_t repeats;     /* of what may have run      */
     uint8_t repeat_kind; /* KIT_RETRY_…: the last one's reason */
     uint8_t tried_count; /* the last so many of them: since it last waited */
+    uint8_t pauses;      /* before the same member was tried again */
+    uint16_t pause_ms;   /* the one that is due; 0: none */
     uint8_t how;         /* kit_how_t, of the last pick */
     uint8_t pin_state;   /* kit_pin_state_t            */
     bool has_session, is_pin_invalid, writes_pin;
     bool has_key, has_head, is_tunnel, is_held, is_counted, is_trial;
+    bool was_too_early, was_misdirected; /* it was sent again for that */
 } kit_lease_t;
 
 _Static_assert(sizeof(kit_lease_t) <= sizeof(weir_lease_t), "a lease has its place in a router's state");
@@ -65,6 +68,9 @@ weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, ui
 /** Why no member that it has not tried would have it now; KIT_WOULD_DO: one would. Takes nothing. */
 kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request);
 #define KIT_WOULD_DO ((kit_why_none_t)(KIT_NONE_EXISTS + 1))
+
+/** The only member that could take it, slots and earlier tries aside; NULL: there is none, or more than one. */
+const weir_member_t *kit_lease_only(const kit_lease_t *lease, const weir_request_t *request);
 
 /** The slot is free again. */
 void kit_lease_free(weir_member_t *member, uint64_t load);

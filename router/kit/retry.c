@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "retry.h"
 
+#include "pin.h"
 #include "weir_span.h"
 
-enum { SECOND_US = 1000000, PERCENT = 100 };
+enum {
+    SECOND_US = 1000000,
+    PERCENT = 100,
+    MISDIRECTED = 421,
+    TOO_EARLY = 425,
+    BACK_OFF_MS = 25, /* at most, the first time; twice as long each further time */
+    BACK_OFF_MOST_MS = 250,
+    BACK_OFF_DOUBLES = 4,
+};
+
+/* Where a request may be sent again. */
+typedef enum again { NOWHERE, TO_ANOTHER, TO_THE_SAME } again_t;
 
 /* ---- the budget: a share of the requests of the last ten seconds, and a few a second ---- */
 
-void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
+void kit_retry_count(weir_set_t *set, uint64_t now_us)
 {
-    if (settings->retry.on != 0)
-        atomic_fetch_add_explicit(&set->repeats.answers[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&set->repeats.answers[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
 }
 
 static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
@@ -52,19 +63,90 @@ static bool may_run_twice(const kit_settings_t *settings, const weir_request_t *
            weir_request_header(request, WEIR_SPAN("idempotency-key")).len > 0;
 }
 
-bool kit_retry_is_wanted(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
-                         const weir_fault_t *fault, const weir_attempt_t *attempt)
+static bool is_configured(const kit_settings_t *settings, const weir_request_t *request, const weir_fault_t *fault,
+                          const weir_attempt_t *attempt)
 {
-    const uint32_t kind = kind_of(settings, fault, attempt);
+    return (settings->retry.on & kind_of(settings, fault, attempt)) != 0 && may_run_twice(settings, request, attempt);
+}
 
-    if (!attempt->may_repeat || lease->picks == KIT_TRIES_MOST || kit_lease_why(lease, request) != KIT_WOULD_DO)
+/*
+ * It says that it has not run it, and that it might the next time. RFC 9110 §15.5.20: on another connection. RFC 8470 §5.2:
+ * where nothing was sent early, and nothing is by us; who has marked it as early is to hear of it.
+ */
+static bool is_declined(const kit_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
+                        const weir_attempt_t *attempt)
+{
+    if (fault != NULL)
         return false;
-    if (fault != NULL && attempt->is_untouched)
-        return true;
-    if ((settings->retry.on & kind) == 0 || lease->repeats >= settings->retry.most ||
-        !may_run_twice(settings, request, attempt) || !spend(lease->set, settings, weir_now_us(request)))
-        return false;
+    if (attempt->status == MISDIRECTED)
+        return !lease->was_misdirected;
+    return attempt->status == TOO_EARLY && !lease->was_too_early &&
+           weir_request_header(request, WEIR_SPAN("early-data")).len == 0;
+}
+
+/* Each member is tried once, but for the only one that there is. Who declines is not ill: whom a cookie pins to it stays. */
+static again_t where_again(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request, bool declines)
+{
+    const bool is_bound = settings->affinity.is_strict && lease->has_session;
+    const bool may_stay = lease->pinned == lease->member && !kit_pin_leads_nowhere(lease);
+
+    if (may_stay && (is_bound || declines))
+        return TO_THE_SAME;
+    if (is_bound)
+        return NOWHERE;
+    if (kit_lease_why(lease, request) == KIT_WOULD_DO)
+        return TO_ANOTHER;
+    return kit_lease_only(lease, request) == lease->member ? TO_THE_SAME : NOWHERE;
+}
+
+static void note_repeat(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
+                        const weir_fault_t *fault, const weir_attempt_t *attempt)
+{
     lease->repeats++;
-    lease->repeat_kind = (uint8_t)kind;
+    lease->repeat_kind = fault == NULL ? KIT_RETRY_STATUS : (uint8_t)kind_of(settings, fault, attempt);
+    lease->was_too_early |= attempt->status == TOO_EARLY;
+    lease->was_misdirected |= attempt->status == MISDIRECTED;
+}
+
+/* Full jitter: those who failed together do not come back together. */
+static void back_off(kit_lease_t *lease, const weir_request_t *request)
+{
+    const uint32_t most_ms = lease->pauses < BACK_OFF_DOUBLES ? (uint32_t)BACK_OFF_MS << lease->pauses : BACK_OFF_MOST_MS;
+
+    lease->pauses++;
+    lease->tried_count = 0;
+    lease->pause_ms = (uint16_t)(weir_random(request) % (most_ms + 1));
+}
+
+weir_answer_t kit_retry_pause(kit_lease_t *lease, weir_q_checkout_t *q)
+{
+    const uint32_t wait_ms = lease->pause_ms;
+
+    lease->pause_ms = 0;
+    return weir_checkout_again(q, wait_ms);
+}
+
+bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const weir_fault_t *fault,
+                      const weir_attempt_t *attempt)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    if (lease->member == NULL || !attempt->may_repeat || lease->picks == KIT_TRIES_MOST)
+        return false;
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+    const bool has_not_run = fault != NULL && attempt->is_untouched;
+    const bool declines = is_declined(lease, request, fault, attempt);
+    if (!has_not_run && !declines && !is_configured(settings, request, fault, attempt))
+        return false;
+    if (!has_not_run && lease->repeats >= settings->retry.most)
+        return false;
+    const again_t where = where_again(lease, settings, request, declines);
+    if (has_not_run)
+        return where == TO_ANOTHER;
+    if (where == NOWHERE || !spend(lease->set, settings, weir_now_us(request)))
+        return false;
+    note_repeat(lease, settings, request, fault, attempt);
+    if (where == TO_THE_SAME)
+        back_off(lease, request);
     return true;
 }

@@ -312,6 +312,30 @@ static void the_ill_are_tried_in_turn(void **state)
     kit_view_free(view);
 }
 
+static void the_only_one(void **state)
+{
+    kit_view_t *view;
+
+    crew_make_equal(3);
+    crew[2].tier = 1;
+    view = crew_view(KIT_BEST);
+    assert_null(kit_view_only(view, &crew_wish));
+    atomic_store(&crew[0].quarantine, KIT_FAILING);
+    assert_null(kit_view_only(view, &crew_wish)); /* the spare one would do as well */
+    atomic_store(&crew[2].check, KIT_CHECK_STARTING);
+    assert_ptr_equal(kit_view_only(view, &crew_wish), &crew[1]);
+    atomic_store(&crew[1].request_limit, 1);
+    atomic_store(&crew[1].load, KIT_ONE_IN_FLIGHT); /* that may be by this request */
+    assert_ptr_equal(kit_view_only(view, &crew_wish), &crew[1]);
+    atomic_store(&crew[0].quarantine, KIT_TRIAL);
+    assert_null(kit_view_only(view, &crew_wish));
+    atomic_store(&crew[0].has_trial, 1);
+    assert_ptr_equal(kit_view_only(view, &crew_wish), &crew[1]);
+    atomic_store(&crew[1].admin, KIT_DRAINING);
+    assert_null(kit_view_only(view, &crew_wish));
+    kit_view_free(view);
+}
+
 static void shares_grow_after_joining(void **state)
 {
     static const struct {
@@ -475,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_trial_does_not_wait_for_ever),
         cmocka_unit_test(a_backup_is_not_tried_without_need),
         cmocka_unit_test(the_ill_are_tried_in_turn),
+        cmocka_unit_test(the_only_one),
         cmocka_unit_test(shares_grow_after_joining),
         cmocka_unit_test(ramps_of_unequal_weights),
         cmocka_unit_test(ramps_are_suspended_when_most_would_ramp),
