@@ -13,16 +13,15 @@
  *
  * OWNER    A kit is one generation's; sets and members belong to the instance, which all generations of that name share.
  * THREAD   A lease: its request's. The others as they say.
- * REPLAY   What changes is read by functions that take the request.
+ * REPLAY   What changes is read by functions; nothing of it lies open.
  */
 #include "weir_host.h"
+#include "weir_member.h"
 #include "weir_request.h"
 
 WEIR_C_BEGIN
 
-typedef struct weir_kit weir_kit_t;       /* one configuration's hold of an instance            */
-typedef struct weir_set weir_set_t;       /* an app: its members, and what is known of them     */
-typedef struct weir_member weir_member_t; /* one backend of an app; it is your weir_service_t   */
+typedef struct weir_kit weir_kit_t; /* one configuration's hold of an instance */
 
 /** One request's dealings with a set. It lies in your weir_state_t, zeroed. */
 typedef struct weir_lease {
@@ -105,7 +104,7 @@ WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_reques
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 /** Gives the member back, and says how it fared. */
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
-/** Whether it is sent again, as `retry` of its app says; what has provably not run always is. In retry_request. */
+/** Whether it is sent again, as docs/routing.md says; to the same member behind a pause. In retry_request. */
 WEIR_API bool weir_lease_retry(weir_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
                                const weir_attempt_t *attempt);
 /** A request that waits for a member waits no more. */
@@ -125,15 +124,16 @@ WEIR_API void weir_lease_end(weir_lease_t *lease);
 
 /* ── What you may say of the choice, before weir_lease_checkout(). ── */
 
+/**
+ * This one, whatever its tier and weight, if it takes new requests, is well, was not tried and has a free slot; else another, as
+ * without. A browser that the app's `affinity` pins goes where it belongs all the same. NULL: none. Compared only, so that it
+ * may go meanwhile.
+ */
+WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member);
 /** Only members for which `may` is true. It may be called on other threads, until the checkout is answered; never block. */
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
 /** The member that owns this key, as long as it may; instead of `hash-on`. */
 WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
-
-/** A member's label, as its configuration says; base NULL: it has none of that name. As long as the member may be chosen. */
-WEIR_API weir_span_t weir_member_label(const weir_member_t *member, const char *name);
-/** What it is called. */
-WEIR_API weir_span_t weir_member_id(const weir_member_t *member);
 
 WEIR_C_END
 

@@ -164,6 +164,25 @@ static weir_member_t *choose_in_tiers(kit_look_t *look, kit_how_t *out_how)
     return NULL;
 }
 
+/* Whom the router would have. Why it will not do is nothing to the others. */
+static weir_member_t *preferred(kit_look_t look)
+{
+    const kit_view_t *view = look.view;
+    size_t index = 0;
+
+    if (look.wish->preferred == NULL)
+        return NULL;
+    while (index < view->count && view->members[index] != look.wish->preferred)
+        index++;
+    if (index == view->count)
+        return NULL;
+    look.tier = view->tiers;
+    while (index >= look.tier->first + look.tier->count)
+        look.tier++;
+    look.has_ramps = kit_tier_has_ramps(view, look.tier, look.wish->now_us);
+    return kit_look_is_usable(&look, index) ? view->members[index] : NULL;
+}
+
 /* What is in quarantine, and has been there for longest. */
 static weir_member_t *choose_among_ill(kit_look_t *look)
 {
@@ -191,7 +210,7 @@ static kit_pick_t picked(const kit_look_t *look, weir_member_t *member, kit_how_
 {
     if (KIT_READ(member->quarantine) == KIT_TRIAL)
         how = KIT_BY_TRIAL;
-    else if (look->view->count == 1)
+    else if (look->view->count == 1 && how != KIT_BY_PREFERENCE)
         how = KIT_BEING_THE_ONLY;
     else if (KIT_READ(member->check) == KIT_CHECK_FAILED)
         how = KIT_BY_PANIC;
@@ -222,12 +241,14 @@ const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wis
 kit_pick_t kit_choose(const kit_view_t *view, const kit_wish_t *wish)
 {
     kit_look_t look = {.view = view, .wish = wish, .why = KIT_NONE_EXISTS};
-    kit_how_t how = KIT_BY_NOTHING;
+    kit_how_t how = KIT_BY_PREFERENCE;
     weir_member_t *member;
 
     look.ignores_checks = ignores_checks(view);
     look.takes_trials = wish->may_be_trial && !wish->wants_any_key;
-    member = choose_in_tiers(&look, &how);
+    member = preferred(look);
+    if (member == NULL)
+        member = choose_in_tiers(&look, &how);
     if (member == NULL && look.why != KIT_ALL_FULL && look.has_passed_trials) {
         look.takes_trials = true; /* better than nobody */
         member = choose_in_tiers(&look, &how);

@@ -86,6 +86,7 @@ typedef enum kit_how {
     KIT_BY_PANIC,
     KIT_BEING_THE_ONLY,
     KIT_BY_LAST_RESORT,
+    KIT_BY_PREFERENCE,
 } kit_how_t;
 
 /** Why there is no pick. The later ones say less hope. */
@@ -109,6 +110,7 @@ typedef struct kit_wish {
     bool wants_any_key;                /* the fallback of a pin: by the key, whatever the balance, without bound or trials */
     bool tries_ill;                    /* where none is usable or full: of those in quarantine the one put there first */
     uint64_t key;                      /* hashed, with the settings' seed; see kit_key_of()  */
+    const weir_member_t *preferred;    /* if it will do, whatever its tier; compared only: it may be gone. NULL: nobody */
     const weir_member_t *const *tried; /* never chosen again */
     size_t tried_count;
     bool (*may)(const weir_member_t *member, void *context); /* NULL: all may */

@@ -222,20 +222,3 @@ weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extr
 {
     return give(kit_app_find(kit, app), out_extra);
 }
-
-/* ---- members ---- */
-
-weir_span_t weir_member_id(const weir_member_t *member)
-{
-    return (weir_span_t){member->id, strlen(member->id)};
-}
-
-weir_span_t weir_member_label(const weir_member_t *member, const char *name)
-{
-    const kit_labels_t *labels = atomic_load_explicit(&member->labels, memory_order_acquire);
-
-    for (size_t i = 0; labels != NULL && i < labels->count; i++)
-        if (strcmp(labels->at[i].name, name) == 0)
-            return (weir_span_t){labels->at[i].value, strlen(labels->at[i].value)};
-    return (weir_span_t){NULL, 0};
-}

@@ -111,6 +111,7 @@ static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, 
         .has_key = lease->has_key || lease->has_session,
         .wants_any_key = lease->has_session,
         .key = lease->has_session ? lease->session_key : lease->key,
+        .preferred = lease->has_session ? NULL : lease->preferred,
         .tried = tried,
         .tried_count = lease->tried_count,
         .may = lease->may,
@@ -512,6 +513,11 @@ void weir_lease_filter(weir_lease_t *opaque, bool (*may)(const weir_member_t *me
     lease->may_context = context;
 }
 
+void weir_lease_prefer(weir_lease_t *opaque, const weir_member_t *member)
+{
+    kit_lease_of(opaque)->preferred = member;
+}
+
 void weir_lease_hash(weir_lease_t *opaque, weir_span_t key)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
@@ -530,7 +536,8 @@ void weir_lease_headers(weir_lease_t *opaque, const weir_request_t *request, wei
 
 void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
 {
-    static const char *const hows[] = {"", "best", "least", "turn", "dice", "hash", "pin", "trial", "panic", "only", "last"};
+    static const char *const hows[] = {"",    "best",  "least", "turn", "dice", "hash",
+                                       "pin", "trial", "panic", "only", "last", "prefer"};
     const kit_lease_t *lease = (const kit_lease_t *)(const void *)opaque;
     char text[24];
 

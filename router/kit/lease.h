@@ -22,7 +22,8 @@ typedef struct kit_lease {
     struct kit_waiter *waiter;                /* while it waits                            */
     bool (*may)(const weir_member_t *member, void *context);
     void *may_context;
-    weir_member_t *pinned; /* nobody else will do, as long as it stands here */
+    const weir_member_t *preferred; /* to be compared with: it may be gone; NULL: nobody */
+    weir_member_t *pinned;          /* nobody else will do, as long as it stands here */
     uint64_t session_key, pin_issued_s;
     uint64_t key;
     uint64_t trial_at_us; /* with is_trial: which one  */

@@ -2,11 +2,10 @@
 #ifndef WEIR_KIT_H
 #define WEIR_KIT_H 
 #include "weir_host.h"
+#include "weir_member.h"
 #include "weir_request.h"
 WEIR_C_BEGIN
 typedef struct weir_kit weir_kit_t;
-typedef struct weir_set weir_set_t;
-typedef struct weir_member weir_member_t;
 typedef struct weir_lease {
     uint64_t opaque_[32];
 } weir_lease_t;
@@ -46,10 +45,9 @@ WEIR_API void weir_lease_page(const weir_lease_t *lease, const weir_request_t *r
                               weir_q_page_t *q);
 WEIR_API void weir_lease_log(const weir_lease_t *lease, weir_log_sink_t *sink);
 WEIR_API void weir_lease_end(weir_lease_t *lease);
+WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member);
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
 WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
-WEIR_API weir_span_t weir_member_label(const weir_member_t *member, const char *name);
-WEIR_API weir_span_t weir_member_id(const weir_member_t *member);
 WEIR_C_END
 #define WEIR_KIT_DEFINE(lease) \
     WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared) \
