@@ -104,6 +104,46 @@ subtest 'a router of forty lines has all of it' => sub {
     is(($proxy->log_lines(1))[0]{pick}, 'best', 'and the fields of the log');
 };
 
+subtest 'a router that chooses for itself' => sub {
+    my $serves = sub {
+        my ($name) = @_;
+        return backend(sub {
+            my $c = shift;
+            while (defined(my $head = $c->read_head)) {
+                if ($head !~ /^POST/) { $c->write(simple_response($name)); next }
+                $c->note('waits');
+                $c->read_until(qr/go/);
+                return $c->write(simple_response("$name, late"));
+            }
+        });
+    };
+    my %at = map { $_ => $serves->($_) } qw(one two three);
+    my $proxy = proxy(router => { module => build_dir() . '/examples/tenant_router.so', apps => app(balance => 'hash', 'max-requests' => 1, backends => [
+        (map { { at => $at{$_}->address, id => $_ } } sort keys %at), { at => ok_backend('spare')->address, id => 'spare', weight => 300, labels => { tenants => 'none' } } ]) });
+    my $of = sub { my ($tenant, $path) = @_; return $proxy->get($path // '/', "X-Tenant: $tenant\r\n")->body };
+    my $pick = sub { return $proxy->log_where(path => shift)->{pick} };
+
+    my $owner = $of->('acme', '/first');
+    is($pick->('/first'), 'hash', 'a tenant that is new goes where its key says');
+    is($of->('acme', '/second'), $owner, 'and stays there');
+    is($pick->('/second'), 'prefer', 'because the router would have it so');
+    my %seen = map { $of->("tenant-$_") => 1 } 1 .. 30;
+    is(join(' ', sort keys %seen), 'one three two', 'others have their own, but for the one that is for no tenant');
+    %seen = map { $proxy->get('/')->body => 1 } 1 .. 20;
+    ok($seen{spare}, 'who has none gets that, too');
+
+    my $held = $proxy->connect;
+    $held->write("POST /acme HTTP/1.1\r\nHost: a\r\nX-Tenant: acme\r\nContent-Length: 2\r\n\r\n");
+    ok($at{$owner}->wait_event(qr/waits/), 'its backend is full');
+    my $other = $of->('acme');
+    isnt($other, $owner, 'so another one takes the next, and is its home now');
+    is($of->('acme', '/third'), $other, 'whoever owns its key');
+    is($pick->('/third'), 'prefer', 'by preference');
+    $held->write('go');
+    is($held->read_response->body, "$owner, late", 'and when the first is free again');
+    is($of->('acme'), $owner, 'the tenant is at home where it was served last');
+};
+
 # `weir check` of these lines under `module: table`: { exit, out, err }, without the file's name.
 sub checked {
     my (@lines) = @_;
