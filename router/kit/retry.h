@@ -2,8 +2,8 @@
 #ifndef WEIR_KIT_RETRY_H
 #define WEIR_KIT_RETRY_H
 /**
- * @file  Whether a request is sent again, behind a connect that went well: what has provably not run, what a backend has declined
- * to run this time, and the rest if the app says so; all but the first within a budget.
+ * @file  Whether a request is sent again, behind a connect that went well: what has provably not run, what a backend has
+ * declined to run this time, and the rest if the app says so; all but the first within a budget.
  *
  * THREAD   Any.
  */

@@ -249,6 +249,33 @@ static inline void new_request_of(worker_t *worker, seat_t *seat, size_t app, si
     seat->x.has_dice = true;
 }
 
+typedef struct one_of {
+    uint64_t left;
+    const weir_member_t *member;
+} one_of_t;
+
+static inline bool look_for_one(const weir_member_t *member, void *context)
+{
+    one_of_t *one = context;
+
+    one->member = member;
+    return one->left-- > 0;
+}
+
+/* Whoever that is, it may be gone before the request is served. */
+static inline void prefer_anybody(worker_t *worker, seat_t *seat)
+{
+    one_of_t one = {.left = roll(&worker->dice, MEMBERS)};
+    weir_member_facts_t facts = {.size = sizeof(facts)};
+
+    weir_set_members(sets[seat->app], look_for_one, &one);
+    if (one.member == NULL)
+        return;
+    weir_member_facts(one.member, &facts);
+    (void)must(facts.waiting <= facts.in_flight, "more wait than there are", seat->app);
+    weir_lease_prefer(&seat->lease, one.member);
+}
+
 static inline void new_request(worker_t *worker, seat_t *seat)
 {
     new_request_of(worker, seat, roll(&worker->dice, APPS), roll(&worker->dice, CLIENTS));
@@ -256,6 +283,8 @@ static inline void new_request(worker_t *worker, seat_t *seat)
         bring_a_cookie(worker, seat, roll(&worker->dice, MEMBERS + 1));
     else if (seat->app != APP_WHOLE && roll(&worker->dice, 8) == 0)
         weir_lease_filter(&seat->lease, is_of_even_id, NULL);
+    if (roll(&worker->dice, 4) == 0)
+        prefer_anybody(worker, seat);
 }
 
 static inline void check_in(seat_t *seat, weir_phase_t phase, const weir_fault_t *fault)
