@@ -295,6 +295,8 @@ static void settle(slot_t *slot)
 {
     if (!is_alive(slot))
         return;
+    if (slot->x->walk.owes)
+        (void)weir_next(slot->x); /* whichever it is */
     answer(slot);
     if (!is_alive(slot))
         return;
