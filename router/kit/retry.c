@@ -69,19 +69,22 @@ static bool is_configured(const kit_settings_t *settings, const weir_request_t *
     return (settings->retry.on & kind_of(settings, fault, attempt)) != 0 && may_run_twice(settings, request, attempt);
 }
 
+/* RFC 8470 §5.2: who has marked a request as early is told, and repeats it when it is early no more. */
+static bool is_early_by_another(const weir_request_t *request, const weir_fault_t *fault, const weir_attempt_t *attempt)
+{
+    return fault == NULL && attempt->status == TOO_EARLY && weir_request_header(request, WEIR_SPAN("early-data")).len > 0;
+}
+
 /*
  * It says that it has not run it, and that it might the next time. RFC 9110 §15.5.20: on another connection. RFC 8470 §5.2:
- * where nothing was sent early, and nothing is by us; who has marked it as early is to hear of it.
+ * where nothing was sent early, and nothing is by us.
  */
-static bool is_declined(const kit_lease_t *lease, const weir_request_t *request, const weir_fault_t *fault,
-                        const weir_attempt_t *attempt)
+static bool is_declined(const kit_lease_t *lease, const weir_fault_t *fault, const weir_attempt_t *attempt)
 {
     if (fault != NULL)
         return false;
-    if (attempt->status == MISDIRECTED)
-        return !lease->was_misdirected;
-    return attempt->status == TOO_EARLY && !lease->was_too_early &&
-           weir_request_header(request, WEIR_SPAN("early-data")).len == 0;
+    return (attempt->status == MISDIRECTED && !lease->was_misdirected) ||
+           (attempt->status == TOO_EARLY && !lease->was_too_early);
 }
 
 /* Each member is tried once, but for the only one that there is. Who declines is not ill: whom a cookie pins to it stays. */
@@ -133,9 +136,11 @@ bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const
 
     if (lease->member == NULL || !attempt->may_repeat || lease->picks == KIT_TRIES_MOST)
         return false;
+    if (is_early_by_another(request, fault, attempt))
+        return false;
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
     const bool has_not_run = fault != NULL && attempt->is_untouched;
-    const bool declines = is_declined(lease, request, fault, attempt);
+    const bool declines = is_declined(lease, fault, attempt);
     if (!has_not_run && !declines && !is_configured(settings, request, fault, attempt))
         return false;
     if (!has_not_run && lease->repeats >= settings->retry.most)

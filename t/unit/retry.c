@@ -244,12 +244,16 @@ static void too_early(void **state)
 /* RFC 8470 §5.2: who has marked it repeats it, when the handshake is done. */
 static void early_by_somebody_else(void **state)
 {
-    open_app("[\"a:1\"]", NOTHING);
-    request("GET /x HTTP/1.1\r\nHost: a\r\nEarly-Data: 1\r\n\r\n");
-    assert_non_null(strstr(w.loop.backend_head, "Early-Data: 1"));
-    respond(425);
-    assert_passed_on(425);
-    close_app();
+    static const char *const settings[] = {NOTHING, "retry: {on: [status], status: [425]}"};
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        open_app("[\"a:1\"]", settings[i]);
+        request("GET /x HTTP/1.1\r\nHost: a\r\nEarly-Data: 1\r\n\r\n");
+        assert_non_null(strstr(w.loop.backend_head, "Early-Data: 1"));
+        respond(425);
+        assert_passed_on(425);
+        close_app();
+    }
 }
 
 static void one_after_the_other(void **state)
