@@ -125,8 +125,8 @@ WEIR_API void weir_lease_end(weir_lease_t *lease);
 /* ── What you may say of the choice, before weir_lease_checkout(). ── */
 
 /**
- * This one, whatever its tier and weight, if it takes new requests, is well, was not tried and has a free slot; else another, as
- * without. A browser that the app's `affinity` pins goes where it belongs all the same. NULL: none. Compared only, so that it
+ * This one, whatever its tier and weight, if it takes new requests, is well, was not tried and has a free slot; else another,
+ * as without. A browser that the app's `affinity` pins goes where it belongs all the same. NULL: none. Compared only, so that it
  * may go meanwhile.
  */
 WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member);

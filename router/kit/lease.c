@@ -319,7 +319,7 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     if (lease->pause_ms > 0)
         return kit_retry_pause(lease, q);
     if (lease->set == NULL)
-        kit_retry_count(set, weir_now_us(request));
+        kit_retry_count(set, settings, weir_now_us(request));
     lease->set = set;
     lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);

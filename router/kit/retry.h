@@ -10,7 +10,7 @@
 #include "lease.h"
 
 /** A new request: the budget grows with them. */
-void kit_retry_count(weir_set_t *set, uint64_t now_us);
+void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us);
 /** Nobody but the member that has failed just now may have it: answers with a pause, once for each time. */
 weir_answer_t kit_retry_pause(kit_lease_t *lease, weir_q_checkout_t *q);
 
