@@ -497,6 +497,15 @@ SETS = {  # names for --scenarios
     "tls": "tls_ecdsa,tls_rsa,tls1m,hs_ecdsa,hs_rsa,hs_resume,hs_rsa_resume,hs12_ecdsa,hs12_rsa,hs12_resume,hs12_rsa_resume,h2,h2_1m,h2c,h2c_1m,idle_tls",
 }
 
+def routing(results):
+    """what lookups, choices and members cost: no proxy, no sockets; tools/routing.c says how it is measured"""
+    release = f"{ROOT}/build/release"
+    subprocess.run(["cmake", "--build", release, "--target", "bench_routing"], check=True, stdout=subprocess.DEVNULL)
+    table = subprocess.run([f"{release}/bench/routing"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(table, end="")
+    if results:
+        with open(results, "w") as f: f.write(table)
+
 def may_unshare():
     try: return subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], stderr=subprocess.DEVNULL).returncode == 0
     except OSError: return False
@@ -522,7 +531,7 @@ def main():
     ap.add_argument("--supports", default="http,log,tls,h2,upgrade", help="shorthand candidate: what it can do")
     ap.add_argument("--name", default="candidate")
     ap.add_argument("--peers", default=DEFAULT_PEERS, help="comma list of peers/NAME.json, or 'none'; default %(default)s")
-    ap.add_argument("--scenarios", default="default", help="comma list of names and sets (default, tls), or 'all'; a leading - excludes; default %(default)s")
+    ap.add_argument("--scenarios", default="default", help="comma list of names and sets (default, tls), or 'all'; a leading - excludes; default %(default)s; or 'routing', by itself")
     ap.add_argument("--reps", type=int, default=3)
     ap.add_argument("--dur", type=int, default=4, help="seconds per measurement")
     ap.add_argument("--warm", type=int, default=1)
@@ -534,7 +543,7 @@ def main():
     ap.add_argument("--build", default=f"{ROOT}/build/bench")
     ap.add_argument("--work", help="where proxies keep their files; default: a fresh directory in memory")
     ap.add_argument("--out", default=f"{ROOT}/build/bench/results.jsonl", help="raw results, appended")
-    ap.add_argument("--results", default=f"{HERE}/RESULTS.md", help="file for the tables; - for standard output only")
+    ap.add_argument("--results", help="file for the tables; - for standard output only; default RESULTS.md, of routing none")
     ap.add_argument("--quick", action="store_true", help="one round, two seconds each, no waiting for quiet")
     ap.add_argument("--without-weir", action="store_true", help="only the peers")
     ap.add_argument("--no-netns", action="store_true", help="do not run in a private network namespace")
@@ -551,7 +560,12 @@ def main():
     if a.list:
         for s in SCEN: print(f"{s.name:16} {s.unit:6} {s.title}")
         for n, l in SETS.items(): print(f"set {n}: {l}")
+        print("routing: what lookups, choices and members cost, by themselves")
         return
+    if a.scenarios == "routing":
+        routing(a.results if a.results != "-" else None)
+        return
+    a.results = a.results or f"{HERE}/RESULTS.md"
     if a.quick:
         a.reps, a.dur, a.quiet_wait, a.retries = 1, 2, 0, 0
     cands, specs = [], []
