@@ -481,16 +481,15 @@ static double measure_affinity(void)
 
 static void change(const weir_kit_t *kit, const kit_app_t *app, uint32_t weight)
 {
-    kit_settings_t *settings = kit_alloc(1, sizeof(*settings));
     kit_wanted_t wanted[THIRDS];
 
     for (size_t i = 0; i < app->wanted_count; i++) {
         wanted[i] = app->wanted[i];
         wanted[i].weight = weight + (uint32_t)i;
     }
-    kit_settings_copy(app->settings, settings);
     pthread_mutex_lock(&kit->instance->lock);
-    kit_set_apply(app->set, settings, NULL, app->manner, wanted, app->wanted_count, NULL, weir_clock_monotonic_us());
+    kit_set_apply(app->set, kit_settings_hold(app->settings), NULL, app->manner, wanted, app->wanted_count, NULL,
+                  weir_clock_monotonic_us());
     pthread_mutex_unlock(&kit->instance->lock);
 }
 

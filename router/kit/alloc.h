@@ -20,12 +20,11 @@ static inline void *kit_alloc(size_t count, size_t size)
 /** Of a type whose alignment is larger than malloc's: for lines of the cache. Zeroed; free() frees it. */
 static inline void *kit_alloc_aligned(size_t alignment, size_t size)
 {
-    size_t bytes = (size + alignment - 1) / alignment * alignment;
-    void *memory = aligned_alloc(alignment, bytes);
+    void *memory = NULL;
 
-    if (memory == NULL)
+    if (posix_memalign(&memory, alignment, size) != 0)
         abort();
-    return memset(memory, 0, bytes);
+    return memset(memory, 0, size);
 }
 
 /** A NUL-terminated copy of so many bytes. */

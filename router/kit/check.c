@@ -39,7 +39,7 @@ static void unlink_probe(kit_instance_t *instance, kit_probe_t *probe)
     if (probe->member == NULL)
         return;
     if (probe->is_connect)
-        probe->member->connecting = NULL;
+        kit_record_of(probe->member)->connecting = NULL;
     else if (probe->member->checker != NULL)
         probe->member->checker->probe = NULL;
 }
@@ -99,8 +99,10 @@ static kit_probe_t *start(weir_set_t *set, weir_member_t *member, bool is_connec
 
 void kit_check_connect(weir_set_t *set, weir_member_t *member)
 {
-    if (member->connecting == NULL)
-        member->connecting = start(set, member, true);
+    kit_record_t *record = kit_record_of(member);
+
+    if (record->connecting == NULL)
+        record->connecting = start(set, member, true);
 }
 
 void kit_check_end(struct weir_kit *kit)
@@ -197,10 +199,12 @@ void kit_check_tick(kit_instance_t *instance, uint64_t now_us)
 void kit_check_forget(weir_member_t *member)
 {
     kit_checker_t *checker = member->checker;
+    kit_record_t *record = kit_record(member);
 
-    if (member->connecting != NULL)
-        member->connecting->member = NULL;
-    member->connecting = NULL;
+    if (record != NULL && record->connecting != NULL) {
+        record->connecting->member = NULL;
+        record->connecting = NULL;
+    }
     if (checker == NULL)
         return;
     if (checker->probe != NULL)
@@ -234,7 +238,7 @@ void kit_check_follow(weir_set_t *set, const kit_settings_t *settings, weir_memb
 
 bool kit_check_allows_trial(const weir_member_t *member)
 {
-    return member->checker == NULL || member->checker->passed_at_us > atomic_load(&member->quarantined_at_us);
+    return member->checker == NULL || member->checker->passed_at_us > kit_quarantined_at_us(member);
 }
 
 /* ---- what a result means ---- */
@@ -264,10 +268,10 @@ static void change(weir_set_t *set, weir_member_t *member, kit_check_t check, ui
 {
     const uint8_t before = atomic_exchange(&member->check, (uint8_t)check);
 
-    if (check == KIT_CHECK_FAILED && atomic_load(&member->ill_since_us) == 0)
-        atomic_store(&member->ill_since_us, now_us);
-    if (check == KIT_CHECK_PASSED && atomic_load(&member->quarantine) == KIT_FREE)
-        atomic_store(&member->ill_since_us, 0);
+    if (check == KIT_CHECK_FAILED && kit_ill_since_us(member) == 0)
+        atomic_store(&kit_record_of(member)->ill_since_us, now_us);
+    if (check == KIT_CHECK_PASSED && kit_ill_since_us(member) != 0 && atomic_load(&member->quarantine) == KIT_FREE)
+        atomic_store(&kit_record_of(member)->ill_since_us, 0);
     if (check == KIT_CHECK_PASSED && before == KIT_CHECK_FAILED)
         atomic_store(&member->joined_at_us, now_us);
     kit_view_refresh(atomic_load(&set->view), now_us);

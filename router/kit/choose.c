@@ -28,7 +28,7 @@ static bool will_not_do(kit_look_t *look, kit_why_none_t why)
 /* A trial should be of a request that nobody misses; the rest is let in only when none such comes. */
 static bool may_be_the_trial(kit_look_t *look, const weir_member_t *member)
 {
-    uint64_t since_us = KIT_READ(member->quarantined_at_us), patience_us = KIT_TRIAL_PATIENCE_MS * UINT64_C(1000);
+    uint64_t since_us = kit_quarantined_at_us(member), patience_us = KIT_TRIAL_PATIENCE_MS * UINT64_C(1000);
 
     if (look->takes_trials || (look->wish->now_us >= since_us + patience_us && !look->wish->wants_any_key))
         return true;
@@ -193,7 +193,7 @@ static weir_member_t *choose_among_ill(kit_look_t *look)
     for (size_t i = 0; i < look->view->count; i++) {
         weir_member_t *member = look->view->members[i];
         uint8_t check = KIT_READ(member->check);
-        uint64_t since_us = KIT_READ(member->quarantined_at_us);
+        uint64_t since_us = kit_quarantined_at_us(member);
         if (KIT_READ(member->quarantine) == KIT_FREE || !is_eligible(look, member) || is_full(look, member))
             continue;
         if (check == KIT_CHECK_STARTING || (check == KIT_CHECK_FAILED && !look->ignores_checks))

@@ -12,6 +12,7 @@ enum {
     TIER_MOST = 9,
     LIMIT_MOST = 1000000,
     LABELS_MOST = 32,
+    COMMON_MOST = 16, /* different settings that are looked for again */
     NAME_MOST = 255
 };
 
@@ -370,9 +371,24 @@ static bool read_all(const reading_t *it)
 typedef struct whole {
     weir_kit_t *kit;
     const weir_config_t *config, *defaults;
+    kit_settings_t *common[COMMON_MOST]; /* the different ones last seen; apps hold them */
+    size_t common_count;
 } whole_t;
 
-static bool read_app(const whole_t *whole, const weir_config_t *key, const weir_config_t *node, keys_of_t whose)
+/* Of a hundred thousand apps most say the same, or one of a few things: then it is kept once. */
+static void share_settings(whole_t *whole, kit_app_t *app)
+{
+    for (size_t i = 0; i < COMMON_MOST && whole->common[i] != NULL; i++) {
+        if (!kit_settings_equal(whole->common[i], app->settings))
+            continue;
+        kit_settings_release(app->settings);
+        app->settings = kit_settings_hold(whole->common[i]);
+        return;
+    }
+    whole->common[whole->common_count++ % COMMON_MOST] = app->settings; /* as long as the app: beyond the reading */
+}
+
+static bool read_app(whole_t *whole, const weir_config_t *key, const weir_config_t *node, keys_of_t whose)
 {
     weir_kit_t *kit = whole->kit;
     const char *name = weir_config_text(key);
@@ -385,10 +401,12 @@ static bool read_app(const whole_t *whole, const weir_config_t *key, const weir_
         return false;
     kit_app_t *app = &kit->apps[kit->app_count++];
     app->name = kit_copy(name);
-    app->settings = kit_alloc(1, sizeof(*app->settings));
-    kit_settings_default(app->settings);
+    app->settings = kit_settings_create();
     app->manner = kit_manner_create();
-    return read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL});
+    if (!read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL}))
+        return false;
+    share_settings(whole, app);
+    return true;
 }
 
 static int by_name(const void *a, const void *b)
@@ -472,5 +490,5 @@ bool kit_read(weir_kit_t *kit, const weir_config_t *config)
     if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
         return weir_config_wrong(defaults, "defaults are a map of settings for all apps");
     return (defaults == NULL || has_known_keys(kit, defaults, KEYS_OF_DEFAULTS)) &&
-           read_apps(&(whole_t){kit, config, defaults});
+           read_apps(&(whole_t){.kit = kit, .config = config, .defaults = defaults});
 }

@@ -64,8 +64,10 @@ static void see_client(_Atomic uint64_t *clients, uint64_t client)
 
 static bool has_few_clients(const weir_set_t *set)
 {
-    uint64_t seen = atomic_load_explicit(&set->clients, memory_order_relaxed) |
-                    atomic_load_explicit(&set->clients_before, memory_order_relaxed);
+    const kit_activity_t *activity = kit_activity(set);
+    uint64_t seen = activity == NULL ? 0
+                                     : atomic_load_explicit(&activity->clients, memory_order_relaxed) |
+                                           atomic_load_explicit(&activity->clients_before, memory_order_relaxed);
 
     return __builtin_popcountll(seen) < FEW_CLIENTS;
 }
@@ -80,21 +82,21 @@ unsigned kit_row_most(double share)
 }
 
 /* Of the other members: what the application does by itself. */
-static double share_of_peers(const weir_set_t *set, sums_t own)
+static double share_of_peers(const kit_activity_t *activity, sums_t own)
 {
-    sums_t all = sum(&set->cells);
+    sums_t all = sum(&activity->cells);
     double share = (all.failures - own.failures + 1) / (all.answers - own.answers + 10);
 
     return share < peers_least ? peers_least : share > 1 ? 1 : share;
 }
 
-static bool has_too_large_share(const weir_set_t *set, const weir_member_t *member, sums_t own, double peers)
+static bool has_too_large_share(const weir_set_t *set, const kit_record_t *record, sums_t own, double peers)
 {
     if (own.answers < SHARE_ANSWERS_LEAST)
         return false;
     double share = own.failures / own.answers, sigma = sqrt(peers * (1 - peers) / own.answers);
-    uint64_t clients = atomic_load_explicit(&member->failed_clients, memory_order_relaxed) |
-                       atomic_load_explicit(&member->failed_clients_before, memory_order_relaxed);
+    uint64_t clients = atomic_load_explicit(&record->failed_clients, memory_order_relaxed) |
+                       atomic_load_explicit(&record->failed_clients_before, memory_order_relaxed);
 
     return share >= share_least && share - peers >= share_above_peers && share - peers >= share_sigmas * sigma &&
            (__builtin_popcountll(clients) >= CLIENTS_LEAST || has_few_clients(set));
@@ -140,11 +142,13 @@ static bool has_room(const weir_set_t *set, const weir_member_t *member, const k
 
 static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint64_t now_us)
 {
-    atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
-    if (atomic_load_explicit(&member->ill_since_us, memory_order_relaxed) == 0)
-        atomic_store_explicit(&member->ill_since_us, now_us, memory_order_relaxed);
-    atomic_store_explicit(&member->quarantine_until_us, now_us + us, memory_order_relaxed);
-    atomic_fetch_add_explicit(&member->quarantine_times, 1, memory_order_relaxed);
+    kit_record_t *record = kit_record_of(member);
+
+    atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
+    if (atomic_load_explicit(&record->ill_since_us, memory_order_relaxed) == 0)
+        atomic_store_explicit(&record->ill_since_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&record->quarantine_until_us, now_us + us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->quarantine_times, 1, memory_order_relaxed);
     atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, (uint8_t)why, memory_order_release);
@@ -157,9 +161,9 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
 
     if (!set->has_ticks || (present != KIT_FREE && present != KIT_TRIAL))
         return; /* nobody would end it; or it is in there already */
-    pthread_mutex_lock(&set->health_lock);
+    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
     present = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_relaxed);
-    uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);
+    uint32_t times = atomic_load_explicit(&kit_record_of(member)->quarantine_times, memory_order_relaxed);
     const bool is_new = present == KIT_FREE || present == KIT_TRIAL;
 
     if (is_new && why == KIT_CONNECT)
@@ -169,30 +173,32 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
     const bool has_fallen_ill = atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present;
     if (has_fallen_ill)
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
-    pthread_mutex_unlock(&set->health_lock);
+    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
     if (has_fallen_ill && kit_queue_count(set) > 0) /* where all are ill, who has waited for it may have another */
         kit_queue_kick(set, now_us, true);
 }
 
 static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
-    pthread_mutex_lock(&set->health_lock);
+    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE) {
+        kit_record_t *record = kit_record_of(member);
         atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
         if (atomic_load(&member->check) != KIT_CHECK_FAILED)
-            atomic_store_explicit(&member->ill_since_us, 0, memory_order_relaxed);
+            atomic_store_explicit(&record->ill_since_us, 0, memory_order_relaxed);
         atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
-        atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
+        atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->quarantine, KIT_FREE, memory_order_release);
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
     }
-    pthread_mutex_unlock(&set->health_lock);
+    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
 }
 
 void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connected, uint64_t now_us, uint64_t dice)
 {
-    const uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);
+    kit_record_t *record = kit_record_of(member);
+    const uint32_t times = atomic_load_explicit(&record->quarantine_times, memory_order_relaxed);
 
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_CONNECT)
         return;
@@ -201,17 +207,19 @@ void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connec
         kit_queue_kick(set, now_us, false);
         return;
     }
-    atomic_store_explicit(&member->quarantine_until_us, now_us + length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice),
+    atomic_store_explicit(&record->quarantine_until_us, now_us + length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice),
                           memory_order_relaxed);
-    atomic_fetch_add_explicit(&member->quarantine_times, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->quarantine_times, 1, memory_order_relaxed);
 }
 
 /* ---- attempts ---- */
 
 static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_t *note)
 {
-    atomic_fetch_add_explicit(&member->head_us_sum, note->head_us, memory_order_relaxed);
-    atomic_fetch_add_explicit(&member->successes, 1, memory_order_relaxed);
+    kit_record_t *record = kit_record_of(member);
+
+    atomic_fetch_add_explicit(&record->head_us_sum, note->head_us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->successes, 1, memory_order_relaxed);
     if (atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed) != 0)
         atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
     if (atomic_load_explicit(&member->connect_failures_in_a_row, memory_order_relaxed) != 0)
@@ -223,27 +231,28 @@ static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_
 }
 
 /* One client with a broken URL must not take a member away. */
-static bool lengthens_row(const weir_set_t *set, weir_member_t *member, const kit_note_t *note)
+static bool lengthens_row(const weir_set_t *set, kit_record_t *record, const kit_note_t *note)
 {
     uint32_t client = (uint32_t)(note->client >> 16 & 0xffff) | 0x10000;
 
     if (!note->has_status)
         return true;
-    return atomic_exchange_explicit(&member->failed_client, client, memory_order_relaxed) != client || has_few_clients(set);
+    return atomic_exchange_explicit(&record->failed_client, client, memory_order_relaxed) != client || has_few_clients(set);
 }
 
 static void note_failure(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note)
 {
-    sums_t own = sum(&member->cells);
-    double peers = share_of_peers(set, own);
+    kit_record_t *record = kit_record_of(member);
+    sums_t own = sum(&record->cells);
+    double peers = share_of_peers(kit_activity_of(set), own);
     uint32_t row = atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed);
 
-    see_client(&member->failed_clients, note->client);
-    if (lengthens_row(set, member, note))
+    see_client(&record->failed_clients, note->client);
+    if (lengthens_row(set, record, note))
         row = atomic_fetch_add_explicit(&member->failures_in_a_row, 1, memory_order_relaxed) + 1;
     if (!settings->quarantine.is_on)
         return;
-    if (row >= kit_row_most(peers) || has_too_large_share(set, member, own, peers) ||
+    if (row >= kit_row_most(peers) || has_too_large_share(set, record, own, peers) ||
         atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL)
         isolate(set, member, settings, KIT_FAILING, note->now_us, note->dice);
 }
@@ -251,17 +260,19 @@ static void note_failure(weir_set_t *set, weir_member_t *member, const kit_setti
 void kit_note(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note)
 {
     const bool is_failure = note->result == KIT_RESULT_FAILURE || note->result == KIT_RESULT_NO_CONNECTION;
+    kit_activity_t *activity = kit_activity_of(set);
+    kit_record_t *record = kit_record_of(member);
 
-    see_client(&set->clients, note->client);
+    see_client(&activity->clients, note->client);
     if (note->result == KIT_RESULT_NOTHING)
         return;
-    count(&member->cells, note->now_us, is_failure);
-    count(&set->cells, note->now_us, is_failure);
+    count(&record->cells, note->now_us, is_failure);
+    count(&activity->cells, note->now_us, is_failure);
     if (!is_failure) {
         note_success(set, member, note);
         return;
     }
-    atomic_fetch_add_explicit(&member->failures, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&record->failures, 1, memory_order_relaxed);
     if (note->result == KIT_RESULT_FAILURE) {
         note_failure(set, member, settings, note);
         return;
@@ -276,7 +287,8 @@ void kit_note_pushed_back(weir_member_t *member, uint64_t now_us, uint32_t secon
 {
     uint32_t most = seconds < PUSH_BACK_MOST_S ? seconds : PUSH_BACK_MOST_S;
 
-    atomic_store_explicit(&member->pushed_back_until_us, now_us + (uint64_t)most * SECOND_US, memory_order_relaxed);
+    atomic_store_explicit(&kit_record_of(member)->pushed_back_until_us, now_us + (uint64_t)most * SECOND_US,
+                          memory_order_relaxed);
 }
 
 /* ---- ticks ---- */
@@ -293,22 +305,22 @@ enum {
 };
 static const double fade = 0.98, known_least = 1, forgotten = 0.5, failure_forgotten = 0.1;
 
-static void fade_sums(weir_member_t *member)
+static void fade_sums(kit_record_t *record)
 {
-    uint64_t head_us = atomic_load_explicit(&member->head_us_sum, memory_order_relaxed),
-             successes = atomic_load_explicit(&member->successes, memory_order_relaxed),
-             failures = atomic_load_explicit(&member->failures, memory_order_relaxed);
+    uint64_t head_us = atomic_load_explicit(&record->head_us_sum, memory_order_relaxed),
+             successes = atomic_load_explicit(&record->successes, memory_order_relaxed),
+             failures = atomic_load_explicit(&record->failures, memory_order_relaxed);
 
-    member->tick.head_us = fade * member->tick.head_us + (double)(head_us - member->tick.head_us_sum);
-    member->tick.answers = fade * member->tick.answers + (double)(successes - member->tick.successes);
-    member->tick.failed = fade * member->tick.failed + (double)(failures - member->tick.failures);
-    member->tick.head_us_sum = head_us;
-    member->tick.successes = successes;
-    member->tick.failures = failures;
-    if (member->tick.answers < forgotten)
-        member->tick.head_us = member->tick.answers = 0;
-    if (member->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
-        member->tick.failed = 0;
+    record->tick.head_us = fade * record->tick.head_us + (double)(head_us - record->tick.head_us_sum);
+    record->tick.answers = fade * record->tick.answers + (double)(successes - record->tick.successes);
+    record->tick.failed = fade * record->tick.failed + (double)(failures - record->tick.failures);
+    record->tick.head_us_sum = head_us;
+    record->tick.successes = successes;
+    record->tick.failures = failures;
+    if (record->tick.answers < forgotten)
+        record->tick.head_us = record->tick.answers = 0;
+    if (record->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
+        record->tick.failed = 0;
 }
 
 /* How long it has said nothing, though somebody waits. */
@@ -325,7 +337,9 @@ static uint64_t silence_us(const weir_member_t *member, uint64_t now_us)
 
 static double mean_of(const weir_member_t *member)
 {
-    return member->tick.answers >= known_least ? member->tick.head_us / member->tick.answers : 0;
+    const kit_record_t *record = kit_record(member);
+
+    return record != NULL && record->tick.answers >= known_least ? record->tick.head_us / record->tick.answers : 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -352,11 +366,12 @@ static double middle_of(const kit_view_t *view, unsigned tier, double *means)
 static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *settings, double middle, uint64_t silence,
                             uint64_t now_us)
 {
-    double mean = mean_of(member), answers = member->tick.answers, failed = member->tick.failed;
+    const kit_record_t *record = kit_record(member);
+    double mean = mean_of(member), answers = record->tick.answers, failed = record->tick.failed;
     uint64_t joined = atomic_load_explicit(&member->joined_at_us, memory_order_relaxed);
     unsigned most = joined != 0 && kit_since(now_us, joined) < (uint64_t)settings->warm_up_ms * 1000 ? 1 : HANDICAP_MOST;
 
-    if (atomic_load_explicit(&member->pushed_back_until_us, memory_order_relaxed) > now_us)
+    if (atomic_load_explicit(&record->pushed_back_until_us, memory_order_relaxed) > now_us)
         return HANDICAP_MOST;
     if (middle == 0)
         return 0;
@@ -370,12 +385,13 @@ static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *s
 /* Sooner while somebody waits. */
 static void try_to_connect(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
-    const bool is_due = now_us >= atomic_load_explicit(&member->quarantine_until_us, memory_order_relaxed),
-               is_wanted = kit_queue_count(set) > 0 && kit_since(now_us, member->tick.connect_tried_at_us) >= CONNECT_HASTE_US;
+    kit_record_t *record = kit_record_of(member);
+    const bool is_due = now_us >= atomic_load_explicit(&record->quarantine_until_us, memory_order_relaxed),
+               is_wanted = kit_queue_count(set) > 0 && kit_since(now_us, record->tick.connect_tried_at_us) >= CONNECT_HASTE_US;
 
     if (!is_due && !is_wanted)
         return;
-    member->tick.connect_tried_at_us = now_us;
+    record->tick.connect_tried_at_us = now_us;
     kit_check_connect(set, member);
 }
 
@@ -383,37 +399,40 @@ static void try_to_connect(weir_set_t *set, weir_member_t *member, uint64_t now_
 static bool end_quarantine(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, uint64_t now_us,
                            uint64_t dice)
 {
+    kit_record_t *record = kit_record_of(member);
     kit_quarantine_t state = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_acquire);
 
     if (state == KIT_TRIAL && atomic_load_explicit(&member->has_trial, memory_order_relaxed) != 0 &&
-        now_us > atomic_load_explicit(&member->trial_at_us, memory_order_relaxed) + ILL_SILENCE_US)
+        now_us > atomic_load_explicit(&record->trial_at_us, memory_order_relaxed) + ILL_SILENCE_US)
         isolate(set, member, settings, KIT_SILENT, now_us, dice);
     if (state == KIT_CONNECT)
         try_to_connect(set, member, now_us);
     if (state == KIT_FREE || state == KIT_TRIAL || state == KIT_CONNECT)
         return false;
     kit_check_hurry(member, now_us);
-    if (now_us < atomic_load_explicit(&member->quarantine_until_us, memory_order_relaxed) || !kit_check_allows_trial(member))
+    if (now_us < atomic_load_explicit(&record->quarantine_until_us, memory_order_relaxed) || !kit_check_allows_trial(member))
         return false;
-    pthread_mutex_lock(&set->health_lock);
+    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
-    atomic_store_explicit(&member->quarantined_at_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, KIT_TRIAL, memory_order_release);
     kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
-    pthread_mutex_unlock(&set->health_lock);
+    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
     return true;
 }
 
 static void forgive(weir_member_t *member, uint64_t now_us)
 {
-    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE || member->tick.well_since_us == 0)
-        member->tick.well_since_us = now_us;
-    if (kit_since(now_us, member->tick.well_since_us) < WELL_US)
+    kit_record_t *record = kit_record_of(member);
+
+    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE || record->tick.well_since_us == 0)
+        record->tick.well_since_us = now_us;
+    if (kit_since(now_us, record->tick.well_since_us) < WELL_US)
         return;
-    member->tick.well_since_us = now_us;
-    uint32_t times = atomic_load_explicit(&member->quarantine_times, memory_order_relaxed);
+    record->tick.well_since_us = now_us;
+    uint32_t times = atomic_load_explicit(&record->quarantine_times, memory_order_relaxed);
     if (times > 0)
-        atomic_fetch_sub_explicit(&member->quarantine_times, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&record->quarantine_times, 1, memory_order_relaxed);
 }
 
 static bool has_anybody_answered(const kit_view_t *view, const weir_member_t *but, uint64_t now_us)
@@ -451,47 +470,72 @@ static void clear_cell(kit_cells_t *cells, size_t cell)
     atomic_store_explicit(&cells->failures[cell], 0, memory_order_relaxed);
 }
 
-static void turn_clients(weir_set_t *set, const kit_view_t *view)
+static void turn_clients(kit_activity_t *activity, const kit_view_t *view)
 {
-    atomic_store(&set->clients_before, atomic_exchange(&set->clients, 0));
+    atomic_store(&activity->clients_before, atomic_exchange(&activity->clients, 0));
     for (size_t i = 0; i < kit_view_count(view); i++) {
-        weir_member_t *member = kit_view_member(view, i);
-        atomic_store(&member->failed_clients_before, atomic_exchange(&member->failed_clients, 0));
+        kit_record_t *record = kit_record(kit_view_member(view, i));
+        if (record != NULL)
+            atomic_store(&record->failed_clients_before, atomic_exchange(&record->failed_clients, 0));
     }
 }
 
-static void turn_cells(weir_set_t *set, const kit_view_t *view, uint64_t now_us)
+static void clear_cells(kit_activity_t *activity, const kit_view_t *view, size_t cell)
 {
-    uint64_t second = now_us / SECOND_US;
-
-    for (uint64_t at = set->tick_second + 1; at <= second && at <= set->tick_second + KIT_CELLS; at++) {
-        clear_cell(&set->cells, (size_t)((at + 1) % KIT_CELLS));
-        clear_cell(&set->repeats, (size_t)((at + 1) % KIT_CELLS));
-        for (size_t i = 0; i < kit_view_count(view); i++)
-            clear_cell(&kit_view_member(view, i)->cells, (size_t)((at + 1) % KIT_CELLS));
+    clear_cell(&activity->cells, cell);
+    clear_cell(&activity->repeats, cell);
+    for (size_t i = 0; i < kit_view_count(view); i++) {
+        kit_record_t *record = kit_record(kit_view_member(view, i));
+        if (record != NULL)
+            clear_cell(&record->cells, cell);
     }
-    if (second / KIT_CELLS != set->tick_second / KIT_CELLS)
-        turn_clients(set, view);
-    set->tick_second = second;
+}
+
+/* In cells that were made since the last second there is nothing old. */
+static void turn_cells(kit_activity_t *activity, const kit_view_t *view, uint64_t now_us)
+{
+    const uint64_t second = now_us / SECOND_US, before = activity->tick_second;
+
+    activity->tick_second = second;
+    if (before == 0)
+        return;
+    for (uint64_t at = before + 1; at <= second && at <= before + KIT_CELLS; at++)
+        clear_cells(activity, view, (size_t)((at + 1) % KIT_CELLS));
+    if (second / KIT_CELLS != before / KIT_CELLS)
+        turn_clients(activity, view);
+}
+
+/* Of those who have had no request there is nothing to be found out. */
+static bool look_at_all(weir_set_t *set, const kit_view_t *view, double *means, uint64_t now_us, uint64_t dice)
+{
+    unsigned tier = UINT32_MAX;
+    double middle = 0;
+    bool has_more = false;
+
+    for (size_t i = 0; i < kit_view_count(view); i++) { /* they stand in order of their tiers */
+        weir_member_t *member = kit_view_member(view, i);
+        if (kit_record(member) == NULL)
+            continue;
+        if (kit_view_tier(view, i) != tier)
+            middle = middle_of(view, tier = kit_view_tier(view, i), means);
+        has_more = look_at(set, view, member, middle, now_us, dice + i * UINT64_C(0x9e3779b97f4a7c15)) || has_more;
+    }
+    return has_more;
 }
 
 bool kit_health_tick(weir_set_t *set, uint64_t now_us, uint64_t dice)
 {
     const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
     const size_t count = kit_view_count(view);
-    double *means = kit_alloc(count, sizeof(means[0])), middle = 0;
-    unsigned tier = UINT32_MAX;
-    bool has_more = false;
+    kit_activity_t *activity = kit_activity(set);
+    double *means = kit_alloc(count, sizeof(means[0]));
 
-    turn_cells(set, view, now_us);
+    if (activity != NULL)
+        turn_cells(activity, view, now_us);
     for (size_t i = 0; i < count; i++)
-        fade_sums(kit_view_member(view, i));
-    for (size_t i = 0; i < count; i++) { /* they stand in order of their tiers */
-        if (kit_view_tier(view, i) != tier)
-            middle = middle_of(view, tier = kit_view_tier(view, i), means);
-        has_more =
-            look_at(set, view, kit_view_member(view, i), middle, now_us, dice + i * UINT64_C(0x9e3779b97f4a7c15)) || has_more;
-    }
+        if (kit_record(kit_view_member(view, i)) != NULL)
+            fade_sums(kit_record(kit_view_member(view, i)));
+    bool has_more = look_at_all(set, view, means, now_us, dice);
     free(means);
     kit_view_refresh(view, now_us);
     return has_more;

@@ -34,7 +34,7 @@ typedef struct kit_app {
     char *name;
     void *extra;              /* the router's */
     weir_set_t *set;          /* NULL until it was put in force */
-    kit_settings_t *settings; /* until then */
+    kit_settings_t *settings; /* shared with apps that say the same */
     kit_manner_t *manner;
     kit_wanted_t *wanted;
     size_t wanted_count;

@@ -43,9 +43,7 @@ static void free_wanted(kit_app_t *app)
 static void free_app(const weir_kit_t *kit, kit_app_t *app)
 {
     free_wanted(app);
-    if (app->settings != NULL)
-        kit_settings_free(app->settings);
-    free(app->settings);
+    kit_settings_release(app->settings);
     kit_manner_release(app->manner);
     if (app->extra != NULL && kit->options.free_app != NULL)
         kit->options.free_app(app->extra);
@@ -115,18 +113,16 @@ static void hold_names(const weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 {
     const weir_span_t name = {app->name, strlen(app->name)};
-    kit_settings_t *settings = kit_alloc(1, sizeof(*settings));
     size_t count;
     bool is_waiting;
 
     if (app->set == NULL)
         app->set = kit_instance_set(kit->instance, name);
     atomic_store(&app->set->has_ticks, kit->host != NULL);
-    kit_settings_copy(app->settings, settings);
     hold_names(kit, app, now_us);
     kit_wanted_t *wanted = kit_names_expand(app, &count, &is_waiting);
     atomic_store(&app->set->awaits_names, is_waiting && kit->host != NULL);
-    kit_set_apply(app->set, settings, ring_of(kit, app), app->manner, wanted, count, kit->zone, now_us);
+    kit_set_apply(app->set, kit_settings_hold(app->settings), ring_of(kit, app), app->manner, wanted, count, kit->zone, now_us);
     kit_names_free(wanted, count);
 }
 

@@ -45,7 +45,7 @@ static bool take_trial(weir_member_t *member, uint64_t now_us)
 
     if (!atomic_compare_exchange_strong(&member->has_trial, &none, 1))
         return false;
-    atomic_store_explicit(&member->trial_at_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&kit_record_of(member)->trial_at_us, now_us, memory_order_relaxed);
     return true;
 }
 
@@ -92,6 +92,7 @@ static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *p
             atomic_store(&member->has_trial, 0);
         return false;
     }
+    (void)kit_record_of(member); /* whoever has had a request has one: ticks look at no others */
     lease->is_trial = is_trial;
     lease->trial_at_us = now_us;
     return true;
@@ -283,7 +284,7 @@ static weir_answer_t go_off_course(kit_lease_t *lease, const kit_settings_t *set
 
     if (!kit_is_paused(set))
         return weir_checkout_refuse(q, &kit_fault_maintenance);
-    if (weir_now_us(request) >= atomic_load(&set->pause_until_us))
+    if (weir_now_us(request) >= atomic_load(&kit_activity_of(set)->pause_until_us))
         return weir_checkout_refuse(q, &kit_fault_paused);
     return kit_queue_wait(lease, settings, request, q, asking, KIT_PAUSE, KIT_ALL_FULL);
 }
@@ -463,7 +464,7 @@ static void give_back(kit_lease_t *lease, const weir_request_t *request, const w
 
     if (result != KIT_RESULT_NOTHING)
         note(lease, request, result, false, 0);
-    if (lease->is_trial && atomic_load(&lease->member->trial_at_us) == lease->trial_at_us)
+    if (lease->is_trial && atomic_load(&kit_record_of(lease->member)->trial_at_us) == lease->trial_at_us)
         atomic_store(&lease->member->has_trial, 0); /* if nothing was learnt another one may try */
     if (weir_checkin_phase(q) == WEIR_CONNECTED)
         lease->arrived_us = 0; /* if it has to wait again, that is another wait */

@@ -69,7 +69,7 @@ void weir_member_facts(const weir_member_t *member, weir_member_facts_t *facts)
         .state = state_of((kit_admin_t)KIT_READ(member->admin)),
         .health = health_of((kit_check_t)KIT_READ(member->check), (kit_quarantine_t)KIT_READ(member->quarantine)),
         .joined_at_us = KIT_READ(member->joined_at_us),
-        .ill_since_us = KIT_READ(member->ill_since_us),
+        .ill_since_us = kit_ill_since_us(member),
     };
 
     memset(facts, 0, size);

@@ -4,8 +4,9 @@
 /**
  * @file  A member: one backend of an app, with all that is known of it while the proxy runs.
  *
- * It is found again by (instance, app, id) over reloads. What changes with each request stands in two lines of the cache of its
- * own; everybody counts in the same.
+ * It is found again by (instance, app, id) over reloads. What changes with each request stands in a line of the cache of its
+ * own, and what changes with each answer in its record; everybody counts in the same. Of most members of a large table nobody
+ * wants anything: those have no record.
  *
  * OWNER    Its set. Freed when it was removed, nobody holds it, and a grace period has passed.
  * THREAD   Atomics: any. The rest: the writer's, under the instance's lock, and constant while the member is in a view.
@@ -45,6 +46,29 @@ typedef struct kit_labels {
     kit_label_t at[];
 } kit_labels_t;
 
+/** What is known of a member that has had a request, or a check that went wrong. Made then, and freed with the member. */
+typedef struct kit_record {
+    /* ---- each answer; read by the tick ---- */
+    _Alignas(64) _Atomic uint64_t head_us_sum; /* of successes */
+    _Atomic uint64_t successes, failures;
+    kit_cells_t cells;
+    _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses      */
+    _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address */
+    _Atomic uint32_t quarantine_times;                      /* falls by one in each minute of being well                */
+    _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
+    _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
+    _Atomic uint64_t ill_since_us;         /* not well since; 0: it is                 */
+    /* ---- the writer's ---- */
+    struct kit_probe *connecting; /* while it is tried whether it can be connected to, or NULL; check.h        */
+    uint64_t drain_until_us;      /* of one that leaves: who is pinned to it may come until then */
+    /* ---- the ticks' ---- */
+    struct {
+        double head_us, answers, failed;           /* they fade: half of them is older than 3.4 s */
+        uint64_t head_us_sum, successes, failures; /* as they were at the last tick */
+        uint64_t well_since_us, connect_tried_at_us;
+    } tick;
+} kit_record_t;
+
 struct weir_member {
     /* ---- each request ---- */
     _Alignas(64) _Atomic uint64_t load; /* in flight: 24 bits, those without a head yet: 20, tunnels: 20 */
@@ -59,37 +83,55 @@ struct weir_member {
     _Atomic uint8_t check;      /* kit_check_t      */
     _Atomic uint8_t quarantine; /* kit_quarantine_t */
     _Atomic uint8_t has_trial;  /* the one request of a trial is under way          */
-    /* ---- each answer; read by the tick ---- */
-    _Alignas(64) _Atomic uint64_t head_us_sum; /* of successes */
-    _Atomic uint64_t successes, failures;
-    _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
-    kit_cells_t cells;
-    _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses */
-    _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address     */
-    _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
-    _Atomic uint64_t ill_since_us;     /* not well since; 0: it is */
-    _Atomic uint32_t quarantine_times; /* falls by one in each minute of being well */
     /* ---- what is replaced as a whole, and read by requests ---- */
     _Alignas(64) _Atomic(kit_address_t *) address;
     _Atomic(kit_labels_t *) labels; /* NULL: none */
-    char *id;                       /* constant   */
+    _Atomic(kit_record_t *) record; /* NULL: nothing has happened yet; see kit_record_of() */
+    char *id;                       /* constant; behind the member */
     /* ---- the writer's ---- */
-    _Atomic uint32_t weight; /* 0 … 2000: as configured, or what its agent makes of that */
-    _Atomic uint8_t tier;    /* 0 … 9    */
-    char *zone;              /* NULL: none */
-    uint32_t own_weight;     /* 0 … 1000, as configured; own_admin likewise */
-    kit_admin_t own_admin;
+    char *zone;                    /* NULL: none */
     struct kit_checker *checker;   /* NULL: it has no active check; check.h */
-    struct kit_probe *connecting;  /* while it is tried whether it can be connected to, or NULL; check.h */
-    uint64_t drain_until_us;       /* of one that leaves: who is pinned to it may come until then */
     _Atomic uint64_t joined_at_us; /* or came back; 0: it was there at the start */
-    /* ---- the ticks' ---- */
-    struct {
-        double head_us, answers, failed;           /* they fade: half of them is older than 3.4 s */
-        uint64_t head_us_sum, successes, failures; /* as they were at the last tick */
-        uint64_t well_since_us, connect_tried_at_us;
-    } tick;
+    _Atomic uint32_t weight;       /* 0 … 2000: as configured, or what its agent makes of that */
+    uint16_t own_weight;           /* 0 … 1000, as configured; own_admin likewise */
+    uint8_t own_admin;             /* kit_admin_t */
+    _Atomic uint8_t tier;          /* 0 … 9 */
 };
+
+_Static_assert(sizeof(struct weir_member) == 128, "one line for requests, one for what is seldom read: a proxy may have many");
+
+/** record.c: the record of a member that has none; of two threads one makes it. */
+kit_record_t *kit_record_make(weir_member_t *member);
+
+/** NULL: nothing is known. Any thread. */
+static inline kit_record_t *kit_record(const weir_member_t *member)
+{
+    return atomic_load_explicit(&member->record, memory_order_acquire);
+}
+
+/** Made if there is none yet. Any thread. */
+static inline kit_record_t *kit_record_of(weir_member_t *member)
+{
+    kit_record_t *record = kit_record(member);
+
+    return record != NULL ? record : kit_record_make(member);
+}
+
+/** When its quarantine began, or the trial behind it; 0: never. */
+static inline uint64_t kit_quarantined_at_us(const weir_member_t *member)
+{
+    const kit_record_t *record = kit_record(member);
+
+    return record == NULL ? 0 : atomic_load_explicit(&record->quarantined_at_us, memory_order_relaxed);
+}
+
+/** Since when it is not well; 0: it is. */
+static inline uint64_t kit_ill_since_us(const weir_member_t *member)
+{
+    const kit_record_t *record = kit_record(member);
+
+    return record == NULL ? 0 : atomic_load_explicit(&record->ill_since_us, memory_order_relaxed);
+}
 
 /** How long ago that was; 0 of what has come since the clock was read: ticks read it once. */
 static inline uint64_t kit_since(uint64_t now_us, uint64_t then_us)

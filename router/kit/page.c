@@ -9,17 +9,18 @@
 
 enum { LEAST_S = 1, MOST_S = 30, CELLS_S = KIT_CELLS, S_US = 1000000, HALF_OF = 2 };
 
-static uint64_t answers_of(const weir_set_t *set)
+static uint64_t answers_of(weir_set_t *set)
 {
+    const kit_activity_t *activity = kit_activity_of(set);
     uint64_t answers = 0;
 
     for (size_t i = 0; i < KIT_CELLS; i++)
-        answers += atomic_load_explicit(&set->cells.answers[i], memory_order_relaxed);
+        answers += atomic_load_explicit(&activity->cells.answers[i], memory_order_relaxed);
     return answers;
 }
 
 /* Those who wait, by those who are served in a second; whoever comes in 30 s sees for himself. */
-static uint64_t queue_s(const weir_set_t *set)
+static uint64_t queue_s(weir_set_t *set)
 {
     const uint64_t answers = answers_of(set), waiting = (uint64_t)kit_queue_count(set) + 1;
     const uint64_t seconds = answers == 0 ? MOST_S : (waiting * CELLS_S + answers - 1) / answers;
@@ -27,15 +28,15 @@ static uint64_t queue_s(const weir_set_t *set)
     return seconds < LEAST_S ? LEAST_S : seconds > MOST_S ? MOST_S : seconds;
 }
 
-static uint64_t pause_s(const weir_set_t *set, uint64_t now_us)
+static uint64_t pause_s(weir_set_t *set, uint64_t now_us)
 {
-    const uint64_t until_us = atomic_load(&set->pause_until_us);
+    const uint64_t until_us = atomic_load(&kit_activity_of(set)->pause_until_us);
 
     return until_us <= now_us ? 0 : (until_us - now_us + S_US - 1) / S_US;
 }
 
 /* 0: nothing is known. */
-static uint64_t seconds_of(const weir_set_t *set, const weir_fault_t *fault, uint64_t now_us)
+static uint64_t seconds_of(weir_set_t *set, const weir_fault_t *fault, uint64_t now_us)
 {
     if (fault == &kit_fault_too_deep || fault == &kit_fault_timeout)
         return queue_s(set);

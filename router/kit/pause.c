@@ -19,7 +19,7 @@ static void set_course(weir_set_t *set, kit_course_t course)
 void weir_set_pause(weir_set_t *set, uint32_t max_ms)
 {
     pthread_mutex_lock(&set->instance->lock);
-    atomic_store(&set->pause_until_us, now_of(set) + (uint64_t)max_ms * KIT_MS_US);
+    atomic_store(&kit_activity_of(set)->pause_until_us, now_of(set) + (uint64_t)max_ms * KIT_MS_US);
     set_course(set, KIT_PAUSED);
     kit_use(set);
     pthread_mutex_unlock(&set->instance->lock);
@@ -60,7 +60,7 @@ void weir_set_resume(weir_set_t *set, uint32_t spread_ms)
     pthread_mutex_lock(&set->instance->lock);
     const uint64_t now_us = now_of(set);
     set_course(set, KIT_RUNNING);
-    queue = atomic_load(&set->queue);
+    queue = kit_queue(set);
     if (queue != NULL) {
         pthread_mutex_lock(&queue->lock);
         let_go(set, queue, spread_ms, now_us, &out);
@@ -84,7 +84,7 @@ void weir_set_stop(weir_set_t *set)
     pthread_mutex_lock(&set->instance->lock);
     const uint64_t now_us = now_of(set);
     set_course(set, KIT_STOPPED);
-    queue = atomic_load(&set->queue);
+    queue = kit_queue(set);
     if (queue != NULL) {
         pthread_mutex_lock(&queue->lock);
         refuse_all(set, queue, &kit_fault_maintenance, now_us, &out);
@@ -96,7 +96,7 @@ void weir_set_stop(weir_set_t *set)
 
 void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
 {
-    if (now_us >= atomic_load(&set->pause_until_us))
+    if (now_us >= atomic_load(&kit_activity_of(set)->pause_until_us))
         refuse_all(set, queue, &kit_fault_paused, now_us, out);
 }
 

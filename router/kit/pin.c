@@ -64,7 +64,7 @@ static bool is_ill(const weir_member_t *member)
 
 static bool is_ill_for_long(const weir_member_t *member, const kit_settings_t *settings, uint64_t now_us)
 {
-    const uint64_t since = atomic_load_explicit(&member->ill_since_us, memory_order_relaxed);
+    const uint64_t since = kit_ill_since_us(member);
 
     return since != 0 && kit_since(now_us, since) >= (uint64_t)settings->affinity.grace_ms * US_PER_MS;
 }

@@ -10,6 +10,7 @@
 
 /** A set's members by their secret ids: those that are pinned to are found by them. Made by the writer, read by any. */
 typedef struct kit_pins {
+    uint64_t version; /* of the ring whose keys made the ids */
     size_t count;
     struct {
         uint64_t id;

@@ -59,12 +59,13 @@ void kit_queue_free(struct kit_queue *queue)
 
 static struct kit_queue *queue_of(weir_set_t *set)
 {
-    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire), *made;
+    kit_activity_t *activity = kit_activity_of(set);
+    struct kit_queue *queue = kit_queue(set), *made;
 
     if (queue != NULL)
         return queue;
     made = create();
-    if (atomic_compare_exchange_strong(&set->queue, &queue, made))
+    if (atomic_compare_exchange_strong(&activity->queue, &queue, made))
         return made;
     kit_queue_free(made);
     return queue;
@@ -284,7 +285,7 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
 
 void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
 {
-    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire);
+    struct kit_queue *queue = kit_queue(set);
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
     kit_waiter_t *out = NULL;
     kit_link_t *next;
@@ -307,7 +308,7 @@ void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
 
 void kit_queue_leave(kit_lease_t *lease, uint64_t now_us)
 {
-    struct kit_queue *queue = atomic_load_explicit(&lease->set->queue, memory_order_acquire);
+    struct kit_queue *queue = kit_queue(lease->set);
     kit_waiter_t *out = NULL;
 
     if (queue == NULL)

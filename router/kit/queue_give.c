@@ -162,7 +162,7 @@ void kit_queue_pace(weir_set_t *set, bool is_success)
 
 void kit_queue_kick(weir_set_t *set, uint64_t now_us, bool is_checkin)
 {
-    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire);
+    struct kit_queue *queue = kit_queue(set);
     kit_waiter_t *out = NULL;
 
     if (queue == NULL)

@@ -89,7 +89,7 @@ static void rescue(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, ki
 
 void kit_queue_tick(weir_set_t *set, uint64_t now_us)
 {
-    struct kit_queue *queue = atomic_load_explicit(&set->queue, memory_order_acquire);
+    struct kit_queue *queue = kit_queue(set);
     kit_waiter_t *late = NULL, *out = NULL;
 
     if (queue == NULL || kit_queue_count(set) == 0)

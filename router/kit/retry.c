@@ -23,23 +23,24 @@ void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t n
 {
     if (settings->retry.on == 0)
         return; /* answers are counted anyway, and a request has one write less that all threads share */
-    atomic_fetch_add_explicit(&set->repeats.answers[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&kit_activity_of(set)->repeats.answers[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
 }
 
 static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
 {
+    kit_activity_t *activity = kit_activity_of(set);
     uint64_t requests = 0, repeats = 0, answers = 0;
 
     for (size_t i = 0; i < KIT_CELLS; i++) {
-        answers += atomic_load_explicit(&set->cells.answers[i], memory_order_relaxed);
-        requests += atomic_load_explicit(&set->repeats.answers[i], memory_order_relaxed);
-        repeats += atomic_load_explicit(&set->repeats.failures[i], memory_order_relaxed);
+        answers += atomic_load_explicit(&activity->cells.answers[i], memory_order_relaxed);
+        requests += atomic_load_explicit(&activity->repeats.answers[i], memory_order_relaxed);
+        repeats += atomic_load_explicit(&activity->repeats.failures[i], memory_order_relaxed);
     }
     if (requests == 0)
         requests = answers > repeats ? answers - repeats : 0;
     if (repeats >= requests * settings->retry.budget_percent / PERCENT + (uint64_t)settings->retry.budget_floor * KIT_CELLS)
         return false;
-    atomic_fetch_add_explicit(&set->repeats.failures[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&activity->repeats.failures[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
     return true;
 }
 

@@ -29,16 +29,17 @@ static void free_member(void *of)
 
     kit_address_release(atomic_load(&member->address));
     free_labels(atomic_load(&member->labels));
+    free(kit_record(member));
     free(member->zone);
-    free(member->id);
     free(member);
 }
 
 static weir_member_t *create_member(const char *id, uint64_t now_us, bool has_started)
 {
-    weir_member_t *member = kit_alloc_aligned(_Alignof(weir_member_t), sizeof(*member));
+    const size_t id_bytes = strlen(id) + 1;
+    weir_member_t *member = kit_alloc_aligned(_Alignof(weir_member_t), sizeof(*member) + id_bytes);
 
-    member->id = kit_copy(id);
+    member->id = memcpy(member + 1, id, id_bytes);
     atomic_store(&member->joined_at_us, has_started ? now_us : 0);
     return member;
 }
@@ -70,10 +71,14 @@ static void set_labels(weir_member_t *member, const kit_wanted_t *wanted)
 /* A member at a new place is a new one, but for its id: nothing is known of its health. */
 static void forget_health(weir_member_t *member, uint64_t now_us)
 {
+    kit_record_t *record = kit_record(member);
+
+    if (record != NULL) {
+        atomic_store(&record->quarantine_times, 0);
+        atomic_store(&record->ill_since_us, 0);
+    }
     atomic_store(&member->failures_in_a_row, 0);
     atomic_store(&member->connect_failures_in_a_row, 0);
-    atomic_store(&member->quarantine_times, 0);
-    atomic_store(&member->ill_since_us, 0);
     atomic_store(&member->quarantine, KIT_FREE);
     atomic_store(&member->handicap, 0);
     atomic_store(&member->is_silent, 0);
@@ -101,30 +106,25 @@ static void set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_m
 
 weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name)
 {
-    weir_set_t *set = kit_alloc_aligned(_Alignof(weir_set_t), sizeof(*set));
+    weir_set_t *set = kit_alloc_aligned(_Alignof(weir_set_t), sizeof(*set) + name.len + 1);
 
     set->instance = instance;
-    set->name = kit_copy_bytes(name.base, name.len);
-    if (pthread_mutex_init(&set->health_lock, NULL) != 0)
-        abort();
+    memcpy(set->name, name.base, name.len);
     return set;
-}
-
-static void free_settings(void *of)
-{
-    kit_settings_free(of);
-    free(of);
 }
 
 static void free_set(void *of)
 {
     weir_set_t *set = of;
+    kit_activity_t *activity = kit_activity(set);
 
-    kit_queue_free(atomic_load(&set->queue));
-    pthread_mutex_destroy(&set->health_lock);
+    if (activity != NULL) {
+        kit_queue_free(atomic_load(&activity->queue));
+        pthread_mutex_destroy(&activity->health_lock);
+    }
+    free(activity);
     free(set->members);
     free(set->leaving);
-    free(set->name);
     free(set);
 }
 
@@ -139,7 +139,7 @@ void kit_set_destroy(weir_set_t *set)
     if (atomic_load(&set->pins) != NULL)
         weir_retire(atomic_load(&set->pins), free);
     weir_retire(atomic_load(&set->view), kit_view_free);
-    weir_retire(atomic_load(&set->settings), free_settings);
+    weir_retire(atomic_load(&set->settings), kit_settings_release);
     weir_retire(set, free_set);
 }
 
@@ -156,8 +156,8 @@ static void leave(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 
     kit_check_forget(member);
     atomic_store(&member->admin, drains ? KIT_DRAINING : KIT_OFF);
-    member->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
-    set->leaving = realloc(set->leaving, (set->leaving_count + 1) * sizeof(set->leaving[0]));
+    kit_record_of(member)->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
+    set->leaving = realloc(set->leaving, (set->leaving_count + (size_t)1) * sizeof(set->leaving[0]));
     if (set->leaving == NULL)
         abort();
     set->leaving[set->leaving_count++] = member;
@@ -169,10 +169,12 @@ static void publish_pins(weir_set_t *set)
     const kit_ring_t *ring = atomic_load(&set->ring);
     kit_pins_t *pins = NULL;
 
-    if (ring != NULL)
+    if (ring != NULL) {
+        const uint64_t version = ring->version;
         pins = kit_pins_create(kit_ring_keys(ring), weir_set_name(set), set->members, set->member_count, set->leaving,
                                set->leaving_count);
-    set->pins_of = ring == NULL ? 0 : ring->version;
+        pins->version = version;
+    }
     pins = atomic_exchange_explicit(&set->pins, pins, memory_order_acq_rel);
     if (pins != NULL)
         weir_retire(pins, free);
@@ -181,14 +183,17 @@ static void publish_pins(weir_set_t *set)
 void kit_set_follow_ring(weir_set_t *set)
 {
     const kit_ring_t *ring = atomic_load(&set->ring);
+    const kit_pins_t *pins = atomic_load(&set->pins);
 
-    if (ring != NULL && ring->version != set->pins_of)
+    if (ring != NULL && (pins == NULL || ring->version != pins->version))
         publish_pins(set);
 }
 
 static bool is_draining(const weir_member_t *member, uint64_t now_us)
 {
-    return atomic_load(&member->admin) == KIT_DRAINING && now_us < member->drain_until_us;
+    const kit_record_t *record = kit_record(member);
+
+    return atomic_load(&member->admin) == KIT_DRAINING && record != NULL && now_us < record->drain_until_us;
 }
 
 size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)
@@ -208,7 +213,7 @@ size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)
         else
             set->leaving[kept++] = member;
     }
-    set->leaving_count = kept;
+    set->leaving_count = (uint32_t)kept;
     if (gone_count > 0)
         publish_pins(set);
     if (gone_count > 0 || has_any_ended)
@@ -245,7 +250,7 @@ static void heed_agent(weir_member_t *member)
     const bool drains = checker != NULL && checker->drains && member->own_admin == KIT_UP;
 
     member->weight = weight == 0 && percent > 0 && member->own_weight > 0 ? 1 : weight;
-    atomic_store(&member->admin, (uint8_t)(drains ? KIT_DRAINING : member->own_admin));
+    atomic_store(&member->admin, drains ? (uint8_t)KIT_DRAINING : member->own_admin);
 }
 
 static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
@@ -258,8 +263,8 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
         member = create_member(wanted->id, now_us, set->is_started);
     else if (atomic_load(&member->admin) == KIT_OFF && wanted->admin == KIT_UP)
         atomic_store(&member->joined_at_us, now_us);
-    member->own_weight = wanted->weight;
-    member->own_admin = wanted->admin;
+    member->own_weight = (uint16_t)wanted->weight;
+    member->own_admin = (uint8_t)wanted->admin;
     member->tier = wanted->tier;
     free(member->zone);
     member->zone = wanted->zone == NULL ? NULL : kit_copy(wanted->zone);
@@ -288,7 +293,7 @@ static void publish(weir_set_t *set, kit_settings_t *settings, const char *zone)
     publish_view(set, settings, zone);
     kit_settings_t *before = atomic_exchange_explicit(&set->settings, settings, memory_order_acq_rel);
     if (before != NULL)
-        weir_retire(before, free_settings);
+        weir_retire(before, kit_settings_release);
 }
 
 void kit_set_heed(weir_set_t *set, weir_member_t *member, uint64_t now_us)
@@ -309,7 +314,7 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
     for (size_t i = 0; i < count; i++)
         members[i] = put_in_force(set, &wanted[i], settings, manner, count == 1, now_us);
     set->members = members;
-    set->member_count = count;
+    set->member_count = (uint32_t)count;
     publish(set, settings, zone);
     for (size_t i = 0; i < before_count; i++) /* who has an older view looks again when nobody will do */
         if (find_member(members, count, before[i]->id) == NULL)

@@ -36,45 +36,75 @@ struct kit_queue;
 /** What an operator wants of new requests: that they go on, wait, or are sent away. See weir_set_pause(). */
 typedef enum kit_course { KIT_RUNNING, KIT_PAUSED, KIT_STOPPED } kit_course_t;
 
+/** What there is of a set from its first request on. */
+typedef struct kit_activity {
+    _Alignas(64) kit_cells_t cells; /* of all members */
+    kit_cells_t repeats;            /* requests, and what was sent again; only with `retry` */
+    _Atomic uint64_t clients;       /* of the last 10 to 20 s: a bit for each 64th of the addresses */
+    _Atomic uint64_t clients_before;
+    _Atomic uint64_t pause_until_us;
+    _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
+    pthread_mutex_t health_lock;       /* one judgement at a time     */
+    uint64_t tick_second;              /* of the last tick that looked at its health; 0: none has */
+} kit_activity_t;
+
 struct weir_set {
     /* ---- each request ---- */
     _Alignas(64) _Atomic(kit_view_t *) view;
     _Atomic(kit_settings_t *) settings;
     _Atomic(kit_ring_t *) ring; /* NULL: no affinity */
     _Atomic(struct kit_pins *) pins;
+    _Atomic(kit_activity_t *) activity; /* NULL: nobody has wanted anything yet; see kit_activity_of() */
     _Atomic uint64_t ticket;
-    _Atomic uint32_t in_flight;        /* only counted if there is a limit for the app */
-    _Atomic uint32_t waiting;          /* in the queue */
-    _Atomic uint32_t window;           /* most in flight, while many are let go by and by; 0: no such bound */
-    _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
-    _Atomic bool awaits_names;         /* backends may come of names that have not been answered yet */
-    _Atomic uint8_t course;            /* kit_course_t */
-    _Atomic uint64_t pause_until_us;
-    _Atomic uint8_t is_used;        /* it is in the list of those that ticks visit  */
-    _Atomic uint8_t is_touched;     /* since the last tick that looked              */
-    _Alignas(64) kit_cells_t cells; /* of all members */
-    kit_cells_t repeats;            /* requests, and what was sent again; only with `retry` */
-    _Atomic uint64_t clients;       /* of the last 10 to 20 s: a bit for each 64th of the addresses */
-    _Atomic uint64_t clients_before;
-    pthread_mutex_t health_lock; /* one judgement at a time */
-    /* ---- the instance's ---- */
-    _Alignas(64) struct kit_instance *instance;
-    weir_set_t *next;      /* of the same hash          */
-    weir_set_t *next_used; /* of those that ticks visit */
-    char *name;
-    uint32_t holders; /* configurations */
-    bool is_started;  /* one of them was put in force */
+    _Atomic uint32_t in_flight; /* only counted if there is a limit for the app */
+    _Atomic uint32_t waiting;   /* in the queue */
+    _Atomic uint32_t window;    /* most in flight, while many are let go by and by; 0: no such bound */
+    _Atomic uint8_t course;     /* kit_course_t */
+    _Atomic uint8_t is_used;    /* it is in the list of those that ticks visit  */
+    _Atomic uint8_t is_touched; /* since the last tick that looked              */
     _Atomic bool has_ticks;
-    uint64_t pins_of;     /* the ring's version that they were made of */
-    uint64_t tick_second; /* of the last tick that looked at its health */
-    unsigned idle_ticks;  /* since its last request                      */
-    uint64_t used_at_us;  /* a request has come, as the ticks know it    */
-    bool is_panic;        /* as was told                                 */
-    weir_member_t **members;
-    size_t member_count;
+    /* ---- the instance's ---- */
+    struct kit_instance *instance;
+    weir_set_t *next;        /* of the same hash          */
+    weir_set_t *next_used;   /* of those that ticks visit */
+    weir_member_t **members; /* as configured                              */
     weir_member_t **leaving; /* no longer in a view, and not yet idle */
-    size_t leaving_count;
+    uint64_t used_at_us;     /* a request has come, as the ticks know it    */
+    uint32_t member_count, leaving_count;
+    uint32_t holders;          /* configurations */
+    bool is_started;           /* one of them was put in force */
+    bool is_panic;             /* as was told                                 */
+    uint8_t idle_ticks;        /* since its last request                      */
+    _Atomic bool awaits_names; /* backends may come of names that have not been answered yet */
+    char name[];
 };
+
+_Static_assert(sizeof(struct weir_set) == 128, "one line for requests, one for the instance: a proxy may have many");
+
+/** record.c: the activity of a set that has none; of two threads one makes it. */
+kit_activity_t *kit_activity_make(weir_set_t *set);
+
+/** NULL: nobody has wanted anything yet. Any thread. */
+static inline kit_activity_t *kit_activity(const weir_set_t *set)
+{
+    return atomic_load_explicit(&set->activity, memory_order_acquire);
+}
+
+/** Made if there is none yet. Any thread. */
+static inline kit_activity_t *kit_activity_of(weir_set_t *set)
+{
+    kit_activity_t *activity = kit_activity(set);
+
+    return activity != NULL ? activity : kit_activity_make(set);
+}
+
+/** NULL: nobody has waited yet. Any thread. */
+static inline struct kit_queue *kit_queue(const weir_set_t *set)
+{
+    const kit_activity_t *activity = kit_activity(set);
+
+    return activity == NULL ? NULL : atomic_load_explicit(&activity->queue, memory_order_acquire);
+}
 
 static inline bool kit_is_paused(const weir_set_t *set)
 {
@@ -85,8 +115,8 @@ weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name);
 /** Nobody holds it. What readers may still look at is retired. */
 void kit_set_destroy(weir_set_t *set);
 /**
- * Puts a configuration in force: members that are known stay what they are. The settings become the set's. Under the instance's
- * lock.
+ * Puts a configuration in force: members that are known stay what they are. The hold of the settings becomes the set's. Under
+ * the instance's lock.
  */
 void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, kit_manner_t *manner,
                    const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);

@@ -211,9 +211,35 @@ void kit_settings_default(kit_settings_t *out)
         set_default(&kit_fields[i], out);
 }
 
+kit_settings_t *kit_settings_create(void)
+{
+    kit_settings_t *settings = kit_alloc(1, sizeof(*settings));
+
+    kit_settings_default(settings);
+    atomic_init(&settings->holders, 1);
+    return settings;
+}
+
+kit_settings_t *kit_settings_hold(kit_settings_t *settings)
+{
+    atomic_fetch_add_explicit(&settings->holders, 1, memory_order_relaxed);
+    return settings;
+}
+
+void kit_settings_release(void *of)
+{
+    kit_settings_t *settings = of;
+
+    if (settings == NULL || atomic_fetch_sub_explicit(&settings->holders, 1, memory_order_acq_rel) > 1)
+        return;
+    kit_settings_free(settings);
+    free(settings);
+}
+
 void kit_settings_copy(const kit_settings_t *from, kit_settings_t *out)
 {
     *out = *from;
+    atomic_init(&out->holders, 1);
     for (size_t i = 0; i < kit_field_count; i++) {
         const char **text = kit_field_of(&kit_fields[i], out);
 
@@ -246,7 +272,8 @@ static bool is_same_field(const kit_field_t *field, const kit_settings_t *a, con
 
 bool kit_settings_equal(const kit_settings_t *a, const kit_settings_t *b)
 {
-    bool is_same = a->hash_on_count == b->hash_on_count && a->affinity.is_on == b->affinity.is_on;
+    bool is_same =
+        a->hash_on_count == b->hash_on_count && a->affinity.is_on == b->affinity.is_on && a->health.kind == b->health.kind;
 
     for (size_t i = 0; is_same && i < a->hash_on_count; i++)
         is_same = a->hash_on[i].source == b->hash_on[i].source && is_same_text(a->hash_on[i].name, b->hash_on[i].name);

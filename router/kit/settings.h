@@ -5,7 +5,8 @@
  * @file  What is configured of an app, as far as the kit does it. `defaults:` of a router is read first, then what the app says
  * for itself, each over what stood there before.
  *
- * OWNER    Who holds the struct; all texts in it are its own. kit_settings_free() gives them back.
+ * OWNER    Who holds the struct; all texts in it are its own. kit_settings_free() gives them back. Those of apps are held by as
+ *          many as say the same: kit_settings_release().
  * THREAD   Made by one; constant, and read by any, from then on.
  */
 #include "affinity_cookie.h"
@@ -99,6 +100,7 @@ typedef struct kit_retry_settings {
 } kit_retry_settings_t;
 
 typedef struct kit_settings {
+    _Atomic uint32_t holders; /* of one that was created */
     kit_choice_settings_t choice;
     uint32_t warm_up_ms;
     kit_hash_on_t hash_on[KIT_HASH_ON_MOST];
@@ -125,7 +127,12 @@ void kit_settings_default(kit_settings_t *out);
  * False after a complaint; *settings is then to be freed, and of no other use.
  */
 bool kit_settings_read(const weir_config_t *node, kit_settings_t *settings);
-/** A copy with texts of its own. */
+/** The same on the heap, held once. Never NULL. */
+kit_settings_t *kit_settings_create(void);
+kit_settings_t *kit_settings_hold(kit_settings_t *settings);
+/** Of type void (*)(void *), for weir_retire(). The last one frees it. Harmless on NULL. */
+void kit_settings_release(void *of);
+/** A copy with texts of its own, held once. */
 void kit_settings_copy(const kit_settings_t *from, kit_settings_t *out);
 /** Whether they say the same. */
 bool kit_settings_equal(const kit_settings_t *a, const kit_settings_t *b);

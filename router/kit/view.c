@@ -103,15 +103,12 @@ static void make_turns(kit_tier_t *tier)
     free(turns);
 }
 
-static void make_classes(const kit_view_t *view, kit_tier_t *tier)
+/* `classes` has room for them. */
+static void make_classes(const kit_view_t *view, kit_tier_t *tier, kit_class_t *classes)
 {
     const uint32_t *weights = view->weights + tier->first;
-    kit_class_t *peers;
+    kit_class_t *peers = classes;
 
-    for (size_t i = 0; i < tier->count; i++)
-        tier->class_count += i == 0 || weights[i] != weights[i - 1];
-    tier->classes = kit_alloc(tier->class_count, sizeof(*tier->classes));
-    peers = tier->classes;
     for (size_t i = 0; i < tier->count; i++) {
         if (i > 0 && weights[i] != weights[i - 1])
             peers++;
@@ -122,13 +119,12 @@ static void make_classes(const kit_view_t *view, kit_tier_t *tier)
         tier->weight += weights[i];
         peers->until = tier->weight;
     }
+    tier->classes = classes;
+    tier->class_count = (size_t)(peers - classes) + 1;
 }
 
-static void make_tiers(kit_view_t *view, const kit_view_t *before)
+static void make_tiers(kit_view_t *view, kit_class_t *classes, const kit_view_t *before)
 {
-    for (size_t i = 0; i < view->count; i++)
-        view->tier_count += i == 0 || view->members[i]->tier != view->members[i - 1]->tier;
-    view->tiers = kit_alloc(view->tier_count, sizeof(*view->tiers));
     for (size_t i = 0, at = 0; i < view->tier_count; i++) {
         kit_tier_t *tier = &view->tiers[i];
         tier->first = at;
@@ -136,7 +132,8 @@ static void make_tiers(kit_view_t *view, const kit_view_t *before)
         while (at < view->count && view->members[at]->tier == tier->number)
             at++;
         tier->count = at - tier->first;
-        make_classes(view, tier);
+        make_classes(view, tier, classes);
+        classes += tier->class_count;
         view->weight += tier->weight;
         if (view->settings.balance == KIT_ROUND_ROBIN)
             make_turns(tier);
@@ -145,23 +142,74 @@ static void make_tiers(kit_view_t *view, const kit_view_t *before)
     }
 }
 
+/* Those that are in it, in its order; the rest of `out` is not touched. */
+static size_t put_in_order(weir_member_t *const *members, size_t count, weir_member_t **out)
+{
+    size_t taken = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (KIT_READ(members[i]->admin) == KIT_UP && members[i]->weight > 0)
+            out[taken++] = members[i];
+    }
+    qsort(out, taken, sizeof(out[0]), by_tier_weight_id);
+    return taken;
+}
+
+static size_t count_classes(weir_member_t *const *members, size_t count, size_t *out_tiers)
+{
+    size_t classes = 0;
+
+    *out_tiers = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bool is_new_tier = i == 0 || members[i]->tier != members[i - 1]->tier;
+        *out_tiers += is_new_tier;
+        classes += is_new_tier || members[i]->weight != members[i - 1]->weight;
+    }
+    return classes;
+}
+
+/* Cuts so many bytes, of whatever type, off what lies behind the view. */
+static void *cut(char **rest, size_t bytes)
+{
+    void *piece = *rest;
+
+    *rest += (bytes + 7) / 8 * 8;
+    return piece;
+}
+
+/* One block of memory for all of it: there are many views, and a request reads most of one. */
+static kit_view_t *create(weir_member_t *const *members, size_t count, kit_class_t **out_classes)
+{
+    size_t tier_count, class_count = count_classes(members, count, &tier_count);
+    const size_t of_each = sizeof(weir_member_t *) + sizeof(uint64_t) + sizeof(uint32_t) + sizeof(uint8_t);
+    kit_view_t *view = kit_alloc(1, sizeof(*view) + sizeof(kit_lately_t) + tier_count * sizeof(kit_tier_t) +
+                                        class_count * sizeof(kit_class_t) + count * of_each + 2 * 8);
+    char *rest = (char *)(view + 1);
+
+    view->count = count;
+    view->tier_count = tier_count;
+    view->lately = cut(&rest, sizeof(*view->lately));
+    view->tiers = cut(&rest, tier_count * sizeof(*view->tiers));
+    *out_classes = cut(&rest, class_count * sizeof(**out_classes));
+    view->members = cut(&rest, count * sizeof(view->members[0]));
+    view->id_hashes = cut(&rest, count * sizeof(view->id_hashes[0]));
+    view->weights = cut(&rest, count * sizeof(view->weights[0]));
+    view->zone_handicaps = cut(&rest, count * sizeof(view->zone_handicaps[0]));
+    for (size_t i = 0; i < count; i++)
+        view->members[i] = members[i];
+    return view;
+}
+
 kit_view_t *kit_view_create_after(const kit_view_t *before, const kit_choice_settings_t *settings,
                                   weir_member_t *const *members, size_t count, const char *zone)
 {
-    kit_view_t *view = kit_alloc(1, sizeof(*view));
+    weir_member_t **in_order = kit_alloc(count, sizeof(in_order[0]));
+    kit_class_t *classes;
+    kit_view_t *view = create(in_order, put_in_order(members, count, in_order), &classes);
     uint64_t last_joined_us = 0;
 
+    free(in_order);
     view->settings = *settings;
-    view->lately = kit_alloc(1, sizeof(*view->lately));
-    view->members = kit_alloc(count, sizeof(weir_member_t *));
-    for (size_t i = 0; i < count; i++) {
-        if (KIT_READ(members[i]->admin) == KIT_UP && members[i]->weight > 0)
-            view->members[view->count++] = members[i];
-    }
-    qsort(view->members, view->count, sizeof(weir_member_t *), by_tier_weight_id);
-    view->weights = kit_alloc(view->count, sizeof(*view->weights));
-    view->zone_handicaps = kit_alloc(view->count, sizeof(*view->zone_handicaps));
-    view->id_hashes = kit_alloc(view->count, sizeof(*view->id_hashes));
     for (size_t i = 0; i < view->count; i++) {
         const weir_member_t *member = view->members[i];
         uint64_t joined_at_us = KIT_READ(member->joined_at_us);
@@ -171,7 +219,7 @@ kit_view_t *kit_view_create_after(const kit_view_t *before, const kit_choice_set
         view->id_hashes[i] = kit_id_hash(settings->hash_seed, member->id);
         last_joined_us = joined_at_us > last_joined_us ? joined_at_us : last_joined_us;
     }
-    make_tiers(view, before);
+    make_tiers(view, classes, before);
     kit_view_refresh(view, last_joined_us);
     return view;
 }
@@ -189,16 +237,9 @@ void kit_view_free(void *view)
     if (made == NULL)
         return;
     for (size_t i = 0; i < made->tier_count; i++) {
-        free(made->tiers[i].classes);
         free(made->tiers[i].turns);
         free(made->tiers[i].owners);
     }
-    free(made->tiers);
-    free(made->id_hashes);
-    free(made->zone_handicaps);
-    free(made->weights);
-    free(made->members);
-    free(made->lately);
     free(made);
 }
 
