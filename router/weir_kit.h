@@ -126,8 +126,8 @@ WEIR_API void weir_lease_end(weir_lease_t *lease);
 
 /**
  * This one, whatever its tier and weight, if it takes new requests, is well, was not tried and has a free slot; else another,
- * as without. A browser that the app's `affinity` pins goes where it belongs all the same. NULL: none. Compared only, so that it
- * may go meanwhile.
+ * as without. A browser that the app's `affinity` pins goes where it belongs all the same. NULL: none. Compared only, so that
+ * it may go meanwhile.
  */
 WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member);
 /** Only members for which `may` is true. It may be called on other threads, until the checkout is answered; never block. */

@@ -141,7 +141,7 @@ uint64_t kit_cost_eighths(const weir_member_t *member, unsigned zone_handicap, b
  */
 bool kit_is_well(const weir_member_t *member, bool is_panic);
 /**
- * Whether some checks have failed, and the members that are well by theirs (not FAILED, not STARTING) hold less than
+ * Whether some checks have failed, and the members whose checks have not failed (yet) hold less than
  * panic_percent of the view's weight. As the last refresh found it; O(1).
  */
 bool kit_is_panic(const kit_view_t *view);

@@ -278,7 +278,7 @@ void kit_view_refresh(const kit_view_t *view, uint64_t now_us)
     for (size_t i = 0; i < view->count; i++) {
         const weir_member_t *member = view->members[i];
         uint8_t check = KIT_READ(member->check);
-        well_weight += check == KIT_CHECK_NONE || check == KIT_CHECK_PASSED ? view->weights[i] : 0;
+        well_weight += check != KIT_CHECK_FAILED ? view->weights[i] : 0; /* who has not spoken may be well */
         failed_weight += check == KIT_CHECK_FAILED ? view->weights[i] : 0;
         if (trial == 0 && KIT_READ(member->quarantine) == KIT_TRIAL && KIT_READ(member->has_trial) == 0)
             trial = i + 1;

@@ -185,8 +185,14 @@ static void starting_ones_are_waited_for(void **state)
     assert_none(view, KIT_ALL_STARTING);
     atomic_store(&crew[0].check, KIT_CHECK_FAILED);
     kit_view_refresh(view, 0);
+    assert_false(kit_is_panic(view)); /* the others may pass theirs */
+    assert_none(view, KIT_ALL_STARTING);
+    atomic_store(&crew[1].check, KIT_CHECK_FAILED);
+    kit_view_refresh(view, 0);
     assert_true(kit_is_panic(view));
+    atomic_store(&crew[1].admin, KIT_OFF);
     assert_picks(view, 0, KIT_BY_PANIC);
+    atomic_store(&crew[1].check, KIT_CHECK_STARTING);
     assert_true(kit_is_well(&crew[0], true) && !kit_is_well(&crew[0], false) && !kit_is_well(&crew[1], true));
     kit_view_free(view);
 }
