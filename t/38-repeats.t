@@ -48,6 +48,17 @@ subtest 'what may be repeated is' => sub {
     is($proxy->get('/s404B')->body, 'no', 'nor what is the client\'s fault');
 };
 
+subtest 'a connect that fails is told, too' => sub {
+    my $dead = '127.0.0.1:' . refusing_port();
+    my $proxy = proxy(apps => app(backends => [ { at => $dead }, { at => $good->address, tier => 1 } ]));
+    is($proxy->get('/deadA')->body, 'good ', 'another one has it');
+    my $line = $proxy->log_where(path => '/deadA');
+    is("$line->{retry} $line->{tries}", 'connect 2', 'which the log says');
+    ok($proxy->reload(apps => app(backends => [ $dead ])), 'nobody else');
+    $proxy->get('/deadB');
+    is($proxy->log_where(path => '/deadB')->{retry}, undef, 'is no retry');
+};
+
 subtest 'methods' => sub {
     my $proxy = proxy(apps => app(retry => { on => [qw(reset status)], methods => [qw(idempotent keyed)] }));
     my $post = sub { my ($case, $more) = @_; return $proxy->ask("POST /$case HTTP/1.1\r\nHost: a\r\n" . ($more // '') . "Content-Length: 4\r\n\r\nbody") };

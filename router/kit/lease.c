@@ -357,6 +357,9 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
     kit_address_t *address = atomic_load_explicit(&lease->member->address, memory_order_acquire);
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
 
+    if (lease->has_not_connected)
+        lease->repeat_kind = KIT_RETRY_CONNECT;
+    lease->has_not_connected = false;
     lease->tried_count++;
     lease->addresses[lease->picks++] = kit_address_hold(address);
     weir_backend_keepalive(q, lease->was_misdirected ? fresh(address->manner->keepalive) : address->manner->keepalive);
@@ -480,7 +483,8 @@ weir_answer_t weir_lease_checkin(weir_lease_t *opaque, const weir_request_t *req
 {
     kit_lease_t *lease = kit_lease_of(opaque);
 
-    if (weir_checkin_phase(q) == WEIR_CONNECTING)
+    lease->has_not_connected = weir_checkin_phase(q) == WEIR_CONNECTING;
+    if (lease->has_not_connected)
         lease->last = weir_checkin_fault(q);
     if (lease->member != NULL)
         give_back(lease, request, q);
@@ -535,6 +539,21 @@ void weir_lease_headers(weir_lease_t *opaque, const weir_request_t *request, wei
         kit_pin_write(lease, request, sink);
 }
 
+static const char *repeat_word(uint32_t kind)
+{
+    switch (kind) {
+    case KIT_RETRY_CONNECT:
+        return "connect";
+    case KIT_RETRY_RESET:
+        return "reset";
+    case KIT_RETRY_TIMEOUT:
+        return "timeout";
+    case KIT_RETRY_STATUS:
+        return "status";
+    }
+    return NULL;
+}
+
 void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
 {
     static const char *const hows[] = {"",    "best",  "least", "turn", "dice", "hash",
@@ -546,10 +565,8 @@ void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
         return;
     if (lease->how < sizeof(hows) / sizeof(hows[0]) && hows[lease->how][0] != '\0')
         weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){hows[lease->how], strlen(hows[lease->how])});
-    const char *repeat = lease->repeat_kind == KIT_RETRY_RESET     ? "reset"
-                         : lease->repeat_kind == KIT_RETRY_TIMEOUT ? "timeout"
-                                                                   : "status";
-    if (lease->repeats > 0)
+    const char *repeat = repeat_word(lease->repeat_kind);
+    if (repeat != NULL)
         weir_log_field(sink, WEIR_SPAN("retry"), (weir_span_t){repeat, strlen(repeat)});
     const char *pin = kit_pin_word(lease);
     if (pin != NULL)

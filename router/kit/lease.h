@@ -40,6 +40,7 @@ typedef struct kit_lease {
     bool has_session, is_pin_invalid, writes_pin;
     bool has_key, has_head, is_tunnel, is_held, is_counted, is_trial;
     bool was_too_early, was_misdirected; /* it was sent again for that */
+    bool has_not_connected;              /* the latest attempt */
 } kit_lease_t;
 
 _Static_assert(sizeof(kit_lease_t) <= sizeof(weir_lease_t), "a lease has its place in a router's state");

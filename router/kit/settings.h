@@ -83,8 +83,8 @@ typedef struct kit_health_settings {
     uint32_t rise, fall;
 } kit_health_settings_t;
 
-/** Bits of kit_retry_settings_t.on and .methods. */
-enum { KIT_RETRY_RESET = 1, KIT_RETRY_TIMEOUT = 2, KIT_RETRY_STATUS = 4 };
+/** Bits of kit_retry_settings_t.on and .methods; CONNECT needs no leave. */
+enum { KIT_RETRY_RESET = 1, KIT_RETRY_TIMEOUT = 2, KIT_RETRY_STATUS = 4, KIT_RETRY_CONNECT = 8 };
 enum { KIT_RETRY_IDEMPOTENT = 1, KIT_RETRY_KEYED = 2 };
 
 /** Of what may have run already; what has provably not run is tried again whatever stands here. */
