@@ -126,4 +126,9 @@ subtest 'every file that is named in passing exists' => sub {
     }
 };
 
+subtest 'the figures are those of their numbers' => sub {
+    my $run = run_command($ENV{WEIR_PYTHON} // '/usr/bin/python3', '-B', 'docs/figures/draw.py', '--check');
+    is($run->{exit}, 0, 'docs/figures/draw.py has drawn them') or diag $run->{err};
+};
+
 done_testing;
