@@ -106,7 +106,7 @@ WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
 /**
  * Begins a probe (weir_probe.h). Only in a ticker's run or in on_result, which runs once on the same thread, later, and not any
  * more when weir_router_stop() is called: what was under way has ended then without a result. False: a hundred are under way in
- * the process already, or the instance stops; try again later. Since ABI 7.
+ * the process already, the instance stops, or this is another thread; try again later. Since ABI 7.
  */
 WEIR_API bool weir_probe_start(weir_instance_t *instance, const weir_probe_settings_t *settings,
                                void (*on_result)(void *context, const weir_probe_result_t *result), void *context);

@@ -85,6 +85,16 @@ subtest 'expect, host, User-Agent' => sub {
     $proxy->ends_well; # it would go on asking
 };
 
+subtest 'the host of one that has an id, and none of its own' => sub {
+    my $seen = temp_path('head');
+    my $b = backend(sub { $_[0]->serve(sub { write_file($seen, $_[0]) if $_[0] =~ m{^GET /up }; simple_response('b') }) });
+    my $proxy = proxy(apps => app([ { at => $b->address, id => 'web-1' } ], health => { http => '/up', %quick }));
+    my $address = $b->address;
+    ok(wait_for { -e $seen && read_file($seen) =~ /\r\n\r\n/ }, 'it is asked');
+    like(read_file($seen), qr/^Host: \Q$address\E\r$/m, 'as by somebody who goes there by himself');
+    $proxy->ends_well;
+};
+
 subtest 'a port of its own, a unix socket, a connection only' => sub {
     my ($health) = moody('health', mood => '503');
     my $web  = ok_backend('web');

@@ -28,7 +28,7 @@ typedef struct weir_probe_settings {
     uint16_t port;       /* in place of the endpoint's; 0: that. Not for unix sockets                            */
     uint32_t timeout_ms; /* for all of it, the name's resolution included; 1 … 86400000                          */
     const char *path;    /* of HTTP: begins with /                                                               */
-    const char *host;    /* Host, or :authority; NULL: the endpoint's name for its place                          */
+    const char *host;    /* Host, or :authority; NULL: the name or address that is connected to, and its port     */
     const char *service; /* of gRPC; "" or NULL: the server as a whole                                           */
 } weir_probe_settings_t;
 

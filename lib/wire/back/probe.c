@@ -368,6 +368,25 @@ static weir_span_t copy(weir_probing_t *probing, const char *text)
     return text == NULL ? (weir_span_t){NULL, 0} : weir_arena_copy(&probing->arena, (weir_span_t){text, strlen(text)});
 }
 
+/* As a client would write it that goes there by itself; what logs call the place is nothing to the backend. */
+static weir_span_t host_of(weir_probing_t *probing)
+{
+    const weir_target_t *target = &probing->wanted;
+    char text[INET6_ADDRSTRLEN];
+
+    if (target->tls_name.len > 0)
+        return target->tls_name;
+    if (target->kind == WEIR_TARGET_NAME)
+        return weir_arena_format(&probing->arena, "%.*s:%u", (int)target->name.len, target->name.base, target->port);
+    if (target->kind != WEIR_TARGET_ADDRESS || target->address.any.sa_family == AF_UNIX)
+        return WEIR_SPAN("localhost");
+    const bool is_v6 = target->address.any.sa_family == AF_INET6;
+    const void *bytes = is_v6 ? (const void *)&target->address.v6.sin6_addr : &target->address.v4.sin_addr;
+    if (inet_ntop(target->address.any.sa_family, bytes, text, sizeof(text)) == NULL)
+        return WEIR_SPAN("localhost");
+    return weir_arena_format(&probing->arena, is_v6 ? "[%s]:%u" : "%s:%u", text, weir_address_port(&target->address.any));
+}
+
 static void set_port(weir_target_t *target, uint16_t port)
 {
     if (target->kind == WEIR_TARGET_NAME)
@@ -396,9 +415,7 @@ weir_probing_t *weir_probing_begin(const weir_probe_settings_t *settings, const 
         set_port(&probing->wanted, settings->port);
     probing->target = probing->wanted;
     probing->path = copy(probing, settings->path);
-    probing->host = settings->host != NULL     ? copy(probing, settings->host)
-                    : target->tls_name.len > 0 ? target->tls_name
-                                               : target->label;
+    probing->host = settings->host != NULL ? copy(probing, settings->host) : host_of(probing);
     probing->service = copy(probing, settings->service);
     probing->ops = ops_of(probing);
     probing->result = (weir_probe_result_t){.size = sizeof(probing->result), .grpc_status = -1};
