@@ -79,8 +79,8 @@ uint32_t kit_queue_hold_ms(const kit_settings_t *settings);
 void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out);
 /** Many may be let go now: by and by. */
 void kit_queue_begin_pace(weir_set_t *set, struct kit_queue *queue);
-/** 64 random bits. */
-uint64_t kit_queue_roll(void *queue);
+/** 64 random bits; `of` is the queue. */
+uint64_t kit_queue_roll(void *of);
 
 /* pause.c */
 /** Everybody who waited for the end of a pause waits for a slot now, from now on. */

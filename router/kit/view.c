@@ -183,7 +183,7 @@ static kit_view_t *create(weir_member_t *const *members, size_t count, kit_class
     size_t tier_count, class_count = count_classes(members, count, &tier_count);
     const size_t of_each = sizeof(weir_member_t *) + sizeof(uint64_t) + sizeof(uint32_t) + sizeof(uint8_t);
     kit_view_t *view = kit_alloc(1, sizeof(*view) + sizeof(kit_lately_t) + tier_count * sizeof(kit_tier_t) +
-                                        class_count * sizeof(kit_class_t) + count * of_each + 2 * 8);
+                                        class_count * sizeof(kit_class_t) + count * of_each + UINT64_C(2) * 8);
     char *rest = (char *)(view + 1);
 
     view->count = count;

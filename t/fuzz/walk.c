@@ -142,7 +142,7 @@ static void set_up(slot_t *slot)
     slot->script.redirect = (flags & 0x30) == 0x30 ? "b.example" : NULL;
     slot->script.init_status = more >> 5 == 7 ? 200 : more >> 5 == 6 ? 99 : 0;
     slot->script.services_max = 1 + (flags >> 6);
-    slot->script.agains = more % 3;
+    slot->script.times_again = more % 3;
     slot->script.again_ms = more % 16;
     for (size_t kind = 0; kind < FAKE_KINDS; kind++) {
         uint8_t dice = next_byte();

@@ -66,7 +66,7 @@ static void a_pick_that_a_stage_dislikes_comes_back(void **state)
 static void nobody_yet(void **state)
 {
     world_open(NULL);
-    w.script.agains = 2;
+    w.script.times_again = 2;
     w.script.again_ms = 30;
     world_request(GET);
     for (unsigned asked = 1; asked <= 2; asked++) {
@@ -89,7 +89,7 @@ static void nobody_for_long(void **state)
 {
     world_open(NULL);
     w.plan.router_timeout_ms = 10;
-    w.script.agains = 1;
+    w.script.times_again = 1;
     w.script.again_ms = 1000;
     world_request(GET);
     fake_advance(&w.loop, 999);
@@ -101,7 +101,7 @@ static void nobody_for_long(void **state)
 static void a_client_that_goes_meanwhile(void **state)
 {
     world_open(NULL);
-    w.script.agains = 1;
+    w.script.times_again = 1;
     w.script.again_ms = 30;
     world_request(GET);
     fake_client_gone(&w.front, &weir_fault_client_closed);
@@ -118,7 +118,7 @@ static void nobody_yet_and_too_late(void **state)
 {
     world_open(NULL);
     w.script.how[FAKE_CHECKOUT] = FAKE_LATER;
-    w.script.agains = 1;
+    w.script.times_again = 1;
     w.script.again_ms = 30;
     world_request(GET);
     fake_client_gone(&w.front, &weir_fault_client_closed);
@@ -133,7 +133,7 @@ static void nobody_yet_and_too_late(void **state)
 static void a_while_has_bounds(void **state)
 {
     world_open(NULL);
-    w.script.agains = 2;
+    w.script.times_again = 2;
     w.script.again_ms = 0;
     world_request(GET);
     w.script.again_ms = UINT32_MAX;

@@ -91,8 +91,8 @@ static void answer_checkout(weir_shared_t *script, weir_q_checkout_t *q)
         (void)weir_checkout_refuse(q, script->fault[FAKE_CHECKOUT]);
         return;
     }
-    if (script->agains > 0) {
-        script->agains--;
+    if (script->times_again > 0) {
+        script->times_again--;
         (void)weir_checkout_again(q, script->again_ms);
         return;
     }

@@ -167,7 +167,7 @@ struct weir_shared {
     const char *app;              /* weir_lookup_name()                                 */
     bool answers_when_abandoned;  /* in that call                                       */
     unsigned retries;             /* how often retry_request still says yes             */
-    unsigned agains;              /* how often checkout still says weir_checkout_again() */
+    unsigned times_again;         /* how often checkout still says weir_checkout_again() */
     uint32_t again_ms;            /* and in how long                                    */
     size_t hold_body_bytes;
     uint32_t try_timeout_ms;

@@ -156,7 +156,7 @@ static ssize_t read_question(nghttp2_session *session, int32_t id, uint8_t *buff
     const weir_span_t all = weir_bytes_span(&talk->question);
     const size_t count = all.len < length ? all.len : length;
 
-    if (count > 0)
+    if (all.base != NULL)
         memcpy(buffer, all.base, count);
     weir_bytes_consume(&talk->question, count);
     if (weir_bytes_count(&talk->question) == 0)
