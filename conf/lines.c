@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conf/complain.h"
 #include "conf/config_node.h"
 #include "conf/yaml.h"
+#include "lib/base/rights.h"
 
 enum { LINE_BYTES_MOST = 1 << 20, PATH_BYTES = 4096, COUNT_BYTES = 65536 };
 
@@ -15,12 +17,16 @@ enum { LINE_BYTES_MOST = 1 << 20, PATH_BYTES = 4096, COUNT_BYTES = 65536 };
 static FILE *open_named(const weir_config_t *map, const char *key, char path[PATH_BYTES], bool *out_is_fine)
 {
     FILE *file;
+    int fd;
 
     path[0] = '\0';
     *out_is_fine = weir_config_path(map, key, path, PATH_BYTES);
     if (!*out_is_fine || path[0] == '\0')
         return NULL;
-    file = fopen(path, "re");
+    fd = weir_rights_read(path);
+    file = fd == -1 ? NULL : fdopen(fd, "r");
+    if (file == NULL && fd != -1)
+        close(fd);
     if (file == NULL)
         *out_is_fine = weir_config_wrong(weir_config_get(map, key), "%s: %s: %s", key, path, strerror(errno));
     return file;

@@ -47,9 +47,10 @@ static const struct {
     const char *key;
     conf_right_t right;
 } keys[] = {
-    {"certificate-file", CONF_RIGHT_READ}, {"key-file", CONF_RIGHT_READ},     {"dh-file", CONF_RIGHT_READ},
-    {"ticket-file", CONF_RIGHT_READ},      {"access-log", CONF_RIGHT_APPEND}, {"weir.access-log", CONF_RIGHT_APPEND},
-    {"error-log", CONF_RIGHT_APPEND},      {"listen", CONF_RIGHT_BIND},       {"pid-file", CONF_RIGHT_REMOVE},
+    {"certificate-file", CONF_RIGHT_READ}, {"key-file", CONF_RIGHT_READ},          {"dh-file", CONF_RIGHT_READ},
+    {"apps-file", CONF_RIGHT_READ},        {"domains-file", CONF_RIGHT_READ},      {"ticket-file", CONF_RIGHT_READ},
+    {"access-log", CONF_RIGHT_APPEND},     {"weir.access-log", CONF_RIGHT_APPEND}, {"error-log", CONF_RIGHT_APPEND},
+    {"listen", CONF_RIGHT_BIND},           {"pid-file", CONF_RIGHT_REMOVE},
 };
 
 static const char *copy(const char *text)

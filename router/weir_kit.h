@@ -132,7 +132,7 @@ WEIR_API void weir_lease_end(weir_lease_t *lease);
 WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member);
 /** Only members for which `may` is true. It may be called on other threads, until the checkout is answered; never block. */
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
-/** The member that owns this key, as long as it may; instead of `hash-on`. */
+/** The member that owns this key, as long as it may; instead of `hash-on`, where the app has `balance: hash`. */
 WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
 
 WEIR_C_END

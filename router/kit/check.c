@@ -10,7 +10,6 @@
 enum {
     MS_US = 1000,
     STARTS_MOST = 100, /* in a tick: a thousand a second                    */
-    IDLE_US = 300000000,
     CONNECT_TIMEOUT_MS = 5000,
     PERCENT_MOST = 200,
     TENTHS_OF_JITTER = 2, /* ±10 % */
@@ -105,19 +104,6 @@ void kit_check_connect(weir_set_t *set, weir_member_t *member)
         record->connecting = start(set, member, true);
 }
 
-void kit_check_end(struct weir_kit *kit)
-{
-    kit_probe_t *next;
-
-    for (kit_probe_t *probe = kit->instance->probes; probe != NULL; probe = next) {
-        next = probe->next;
-        if (probe->kit != kit)
-            continue;
-        unlink_probe(kit->instance, probe);
-        destroy_probe(probe);
-    }
-}
-
 /* ---- when ---- */
 
 static bool is_ill(const weir_member_t *member)
@@ -133,7 +119,7 @@ static uint64_t interval_us(const kit_checker_t *checker, uint64_t now_us)
     const bool is_believed = atomic_load(&checker->member->check) == KIT_CHECK_PASSED;
     uint32_t ms = health->interval_ms;
 
-    if (kit_since(now_us, checker->set->used_at_us) >= IDLE_US && checker->has_spoken)
+    if (kit_since(now_us, checker->set->used_at_us) >= KIT_CHECK_IDLE_US && checker->has_spoken)
         ms = health->idle_interval_ms;
     else if (is_ill(checker->member) || checker->was_fine != is_believed)
         ms = health->fast_interval_ms;
@@ -143,6 +129,21 @@ static uint64_t interval_us(const kit_checker_t *checker, uint64_t now_us)
 static void set_due(kit_checker_t *checker, uint64_t at_us)
 {
     kit_due_set(&checker->set->instance->checks, &checker->due, at_us);
+}
+
+void kit_check_end(struct weir_kit *kit)
+{
+    kit_probe_t *next;
+
+    for (kit_probe_t *probe = kit->instance->probes; probe != NULL; probe = next) {
+        next = probe->next;
+        if (probe->kit != kit)
+            continue;
+        unlink_probe(kit->instance, probe);
+        if (probe->member != NULL && !probe->is_connect && probe->member->checker != NULL)
+            set_due(probe->member->checker, 0);
+        destroy_probe(probe);
+    }
 }
 
 /* ±10 %, but for the first: from then on those that were started together are not asked together. */

@@ -16,6 +16,8 @@
 #include "due.h"
 #include "set.h"
 
+enum { KIT_CHECK_IDLE_US = 300000000 }; /* without a request; then an app's members are checked seldom */
+
 struct kit_instance;
 
 /** Of a member that has an active check. */
@@ -50,7 +52,7 @@ void kit_check_wake(weir_set_t *set, uint64_t now_us, uint64_t dice);
 void kit_check_tick(struct kit_instance *instance, uint64_t now_us);
 /** Tries to connect to a member in quarantine `connect`; nothing if that is under way, or a hundred probes are. */
 void kit_check_connect(weir_set_t *set, weir_member_t *member);
-/** Probes of this configuration have ended without a result. */
+/** Probes of this configuration have ended without a result: what they were to find out is due again. */
 void kit_check_end(struct weir_kit *kit);
 /** Whether a quarantine of its may end: a check has passed since it began, or it has none. */
 bool kit_check_allows_trial(const weir_member_t *member);

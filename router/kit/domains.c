@@ -113,7 +113,7 @@ size_t kit_domains_memory_bytes(const kit_domains_t *domains)
 /* Where an entry stands, or would stand. */
 typedef struct place {
     kit_slots_t *slots;   /* NULL: "*" */
-    kit_record_t *record; /* NULL: "*", or there is no such domain */
+    kit_domain_t *record; /* NULL: "*", or there is no such domain */
     uint64_t value;       /* 0: nothing */
 } place_t;
 
@@ -133,7 +133,7 @@ static place_t place_of(kit_domains_t *domains, const kit_entry_t *entry)
 
 static void record_add(kit_domains_t *domains, kit_slots_t *slots, const kit_entry_t *entry, uint64_t value)
 {
-    kit_record_t *record = kit_pieces_take(&domains->pieces, sizeof(*record) + entry->length);
+    kit_domain_t *record = kit_pieces_take(&domains->pieces, sizeof(*record) + entry->length);
 
     atomic_init(&record->value, value);
     memcpy(record->name, entry->name, entry->length);
@@ -143,7 +143,7 @@ static void record_add(kit_domains_t *domains, kit_slots_t *slots, const kit_ent
 static void record_remove(kit_domains_t *domains, place_t place)
 {
     kit_slots_remove(place.slots, place.record, domains->key, domains->retire);
-    kit_pieces_give_back(&domains->pieces, place.record, sizeof(*place.record) + kit_record_length(place.value));
+    kit_pieces_give_back(&domains->pieces, place.record, sizeof(*place.record) + kit_domain_length(place.value));
 }
 
 /* One store, whatever has changed. */
@@ -265,7 +265,7 @@ static void free_list(uint64_t value)
     free(kit_value_memory(value, &bytes));
 }
 
-static void free_list_of(kit_record_t *record)
+static void free_list_of(kit_domain_t *record)
 {
     free_list(atomic_load_explicit(&record->value, memory_order_relaxed));
 }

@@ -48,7 +48,7 @@ static size_t next_of(const kit_slot_array_t *array, size_t place)
     return (place + 1) & (array->capacity - 1);
 }
 
-static uint64_t word_of(const kit_record_t *record, uint64_t hash)
+static uint64_t word_of(const kit_domain_t *record, uint64_t hash)
 {
     uint64_t pointer = (uint64_t)(uintptr_t)record;
 
@@ -57,9 +57,9 @@ static uint64_t word_of(const kit_record_t *record, uint64_t hash)
     return (hash & ~KIT_POINTER_BITS) | pointer;
 }
 
-static kit_record_t *record_of(uint64_t word)
+static kit_domain_t *record_of(uint64_t word)
 {
-    return word == GRAVE ? NULL : (kit_record_t *)(uintptr_t)(word & KIT_POINTER_BITS);
+    return word == GRAVE ? NULL : (kit_domain_t *)(uintptr_t)(word & KIT_POINTER_BITS);
 }
 
 uint64_t kit_hash_of(kit_hash_key_t key, weir_span_t name)
@@ -71,14 +71,14 @@ uint64_t kit_hash_of(kit_hash_key_t key, weir_span_t name)
     return hash;
 }
 
-static uint64_t hash_of(kit_hash_key_t key, const kit_record_t *record)
+static uint64_t hash_of(kit_hash_key_t key, const kit_domain_t *record)
 {
-    size_t length = kit_record_length(atomic_load_explicit(&record->value, memory_order_relaxed));
+    size_t length = kit_domain_length(atomic_load_explicit(&record->value, memory_order_relaxed));
 
     return kit_hash_of(key, (weir_span_t){record->name, length});
 }
 
-kit_record_t *kit_slots_find(const kit_slots_t *slots, weir_span_t name, uint64_t hash, uint64_t *out_value)
+kit_domain_t *kit_slots_find(const kit_slots_t *slots, weir_span_t name, uint64_t hash, uint64_t *out_value)
 {
     const kit_slot_array_t *array = atomic_load_explicit(&slots->array, memory_order_acquire);
 
@@ -86,14 +86,14 @@ kit_record_t *kit_slots_find(const kit_slots_t *slots, weir_span_t name, uint64_
         return NULL;
     for (size_t i = place_of(array, hash);; i = next_of(array, i)) {
         uint64_t word = atomic_load_explicit(&array->at[i], memory_order_acquire), value;
-        kit_record_t *record;
+        kit_domain_t *record;
 
         if (word == FREE)
             return NULL;
         if (((word ^ hash) & ~KIT_POINTER_BITS) != 0 || (record = record_of(word)) == NULL)
             continue;
         value = atomic_load_explicit(&record->value, memory_order_acquire);
-        if (kit_record_length(value) != name.len || memcmp(record->name, name.base, name.len) != 0)
+        if (kit_domain_length(value) != name.len || memcmp(record->name, name.base, name.len) != 0)
             continue;
         *out_value = value;
         return record;
@@ -136,7 +136,7 @@ static void make_room(kit_slots_t *slots, kit_hash_key_t key, kit_retire_t *reti
         rebuild(slots, array->capacity * 2, key, retire);
 }
 
-void kit_slots_add(kit_slots_t *slots, kit_record_t *record, kit_hash_key_t key, kit_retire_t *retire)
+void kit_slots_add(kit_slots_t *slots, kit_domain_t *record, kit_hash_key_t key, kit_retire_t *retire)
 {
     uint64_t hash = hash_of(key, record), word;
     kit_slot_array_t *array;
@@ -179,7 +179,7 @@ static void give_room(kit_slots_t *slots, kit_hash_key_t key, kit_retire_t *reti
         rebuild(slots, capacity, key, retire);
 }
 
-void kit_slots_remove(kit_slots_t *slots, kit_record_t *record, kit_hash_key_t key, kit_retire_t *retire)
+void kit_slots_remove(kit_slots_t *slots, kit_domain_t *record, kit_hash_key_t key, kit_retire_t *retire)
 {
     kit_slot_array_t *array = array_of(slots);
     uint64_t hash = hash_of(key, record), word = word_of(record, hash);
@@ -201,12 +201,12 @@ size_t kit_slots_memory_bytes(const kit_slots_t *slots)
     return array != NULL ? bytes_of(array->capacity) : 0;
 }
 
-void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_record_t *record))
+void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_domain_t *record))
 {
     const kit_slot_array_t *array = array_of(slots);
 
     for (size_t i = 0; array != NULL && i < array->capacity; i++) {
-        kit_record_t *record = record_of(atomic_load_explicit(&array->at[i], memory_order_relaxed));
+        kit_domain_t *record = record_of(atomic_load_explicit(&array->at[i], memory_order_relaxed));
         if (record != NULL)
             visit(record);
     }

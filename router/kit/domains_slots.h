@@ -13,10 +13,10 @@
 #include "domains.h"
 
 /** One name. It never changes; what it stands for does, in one store. */
-typedef struct kit_record {
+typedef struct kit_domain {
     _Atomic uint64_t value; /* domains_value.h; the name's length in bits 48 to 55 */
     char name[];
-} kit_record_t;
+} kit_domain_t;
 
 /** What names are hashed with: secrets of the table, for who chooses names must not choose their places. The factor is odd. */
 typedef struct kit_hash_key {
@@ -31,7 +31,7 @@ typedef struct kit_slots {
     size_t graves;                     /* words whose records have gone, but which searches must pass */
 } kit_slots_t;
 
-static inline size_t kit_record_length(uint64_t value)
+static inline size_t kit_domain_length(uint64_t value)
 {
     return value >> 48 & 0xff;
 }
@@ -45,16 +45,16 @@ static inline uint64_t kit_hash_more(kit_hash_key_t key, uint64_t hash, char c)
 uint64_t kit_hash_of(kit_hash_key_t key, weir_span_t name);
 
 /** The record of a name, or NULL. *out_value, of a record: what it stood for when it was found, loaded once. */
-kit_record_t *kit_slots_find(const kit_slots_t *slots, weir_span_t name, uint64_t hash, uint64_t *out_value);
+kit_domain_t *kit_slots_find(const kit_slots_t *slots, weir_span_t name, uint64_t hash, uint64_t *out_value);
 
 /** Adds a record whose name is not there. */
-void kit_slots_add(kit_slots_t *slots, kit_record_t *record, kit_hash_key_t key, kit_retire_t *retire);
+void kit_slots_add(kit_slots_t *slots, kit_domain_t *record, kit_hash_key_t key, kit_retire_t *retire);
 /** Takes one out that is there. The caller gives its memory back afterwards. */
-void kit_slots_remove(kit_slots_t *slots, kit_record_t *record, kit_hash_key_t key, kit_retire_t *retire);
+void kit_slots_remove(kit_slots_t *slots, kit_domain_t *record, kit_hash_key_t key, kit_retire_t *retire);
 
 size_t kit_slots_memory_bytes(const kit_slots_t *slots);
 /** Nobody reads any more. Records with lists of prefixes are to be freed before: kit_slots_each(). */
 void kit_slots_finish(kit_slots_t *slots);
-void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_record_t *record));
+void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_domain_t *record));
 
 #endif

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "alloc.h"
+#include "dice.h"
 
 enum { SETS_FIRST = 16 };
 
@@ -26,14 +27,9 @@ static kit_instance_t *create(const char *name)
     return instance;
 }
 
-/* SplitMix64. */
 uint64_t kit_dice(kit_instance_t *instance)
 {
-    uint64_t mixed = instance->dice += UINT64_C(0x9e3779b97f4a7c15);
-
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return mixed ^ mixed >> 31;
+    return kit_throw(&instance->dice);
 }
 
 static kit_instance_t *find(const char *name)

@@ -77,7 +77,7 @@ struct weir_member {
     _Atomic uint32_t request_limit;     /* max-requests; 0: none                            */
     _Atomic uint32_t tunnel_limit;      /* max-tunnels; 0: none                             */
     _Atomic uint32_t failures_in_a_row, connect_failures_in_a_row;
-    _Atomic uint8_t handicap; /* 0 … 4; see handicap.h                            */
+    _Atomic uint8_t handicap; /* 0 … 4; see health.c                              */
     _Atomic uint8_t is_silent;
     _Atomic uint8_t admin;      /* kit_admin_t      */
     _Atomic uint8_t check;      /* kit_check_t      */

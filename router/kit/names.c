@@ -37,13 +37,11 @@ kit_name_t *kit_name_hold(struct kit_instance *instance, const char *host, uint6
     return name;
 }
 
-static void free_addresses(kit_name_t *name)
+static void free_addresses(char **addresses, size_t count)
 {
-    for (size_t i = 0; i < name->count; i++)
-        free(name->addresses[i]);
-    free(name->addresses);
-    name->addresses = NULL;
-    name->count = 0;
+    for (size_t i = 0; i < count; i++)
+        free(addresses[i]);
+    free(addresses);
 }
 
 /* A question that is under way finds it again by its name, or not. */
@@ -57,7 +55,7 @@ void kit_name_release(kit_name_t *name)
         at = &(*at)->next;
     *at = name->next;
     kit_due_clear(&name->instance->name_questions, &name->due);
-    free_addresses(name);
+    free_addresses(name->addresses, name->count);
     weir_endpoint_destroy(&name->endpoint);
     free(name->host);
     free(name);
@@ -114,19 +112,18 @@ static void take_answer(kit_name_t *name, const weir_probe_result_t *result, uin
 {
     size_t count;
     char **addresses = addresses_of(result, &count);
-    kit_name_t before = {.addresses = addresses, .count = count};
 
     kit_due_set(&name->instance->name_questions, &name->due, now_us + (uint64_t)result->fresh_ms * MS_US);
     name->is_failed = false;
-    if (!is_same(name, addresses, count)) {
-        before.addresses = name->addresses;
-        before.count = name->count;
-        name->addresses = addresses;
-        name->count = count;
-        name->is_known = true;
-        put_in_force(name, now_us);
+    if (is_same(name, addresses, count)) {
+        free_addresses(addresses, count);
+        return;
     }
-    free_addresses(&before);
+    free_addresses(name->addresses, name->count);
+    name->addresses = addresses;
+    name->count = count;
+    name->is_known = true;
+    put_in_force(name, now_us);
 }
 
 static void take_failure(kit_name_t *name, const struct weir_kit *kit, const weir_fault_t *fault, uint64_t now_us)

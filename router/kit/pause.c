@@ -25,8 +25,8 @@ void weir_set_pause(weir_set_t *set, uint32_t max_ms)
     pthread_mutex_unlock(&set->instance->lock);
 }
 
-/* Their deadlines count from now: it is not their fault. */
-void kit_queue_unpause(struct kit_queue *queue, uint64_t now_us)
+/* Everybody waits for a slot now. Their deadlines count from now: it is not their fault. */
+static void unpause(struct kit_queue *queue, uint64_t now_us)
 {
     for (kit_link_t *at = queue->by_age.after; at != &queue->by_age; at = at->after) {
         kit_waiter_t *waiter = kit_waiter_of_age(at);
@@ -40,7 +40,7 @@ void kit_queue_unpause(struct kit_queue *queue, uint64_t now_us)
 
 static void let_go(weir_set_t *set, struct kit_queue *queue, uint32_t spread_ms, uint64_t now_us, kit_waiter_t **out)
 {
-    kit_queue_unpause(queue, now_us);
+    unpause(queue, now_us);
     kit_queue_begin_pace(set, queue);
     if (spread_ms > 0 && queue->count > 0) {
         queue->is_paced = true; /* ticks give out what is due */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who is served, when a slot is free. */
+#include "dice.h"
 #include "queue_inside.h"
 
 enum {
@@ -10,15 +11,10 @@ enum {
     AGAIN_DOUBLES = 4,
 };
 
-/* Others choose for a request that waits: its own dice are its thread's. SplitMix64. */
+/* Others choose for a request that waits: its own dice are its thread's. */
 uint64_t kit_queue_roll(void *of)
 {
-    struct kit_queue *queue = of;
-    uint64_t mixed = queue->dice += UINT64_C(0x9e3779b97f4a7c15);
-
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return mixed ^ mixed >> 31;
+    return kit_throw(&((struct kit_queue *)of)->dice);
 }
 
 static uint64_t in_flight_of(weir_set_t *set)

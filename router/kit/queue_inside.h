@@ -83,8 +83,6 @@ void kit_queue_begin_pace(weir_set_t *set, struct kit_queue *queue);
 uint64_t kit_queue_roll(void *of);
 
 /* pause.c */
-/** Everybody who waited for the end of a pause waits for a slot now, from now on. */
-void kit_queue_unpause(struct kit_queue *queue, uint64_t now_us);
 /** Refuses those whose pause has taken too long. */
 void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out);
 

@@ -73,6 +73,8 @@ static void forget_health(weir_member_t *member, uint64_t now_us)
 {
     kit_record_t *record = kit_record(member);
 
+    kit_check_forget(member);
+    atomic_store(&member->check, KIT_CHECK_NONE);
     if (record != NULL) {
         atomic_store(&record->quarantine_times, 0);
         atomic_store(&record->ill_since_us, 0);
@@ -85,7 +87,8 @@ static void forget_health(weir_member_t *member, uint64_t now_us)
     atomic_store(&member->joined_at_us, now_us);
 }
 
-static void set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_manner_t *manner, uint64_t now_us)
+/* True if it has moved. */
+static bool set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_manner_t *manner, uint64_t now_us)
 {
     kit_address_t *before = atomic_load(&member->address);
     char problem[256];
@@ -93,13 +96,15 @@ static void set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_m
         kit_address_create(member, &wanted->place, wanted->has_id ? wanted->id : NULL, manner, problem, sizeof(problem));
 
     if (address == NULL)
-        return; /* the configuration was read by the same rules: does not happen */
+        return false; /* the configuration was read by the same rules: does not happen */
     atomic_store_explicit(&member->address, address, memory_order_release);
     if (before == NULL)
-        return;
-    if (!kit_address_is_at(before, &wanted->place))
+        return false;
+    const bool has_moved = !kit_address_is_at(before, &wanted->place);
+    if (has_moved)
         forget_health(member, now_us);
     weir_retire(before, kit_address_release);
+    return has_moved;
 }
 
 /* ---- the set ---- */
@@ -269,11 +274,11 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
     free(member->zone);
     member->zone = wanted->zone == NULL ? NULL : kit_copy(wanted->zone);
     set_labels(member, wanted);
-    set_address(member, wanted, manner, now_us);
+    const bool has_moved = set_address(member, wanted, manner, now_us);
     atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);
     atomic_store(&member->tunnel_limit, settings->max_tunnels);
     /* One that was there serves on until its check says otherwise; and one that is alone no check takes out. */
-    kit_check_follow(set, settings, member, !is_new || is_alone, now_us);
+    kit_check_follow(set, settings, member, is_alone || (!is_new && !has_moved), now_us);
     heed_agent(member);
     return member;
 }

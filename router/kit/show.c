@@ -6,7 +6,7 @@
 #include "instance.h"
 #include "settings_fields.h"
 
-enum { TEXT_BYTES = 512, LEAST_MANY = 128, RARE = 10000 };
+enum { TEXT_BYTES = 512, LEAST_MANY = 128, RARE = 10000, TIERS = 10 };
 
 /* An app that is told of, or all of them: own and base NULL. */
 typedef struct telling {
@@ -241,11 +241,12 @@ static void warn_of_slots(const telling_t *it, const kit_app_t *app)
 static void warn_of_weights(const telling_t *it, const kit_app_t *app)
 {
     const weir_config_t *backends = weir_config_get(it->own, "backends");
+    uint64_t of_tier[TIERS] = {0};
 
+    for (size_t i = 0; i < app->wanted_count; i++)
+        of_tier[app->wanted[i].tier] += app->wanted[i].weight;
     for (size_t i = 0; i < app->wanted_count; i++) {
-        uint64_t all = 0;
-        for (size_t k = 0; k < app->wanted_count; k++)
-            all += app->wanted[k].tier == app->wanted[i].tier ? app->wanted[k].weight : 0;
+        const uint64_t all = of_tier[app->wanted[i].tier];
         if (app->wanted[i].weight > 0 && all > (uint64_t)app->wanted[i].weight * RARE)
             weir_show_warning(it->show, kit_entry_at(backends, i), "the backend `%s` of the app `%s` gets one request of %llu",
                               app->wanted[i].id, app->name, (unsigned long long)(all / app->wanted[i].weight));
@@ -260,8 +261,7 @@ static void tell_app(const telling_t *it, const kit_app_t *app)
     tell_settings(it);
     warn_of_settings(it, app);
     warn_of_slots(it, app);
-    if (app->wanted_count > RARE / 1000) /* of ten backends the lightest gets one of 9,001 at least */
-        warn_of_weights(it, app);
+    warn_of_weights(it, app);
 }
 
 /* An app tells what it says itself; of all others what is told for every app holds. */

@@ -5,10 +5,7 @@
 #include "names.h"
 #include "queue.h"
 
-enum {
-    IDLE_TICKS = 100, /* without a request, after which a set is not visited any more */
-    CHECK_IDLE_US = 300000000,
-};
+enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
 
 void kit_use(weir_set_t *set)
 {
@@ -30,9 +27,10 @@ static void take_fresh(kit_instance_t *instance, uint64_t now_us)
         next = set->next_used;
         set->next_used = instance->used;
         set->idle_ticks = 0;
-        if (kit_since(now_us, set->used_at_us) >= CHECK_IDLE_US)
-            kit_check_wake(set, now_us, kit_dice(instance));
+        const bool was_idle = kit_since(now_us, set->used_at_us) >= KIT_CHECK_IDLE_US;
         set->used_at_us = now_us;
+        if (was_idle)
+            kit_check_wake(set, now_us, kit_dice(instance));
         instance->used = set;
     }
 }

@@ -51,7 +51,8 @@ static void load(bool expected)
 
 static void what_the_configuration_names(void **state)
 {
-    make("more.yaml", "{ certificate-file: /etc/c.crt, key-file: own.key }\n", 0644);
+    make("more.yaml", "{ certificate-file: /etc/c.crt, key-file: own.key, apps-file: a.json, domains-file: /etc/d.json }\n",
+         0644);
     make("weir.yaml",
          "user: nobody\npid-file: /run/w.pid\nerror-log: /var/log/e\naccess-log: [ /var/log/a, { path: /var/log/b, format: /x "
          "} ]\n"
@@ -64,6 +65,8 @@ static void what_the_configuration_names(void **state)
     assert_true(names(CONF_RIGHT_READ, scratch_path("more.yaml")));
     assert_true(names(CONF_RIGHT_READ, "/etc/c.crt"));
     assert_true(names(CONF_RIGHT_READ, scratch_path("own.key")));
+    assert_true(names(CONF_RIGHT_READ, scratch_path("a.json")));
+    assert_true(names(CONF_RIGHT_READ, "/etc/d.json"));
     assert_true(names(CONF_RIGHT_APPEND, "/var/log/e"));
     assert_true(names(CONF_RIGHT_APPEND, "/var/log/a"));
     assert_true(names(CONF_RIGHT_APPEND, "/var/log/b"));

@@ -11,6 +11,7 @@
 #include "lib/http/status.h"
 #include "lib/wire/back/back_downs.h"
 #include "lib/wire/back/back_fastcgi.h"
+#include "lib/wire/back/back_fault.h"
 #include "lib/wire/back/back_http2.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/relay/relay.h"
@@ -170,25 +171,6 @@ static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *f
     dial->then(x, NULL);
 }
 
-static const weir_fault_t *fault_of(int error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-    case ENOENT: /* a unix socket that is not there */
-    case EAGAIN: /* a unix socket whose backlog is full */
-        return &weir_fault_backend_refused;
-    case ECONNRESET:
-        return &weir_fault_backend_reset;
-    case ETIMEDOUT:
-        return &weir_fault_backend_connect_timeout;
-    case EMFILE:
-    case ENFILE:
-        return &weir_fault_no_descriptors;
-    default:
-        return &weir_fault_backend_unreachable;
-    }
-}
-
 static void reach(weir_dial_t *dial);
 
 /* The next address of a name, or the end. */
@@ -234,7 +216,7 @@ static void fail_to_dial(weir_dial_t *dial, int error)
     bool is_ours =
         error == ENETUNREACH || error == EAFNOSUPPORT || error == EADDRNOTAVAIL || error == EMFILE || error == ENFILE;
 
-    give_up_address(dial, fault_of(error), !is_ours);
+    give_up_address(dial, weir_back_fault_of(error), !is_ours);
 }
 
 /* The name has other addresses now, and not this one any more. */
@@ -346,7 +328,7 @@ static void on_connected(weir_sock_t *sock)
     if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error != 0) {
-        fail_address(dial, fault_of(error));
+        fail_address(dial, weir_back_fault_of(error));
         return;
     }
     on_connection(dial);

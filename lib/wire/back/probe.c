@@ -16,6 +16,7 @@
 #include "lib/base/fault.h"
 #include "lib/base/must.h"
 #include "lib/walk/steward.h"
+#include "lib/wire/back/back_fault.h"
 #include "lib/wire/back/name_table.h"
 
 const weir_response_limits_t probe_limits = {.status_line_bytes = 8192,
@@ -134,25 +135,6 @@ static void talk(weir_probing_t *probing)
 
 /* ---- connecting ---- */
 
-static const weir_fault_t *fault_of(int error)
-{
-    switch (error) {
-    case ECONNREFUSED:
-    case ENOENT:
-    case EAGAIN:
-        return &weir_fault_backend_refused;
-    case ECONNRESET:
-        return &weir_fault_backend_reset;
-    case ETIMEDOUT:
-        return &weir_fault_backend_connect_timeout;
-    case EMFILE:
-    case ENFILE:
-        return &weir_fault_no_descriptors;
-    default:
-        return &weir_fault_backend_unreachable;
-    }
-}
-
 static void dial(weir_probing_t *probing);
 
 static void fail_address(weir_probing_t *probing, const weir_fault_t *fault)
@@ -241,7 +223,7 @@ static void on_connected(weir_sock_t *sock)
     if (getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error != 0)
-        fail_address(probing, fault_of(error));
+        fail_address(probing, weir_back_fault_of(error));
     else
         on_connection(probing);
 }
@@ -252,7 +234,7 @@ static void dial(weir_probing_t *probing)
     const int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
     if (fd == -1) {
-        fail_address(probing, fault_of(errno));
+        fail_address(probing, weir_back_fault_of(errno));
         return;
     }
     if (target->address.any.sa_family != AF_UNIX)
@@ -261,7 +243,7 @@ static void dial(weir_probing_t *probing)
     if (result != 0 && errno != EINPROGRESS) {
         const int error = errno;
         close(fd);
-        fail_address(probing, fault_of(error));
+        fail_address(probing, weir_back_fault_of(error));
         return;
     }
     weir_sock_open(&probing->sock, probing->loop, fd, false);
