@@ -38,7 +38,7 @@ static void unlink_probe(kit_instance_t *instance, kit_probe_t *probe)
     if (probe->member == NULL)
         return;
     if (probe->is_connect)
-        kit_record_of(probe->member)->connecting = NULL;
+        kit_trouble_of(probe->member)->connecting = NULL;
     else if (probe->member->checker != NULL)
         probe->member->checker->probe = NULL;
 }
@@ -98,10 +98,10 @@ static kit_probe_t *start(weir_set_t *set, weir_member_t *member, bool is_connec
 
 void kit_check_connect(weir_set_t *set, weir_member_t *member)
 {
-    kit_record_t *record = kit_record_of(member);
+    kit_trouble_t *trouble = kit_trouble_of(member);
 
-    if (record->connecting == NULL)
-        record->connecting = start(set, member, true);
+    if (trouble->connecting == NULL)
+        trouble->connecting = start(set, member, true);
 }
 
 /* ---- when ---- */
@@ -200,11 +200,11 @@ void kit_check_tick(kit_instance_t *instance, uint64_t now_us)
 void kit_check_forget(weir_member_t *member)
 {
     kit_checker_t *checker = member->checker;
-    kit_record_t *record = kit_record(member);
+    kit_trouble_t *trouble = kit_trouble(member);
 
-    if (record != NULL && record->connecting != NULL) {
-        record->connecting->member = NULL;
-        record->connecting = NULL;
+    if (trouble != NULL && trouble->connecting != NULL) {
+        trouble->connecting->member = NULL;
+        trouble->connecting = NULL;
     }
     if (checker == NULL)
         return;
@@ -270,9 +270,9 @@ static void change(weir_set_t *set, weir_member_t *member, kit_check_t check, ui
     const uint8_t before = atomic_exchange(&member->check, (uint8_t)check);
 
     if (check == KIT_CHECK_FAILED && kit_ill_since_us(member) == 0)
-        atomic_store(&kit_record_of(member)->ill_since_us, now_us);
+        atomic_store(&kit_trouble_of(member)->ill_since_us, now_us);
     if (check == KIT_CHECK_PASSED && kit_ill_since_us(member) != 0 && atomic_load(&member->quarantine) == KIT_FREE)
-        atomic_store(&kit_record_of(member)->ill_since_us, 0);
+        atomic_store(&kit_trouble_of(member)->ill_since_us, 0);
     if (check == KIT_CHECK_PASSED && before == KIT_CHECK_FAILED)
         atomic_store(&member->joined_at_us, now_us);
     kit_view_refresh(atomic_load(&set->view), now_us);

@@ -27,28 +27,38 @@ static const double share_least = 0.3, share_above_peers = 0.2, share_sigmas = 5
 
 /* ---- counting ---- */
 
-static void count(kit_cells_t *cells, uint64_t now_us, bool is_failure)
+static size_t cell_of(uint64_t now_us)
 {
-    size_t cell = (size_t)(now_us / SECOND_US % KIT_CELLS);
+    return (size_t)(now_us / SECOND_US % KIT_CELLS);
+}
 
-    atomic_fetch_add_explicit(&cells->answers[cell], 1, memory_order_relaxed);
-    if (is_failure)
-        atomic_fetch_add_explicit(&cells->failures[cell], 1, memory_order_relaxed);
+static void add_to(_Atomic uint32_t *cells, size_t cell)
+{
+    atomic_fetch_add_explicit(&cells[cell], 1, memory_order_relaxed);
+}
+
+static double sum_of(const _Atomic uint32_t *cells)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < KIT_CELLS; i++)
+        sum += atomic_load_explicit(&cells[i], memory_order_relaxed);
+    return sum;
 }
 
 typedef struct sums {
     double answers, failures;
 } sums_t;
 
-static sums_t sum(const kit_cells_t *cells)
+/* Of a member: what the ticks have put into cells, and what has come since. */
+static sums_t sums_of(const kit_record_t *record, const kit_trouble_t *trouble)
 {
-    sums_t sums = {0, 0};
+    const uint64_t before = atomic_load_explicit(&record->heard_before, memory_order_relaxed),
+                   heard = atomic_load_explicit(&record->heard, memory_order_relaxed);
+    const double failures = sum_of(trouble->failures);
 
-    for (size_t i = 0; i < KIT_CELLS; i++) {
-        sums.answers += atomic_load_explicit(&cells->answers[i], memory_order_relaxed);
-        sums.failures += atomic_load_explicit(&cells->failures[i], memory_order_relaxed);
-    }
-    return sums;
+    return (sums_t){.answers = sum_of(record->successes) + (double)((heard - before) & KIT_HEARD_COUNT) + failures,
+                    .failures = failures};
 }
 
 static uint64_t bit_of(uint64_t client)
@@ -84,19 +94,19 @@ unsigned kit_row_most(double share)
 /* Of the other members: what the application does by itself. */
 static double share_of_peers(const kit_activity_t *activity, sums_t own)
 {
-    sums_t all = sum(&activity->cells);
-    double share = (all.failures - own.failures + 1) / (all.answers - own.answers + 10);
+    const double failures = sum_of(activity->cells.failures), answers = sum_of(activity->cells.answers);
+    double share = (failures - own.failures + 1) / (answers - own.answers + 10);
 
     return share < peers_least ? peers_least : share > 1 ? 1 : share;
 }
 
-static bool has_too_large_share(const weir_set_t *set, const kit_record_t *record, sums_t own, double peers)
+static bool has_too_large_share(const weir_set_t *set, const kit_trouble_t *trouble, sums_t own, double peers)
 {
     if (own.answers < SHARE_ANSWERS_LEAST)
         return false;
     double share = own.failures / own.answers, sigma = sqrt(peers * (1 - peers) / own.answers);
-    uint64_t clients = atomic_load_explicit(&record->failed_clients, memory_order_relaxed) |
-                       atomic_load_explicit(&record->failed_clients_before, memory_order_relaxed);
+    uint64_t clients = atomic_load_explicit(&trouble->failed_clients, memory_order_relaxed) |
+                       atomic_load_explicit(&trouble->failed_clients_before, memory_order_relaxed);
 
     return share >= share_least && share - peers >= share_above_peers && share - peers >= share_sigmas * sigma &&
            (__builtin_popcountll(clients) >= CLIENTS_LEAST || has_few_clients(set));
@@ -142,13 +152,13 @@ static bool has_room(const weir_set_t *set, const weir_member_t *member, const k
 
 static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint64_t now_us)
 {
-    kit_record_t *record = kit_record_of(member);
+    kit_trouble_t *trouble = kit_trouble_of(member);
 
-    atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
-    if (atomic_load_explicit(&record->ill_since_us, memory_order_relaxed) == 0)
-        atomic_store_explicit(&record->ill_since_us, now_us, memory_order_relaxed);
-    atomic_store_explicit(&record->quarantine_until_us, now_us + us, memory_order_relaxed);
-    atomic_fetch_add_explicit(&record->quarantine_times, 1, memory_order_relaxed);
+    atomic_store_explicit(&trouble->quarantined_at_us, now_us, memory_order_relaxed);
+    if (atomic_load_explicit(&trouble->ill_since_us, memory_order_relaxed) == 0)
+        atomic_store_explicit(&trouble->ill_since_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&trouble->quarantine_until_us, now_us + us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&trouble->quarantine_times, 1, memory_order_relaxed);
     atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, (uint8_t)why, memory_order_release);
@@ -161,9 +171,10 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
 
     if (!set->has_ticks || (present != KIT_FREE && present != KIT_TRIAL))
         return; /* nobody would end it; or it is in there already */
-    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_t *lock = &kit_activity_of(set)->health_lock;
+    pthread_mutex_lock(lock);
     present = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_relaxed);
-    uint32_t times = atomic_load_explicit(&kit_record_of(member)->quarantine_times, memory_order_relaxed);
+    uint32_t times = atomic_load_explicit(&kit_trouble_of(member)->quarantine_times, memory_order_relaxed);
     const bool is_new = present == KIT_FREE || present == KIT_TRIAL;
 
     if (is_new && why == KIT_CONNECT)
@@ -173,32 +184,34 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
     const bool has_fallen_ill = atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present;
     if (has_fallen_ill)
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
-    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_unlock(lock);
     if (has_fallen_ill && kit_queue_count(set) > 0) /* where all are ill, who has waited for it may have another */
         kit_queue_kick(set, now_us, true);
 }
 
 static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
-    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_t *lock = &kit_activity_of(set)->health_lock; /* once: it may be given back meanwhile, but for us */
+
+    pthread_mutex_lock(lock);
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE) {
-        kit_record_t *record = kit_record_of(member);
+        kit_trouble_t *trouble = kit_trouble_of(member);
         atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
         if (atomic_load(&member->check) != KIT_CHECK_FAILED)
-            atomic_store_explicit(&record->ill_since_us, 0, memory_order_relaxed);
+            atomic_store_explicit(&trouble->ill_since_us, 0, memory_order_relaxed);
         atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
-        atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
+        atomic_store_explicit(&trouble->quarantined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->quarantine, KIT_FREE, memory_order_release);
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
     }
-    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_unlock(lock);
 }
 
 void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connected, uint64_t now_us, uint64_t dice)
 {
-    kit_record_t *record = kit_record_of(member);
-    const uint32_t times = atomic_load_explicit(&record->quarantine_times, memory_order_relaxed);
+    kit_trouble_t *trouble = kit_trouble_of(member);
+    const uint32_t times = atomic_load_explicit(&trouble->quarantine_times, memory_order_relaxed);
 
     if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_CONNECT)
         return;
@@ -207,19 +220,16 @@ void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connec
         kit_queue_kick(set, now_us, false);
         return;
     }
-    atomic_store_explicit(&record->quarantine_until_us, now_us + length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice),
+    atomic_store_explicit(&trouble->quarantine_until_us, now_us + length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice),
                           memory_order_relaxed);
-    atomic_fetch_add_explicit(&record->quarantine_times, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&trouble->quarantine_times, 1, memory_order_relaxed);
 }
 
 /* ---- attempts ---- */
 
 static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_t *note)
 {
-    kit_record_t *record = kit_record_of(member);
-
-    atomic_fetch_add_explicit(&record->head_us_sum, note->head_us, memory_order_relaxed);
-    atomic_fetch_add_explicit(&record->successes, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&kit_record_of(member)->heard, (note->head_us << KIT_HEARD_BITS) + 1, memory_order_relaxed);
     if (atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed) != 0)
         atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
     if (atomic_load_explicit(&member->connect_failures_in_a_row, memory_order_relaxed) != 0)
@@ -231,28 +241,28 @@ static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_
 }
 
 /* One client with a broken URL must not take a member away. */
-static bool lengthens_row(const weir_set_t *set, kit_record_t *record, const kit_note_t *note)
+static bool lengthens_row(const weir_set_t *set, kit_trouble_t *trouble, const kit_note_t *note)
 {
     uint32_t client = (uint32_t)(note->client >> 16 & 0xffff) | 0x10000;
 
     if (!note->has_status)
         return true;
-    return atomic_exchange_explicit(&record->failed_client, client, memory_order_relaxed) != client || has_few_clients(set);
+    return atomic_exchange_explicit(&trouble->failed_client, client, memory_order_relaxed) != client || has_few_clients(set);
 }
 
 static void note_failure(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note)
 {
-    kit_record_t *record = kit_record_of(member);
-    sums_t own = sum(&record->cells);
+    kit_trouble_t *trouble = kit_trouble_of(member);
+    sums_t own = sums_of(kit_record_of(member), trouble);
     double peers = share_of_peers(kit_activity_of(set), own);
     uint32_t row = atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed);
 
-    see_client(&record->failed_clients, note->client);
-    if (lengthens_row(set, record, note))
+    see_client(&trouble->failed_clients, note->client);
+    if (lengthens_row(set, trouble, note))
         row = atomic_fetch_add_explicit(&member->failures_in_a_row, 1, memory_order_relaxed) + 1;
     if (!settings->quarantine.is_on)
         return;
-    if (row >= kit_row_most(peers) || has_too_large_share(set, record, own, peers) ||
+    if (row >= kit_row_most(peers) || has_too_large_share(set, trouble, own, peers) ||
         atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL)
         isolate(set, member, settings, KIT_FAILING, note->now_us, note->dice);
 }
@@ -261,18 +271,19 @@ void kit_note(weir_set_t *set, weir_member_t *member, const kit_settings_t *sett
 {
     const bool is_failure = note->result == KIT_RESULT_FAILURE || note->result == KIT_RESULT_NO_CONNECTION;
     kit_activity_t *activity = kit_activity_of(set);
-    kit_record_t *record = kit_record_of(member);
+    const size_t cell = cell_of(note->now_us);
 
     see_client(&activity->clients, note->client);
     if (note->result == KIT_RESULT_NOTHING)
         return;
-    count(&record->cells, note->now_us, is_failure);
-    count(&activity->cells, note->now_us, is_failure);
+    add_to(activity->cells.answers, cell);
     if (!is_failure) {
         note_success(set, member, note);
         return;
     }
-    atomic_fetch_add_explicit(&record->failures, 1, memory_order_relaxed);
+    add_to(activity->cells.failures, cell);
+    add_to(kit_trouble_of(member)->failures, cell);
+    atomic_fetch_add_explicit(&kit_trouble_of(member)->failed, 1, memory_order_relaxed);
     if (note->result == KIT_RESULT_FAILURE) {
         note_failure(set, member, settings, note);
         return;
@@ -287,7 +298,7 @@ void kit_note_pushed_back(weir_member_t *member, uint64_t now_us, uint32_t secon
 {
     uint32_t most = seconds < PUSH_BACK_MOST_S ? seconds : PUSH_BACK_MOST_S;
 
-    atomic_store_explicit(&kit_record_of(member)->pushed_back_until_us, now_us + (uint64_t)most * SECOND_US,
+    atomic_store_explicit(&kit_trouble_of(member)->pushed_back_until_us, now_us + (uint64_t)most * SECOND_US,
                           memory_order_relaxed);
 }
 
@@ -303,24 +314,38 @@ enum {
     MEMBERS_MOST = 65536,
     FAILURE_TIMES = 16
 };
-static const double fade = 0.98, known_least = 1, forgotten = 0.5, failure_forgotten = 0.1;
+static const float fade = 0.98F, known_least = 1, forgotten = 0.5F;
+static const double failure_forgotten = 0.1;
 
-static void fade_sums(kit_record_t *record)
+static void fade_failures(kit_trouble_t *trouble)
 {
-    uint64_t head_us = atomic_load_explicit(&record->head_us_sum, memory_order_relaxed),
-             successes = atomic_load_explicit(&record->successes, memory_order_relaxed),
-             failures = atomic_load_explicit(&record->failures, memory_order_relaxed);
+    const uint64_t failed = atomic_load_explicit(&trouble->failed, memory_order_relaxed);
 
-    record->tick.head_us = fade * record->tick.head_us + (double)(head_us - record->tick.head_us_sum);
-    record->tick.answers = fade * record->tick.answers + (double)(successes - record->tick.successes);
-    record->tick.failed = fade * record->tick.failed + (double)(failures - record->tick.failures);
-    record->tick.head_us_sum = head_us;
-    record->tick.successes = successes;
-    record->tick.failures = failures;
-    if (record->tick.answers < forgotten)
-        record->tick.head_us = record->tick.answers = 0;
-    if (record->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
-        record->tick.failed = 0;
+    trouble->tick.failed = fade * trouble->tick.failed + (double)(failed - trouble->tick.failed_before);
+    trouble->tick.failed_before = failed;
+    if (trouble->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
+        trouble->tick.failed = 0;
+}
+
+/* What has come since the last tick goes into the cell of this second. */
+static void fade_sums(weir_member_t *member, uint64_t now_us)
+{
+    kit_record_t *record = kit_record(member);
+    kit_trouble_t *trouble = kit_trouble(member);
+
+    if (trouble != NULL)
+        fade_failures(trouble);
+    if (record == NULL)
+        return;
+    const uint64_t heard = atomic_load_explicit(&record->heard, memory_order_relaxed),
+                   news = heard - atomic_load_explicit(&record->heard_before, memory_order_relaxed);
+    const uint32_t count = (uint32_t)(news & KIT_HEARD_COUNT);
+    atomic_fetch_add_explicit(&record->successes[cell_of(now_us)], count, memory_order_relaxed);
+    atomic_store_explicit(&record->heard_before, heard, memory_order_relaxed);
+    record->head_us = fade * record->head_us + (float)(news >> KIT_HEARD_BITS);
+    record->answers = fade * record->answers + (float)count;
+    if (record->answers < forgotten)
+        record->head_us = record->answers = 0;
 }
 
 /* How long it has said nothing, though somebody waits. */
@@ -339,7 +364,7 @@ static double mean_of(const weir_member_t *member)
 {
     const kit_record_t *record = kit_record(member);
 
-    return record != NULL && record->tick.answers >= known_least ? record->tick.head_us / record->tick.answers : 0;
+    return record != NULL && record->answers >= known_least ? record->head_us / record->answers : 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -367,11 +392,12 @@ static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *s
                             uint64_t now_us)
 {
     const kit_record_t *record = kit_record(member);
-    double mean = mean_of(member), answers = record->tick.answers, failed = record->tick.failed;
+    const kit_trouble_t *trouble = kit_trouble(member);
+    double mean = mean_of(member), answers = record->answers, failed = trouble == NULL ? 0 : trouble->tick.failed;
     uint64_t joined = atomic_load_explicit(&member->joined_at_us, memory_order_relaxed);
     unsigned most = joined != 0 && kit_since(now_us, joined) < (uint64_t)settings->warm_up_ms * 1000 ? 1 : HANDICAP_MOST;
 
-    if (atomic_load_explicit(&record->pushed_back_until_us, memory_order_relaxed) > now_us)
+    if (trouble != NULL && atomic_load_explicit(&trouble->pushed_back_until_us, memory_order_relaxed) > now_us)
         return HANDICAP_MOST;
     if (middle == 0)
         return 0;
@@ -385,13 +411,13 @@ static unsigned handicap_of(const weir_member_t *member, const kit_settings_t *s
 /* Sooner while somebody waits. */
 static void try_to_connect(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
-    kit_record_t *record = kit_record_of(member);
-    const bool is_due = now_us >= atomic_load_explicit(&record->quarantine_until_us, memory_order_relaxed),
-               is_wanted = kit_queue_count(set) > 0 && kit_since(now_us, record->tick.connect_tried_at_us) >= CONNECT_HASTE_US;
+    kit_trouble_t *trouble = kit_trouble_of(member);
+    const bool is_due = now_us >= atomic_load_explicit(&trouble->quarantine_until_us, memory_order_relaxed),
+               is_wanted = kit_queue_count(set) > 0 && kit_since(now_us, trouble->tick.connect_tried_at_us) >= CONNECT_HASTE_US;
 
     if (!is_due && !is_wanted)
         return;
-    record->tick.connect_tried_at_us = now_us;
+    trouble->tick.connect_tried_at_us = now_us;
     kit_check_connect(set, member);
 }
 
@@ -399,40 +425,45 @@ static void try_to_connect(weir_set_t *set, weir_member_t *member, uint64_t now_
 static bool end_quarantine(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, uint64_t now_us,
                            uint64_t dice)
 {
-    kit_record_t *record = kit_record_of(member);
+    kit_trouble_t *trouble = kit_trouble(member);
     kit_quarantine_t state = (kit_quarantine_t)atomic_load_explicit(&member->quarantine, memory_order_acquire);
 
+    if (trouble == NULL || state == KIT_FREE)
+        return false;
     if (state == KIT_TRIAL && atomic_load_explicit(&member->has_trial, memory_order_relaxed) != 0 &&
-        now_us > atomic_load_explicit(&record->trial_at_us, memory_order_relaxed) + ILL_SILENCE_US)
+        now_us > atomic_load_explicit(&trouble->trial_at_us, memory_order_relaxed) + ILL_SILENCE_US)
         isolate(set, member, settings, KIT_SILENT, now_us, dice);
     if (state == KIT_CONNECT)
         try_to_connect(set, member, now_us);
-    if (state == KIT_FREE || state == KIT_TRIAL || state == KIT_CONNECT)
+    if (state == KIT_TRIAL || state == KIT_CONNECT)
         return false;
     kit_check_hurry(member, now_us);
-    if (now_us < atomic_load_explicit(&record->quarantine_until_us, memory_order_relaxed) || !kit_check_allows_trial(member))
+    if (now_us < atomic_load_explicit(&trouble->quarantine_until_us, memory_order_relaxed) || !kit_check_allows_trial(member))
         return false;
-    pthread_mutex_lock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_t *lock = &kit_activity_of(set)->health_lock;
+    pthread_mutex_lock(lock);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
-    atomic_store_explicit(&record->quarantined_at_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&trouble->quarantined_at_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, KIT_TRIAL, memory_order_release);
     kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
-    pthread_mutex_unlock(&kit_activity_of(set)->health_lock);
+    pthread_mutex_unlock(lock);
     return true;
 }
 
 static void forgive(weir_member_t *member, uint64_t now_us)
 {
-    kit_record_t *record = kit_record_of(member);
+    kit_trouble_t *trouble = kit_trouble(member);
 
-    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE || record->tick.well_since_us == 0)
-        record->tick.well_since_us = now_us;
-    if (kit_since(now_us, record->tick.well_since_us) < WELL_US)
+    if (trouble == NULL)
         return;
-    record->tick.well_since_us = now_us;
-    uint32_t times = atomic_load_explicit(&record->quarantine_times, memory_order_relaxed);
+    if (atomic_load_explicit(&member->quarantine, memory_order_relaxed) != KIT_FREE || trouble->tick.well_since_us == 0)
+        trouble->tick.well_since_us = now_us;
+    if (kit_since(now_us, trouble->tick.well_since_us) < WELL_US)
+        return;
+    trouble->tick.well_since_us = now_us;
+    uint32_t times = atomic_load_explicit(&trouble->quarantine_times, memory_order_relaxed);
     if (times > 0)
-        atomic_fetch_sub_explicit(&record->quarantine_times, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&trouble->quarantine_times, 1, memory_order_relaxed);
 }
 
 static bool has_anybody_answered(const kit_view_t *view, const weir_member_t *but, uint64_t now_us)
@@ -464,31 +495,40 @@ static bool look_at(weir_set_t *set, const kit_view_t *view, weir_member_t *memb
 }
 
 /* Of what comes next there is nothing yet. */
-static void clear_cell(kit_cells_t *cells, size_t cell)
+static void clear_cell(_Atomic uint32_t *cells, size_t cell)
 {
-    atomic_store_explicit(&cells->answers[cell], 0, memory_order_relaxed);
-    atomic_store_explicit(&cells->failures[cell], 0, memory_order_relaxed);
+    atomic_store_explicit(&cells[cell], 0, memory_order_relaxed);
 }
 
 static void turn_clients(kit_activity_t *activity, const kit_view_t *view)
 {
     atomic_store(&activity->clients_before, atomic_exchange(&activity->clients, 0));
     for (size_t i = 0; i < kit_view_count(view); i++) {
-        kit_record_t *record = kit_record(kit_view_member(view, i));
-        if (record != NULL)
-            atomic_store(&record->failed_clients_before, atomic_exchange(&record->failed_clients, 0));
+        kit_trouble_t *trouble = kit_trouble(kit_view_member(view, i));
+        if (trouble != NULL)
+            atomic_store(&trouble->failed_clients_before, atomic_exchange(&trouble->failed_clients, 0));
     }
+}
+
+static void clear_member(const weir_member_t *member, size_t cell)
+{
+    kit_record_t *record = kit_record(member);
+    kit_trouble_t *trouble = kit_trouble(member);
+
+    if (record != NULL)
+        clear_cell(record->successes, cell);
+    if (trouble != NULL)
+        clear_cell(trouble->failures, cell);
 }
 
 static void clear_cells(kit_activity_t *activity, const kit_view_t *view, size_t cell)
 {
-    clear_cell(&activity->cells, cell);
-    clear_cell(&activity->repeats, cell);
-    for (size_t i = 0; i < kit_view_count(view); i++) {
-        kit_record_t *record = kit_record(kit_view_member(view, i));
-        if (record != NULL)
-            clear_cell(&record->cells, cell);
-    }
+    clear_cell(activity->cells.answers, cell);
+    clear_cell(activity->cells.failures, cell);
+    clear_cell(activity->repeats.answers, cell);
+    clear_cell(activity->repeats.failures, cell);
+    for (size_t i = 0; i < kit_view_count(view); i++)
+        clear_member(kit_view_member(view, i), cell);
 }
 
 /* In cells that were made since the last second there is nothing old. */
@@ -533,8 +573,7 @@ bool kit_health_tick(weir_set_t *set, uint64_t now_us, uint64_t dice)
     if (activity != NULL)
         turn_cells(activity, view, now_us);
     for (size_t i = 0; i < count; i++)
-        if (kit_record(kit_view_member(view, i)) != NULL)
-            fade_sums(kit_record(kit_view_member(view, i)));
+        fade_sums(kit_view_member(view, i), now_us);
     bool has_more = look_at_all(set, view, means, now_us, dice);
     free(means);
     kit_view_refresh(view, now_us);

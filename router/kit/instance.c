@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "dice.h"
+#include "rest.h"
 
 enum { SETS_FIRST = 16 };
 
@@ -83,6 +84,7 @@ void kit_instance_release(kit_instance_t **slot)
     pthread_mutex_destroy(&instance->lock);
     kit_rings_free(&instance->rings);
     kit_dues_free(&instance->checks);
+    kit_dues_free(&instance->rests);
     kit_dues_free(&instance->name_questions);
     free(instance->sets);
     free(instance->name);
@@ -161,5 +163,6 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set)
     *at = set->next;
     instance->set_count--;
     forget_used(instance, set);
+    kit_rest_end(set);
     kit_set_destroy(set);
 }

@@ -23,6 +23,7 @@ typedef struct kit_instance {
     weir_set_t *used;            /* visited by each tick; only ticks touch the list */
     struct weir_kit *started;    /* newest first: its ticks count, and its members are in force */
     kit_dues_t checks;           /* kit_checker_t, of members with an active check */
+    kit_dues_t rests;            /* kit_activity_t, of sets that are not used */
     struct kit_name *names;
     kit_dues_t name_questions; /* kit_name_t */
     struct kit_probe *probes;  /* under way                                      */

@@ -45,7 +45,7 @@ static bool take_trial(weir_member_t *member, uint64_t now_us)
 
     if (!atomic_compare_exchange_strong(&member->has_trial, &none, 1))
         return false;
-    atomic_store_explicit(&kit_record_of(member)->trial_at_us, now_us, memory_order_relaxed);
+    atomic_store_explicit(&kit_trouble_of(member)->trial_at_us, now_us, memory_order_relaxed);
     return true;
 }
 
@@ -467,7 +467,7 @@ static void give_back(kit_lease_t *lease, const weir_request_t *request, const w
 
     if (result != KIT_RESULT_NOTHING)
         note(lease, request, result, false, 0);
-    if (lease->is_trial && atomic_load(&kit_record_of(lease->member)->trial_at_us) == lease->trial_at_us)
+    if (lease->is_trial && atomic_load(&kit_trouble_of(lease->member)->trial_at_us) == lease->trial_at_us)
         atomic_store(&lease->member->has_trial, 0); /* if nothing was learnt another one may try */
     if (weir_checkin_phase(q) == WEIR_CONNECTED)
         lease->arrived_us = 0; /* if it has to wait again, that is another wait */

@@ -6,7 +6,7 @@
  *
  * It is found again by (instance, app, id) over reloads. What changes with each request stands in a line of the cache of its
  * own, and what changes with each answer in its record; everybody counts in the same. Of most members of a large table nobody
- * wants anything: those have no record.
+ * wants anything: those have no record. Of most of the others nothing bad is known: those have no troubles.
  *
  * OWNER    Its set. Freed when it was removed, nobody holds it, and a grace period has passed.
  * THREAD   Atomics: any. The rest: the writer's, under the instance's lock, and constant while the member is in a view.
@@ -46,28 +46,40 @@ typedef struct kit_labels {
     kit_label_t at[];
 } kit_labels_t;
 
-/** What is known of a member that has had a request, or a check that went wrong. Made then, and freed with the member. */
+/** A success is counted, and its time to the head summed up, with one addition: see kit_record_t.heard. Both wrap. */
+enum { KIT_HEARD_BITS = 20 };
+#define KIT_HEARD_COUNT (((uint64_t)1 << KIT_HEARD_BITS) - 1)
+
+/** What is known of a member that has had a request: one line of the cache. Made then, and freed with the member. */
 typedef struct kit_record {
-    /* ---- each answer; read by the tick ---- */
-    _Alignas(64) _Atomic uint64_t head_us_sum; /* of successes */
-    _Atomic uint64_t successes, failures;
-    kit_cells_t cells;
+    _Alignas(64) _Atomic uint64_t heard;   /* successes in the lower bits, above them their times to the head in us     */
+    _Atomic uint64_t heard_before;         /* as it was at the last tick                                                */
+    _Atomic uint32_t successes[KIT_CELLS]; /* of the last ten seconds, up to the last tick                              */
+    float head_us, answers;                /* the ticks': they fade: half of them is older than 3.4 s                   */
+} kit_record_t;
+
+_Static_assert(sizeof(kit_record_t) == 64, "of a large table many are in use");
+
+/** What is known of one that has failed, or was tried, drained, pushed back. Made then; freed with the member. */
+typedef struct kit_trouble {
+    _Atomic uint32_t failures[KIT_CELLS];                   /* of the last ten seconds */
     _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses      */
     _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address */
     _Atomic uint32_t quarantine_times;                      /* falls by one in each minute of being well                */
     _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
     _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
     _Atomic uint64_t ill_since_us;         /* not well since; 0: it is                 */
+    _Atomic uint64_t failed;               /* in all                                   */
     /* ---- the writer's ---- */
     struct kit_probe *connecting; /* while it is tried whether it can be connected to, or NULL; check.h        */
     uint64_t drain_until_us;      /* of one that leaves: who is pinned to it may come until then */
     /* ---- the ticks' ---- */
     struct {
-        double head_us, answers, failed;           /* they fade: half of them is older than 3.4 s */
-        uint64_t head_us_sum, successes, failures; /* as they were at the last tick */
+        double failed;          /* fades as the record's sums do  */
+        uint64_t failed_before; /* as it was at the last tick     */
         uint64_t well_since_us, connect_tried_at_us;
     } tick;
-} kit_record_t;
+} kit_trouble_t;
 
 struct weir_member {
     /* ---- each request ---- */
@@ -83,19 +95,21 @@ struct weir_member {
     _Atomic uint8_t check;      /* kit_check_t      */
     _Atomic uint8_t quarantine; /* kit_quarantine_t */
     _Atomic uint8_t has_trial;  /* the one request of a trial is under way          */
+    /* ---- what seldom changes ---- */
+    _Atomic uint8_t tier;    /* 0 … 9 */
+    uint8_t own_admin;       /* kit_admin_t, as configured; own_weight likewise */
+    uint16_t own_weight;     /* 0 … 1000 */
+    _Atomic uint32_t weight; /* 0 … 2000: as configured, or what its agent makes of that */
     /* ---- what is replaced as a whole, and read by requests ---- */
     _Alignas(64) _Atomic(kit_address_t *) address;
-    _Atomic(kit_labels_t *) labels; /* NULL: none */
-    _Atomic(kit_record_t *) record; /* NULL: nothing has happened yet; see kit_record_of() */
-    char *id;                       /* constant; behind the member */
+    _Atomic(kit_labels_t *) labels;   /* NULL: none */
+    _Atomic(kit_record_t *) record;   /* NULL: nothing has happened yet; see kit_record_of() */
+    _Atomic(kit_trouble_t *) trouble; /* NULL: nothing bad has; see kit_trouble_of()       */
+    char *id;                         /* constant; behind the member */
     /* ---- the writer's ---- */
     char *zone;                    /* NULL: none */
     struct kit_checker *checker;   /* NULL: it has no active check; check.h */
     _Atomic uint64_t joined_at_us; /* or came back; 0: it was there at the start */
-    _Atomic uint32_t weight;       /* 0 … 2000: as configured, or what its agent makes of that */
-    uint16_t own_weight;           /* 0 … 1000, as configured; own_admin likewise */
-    uint8_t own_admin;             /* kit_admin_t */
-    _Atomic uint8_t tier;          /* 0 … 9 */
 };
 
 _Static_assert(sizeof(struct weir_member) == 128, "one line for requests, one for what is seldom read: a proxy may have many");
@@ -117,20 +131,37 @@ static inline kit_record_t *kit_record_of(weir_member_t *member)
     return record != NULL ? record : kit_record_make(member);
 }
 
+/** record.c: the same of its troubles. */
+kit_trouble_t *kit_trouble_make(weir_member_t *member);
+
+/** NULL: there were none. Any thread. */
+static inline kit_trouble_t *kit_trouble(const weir_member_t *member)
+{
+    return atomic_load_explicit(&member->trouble, memory_order_acquire);
+}
+
+/** Made if there is none yet. Any thread. */
+static inline kit_trouble_t *kit_trouble_of(weir_member_t *member)
+{
+    kit_trouble_t *trouble = kit_trouble(member);
+
+    return trouble != NULL ? trouble : kit_trouble_make(member);
+}
+
 /** When its quarantine began, or the trial behind it; 0: never. */
 static inline uint64_t kit_quarantined_at_us(const weir_member_t *member)
 {
-    const kit_record_t *record = kit_record(member);
+    const kit_trouble_t *trouble = kit_trouble(member);
 
-    return record == NULL ? 0 : atomic_load_explicit(&record->quarantined_at_us, memory_order_relaxed);
+    return trouble == NULL ? 0 : atomic_load_explicit(&trouble->quarantined_at_us, memory_order_relaxed);
 }
 
 /** Since when it is not well; 0: it is. */
 static inline uint64_t kit_ill_since_us(const weir_member_t *member)
 {
-    const kit_record_t *record = kit_record(member);
+    const kit_trouble_t *trouble = kit_trouble(member);
 
-    return record == NULL ? 0 : atomic_load_explicit(&record->ill_since_us, memory_order_relaxed);
+    return trouble == NULL ? 0 : atomic_load_explicit(&trouble->ill_since_us, memory_order_relaxed);
 }
 
 /** How long ago that was; 0 of what has come since the clock was read: ticks read it once. */

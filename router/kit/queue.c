@@ -57,10 +57,9 @@ void kit_queue_free(struct kit_queue *queue)
     free(queue);
 }
 
-static struct kit_queue *queue_of(weir_set_t *set)
+static struct kit_queue *queue_of(kit_activity_t *activity)
 {
-    kit_activity_t *activity = kit_activity_of(set);
-    struct kit_queue *queue = kit_queue(set), *made;
+    struct kit_queue *queue = atomic_load_explicit(&activity->queue, memory_order_acquire), *made;
 
     if (queue != NULL)
         return queue;
@@ -69,6 +68,31 @@ static struct kit_queue *queue_of(weir_set_t *set)
         return made;
     kit_queue_free(made);
     return queue;
+}
+
+/* One that is closed is about to be replaced: whoever is first has it replaced. */
+static struct kit_queue *lock_queue(weir_set_t *set)
+{
+    for (;;) {
+        kit_activity_t *activity = kit_activity_of(set);
+        struct kit_queue *queue = queue_of(activity);
+        pthread_mutex_lock(&queue->lock);
+        if (!queue->is_closed)
+            return queue;
+        pthread_mutex_unlock(&queue->lock);
+        (void)atomic_compare_exchange_strong(&set->activity, &activity, NULL);
+    }
+}
+
+bool kit_queue_close(weir_set_t *set)
+{
+    struct kit_queue *queue = queue_of(kit_activity(set));
+
+    pthread_mutex_lock(&queue->lock);
+    queue->is_closed = queue->count == 0;
+    const bool is_closed = queue->is_closed;
+    pthread_mutex_unlock(&queue->lock);
+    return is_closed;
 }
 
 uint32_t kit_queue_count(const weir_set_t *set)
@@ -247,12 +271,11 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
                              weir_q_checkout_t *q, const kit_asking_t *asking, kit_cause_t cause, kit_why_none_t why)
 {
     weir_set_t *set = lease->set;
-    struct kit_queue *queue = queue_of(set);
     kit_waiter_t *waiter = create_waiter(lease, settings, request, q, asking), *out = NULL;
+    struct kit_queue *queue = lock_queue(set);
     const weir_fault_t *fault;
     weir_answer_t answer;
 
-    pthread_mutex_lock(&queue->lock);
     fault = look_again(lease, &cause);
     if (fault == NULL && queue->count >= settings->queue.length && make_room(set, queue, waiter, &out))
         fault = &kit_fault_too_deep;

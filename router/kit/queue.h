@@ -34,6 +34,8 @@ void kit_queue_tick(weir_set_t *set, uint64_t now_us);
 void kit_queue_pace(weir_set_t *set, bool is_success);
 /** How many wait. */
 uint32_t kit_queue_count(const weir_set_t *set);
+/** Before the set's activity is given back: nobody can wait in it any more. False: somebody does. Under the instance's lock. */
+bool kit_queue_close(weir_set_t *set);
 /** How often a tick has found somebody waiting beside a free slot: each is a fault of ours. */
 uint64_t kit_queue_rescues(void);
 /** With the set; nobody waits. Harmless on NULL. */

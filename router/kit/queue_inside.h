@@ -47,6 +47,7 @@ struct kit_queue {
     uint64_t served, served_at_tick; /* how many ever; at the last tick         */
     uint64_t served_busy;            /* of these, those who waited for a slot   */
     bool is_paced;                   /* many are let go, by and by              */
+    bool is_closed;                  /* it is given back: who would wait makes another */
     /* behind a pause they are let go evenly: so many, from then, in so long; 0: all that can be */
     uint64_t spread_from_us, spread_us, spread_count, spread_served;
 };

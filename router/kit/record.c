@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What only those have that somebody wants something of. */
 #include "alloc.h"
+#include "queue.h"
 #include "set.h"
 
 kit_record_t *kit_record_make(weir_member_t *member)
@@ -13,6 +14,17 @@ kit_record_t *kit_record_make(weir_member_t *member)
     return present;
 }
 
+kit_trouble_t *kit_trouble_make(weir_member_t *member)
+{
+    kit_trouble_t *present = NULL, *made = kit_alloc(1, sizeof(*made));
+
+    (void)kit_record_of(member); /* ticks look at no others */
+    if (atomic_compare_exchange_strong(&member->trouble, &present, made))
+        return made;
+    free(made);
+    return present;
+}
+
 kit_activity_t *kit_activity_make(weir_set_t *set)
 {
     kit_activity_t *present = NULL, *made = kit_alloc_aligned(_Alignof(kit_activity_t), sizeof(*made));
@@ -21,7 +33,17 @@ kit_activity_t *kit_activity_make(weir_set_t *set)
         abort();
     if (atomic_compare_exchange_strong(&set->activity, &present, made))
         return made;
-    pthread_mutex_destroy(&made->health_lock);
-    free(made);
+    kit_activity_free(made);
     return present;
+}
+
+void kit_activity_free(void *of)
+{
+    kit_activity_t *activity = of;
+
+    if (activity == NULL)
+        return;
+    kit_queue_free(atomic_load(&activity->queue));
+    pthread_mutex_destroy(&activity->health_lock);
+    free(activity);
 }

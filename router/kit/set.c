@@ -30,6 +30,7 @@ static void free_member(void *of)
     kit_address_release(atomic_load(&member->address));
     free_labels(atomic_load(&member->labels));
     free(kit_record(member));
+    free(kit_trouble(member));
     free(member->zone);
     free(member);
 }
@@ -71,13 +72,13 @@ static void set_labels(weir_member_t *member, const kit_wanted_t *wanted)
 /* A member at a new place is a new one, but for its id: nothing is known of its health. */
 static void forget_health(weir_member_t *member, uint64_t now_us)
 {
-    kit_record_t *record = kit_record(member);
+    kit_trouble_t *trouble = kit_trouble(member);
 
     kit_check_forget(member);
     atomic_store(&member->check, KIT_CHECK_NONE);
-    if (record != NULL) {
-        atomic_store(&record->quarantine_times, 0);
-        atomic_store(&record->ill_since_us, 0);
+    if (trouble != NULL) {
+        atomic_store(&trouble->quarantine_times, 0);
+        atomic_store(&trouble->ill_since_us, 0);
     }
     atomic_store(&member->failures_in_a_row, 0);
     atomic_store(&member->connect_failures_in_a_row, 0);
@@ -121,13 +122,8 @@ weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name)
 static void free_set(void *of)
 {
     weir_set_t *set = of;
-    kit_activity_t *activity = kit_activity(set);
 
-    if (activity != NULL) {
-        kit_queue_free(atomic_load(&activity->queue));
-        pthread_mutex_destroy(&activity->health_lock);
-    }
-    free(activity);
+    kit_activity_free(kit_activity(set));
     free(set->members);
     free(set->leaving);
     free(set);
@@ -161,7 +157,7 @@ static void leave(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 
     kit_check_forget(member);
     atomic_store(&member->admin, drains ? KIT_DRAINING : KIT_OFF);
-    kit_record_of(member)->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
+    kit_trouble_of(member)->drain_until_us = now_us + (uint64_t)settings->drain_timeout_ms * 1000;
     set->leaving = realloc(set->leaving, (set->leaving_count + (size_t)1) * sizeof(set->leaving[0]));
     if (set->leaving == NULL)
         abort();
@@ -196,9 +192,9 @@ void kit_set_follow_ring(weir_set_t *set)
 
 static bool is_draining(const weir_member_t *member, uint64_t now_us)
 {
-    const kit_record_t *record = kit_record(member);
+    const kit_trouble_t *trouble = kit_trouble(member);
 
-    return atomic_load(&member->admin) == KIT_DRAINING && record != NULL && now_us < record->drain_until_us;
+    return atomic_load(&member->admin) == KIT_DRAINING && trouble != NULL && now_us < trouble->drain_until_us;
 }
 
 size_t kit_set_sweep(weir_set_t *set, uint64_t now_us)

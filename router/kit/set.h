@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "address.h"
+#include "due.h"
 #include "member.h"
 #include "ring.h"
 #include "settings.h"
@@ -46,6 +47,8 @@ typedef struct kit_activity {
     _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
     pthread_mutex_t health_lock;       /* one judgement at a time     */
     uint64_t tick_second;              /* of the last tick that looked at its health; 0: none has */
+    kit_due_t rest;                    /* while it is not used: when this is given back; rest.h   */
+    weir_set_t *set;                   /* whose, for that                                         */
 } kit_activity_t;
 
 struct weir_set {
@@ -84,7 +87,10 @@ _Static_assert(sizeof(struct weir_set) == 128, "one line for requests, one for t
 /** record.c: the activity of a set that has none; of two threads one makes it. */
 kit_activity_t *kit_activity_make(weir_set_t *set);
 
-/** NULL: nobody has wanted anything yet. Any thread. */
+/** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
+void kit_activity_free(void *activity);
+
+/** NULL: nobody has wanted anything yet, or for long. Any thread. */
 static inline kit_activity_t *kit_activity(const weir_set_t *set)
 {
     return atomic_load_explicit(&set->activity, memory_order_acquire);

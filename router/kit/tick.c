@@ -4,6 +4,7 @@
 #include "instance.h"
 #include "names.h"
 #include "queue.h"
+#include "rest.h"
 
 enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
 
@@ -27,6 +28,7 @@ static void take_fresh(kit_instance_t *instance, uint64_t now_us)
         next = set->next_used;
         set->next_used = instance->used;
         set->idle_ticks = 0;
+        kit_rest_end(set);
         const bool was_idle = kit_since(now_us, set->used_at_us) >= KIT_CHECK_IDLE_US;
         set->used_at_us = now_us;
         if (was_idle)
@@ -92,12 +94,14 @@ void kit_tick(void *of)
         look_at_rings(kit, now_us);
         kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);
+        kit_rest_tick(instance, now_us);
         take_fresh(instance, now_us);
         for (weir_set_t **at = &instance->used; *at != NULL;) {
             weir_set_t *set = *at;
             visit(kit, set, now_us, kit_dice(instance));
             if (is_idle(set, now_us)) {
                 *at = set->next_used;
+                kit_rest_begin(set);
                 atomic_store(&set->is_used, 0);
                 if (atomic_load(&set->is_touched) != 0)
                     kit_use(set); /* a request has come since we looked */

@@ -220,7 +220,7 @@ static void a_trial_is_one_request_that_may_be_one(void **state)
         crew_wish.has_key = true;
         view = crew_view((kit_balance_t)balance);
         atomic_store(&crew[13].quarantine, KIT_TRIAL);
-        atomic_store(&crew_records[13].quarantined_at_us, crew_wish.now_us - SECOND_US);
+        atomic_store(&crew_troubles[13].quarantined_at_us, crew_wish.now_us - SECOND_US);
         kit_view_refresh(view, crew_wish.now_us);
         for (int i = 0; i < 1000; i++) {
             crew_wish.key = crew_throw(&crew_dice);
@@ -251,14 +251,14 @@ static void a_trial_does_not_wait_for_ever(void **state)
     crew_make_equal(2);
     view = crew_view(KIT_RANDOM);
     atomic_store(&crew[1].quarantine, KIT_TRIAL);
-    atomic_store(&crew_records[1].quarantined_at_us, crew_wish.now_us - 10 * SECOND_US);
+    atomic_store(&crew_troubles[1].quarantined_at_us, crew_wish.now_us - 10 * SECOND_US);
     for (int i = 0; i < 100; i++) {
         kit_pick_t pick = crew_choose(view);
         trials += pick.member == &crew[1];
         assert_int_equal(pick.how, pick.member == &crew[1] ? KIT_BY_TRIAL : KIT_BY_DICE);
     }
     assert_true(trials > 20);
-    atomic_store(&crew_records[1].quarantined_at_us, crew_wish.now_us - 10 * SECOND_US + 1);
+    atomic_store(&crew_troubles[1].quarantined_at_us, crew_wish.now_us - 10 * SECOND_US + 1);
     assert_picks(view, 0, KIT_BY_DICE);
     atomic_store(&crew[0].quarantine, KIT_FAILING);
     assert_picks(view, 1, KIT_BY_TRIAL); /* rather than nobody */
@@ -267,7 +267,7 @@ static void a_trial_does_not_wait_for_ever(void **state)
     atomic_store(&crew[0].load, KIT_ONE_IN_FLIGHT);
     assert_none(view, KIT_ALL_FULL);
     atomic_store(&crew[0].load, 0);
-    atomic_store(&crew_records[1].quarantined_at_us, 0);
+    atomic_store(&crew_troubles[1].quarantined_at_us, 0);
     crew_wish.wants_any_key = true; /* nor then is it for a session */
     for (int i = 0; i < 100; i++) {
         crew_wish.key = crew_throw(&crew_dice);
@@ -302,7 +302,7 @@ static void the_ill_are_tried_in_turn(void **state)
     view = crew_view(KIT_BEST);
     for (size_t i = 0; i < 4; i++) {
         atomic_store(&crew[i].quarantine, i == 2 ? KIT_CONNECT : KIT_FAILING);
-        atomic_store(&crew_records[i].quarantined_at_us, 100 - 10 * i);
+        atomic_store(&crew_troubles[i].quarantined_at_us, 100 - 10 * i);
     }
     atomic_store(&crew[3].check, KIT_CHECK_FAILED);
     assert_none(view, KIT_ALL_ILL);

@@ -14,6 +14,7 @@ enum { CREW_MOST = 256, DRAWN = 200000 };
 
 static weir_member_t crew[CREW_MOST];
 static kit_record_t crew_records[CREW_MOST];
+static kit_trouble_t crew_troubles[CREW_MOST];
 static weir_member_t *crew_list[CREW_MOST];
 static char crew_ids[CREW_MOST][24];
 static size_t crew_count;
@@ -38,6 +39,7 @@ static inline void crew_make(size_t count, const uint32_t *weights, size_t weigh
     assert_true(count <= CREW_MOST);
     memset(crew, 0, sizeof(crew));
     memset(crew_records, 0, sizeof(crew_records));
+    memset(crew_troubles, 0, sizeof(crew_troubles));
     memset(crew_drawn, 0, sizeof(crew_drawn));
     crew_count = count;
     crew_dice = 20261130;
@@ -47,6 +49,7 @@ static inline void crew_make(size_t count, const uint32_t *weights, size_t weigh
         snprintf(crew_ids[i], sizeof(crew_ids[i]), "m-%zu", i);
         crew[i].id = crew_ids[i];
         atomic_init(&crew[i].record, &crew_records[i]);
+        atomic_init(&crew[i].trouble, &crew_troubles[i]);
         crew[i].weight = weights[i % weight_count];
         crew_list[i] = &crew[i];
     }

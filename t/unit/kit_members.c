@@ -30,7 +30,7 @@ static void facts_are_told(void **state)
     crew[0].tier = 9;
     crew[0].handicap = 4;
     crew[0].joined_at_us = 11;
-    kit_record_of(&crew[0])->ill_since_us = 12;
+    kit_trouble_of(&crew[0])->ill_since_us = 12;
     facts = facts_of(0);
     assert_int_equal(facts.in_flight, 5);
     assert_int_equal(facts.waiting, 3);

@@ -163,7 +163,7 @@ static void the_last_one_falls_silent(void **state)
     open_with(TIGHT_3 M0 M1, TIGHT_3 M0 M1);
     weir_set_t *set = sets[APP_TIGHT];
     atomic_store(&set->has_ticks, true);
-    atomic_store(&kit_record_of(set->members[1])->quarantine_until_us, worker->loop.now_us + DRAINED_US);
+    atomic_store(&kit_trouble_of(set->members[1])->quarantine_until_us, worker->loop.now_us + DRAINED_US);
     atomic_store(&set->members[1]->quarantine, KIT_CONNECT);
     for (size_t i = 0; i < 3; i++) {
         seats[i] = &worker->seats[i];

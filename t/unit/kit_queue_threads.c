@@ -19,6 +19,7 @@
 #include "hear.h"
 #include "lib/walk/steward.h"
 #include "router/kit/health.h"
+#include "router/kit/rest.h"
 
 enum {
     STEPS = 200000, /* WEIR_STEPS says another number */
@@ -335,6 +336,13 @@ static void tick_beside(size_t app)
     atomic_fetch_add(&besides, 1);
 }
 
+/* As if nobody had wanted anything for ten minutes: what is in use is not given back, or is missed by nobody. */
+static void rest_beside(size_t app)
+{
+    kit_rest_begin(sets[app]);
+    kit_rest_tick(sets[app]->instance, UINT64_MAX);
+}
+
 static void *tick(void *unused)
 {
     kit_instance_t *instance = kit_in_force->instance; /* there is always a kit that holds it */
@@ -349,6 +357,7 @@ static void *tick(void *unused)
             if (kit_health_tick(sets[i], weir_clock_monotonic_us(), i))
                 kit_queue_kick(sets[i], weir_clock_monotonic_us(), false);
             (void)kit_set_sweep(sets[i], weir_clock_monotonic_us());
+            rest_beside(i);
         }
         pthread_mutex_unlock(&instance->lock);
         pthread_rwlock_unlock(&steps_lock);

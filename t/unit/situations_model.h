@@ -196,8 +196,8 @@ static void model_look_at_members(void)
 {
     for (unsigned i = 0; i < model.situation->backends; i++) {
         model_backend_t *backend = &model.backends[i];
-        const kit_record_t *record = backend->member == NULL ? NULL : kit_record(backend->member);
-        uint32_t times = record == NULL ? 0 : atomic_load(&record->quarantine_times);
+        const kit_trouble_t *trouble = backend->member == NULL ? NULL : kit_trouble(backend->member);
+        uint32_t times = trouble == NULL ? 0 : atomic_load(&trouble->quarantine_times);
         if (times > backend->quarantines) {
             model.result->quarantines += times - backend->quarantines;
             model.result->quarantines_of_well += model_mood(i) == MODEL_WELL ? times - backend->quarantines : 0;
