@@ -121,5 +121,9 @@ weir_plan_t *conf_plan_create(conf_t *conf)
         conf_networks_read(values[CONF_trusted_proxies].node, "weir.trusted-proxies", &conf->arena, &plan->trusted_proxies,
                            &plan->trusted_proxy_count) != 0)
         return NULL;
+    if (values[CONF_explain_trusted].node != NULL &&
+        conf_networks_read(values[CONF_explain_trusted].node, "weir.explain-trusted", &conf->arena, &plan->explain_trusted,
+                           &plan->explain_trusted_count) != 0)
+        return NULL;
     return conf_access_log_open(conf, conf->level, &plan->access_log) ? plan : NULL;
 }

@@ -58,10 +58,12 @@ typedef struct weir_plan {
     weir_upgrades_t upgrades;
     const struct weir_network *trusted_proxies; /* whose word for who the client is counts: lib/http/network.h */
     size_t trusted_proxy_count;                 /* 0: nobody's, and nothing is removed                         */
-    bool has_no_forwarded;                      /* X-Forwarded-For, -Proto and -Port are not ours to write */
-    bool keeps_forwarded_proto;                 /* the client's X-Forwarded-Proto is believed              */
-    bool hides_server;                          /* the backend's Server stays unknown to the client        */
-    weir_access_log_t *access_log;              /* NULL: off */
+    const struct weir_network *explain_trusted; /* clients that may know why their request went where it went */
+    size_t explain_trusted_count;
+    bool has_no_forwarded;         /* X-Forwarded-For, -Proto and -Port are not ours to write */
+    bool keeps_forwarded_proto;    /* the client's X-Forwarded-Proto is believed              */
+    bool hides_server;             /* the backend's Server stays unknown to the client        */
+    weir_access_log_t *access_log; /* NULL: off */
 } weir_plan_t;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "lib/base/weir_digest.h"
 #include "lib/base/span.h"
+#include "lib/http/network.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
 
@@ -106,6 +107,20 @@ weir_span_t weir_request_id(const weir_request_t *request)
 weir_span_t weir_request_peer_ip(const weir_request_t *request)
 {
     return request->peer_ip;
+}
+
+bool weir_request_may_explain(const weir_request_t *request)
+{
+    const weir_plan_t *plan = around(request)->plan;
+    char text[WEIR_NETWORK_TEXT];
+    weir_network_t client;
+
+    if (plan == NULL || plan->explain_trusted_count == 0 || request->peer_ip.len >= sizeof(text))
+        return false;
+    memcpy(text, request->peer_ip.base, request->peer_ip.len);
+    text[request->peer_ip.len] = '\0';
+    return weir_network_read(text, &client) &&
+           weir_networks_hold_one(plan->explain_trusted, plan->explain_trusted_count, &client);
 }
 
 uint16_t weir_request_peer_port(const weir_request_t *request)

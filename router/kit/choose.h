@@ -98,6 +98,17 @@ typedef enum kit_why_none {
     KIT_NONE_EXISTS,  /* or none that this request may have                         */
 } kit_why_none_t;
 
+/** Who was compared, for those who are to be told. */
+enum { KIT_DRAWN_ID_BYTES = 64 };
+typedef struct kit_drawn {
+    size_t count;
+    struct {
+        char id[KIT_DRAWN_ID_BYTES]; /* cut, if it is longer; a copy: the member may be gone */
+        uint32_t in_flight;
+        uint8_t handicap;
+    } at[KIT_CHOICES_MOST];
+} kit_drawn_t;
+
 /** What one request wants. Zeroed, it wants nothing particular. */
 typedef struct kit_wish {
     uint64_t (*dice)(void *context); /* 64 random bits; required */
@@ -115,6 +126,7 @@ typedef struct kit_wish {
     size_t tried_count;
     bool (*may)(const weir_member_t *member, void *context); /* NULL: all may */
     void *may_context;
+    kit_drawn_t *drawn; /* NULL: nobody will be told */
 } kit_wish_t;
 
 typedef struct kit_pick {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "view.h"
 
+#include <stdio.h>
+
 /* SHUFFLED: classes of no more are drawn from without looking at anybody twice; DRAWS: from larger ones, before all are. */
 enum { SHUFFLED = 64, DRAWS = 4 * KIT_CHOICES_MOST, EXPLORED_ONE_IN = 32 };
 
@@ -24,12 +26,23 @@ uint64_t kit_cost_eighths(const weir_member_t *member, unsigned zone_handicap, b
     return (eighths + 8) << (KIT_READ(member->handicap) + zone_handicap);
 }
 
+static void remember(kit_drawn_t *drawn, const weir_member_t *member)
+{
+    if (drawn->count == KIT_CHOICES_MOST)
+        return;
+    snprintf(drawn->at[drawn->count].id, KIT_DRAWN_ID_BYTES, "%s", member->id);
+    drawn->at[drawn->count].in_flight = kit_in_flight(KIT_READ(member->load));
+    drawn->at[drawn->count++].handicap = KIT_READ(member->handicap);
+}
+
 /* A first one that is taken whatever it costs may yet be silent: that costs a request. */
 static void put(const kit_look_t *look, hand_t *hand, size_t index)
 {
     weir_member_t *member = look->view->members[index];
     uint64_t cost = kit_cost_eighths(member, look->view->zone_handicaps[index], look->wish->is_upgrade);
 
+    if (look->wish->drawn != NULL)
+        remember(look->wish->drawn, member);
     if (hand->count++ == 0) {
         hand->best = member;
         hand->least_cost = cost;

@@ -9,6 +9,7 @@
 #include "pin.h"
 #include "queue.h"
 #include "retry.h"
+#include "tell.h"
 #include "weir_span.h"
 
 enum { TAKES_MOST = 3, SWITCHED = 101, TOO_MANY = 429, UNAVAILABLE = 503 };
@@ -117,6 +118,7 @@ static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, 
         .tried_count = lease->tried_count,
         .may = lease->may,
         .may_context = lease->may_context,
+        .drawn = lease->drawn,
         .tries_ill = settings->hold_ms == 0,
     };
 }
@@ -125,6 +127,8 @@ static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, 
 static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const kit_wish_t *wish, kit_why_none_t *out_why)
 {
     for (int i = 0; i < TAKES_MOST; i++) { /* somebody else may be faster */
+        if (wish->drawn != NULL)
+            wish->drawn->count = 0;
         kit_pick_t pick = kit_choose(view, wish);
         *out_why = pick.member == NULL ? pick.why_none : KIT_ALL_FULL;
         if (pick.member == NULL)
@@ -196,6 +200,7 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
     wish.dice_context = (void *)(uintptr_t)request;
     wish.now_us = weir_now_us(request);
     wish.tries_ill = false;
+    wish.drawn = NULL;
     kit_pick_t pick = kit_choose(view, &wish);
     return pick.member != NULL ? KIT_WOULD_DO : pick.why_none;
 }
@@ -324,6 +329,7 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     lease->set = set;
     lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);
+    kit_tell_begin(lease, request);
     set_key(lease, settings, request);
     kit_pin_look(lease, settings, request);
     if (lease->picks == KIT_TRIES_MOST)
@@ -506,6 +512,8 @@ void weir_lease_end(weir_lease_t *opaque)
     for (size_t i = 0; i < lease->picks; i++)
         kit_address_release(lease->addresses[i]);
     lease->picks = lease->tried_count = 0;
+    free(lease->drawn);
+    lease->drawn = NULL;
 }
 
 /* ---- what is said, and what is told ---- */
@@ -534,9 +542,14 @@ void weir_lease_hash(weir_lease_t *opaque, weir_span_t key)
 void weir_lease_headers(weir_lease_t *opaque, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
+    char text[KIT_TELL_BYTES];
 
-    if (way == WEIR_TO_CLIENT && lease->set != NULL)
-        kit_pin_write(lease, request, sink);
+    if (way != WEIR_TO_CLIENT || lease->set == NULL)
+        return;
+    kit_pin_write(lease, request, sink);
+    const size_t length = kit_tell_write(lease, text);
+    if (length > 0)
+        weir_header_add(sink, WEIR_SPAN("X-Weir-Explain"), (weir_span_t){text, length});
 }
 
 static const char *repeat_word(uint32_t kind)
@@ -554,17 +567,24 @@ static const char *repeat_word(uint32_t kind)
     return NULL;
 }
 
+const char *kit_lease_how(const kit_lease_t *lease)
+{
+    static const char *const hows[] = {NULL,  "best",  "least", "turn", "dice", "hash",
+                                       "pin", "trial", "panic", "only", "last", "prefer"};
+
+    return lease->how < sizeof(hows) / sizeof(hows[0]) ? hows[lease->how] : NULL;
+}
+
 void weir_lease_log(const weir_lease_t *opaque, weir_log_sink_t *sink)
 {
-    static const char *const hows[] = {"",    "best",  "least", "turn", "dice", "hash",
-                                       "pin", "trial", "panic", "only", "last", "prefer"};
     const kit_lease_t *lease = (const kit_lease_t *)(const void *)opaque;
+    const char *how = kit_lease_how(lease);
     char text[24];
 
     if (lease->set == NULL)
         return;
-    if (lease->how < sizeof(hows) / sizeof(hows[0]) && hows[lease->how][0] != '\0')
-        weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){hows[lease->how], strlen(hows[lease->how])});
+    if (how != NULL)
+        weir_log_field(sink, WEIR_SPAN("pick"), (weir_span_t){how, strlen(how)});
     const char *repeat = repeat_word(lease->repeat_kind);
     if (repeat != NULL)
         weir_log_field(sink, WEIR_SPAN("retry"), (weir_span_t){repeat, strlen(repeat)});

@@ -7,6 +7,7 @@
  * OWNER    The request's state.
  * THREAD   The request's; while it waits, whoever holds the queue's lock.
  */
+#include "choose.h"
 #include "set.h"
 
 struct kit_waiter;
@@ -23,6 +24,7 @@ typedef struct kit_lease {
     bool (*may)(const weir_member_t *member, void *context);
     void *may_context;
     const weir_member_t *preferred; /* to be compared with: it may be gone; NULL: nobody */
+    kit_drawn_t *drawn;             /* of the last choice; NULL: its client is not told. Freed with the lease */
     weir_member_t *pinned;          /* nobody else will do, as long as it stands here */
     uint64_t session_key, pin_issued_s;
     uint64_t key;
@@ -73,6 +75,9 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request);
 
 /** The only member that could take it, slots and earlier tries aside; NULL: there is none, or more than one. */
 const weir_member_t *kit_lease_only(const kit_lease_t *lease, const weir_request_t *request);
+
+/** "best", "pin": how the last pick came about; NULL: there was none. */
+const char *kit_lease_how(const kit_lease_t *lease);
 
 /** The slot is free again. */
 void kit_lease_free(weir_member_t *member, uint64_t load);

@@ -5,6 +5,7 @@
 #include "faults.h"
 #include "lease.h"
 #include "queue.h"
+#include "tell.h"
 #include "weir_span.h"
 
 enum { LEAST_S = 1, MOST_S = 30, CELLS_S = KIT_CELLS, S_US = 1000000, HALF_OF = 2 };
@@ -47,8 +48,11 @@ void weir_lease_page(const weir_lease_t *opaque, const weir_request_t *request, 
 {
     const kit_lease_t *lease = (const kit_lease_t *)(const void *)opaque;
     const uint64_t seconds = lease->set == NULL ? 0 : seconds_of(lease->set, fault, weir_now_us(request));
-    char text[24];
+    char text[24], told[KIT_TELL_BYTES];
+    const size_t told_bytes = kit_tell_write(lease, told);
 
+    if (told_bytes > 0)
+        weir_page_header(q, WEIR_SPAN("X-Weir-Explain"), (weir_span_t){told, told_bytes});
     if (seconds == 0)
         return;
     const uint64_t spread = seconds + weir_random(request) % (seconds / HALF_OF + 2); /* up to half as long again */
