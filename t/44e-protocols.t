@@ -175,6 +175,27 @@ subtest 'tunnels' => sub {
     $h2->close;
 };
 
+subtest 'requests do not wait behind those who wait for a tunnel' => sub {
+    my $server = Weir::Stories->start;
+    my $proxy = proxy(both([ $server->address ], 'max-requests' => 2, 'max-tunnels' => 1, queue => { timeout => ms(60_000) }));
+    my $h2 = connect2($proxy);
+    my $open = websocket($proxy, '/open');
+    ok(Weir::Stories::is_open($open), 'the only tunnel');
+    my @waiting = map { websocket($proxy, "/tunnel-$_") } 1 .. 15;
+    my @waiting2 = map { Weir::Stories::ask_websocket2($h2, "/tunnel2-$_", %WEB) } 1 .. 15;
+    settle($h2);
+    ok($waiting[-1]->is_silent(0.2), 'thirty wait for it');
+    is($h2->get("/beside-$_", %WEB)->{status}, 200, 'requests are served meanwhile') for 1 .. 3;
+    $_->reset for @waiting[ 0 .. 13 ];
+    $h2->reset_stream($_) for @waiting2;
+    is($proxy->log_where(path => "/tunnel2-$_")->{code}, 'client_closed', 'all but one leave') for 1 .. 15;
+    is($proxy->log_where(path => "/tunnel-$_")->{code}, 'client_closed', 'all but one leave') for 1 .. 14;
+    is($server->count(qr/^at \/tunnel/), 0, 'none of them has had a slot');
+    $open->close;
+    ok(Weir::Stories::is_open($waiting[-1]) && Weir::Stories::echoes($waiting[-1], 'ping'), 'the last one has the tunnel when it is free');
+    $_->close for $waiting[-1], $h2;
+};
+
 subtest 'hold: for a single backend that is down' => sub {
     my $port = free_port();
     my $proxy = proxy(both(["127.0.0.1:$port"], hold => ms(30_000)));

@@ -67,24 +67,39 @@ static void append(kit_waiter_t **out, kit_waiter_t *waiter)
 
 typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
 
+/* One of those who may have any slot, but become tunnels: of these there may be enough where requests are not. */
+static bool wants_a_tunnel(weir_set_t *set, const kit_waiter_t *waiter)
+{
+    const kit_lease_t *lease = waiter->lease;
+
+    return waiter->asking.is_upgrade && lease->may == NULL && lease->pinned == NULL && waiter->cause != KIT_HOLD &&
+           atomic_load_explicit(&set->settings, memory_order_acquire)->max_tunnels > 0;
+}
+
 /*
  * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
- * gets nothing, nobody does.
+ * gets nothing, nobody does. Where one who wants a tunnel gets nothing, none of these does, and requests may.
  */
 static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, bool only_pinned, uint64_t now_us,
                              kit_waiter_t **out)
 {
     kit_link_t *at = bucket->waiters.after;
+    bool has_no_tunnel = false;
 
-    for (int i = 0; i < PASSED_MOST && at != &bucket->waiters; i++) {
+    for (int passed = 0; passed < PASSED_MOST && at != &bucket->waiters;) {
         kit_waiter_t *waiter = kit_waiter_of_bucket(at);
+        const bool is_for_tunnel = wants_a_tunnel(set, waiter);
         at = at->after;
+        if (is_for_tunnel && has_no_tunnel)
+            continue;
+        passed++;
         if (only_pinned && waiter->lease->pinned == NULL)
             continue;
         const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->cause == KIT_HOLD;
         if (!serve(set, queue, waiter, now_us)) {
-            if (!is_particular)
+            if (!is_particular && !is_for_tunnel)
                 return ALL_FULL;
+            has_no_tunnel = has_no_tunnel || is_for_tunnel;
             continue;
         }
         queue->served++;
