@@ -167,6 +167,8 @@ static const char more_table_text[] =
     "| `split` | `.php` | with `root`: what the name of a script ends with; what follows it in a path is PATH_INFO |\n"
     "| `features` | none | list of `deep-continue` (the backend answers Expect) and `peer-port` (X-Forwarded-Peer-Port) |\n"
     "| `headers` | none | `to-backend` and `to-client`: headers to set |\n"
+    "| `blank` | `OFF` | `ON`: the app has never been given code. Every request is answered 404 (`not_found`; "
+    "`weir.log-codes: heroku` writes H81), and no backend is asked; it needs none |\n"
     "| `redirect-to` | none | instead of backends: the domain to redirect to (301) |\n"
     "| `error-pages` | none | maps reasons to `{status: …, file: …}` |\n\n";
 static const char others_text[] =

@@ -63,7 +63,7 @@ int conf_docs_faults(void)
          "response\n"
          "has come from the backend. `too_many_attempts` and `no_backend` are H19 or H21 if the last backend could not be "
          "connected to.\n"
-         "Any other reason with status 421 is H31.");
+         "Any other reason with status 421 is H31, and `not_found` of an app that is `blank` (see the router `table`) is H81.");
 #define SECTION(title) print_section(title);
 #define FAULT(name_, status_, blame_, sentence_) print_fault(&weir_fault_##name_);
 #include "lib/base/fault.def"

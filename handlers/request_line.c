@@ -43,7 +43,7 @@ static const weir_heroku_code_t *heroku_code(const weir_exchange_t *x)
 {
     if (!x->plan->has_heroku_codes || x->fault == NULL)
         return NULL;
-    return weir_heroku_code(x->fault, x->cause, has_begun(x));
+    return (x->has_group ? weir_heroku_code_of_app : weir_heroku_code)(x->fault, x->cause, has_begun(x));
 }
 
 static weir_access_line_t line_of(weir_exchange_t *x)

@@ -45,7 +45,7 @@ subtest 'every block of C compiles' => sub {
 
 subtest 'weir.conf(5) has the keys of the routers in the house' => sub {
     my $page = read_file('docs/weir.conf.5') =~ s/\\-/-/gr;
-    like($page, qr/^\.B \Q$_\E$/m, $_) for qw(domains backends tls keepalive protocol features headers redirect-to error-pages url preserve-host);
+    like($page, qr/^\.B \Q$_\E$/m, $_) for qw(domains backends blank tls keepalive protocol features headers redirect-to error-pages url preserve-host);
 };
 
 subtest 'links of installed documents lead to what is installed' => sub {

@@ -105,13 +105,15 @@ subtest 'connects' => sub {
         refused => { domains => ['refused'], backends => [ map { '127.0.0.1:' . refusing_port() } 1, 2 ] },
         stuck   => { domains => ['stuck'],   backends => [ '127.0.0.1:' . stuck_port() ] },
         none    => { domains => ['none'],    backends => [] },
+        blank   => { domains => ['blank'],   blank => 'ON' },
     );
     my $proxy = proxy(apps => \%apps, heroku(connect => 300));
-    $proxy->ask("GET /$_ HTTP/1.1\r\nHost: $_\r\n\r\n") for qw(refused stuck none nobody);
+    $proxy->ask("GET /$_ HTTP/1.1\r\nHost: $_\r\n\r\n") for qw(refused stuck none nobody blank);
     line_is($proxy, '/refused', code => 'H21', desc => 'Backend connection refused', reason => 'backend_refused', status => 503);
     line_is($proxy, '/stuck', code => 'H19', desc => 'Backend connection timeout', reason => 'backend_connect_timeout', status => 503);
     line_is($proxy, '/none', code => 'H14', desc => 'No web processes running', reason => 'no_backend', status => 503);
     line_is($proxy, '/nobody', code => 'H99', desc => 'Platform error', reason => 'not_found', status => 404);
+    line_is($proxy, '/blank', code => 'H81', desc => 'Blank app', reason => 'not_found', status => 404, app => 'blank', dyno => '');
 };
 
 subtest 'nobody is free' => sub {

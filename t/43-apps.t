@@ -154,6 +154,28 @@ sub checked {
     return $run;
 }
 
+subtest 'an app that has no code yet' => sub {
+    my %apps = (shop => { domains => ['shop'], blank => 'ON' }, blog => { domains => ['blog'], backends => [ $b{one}->address ] });
+    my $proxy = proxy(apps => \%apps);
+    my $r = of($proxy, 'shop', '/new');
+    is($r->status, 404, 'is not found');
+    like($r->body, qr/^not_found: This app has not been given any code yet\.$/m, 'and a page');
+    my $line = $proxy->log_where(path => '/new');
+    is($line->{code}, 'not_found', 'the log has our name for it');
+    is($line->{app}, 'shop', 'and the app');
+    is($line->{dyno}, '', 'no backend');
+    is(of($proxy, 'blog', '/')->body, 'one', 'other apps are not');
+    my $run = checked('apps:', '  one: { domains: [a.test], blank: ON }');
+    is($run->{exit} . $run->{err}, '0', 'check is content');
+    like($run->{out}, qr/^        one\n +blank +ON +line 9$/m, 'and tells it');
+    $apps{shop} = { domains => ['shop'], backends => [ $b{two}->address ] };
+    ok($proxy->reload(apps => \%apps), 'a reload that gives it code');
+    is(of($proxy, 'shop', '/new')->body, 'two', 'is served');
+    $apps{shop}{blank} = 'ON';
+    ok($proxy->reload(apps => \%apps), 'and one that takes it away');
+    is(of($proxy, 'shop', '/newer')->status, 404, 'is not, whatever backends there are');
+};
+
 subtest 'check tells what holds for each app, and where it stands' => sub {
     my $run = checked('defaults: { max-requests: 64, queue: { length: 500 } }', 'apps:',
         '  one: { domains: [a.test], backends: ["127.0.0.1:1"], hold: 1000, max-requests: 5 }',

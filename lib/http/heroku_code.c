@@ -115,6 +115,11 @@ const weir_heroku_code_t *weir_heroku_code(const weir_fault_t *fault, const weir
     return last != NULL ? last : code;
 }
 
+const weir_heroku_code_t *weir_heroku_code_of_app(const weir_fault_t *fault, const weir_fault_t *cause, bool has_begun)
+{
+    return strcmp(fault->name, "not_found") == 0 ? &blank : weir_heroku_code(fault, cause, has_begun);
+}
+
 const char *weir_heroku_name(size_t index)
 {
     return index < ROWS ? rows[index].name : NULL;

@@ -20,6 +20,9 @@ typedef struct weir_heroku_code {
  */
 const weir_heroku_code_t *weir_heroku_code(const weir_fault_t *fault, const weir_fault_t *cause, bool has_begun);
 
+/** The same of a request whose app was found: where there is nothing to be found all the same (not_found), the app is blank. */
+const weir_heroku_code_t *weir_heroku_code_of_app(const weir_fault_t *fault, const weir_fault_t *cause, bool has_begun);
+
 /** The names in the table, in its order; NULL beyond the last one. For documentation and tests. */
 const char *weir_heroku_name(size_t index);
 

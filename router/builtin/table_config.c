@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "router/kit/alloc.h"
 #include "router/kit/place.h"
@@ -161,11 +162,23 @@ static const weir_config_t *value_of(const reading_t *it, const char *key)
     return own != NULL || it->defaults == NULL ? own : weir_config_get(it->defaults, key);
 }
 
-static bool has_somewhere_to_go(const weir_group_t *app, const weir_config_t *node)
+/* The kit reads it, and complains where it is no flag. */
+static bool is_blank(const reading_t *it)
 {
-    const weir_config_t *backends = weir_config_get(node, "backends");
+    static const char *const words[] = {"ON", "yes", "true"};
+    const char *text = weir_config_text(value_of(it, "blank"));
 
-    if (app->redirect_to == NULL && backends == NULL)
+    for (size_t i = 0; text != NULL && i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool has_somewhere_to_go(const weir_group_t *app, const reading_t *it)
+{
+    const weir_config_t *node = it->node, *backends = weir_config_get(node, "backends");
+
+    if (app->redirect_to == NULL && backends == NULL && !is_blank(it))
         return weir_config_wrong(
             node, "the app `%s` has neither backends nor redirect-to; `backends: []` says that they come later", app->name);
     if (app->redirect_to != NULL && kit_entry_count(backends) > 0)
@@ -186,7 +199,7 @@ static bool read_app(void *context, weir_span_t name, const weir_config_t *node,
     const bool has_redirect = read_redirect(app, weir_config_get(node, "redirect-to"));
     const bool has_pages = read_pages(app, value_of(&it, "error-pages"));
 
-    return has_features && has_headers && has_redirect && has_pages && has_somewhere_to_go(app, node);
+    return has_features && has_headers && has_redirect && has_pages && has_somewhere_to_go(app, &it);
 }
 
 static bool is_redirect(const void *extra)

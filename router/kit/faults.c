@@ -11,6 +11,7 @@ const weir_fault_t kit_fault_lost = {"affinity_lost", 503, WEIR_BLAME_BACKEND,
                                      "The backend that has this session is not there."};
 const weir_fault_t kit_fault_paused = {"paused", 503, WEIR_BLAME_ROUTER, "This app is paused."};
 const weir_fault_t kit_fault_maintenance = {"maintenance", 503, WEIR_BLAME_ROUTER, "This app is being maintained."};
+const weir_fault_t kit_fault_blank = {"not_found", 404, WEIR_BLAME_CLIENT, "This app has not been given any code yet."};
 const weir_fault_t kit_fault_gone = {"client_closed", 499, WEIR_BLAME_CLIENT, "The client has left."};
 
 const weir_fault_t *kit_fault_of(kit_why_none_t why)

@@ -322,6 +322,8 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     const kit_asking_t asking = asking_of(request);
     kit_why_none_t why = KIT_ALL_FULL;
 
+    if (settings->is_blank)
+        return weir_checkout_refuse(q, &kit_fault_blank);
     if (lease->pause_ms > 0)
         return kit_retry_pause(lease, q);
     if (lease->set == NULL)

@@ -109,6 +109,7 @@ const kit_field_t kit_fields[] = {
     NUMBER("retry-budget", "floor", retry.budget_floor, 0, 1000, 3),
 
     MS(NULL, "drain-timeout", drain_timeout_ms, 0, DAY_MS, 30 * SECOND_MS),
+    FLAG(NULL, "blank", is_blank, false),
 };
 const size_t kit_field_count = sizeof(kit_fields) / sizeof(kit_fields[0]);
 
@@ -139,6 +140,7 @@ const char *const kit_settings_keys[] = {
     "retry",
     "retry-budget",
     "drain-timeout",
+    "blank",
     NULL,
 };
 

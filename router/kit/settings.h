@@ -101,6 +101,7 @@ typedef struct kit_retry_settings {
 
 typedef struct kit_settings {
     _Atomic uint32_t holders; /* of one that was created */
+    bool is_blank;            /* it has never been given code: nothing is asked of members */
     kit_choice_settings_t choice;
     uint32_t warm_up_ms;
     kit_hash_on_t hash_on[KIT_HASH_ON_MOST];

@@ -198,6 +198,18 @@ static void a_misdirected_request_is_known_by_its_status(void **state)
 
 /* ---- the line ---- */
 
+/* An app that is there, and has nothing. */
+static void a_blank_app(void **state)
+{
+    const weir_fault_t none = {.name = "not_found", .status = 404}, *timeout = &weir_fault_backend_timeout;
+
+    assert_string_equal(weir_heroku_code(&none, NULL, false)->code, "H99");
+    assert_string_equal(weir_heroku_code_of_app(&none, NULL, false)->code, "H81");
+    assert_string_equal(weir_heroku_code_of_app(&none, NULL, false)->desc, "Blank app");
+    assert_string_equal(weir_heroku_code_of_app(timeout, NULL, false)->code, "H12");
+    assert_string_equal(weir_heroku_code_of_app(timeout, NULL, true)->code, "H15");
+}
+
 static const char *line_of(const weir_fault_t *fault, const weir_heroku_code_t *heroku, const weir_fault_t *cause)
 {
     static char buffer[WEIR_ACCESS_LINE_BYTES];
@@ -237,8 +249,11 @@ static void the_line_has_both_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_reason_has_its_code),    cmocka_unit_test(no_reason_is_missing),
-        cmocka_unit_test(the_last_connect_tells_more), cmocka_unit_test(a_misdirected_request_is_known_by_its_status),
+        cmocka_unit_test(each_reason_has_its_code),
+        cmocka_unit_test(no_reason_is_missing),
+        cmocka_unit_test(the_last_connect_tells_more),
+        cmocka_unit_test(a_misdirected_request_is_known_by_its_status),
+        cmocka_unit_test(a_blank_app),
         cmocka_unit_test(the_line_has_both_names),
     };
 

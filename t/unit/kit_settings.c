@@ -91,6 +91,7 @@ static void limits_without_settings(void **state)
     assert_null(settings.queue.client_header);
     assert_int_equal(settings.hold_ms, 0);
     assert_int_equal(settings.release_window, 10);
+    assert_false(settings.is_blank);
 }
 
 static void health_without_settings(void **state)
@@ -175,7 +176,8 @@ static const char everything[] =
     "retry: { on: [ reset, status ], status: [ 502, 429 ], methods: [ idempotent, keyed ], most: 9,\n"
     "         try-timeout: 5s, body-buffer: 0 }\n"
     "retry-budget: { percent: 100, floor: 0 }\n"
-    "drain-timeout: 24h\n";
+    "drain-timeout: 24h\n"
+    "blank: ON\n";
 
 static void the_choice_is_read(void **state)
 {
@@ -199,6 +201,7 @@ static void the_choice_is_read(void **state)
     assert_string_equal(settings.hash_on[1].name, "sid");
     assert_null(settings.hash_on[2].name);
     assert_int_equal(settings.drain_timeout_ms, 86400000);
+    assert_true(settings.is_blank);
 }
 
 static void the_affinity_is_read(void **state)
@@ -403,7 +406,7 @@ static void each_key_is_read(void **state)
         free(said);
         kit_settings_free(&other);
     }
-    assert_int_equal(count, 26);
+    assert_int_equal(count, 27);
 }
 
 /* Each that stands at the margin of `everything`, but for the domains. */
@@ -424,7 +427,7 @@ static void each_key_is_listed(void **state)
         if (!is_listed)
             fail_msg("%s", line);
     }
-    assert_int_equal(count, 26);
+    assert_int_equal(count, 27);
 }
 
 #define OPEN(test) cmocka_unit_test_setup_teardown(test, settings_open, settings_close)

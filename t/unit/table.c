@@ -359,6 +359,25 @@ static void complains(void **state)
     assert_wrong("stub", "{backend: [a:1]}", "did you mean `backends`?");
 }
 
+/* Also where it has backends, and where `defaults` say it. */
+static void a_blank_app(void **state)
+{
+    open_table("{defaults: {blank: ON}, apps: {a: {domains: [a]}, b: {domains: [b], blank: OFF, backends: [b:1]},"
+               "c: {domains: [c], backends: [c:1], hold: 10000}, d: {domains: [d], backends: [], queue: {length: 1}}}}");
+    for (const char *host = "acd"; *host != '\0'; host++) {
+        request_host((char[]){*host, '\0'});
+        assert_int_equal(w.front.status, 404);
+        assert_contains(w.front.body, "not_found: This app has not been given any code yet.");
+        assert_string_equal(w.loop.text, "reply 404\n"); /* nothing else was asked of the world */
+    }
+    request_host("b");
+    assert_string_equal(w.loop.text, "connect b:1\nrelay\n");
+    finish_well();
+    close_table();
+    assert_wrong("table", APP("domains: [a], blank: OFF"), "neither backends nor redirect-to");
+    assert_wrong("table", APP("domains: [a], blank: perhaps, backends: []"), "blank");
+}
+
 static void the_stub_goes_in_order(void **state)
 {
     world_open(NULL);
@@ -462,6 +481,7 @@ int main(void)
         cmocka_unit_test(headers_features_redirects),
         cmocka_unit_test(error_pages),
         cmocka_unit_test(complains),
+        cmocka_unit_test(a_blank_app),
         cmocka_unit_test(the_stub_goes_in_order),
         cmocka_unit_test(the_stub_gives_up),
         cmocka_unit_test(modules_are_checked),
