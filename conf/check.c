@@ -24,10 +24,19 @@ static void print_proxy_protocol(const weir_listen_t *listen)
         printf(" %s", weir_network_write(&listen->trusted[i], text));
 }
 
+/* Where it is another than the global level's, which is told there. */
+static void print_limit(const conf_t *conf, const char *name, uint32_t limit, conf_directive_t directive)
+{
+    if (limit != conf->global->values[directive].number)
+        printf("  %s %" PRIu32, name, limit);
+}
+
 static void print_listen(const conf_t *conf, const weir_listen_t *listen)
 {
     printf("listen %-24s %s", listen->name, listen->where);
     print_proxy_protocol(listen);
+    print_limit(conf, "max-client-connections", listen->max_client_connections, CONF_max_client_connections);
+    print_limit(conf, "max-connections-per-client", listen->max_connections_per_client, CONF_max_connections_per_client);
     if (listen->hosts != conf->globalconf.hosts) {
         printf("  only");
         for (h2o_hostconf_t **host = listen->hosts; *host != NULL; host++)

@@ -57,6 +57,12 @@ static bool trusts_the_same(const weir_listen_t *a, const weir_listen_t *b)
     return true;
 }
 
+static bool limits_the_same(const weir_listen_t *a, const weir_listen_t *b)
+{
+    return a->max_client_connections == b->max_client_connections &&
+           a->max_connections_per_client == b->max_connections_per_client;
+}
+
 /* What stands against a second `listen` for an address. */
 static const char *conflict(const conf_t *conf, const weir_listen_t *listen, const weir_listen_t *wanted, const char *ssl_text)
 {
@@ -66,6 +72,8 @@ static const char *conflict(const conf_t *conf, const weir_listen_t *listen, con
         return "proxy-protocol is ON and OFF for the same address";
     if (!trusts_the_same(listen, wanted))
         return "two different proxy-protocol-trusted for the same address";
+    if (!limits_the_same(listen, wanted))
+        return "two different limits of connections for the same address";
     if ((there == NULL) != (ssl_text == NULL))
         return "one address cannot be plain and have ssl";
     if (there != NULL && strcmp(there, ssl_text) != 0)
@@ -173,6 +181,8 @@ const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wis
                             .has_proxy_protocol = wish->has_proxy_protocol,
                             .trusted = wish->trusted,
                             .trusted_count = wish->trusted_count,
+                            .max_client_connections = wish->max_client_connections,
+                            .max_connections_per_client = wish->max_connections_per_client,
                             .owner = wish->owner,
                             .group = wish->group,
                             .permission = wish->permission};
@@ -180,12 +190,21 @@ const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wis
     return wish->is_unix ? listen_on_unix(conf, host, wish, &listen) : listen_on_tcp(conf, host, wish, &listen);
 }
 
+static void settle_limit(const conf_t *conf, conf_directive_t directive, uint32_t *limit)
+{
+    if (*limit == CONF_LIMIT_UNSAID)
+        *limit = (uint32_t)conf->global->values[directive].number;
+}
+
 void conf_listen_finish(conf_t *conf)
 {
     for (size_t i = 0; i < conf->listens.count; i++) {
+        weir_listen_t *listen = &conf->listens.at[i];
         h2o_hostconf_t **own = conf->listens.more[i].hosts.at;
 
-        conf->listens.at[i].hosts = own != NULL ? own : conf->globalconf.hosts;
+        listen->hosts = own != NULL ? own : conf->globalconf.hosts;
+        settle_limit(conf, CONF_max_client_connections, &listen->max_client_connections);
+        settle_limit(conf, CONF_max_connections_per_client, &listen->max_connections_per_client);
     }
 }
 

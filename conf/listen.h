@@ -7,6 +7,9 @@
 #include "conf/listen_ssl.h"
 #include "lib/http/network.h"
 
+enum { CONF_LIMIT_MOST = 10000000 };
+#define CONF_LIMIT_UNSAID UINT32_MAX /* the global level's holds */
+
 /** One entry of `listen` as it is written. */
 typedef struct conf_wish {
     const yoml_t *node; /* NULL: weir_serve()'s */
@@ -17,6 +20,7 @@ typedef struct conf_wish {
     bool has_proxy_protocol;
     const weir_network_t *trusted; /* in the arena */
     size_t trusted_count;
+    uint32_t max_client_connections, max_connections_per_client; /* or CONF_LIMIT_UNSAID */
     uid_t owner;
     gid_t group;
     mode_t permission;
@@ -35,7 +39,7 @@ const char *conf_listen_on_text(conf_t *conf, const char *text);
 /** What only a process does that is going to serve: OCSP stapling for all listens that want it. */
 void conf_listen_begin(const conf_t *conf);
 
-/** Makes every host reachable through the listens of the global level; when all hosts are known. */
+/** Makes every host reachable through the listens of the global level, whose limits hold where a listen has none. Last. */
 void conf_listen_finish(conf_t *conf);
 
 #endif

@@ -47,7 +47,12 @@ static const char *read_text(const char *text, conf_wish_t *wish)
 
 static conf_wish_t no_wish(conf_t *conf, const yoml_t *node)
 {
-    return (conf_wish_t){.node = node, .conf = conf, .owner = (uid_t)-1, .group = (gid_t)-1};
+    return (conf_wish_t){.node = node,
+                         .conf = conf,
+                         .owner = (uid_t)-1,
+                         .group = (gid_t)-1,
+                         .max_client_connections = CONF_LIMIT_UNSAID,
+                         .max_connections_per_client = CONF_LIMIT_UNSAID};
 }
 
 const char *conf_listen_on_text(conf_t *conf, const char *text)
@@ -104,6 +109,26 @@ static int read_trusted(const yoml_t *value, conf_wish_t *wish)
     return conf_networks_read(value, "proxy-protocol-trusted", &wish->conf->arena, &wish->trusted, &wish->trusted_count);
 }
 
+static int read_limit(const yoml_t *value, const char *name, uint32_t *out_limit)
+{
+    uint64_t number;
+
+    if (!conf_number_read(value->data.scalar, CONF_UNIT_NONE, 0, CONF_LIMIT_MOST, &number))
+        return conf_complain(value, "%s must be %s from 0 to %d", name, conf_unit_sentence(CONF_UNIT_NONE), CONF_LIMIT_MOST);
+    *out_limit = (uint32_t)number;
+    return 0;
+}
+
+static int read_max_connections(const yoml_t *value, conf_wish_t *wish)
+{
+    return read_limit(value, "max-client-connections", &wish->max_client_connections);
+}
+
+static int read_max_per_client(const yoml_t *value, conf_wish_t *wish)
+{
+    return read_limit(value, "max-connections-per-client", &wish->max_connections_per_client);
+}
+
 static int read_owner(const yoml_t *value, conf_wish_t *wish)
 {
     const struct passwd *user = getpwnam(value->data.scalar);
@@ -151,6 +176,8 @@ static const struct {
     {"type", read_type},
     {"proxy-protocol", read_proxy_protocol},
     {"proxy-protocol-trusted", read_trusted},
+    {"max-client-connections", read_max_connections},
+    {"max-connections-per-client", read_max_per_client},
     {"owner", read_owner},
     {"group", read_group},
     {"permission", read_permission},

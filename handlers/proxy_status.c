@@ -8,6 +8,7 @@ static const struct {
     const weir_fault_t *fault;
     const char *type;
 } types[] = {
+    {&weir_fault_conn_limit_reached, "http_request_denied"},
     {&weir_fault_backend_refused, "connection_refused"},
     {&weir_fault_backend_unreachable, "destination_ip_unroutable"},
     {&weir_fault_backend_unresolved, "dns_error"},

@@ -182,7 +182,7 @@ subtest 'standard error that nobody reads' => sub {
     my $pipe = fill_stderr($own);
     is($own->signal('HUP'), 1, 'what is said of a reload');
     serves_and_ends($own, 'is lost');
-    write_file($own->{err}, "weir: books picks=0 checkins=0 begun=0 ended=0\n");    # so were these
+    write_file($own->{err}, "weir: books picks=0 checkins=0 begun=0 ended=0 counted=0\n");    # so were these
     kill KILL => read_file($pid_file);
 };
 

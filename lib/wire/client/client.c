@@ -54,8 +54,8 @@ void weir_client_destroy(weir_client_t *client)
 {
     weir_loop_t *loop = client->loop;
 
+    weir_peer_finish(&client->peer); /* who sees the end of the connection is not counted any more */
     weir_sock_close(&client->sock);
-    weir_peer_finish(&client->peer);
     weir_client_forget(client);
     weir_loop_connection_closed(loop);
 }

@@ -4,6 +4,7 @@
 /**
  * @file  Where clients come in: one loop's end of one address. It is opened and accepted from by door/listen.c.
  */
+#include "lib/wire/client/tally.h"
 #include "lib/wire/loop/generation.h"
 #include "lib/wire/sock/sock.h"
 
@@ -18,6 +19,7 @@ typedef struct weir_listener {
     const weir_listen_t *listen;     /* of the newest configuration that has this address              */
     struct sockaddr_storage address; /* where it was opened: the listen's, or one of those that it stands for */
     struct weir_context *ending;     /* that configuration, held, if a newer one has taken it away     */
+    weir_tally_key_t key;            /* of that address, for all loops' ends of it                     */
     uint16_t port;                   /* 0 for unix sockets                                             */
     unsigned accepts;                /* most connections to be taken in the next turn of the loop      */
     unsigned full_turns;             /* turns in a row that have taken so many                         */

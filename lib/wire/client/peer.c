@@ -109,8 +109,39 @@ void weir_peer_set_proxied(weir_peer_t *peer, const weir_proxy_header_t *header)
     peer->tlvs = copy_tlvs(&header->tlvs);
 }
 
+static weir_tally_t *tally_of(const weir_peer_t *peer)
+{
+    return peer->listener->loop->server->tally;
+}
+
+void weir_peer_count(weir_peer_t *peer)
+{
+    const weir_listener_t *listener = peer->listener;
+    const weir_listen_t *listen = listener->listen;
+    weir_tally_t *tally = tally_of(peer);
+    weir_tally_key_t client;
+
+    if (tally == NULL)
+        return;
+    if (weir_tally_client(&peer->address.any, &client))
+        peer->is_over_limit = !weir_tally_enter(tally, client, listen->max_connections_per_client, &peer->as_client);
+    if (!peer->is_over_limit)
+        peer->is_over_limit = !weir_tally_enter(tally, listener->key, listen->max_client_connections, &peer->as_listener);
+    if (peer->is_over_limit)
+        weir_tally_leave(tally, &peer->as_client);
+}
+
+static void forget(weir_peer_t *peer)
+{
+    if (peer->listener == NULL)
+        return;
+    weir_tally_leave(tally_of(peer), &peer->as_client);
+    weir_tally_leave(tally_of(peer), &peer->as_listener);
+}
+
 void weir_peer_finish(weir_peer_t *peer)
 {
+    forget(peer);
     weir_certificate_release(&peer->certificate);
     free(peer->tlvs);
     peer->tlvs = NULL;

@@ -12,6 +12,7 @@
 #include "lib/http/proxy_header.h"
 #include "lib/walk/certificate.h"
 #include "lib/walk/exchange.h"
+#include "lib/wire/client/tally.h"
 
 typedef struct weir_peer {
     union {
@@ -28,6 +29,8 @@ typedef struct weir_peer {
     weir_certificate_t *certificate; /* that the client has shown, held; NULL: none */
     weir_proxy_tlvs_t *tlvs;         /* of the PROXY header, with their bytes behind them; NULL if it had none */
     struct weir_listener *listener;  /* where it came in, held: it knows what the newest configuration says of that */
+    weir_tally_entry_t *as_client, *as_listener; /* where it is counted; NULL: nowhere        */
+    bool is_over_limit;                          /* there are as many as may be: its requests are refused, and it is closed */
 } weir_peer_t;
 
 /** The peer that the socket knows, and that came in by `listener`. */
@@ -38,6 +41,12 @@ void weir_peer_init_foreign(weir_peer_t *peer, const struct sockaddr *address, u
 
 /** Replaces it by what `header` says; LOCAL changes nothing. The header's bytes are copied. */
 void weir_peer_set_proxied(weir_peer_t *peer, const weir_proxy_header_t *header);
+
+/**
+ * Counts its connection among those of its client and of its listener, or, if a limit of that is reached, among none and notes
+ * so. Once, when the address is known; until weir_peer_finish(). Where the server does not count, nothing happens.
+ */
+void weir_peer_count(weir_peer_t *peer);
 
 /** Frees what it holds; harmless the second time. */
 void weir_peer_finish(weir_peer_t *peer);

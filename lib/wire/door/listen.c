@@ -265,6 +265,7 @@ weir_listener_t *weir_listener_start(weir_loop_t *loop, const weir_listen_t *lis
     listener->loop = loop;
     listener->listen = listen;
     listener->address = listen->address;
+    listener->key = weir_tally_listener(&listener->address);
     listener->port = port_of(fd);
     listener->holders = 1;
     weir_list_init(&listener->link);

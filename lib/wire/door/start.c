@@ -22,8 +22,8 @@ void weir_start_close(weir_start_t *start)
 {
     weir_loop_t *loop = start->loop;
 
-    weir_sock_close(&start->sock);
     weir_peer_finish(&start->peer);
+    weir_sock_close(&start->sock);
     weir_start_release(start);
     weir_loop_connection_closed(loop);
 }
@@ -76,8 +76,9 @@ void weir_start_accept(weir_listener_t *listener, int fd, const struct sockaddr 
     weir_start_go_on(listener->loop, &sock, &peer, listener->listen);
 }
 
-void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen)
+void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, weir_peer_t *peer, const weir_listen_t *listen)
 {
+    weir_peer_count(peer);
     if (listen->tls != NULL)
         weir_tls_start(loop, sock, peer, listen);
     else

@@ -49,8 +49,9 @@ void weir_start_close_all(weir_loop_t *loop);
 void weir_start_accept(weir_listener_t *listener, int fd, const struct sockaddr *address);
 
 /**
- * The step behind the PROXY header, or behind accept: a TLS handshake if the listener wants one, else the front. Moves both.
+ * The step behind the PROXY header, or behind accept: the client is known, and counted; then a TLS handshake if the listener
+ * wants one, else the front. Moves both.
  */
-void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, const weir_peer_t *peer, const weir_listen_t *listen);
+void weir_start_go_on(weir_loop_t *loop, weir_sock_t *sock, weir_peer_t *peer, const weir_listen_t *listen);
 
 #endif

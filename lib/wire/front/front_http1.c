@@ -7,7 +7,6 @@
 #include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
 #include "lib/wire/front/front_http2.h"
-#include "lib/wire/client/refusal.h"
 #include "lib/wire/sock/sock_tls.h"
 
 enum {
@@ -138,7 +137,7 @@ void front_http1_on_read_timer(weir_timer_t *timer)
     case FRONT_HTTP1_HEAD:
         /* Vegur: silent before the request line is complete, 408 after it */
         if (conn->reader.has_request_line)
-            front_http1_refuse(conn, &weir_fault_header_timeout);
+            front_http1_refuse(conn, &weir_fault_header_timeout, NULL);
         else
             front_http1_close(conn);
         return;
@@ -358,18 +357,44 @@ static bool is_http2(front_http1_conn_t *conn, weir_span_t bytes, bool is_scratc
     return true;
 }
 
+/* A head is whole: `head_bytes` of `bytes`. */
+static void on_head(front_http1_conn_t *conn, weir_request_head_t *head, weir_span_t bytes, size_t head_bytes, bool is_scratch)
+{
+    weir_loop_t *loop = conn->client.loop;
+    weir_span_t host;
+    int32_t port;
+
+    if (!weir_host_split(head->authority, &host, &port)) {
+        front_http1_refuse(conn, &weir_fault_bad_host, NULL);
+        return;
+    }
+    if (conn->client.peer.is_over_limit) {
+        front_http1_refuse(conn, &weir_fault_conn_limit_reached, &(weir_refused_t){head->method, head->path, host});
+        return;
+    }
+    weir_context_t *context = weir_client_bind(&conn->client, &conn->client.super);
+    front_http1_begin_request(conn, context, head, (weir_span_t){bytes.base, head_bytes});
+    if (is_scratch)
+        weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + head_bytes, bytes.len - head_bytes});
+    else
+        weir_bytes_consume(&conn->in, head_bytes);
+    h2o_process_request(&conn->stream->req);
+    conn->stream->time = weir_front_trim_pool(&conn->stream->req);
+    front_http1_update_watch(conn);
+}
+
 /* Reads a head out of `bytes`, which are conn->in's or the loop's scratch. */
 static void process_head(front_http1_conn_t *conn, weir_span_t bytes, bool is_scratch)
 {
     weir_loop_t *loop = conn->client.loop;
     weir_request_head_t head;
-    size_t consumed_bytes;
+    size_t head_bytes;
     const weir_fault_t *fault;
 
     if (conn->may_be_http2 && is_http2(conn, bytes, is_scratch))
         return;
     switch (weir_request_head_read(&conn->reader, bytes, &loop->settings->head_limits, loop->request_headers, &head,
-                                   &consumed_bytes, &fault)) {
+                                   &head_bytes, &fault)) {
     case WEIR_HEAD_PARTIAL:
         if (is_scratch)
             weir_bytes_append(&conn->in, bytes);
@@ -381,26 +406,12 @@ static void process_head(front_http1_conn_t *conn, weir_span_t bytes, bool is_sc
     case WEIR_HEAD_FAULTY:
         if (is_scratch)
             weir_bytes_append(&conn->in, bytes);
-        front_http1_refuse(conn, fault);
+        front_http1_refuse(conn, fault, NULL);
         return;
     case WEIR_HEAD_COMPLETE:
-        break;
-    }
-    weir_span_t host;
-    int32_t port;
-    if (!weir_host_split(head.authority, &host, &port)) {
-        front_http1_refuse(conn, &weir_fault_bad_host);
+        on_head(conn, &head, bytes, head_bytes, is_scratch);
         return;
     }
-    weir_context_t *context = weir_client_bind(&conn->client, &conn->client.super);
-    front_http1_begin_request(conn, context, &head, (weir_span_t){bytes.base, consumed_bytes});
-    if (is_scratch)
-        weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + consumed_bytes, bytes.len - consumed_bytes});
-    else
-        weir_bytes_consume(&conn->in, consumed_bytes);
-    h2o_process_request(&conn->stream->req);
-    conn->stream->time = weir_front_trim_pool(&conn->stream->req);
-    front_http1_update_watch(conn);
 }
 
 static void read_head(front_http1_conn_t *conn)
@@ -455,7 +466,7 @@ static void on_bytes(front_http1_conn_t *conn, weir_span_t bytes)
 static void on_nothing(front_http1_conn_t *conn, ssize_t count)
 {
     if (weir_sock_tls_is_flooded(&conn->client.sock))
-        weir_refusal_log(&conn->client, &weir_fault_client_tls_flood, 0, 0);
+        weir_refusal_log(&conn->client, &weir_fault_client_tls_flood, 0, 0, NULL);
     if (count == WEIR_SOCK_BROKEN)
         front_http1_close(conn);
     else if (count == WEIR_SOCK_END)

@@ -19,6 +19,7 @@
 #include "lib/http/chunked.h"
 #include "lib/wire/loop/bytes.h"
 #include "lib/wire/client/client.h"
+#include "lib/wire/client/refusal.h"
 #include "lib/wire/relay/front.h"
 #include "lib/wire/relay/relay.h"
 
@@ -180,7 +181,7 @@ void front_http1_write(front_http1_conn_t *conn, struct iovec *pieces, int count
 void front_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, size_t count, h2o_send_state_t state);
 /** Writes an interim response (front_ops). */
 size_t front_http1_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
-/** Answers a head that cannot be read, and closes. */
-void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault);
+/** Answers a head that cannot be read (`request` NULL), or the request of a connection that is one too many, and closes. */
+void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault, const weir_refused_t *request);
 
 #endif

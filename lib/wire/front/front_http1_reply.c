@@ -7,11 +7,11 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/status.h"
-#include "lib/wire/client/refusal.h"
 
 enum {
     PIECES = 64,
     HEAD_EXTRA_BYTES = 512,
+    PAGE_BYTES = 1024,   /* of a refusal, with its head */
     JOINED_BYTES = 4096, /* bodies up to here are copied behind their head: one piece costs the kernel less */
 };
 
@@ -353,23 +353,36 @@ void front_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, 
     }
 }
 
-/* ---- heads that cannot be read ---- */
+/* ---- heads that cannot be read, and connections that are too many ---- */
 
-void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault)
+static size_t write_page(const weir_client_t *client, const weir_fault_t *fault, weir_span_t body, bool is_head,
+                         char page[static PAGE_BYTES])
 {
-    char body[WEIR_REFUSAL_BYTES], page[1024], proxy_status[160] = "";
-    size_t body_len = weir_refusal_page(fault, body);
+    char proxy_status[WEIR_REFUSAL_STATUS_BYTES];
+    const int status_len = (int)weir_refusal_proxy_status(client, fault, proxy_status);
+    const unsigned retry_s = weir_refusal_retry_after_s(client, fault);
+    int len =
+        snprintf(page, PAGE_BYTES,
+                 "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n",
+                 fault->status, weir_status_reason(fault->status), body.len);
 
-    if (conn->client.loop->settings->has_proxy_status)
-        snprintf(proxy_status, sizeof(proxy_status), "Proxy-Status: weir; error=http_request_error; details=\"%s\"\r\n",
-                 fault->name);
-    int page_len = snprintf(page, sizeof(page),
-                            "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                            "Content-Length: %zu\r\n%s\r\n%s",
-                            fault->status, weir_status_reason(fault->status), body_len, proxy_status, body);
+    if (status_len > 0)
+        len += snprintf(page + len, PAGE_BYTES - (size_t)len, "Proxy-Status: %.*s\r\n", status_len, proxy_status);
+    if (retry_s > 0)
+        len += snprintf(page + len, PAGE_BYTES - (size_t)len, "Retry-After: %u\r\n", retry_s);
+    len += snprintf(page + len, PAGE_BYTES - (size_t)len, "\r\n%.*s", is_head ? 0 : (int)body.len, body.base);
+    return (size_t)len;
+}
+
+void front_http1_refuse(front_http1_conn_t *conn, const weir_fault_t *fault, const weir_refused_t *request)
+{
+    char text[WEIR_REFUSAL_BYTES], page[PAGE_BYTES];
+    const weir_span_t body = {text, weir_refusal_page(fault, text)};
+    const bool is_head = request != NULL && weir_span_equal(request->method, WEIR_SPAN("HEAD"));
+    struct iovec piece = {page, write_page(&conn->client, fault, body, is_head, page)};
+
     conn->state = FRONT_HTTP1_PAGE;
-    weir_refusal_log(&conn->client, fault, fault->status, body_len);
-    struct iovec piece = {page, (size_t)page_len};
+    weir_refusal_log(&conn->client, fault, fault->status, is_head ? 0 : body.len, request);
     front_http1_write(conn, &piece, 1);
     front_http1_update_watch(conn);
     if (weir_bytes_count(&conn->out) == 0)

@@ -60,7 +60,7 @@ static void begin_end(front_http2_conn_t *conn, const weir_fault_t *fault)
     conn->state = FRONT_HTTP2_ENDING;
     conn->fault = fault;
     if (fault != NULL)
-        weir_refusal_log(&conn->client, fault, 0, 0);
+        weir_refusal_log(&conn->client, fault, 0, 0, NULL);
     for (weir_list_t *node = conn->streams.next; node != &conn->streams; node = node->next)
         front_http2_stream_on_gone(WEIR_AROUND(node, front_http2_stream_t, link), fault);
     front_http2_post_turn(conn);

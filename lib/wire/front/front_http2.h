@@ -24,6 +24,7 @@
 #include "lib/http/http2_head.h"
 #include "lib/wire/loop/bytes.h"
 #include "lib/wire/client/client.h"
+#include "lib/wire/client/refusal.h"
 #include "lib/wire/relay/front.h"
 #include "lib/wire/front/front_http2_memory.h"
 #include "lib/wire/relay/relay.h"
@@ -269,8 +270,8 @@ void front_http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, 
 size_t front_http2_interim(h2o_req_t *req, uint16_t status, const weir_headers_t *headers);
 /** libnghttp2 asks how much of a DATA frame there is. */
 ssize_t front_http2_offer_data(front_http2_stream_t *stream, size_t most, uint32_t *flags);
-/** Answers a head of which no request can be made. */
-void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault);
+/** Answers a head of which no request can be made (`request` NULL), or the request of a connection that is one too many. */
+void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault, const weir_refused_t *request);
 /** Whether all that was sent has become frames, and there is room for more. */
 bool front_http2_may_send(const front_http2_stream_t *stream);
 /** Ends the direction towards the client when all that was sent is out. */

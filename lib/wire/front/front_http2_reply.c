@@ -10,10 +10,10 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/http/status.h"
-#include "lib/wire/client/refusal.h"
 
 enum {
     OWN_FIELDS = 4,      /* :status, server, date, content-length */
+    REFUSAL_FIELDS = 5,  /* these, with content-type, proxy-status and retry-after for server and date */
     WRITE_BYTES = 16384, /* from here on the turn is not waited for */
     STATUS_SWITCHING = 101,
 };
@@ -423,14 +423,16 @@ void front_http2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *pieces, 
     front_http2_post_turn(conn);
 }
 
-/* ---- heads of which no request comes ---- */
+/* ---- heads of which no request comes, and connections that are too many ---- */
 
-void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault)
+void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault, const weir_refused_t *request)
 {
     front_http2_conn_t *conn = stream->conn;
-    char page[WEIR_REFUSAL_BYTES], proxy_status[160], status[3], length[20];
+    char page[WEIR_REFUSAL_BYTES], proxy_status[WEIR_REFUSAL_STATUS_BYTES], status[3], length[20], retry[20];
     size_t bytes = weir_refusal_page(fault, page), count = 0;
-    nghttp2_nv fields[4];
+    const size_t status_bytes = weir_refusal_proxy_status(&conn->client, fault, proxy_status);
+    const unsigned retry_s = weir_refusal_retry_after_s(&conn->client, fault);
+    nghttp2_nv fields[REFUSAL_FIELDS];
     weir_span_t digits = weir_span_of_u64(bytes, length);
     bool is_head = weir_span_equal(stream->head.method, WEIR_SPAN("HEAD"));
 
@@ -438,14 +440,16 @@ void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault)
     fields[count++] = OWN_FIELD(":status", status, 3);
     fields[count++] = OWN_FIELD("content-type", "text/plain; charset=utf-8", 25);
     fields[count++] = OWN_FIELD("content-length", digits.base, digits.len);
-    if (conn->client.loop->settings->has_proxy_status) {
-        (void)snprintf(proxy_status, sizeof(proxy_status), "weir; error=http_request_error; details=\"%s\"", fault->name);
-        fields[count++] = OWN_FIELD("proxy-status", proxy_status, strlen(proxy_status));
+    if (status_bytes > 0)
+        fields[count++] = OWN_FIELD("proxy-status", proxy_status, status_bytes);
+    if (retry_s > 0) {
+        digits = weir_span_of_u64(retry_s, retry);
+        fields[count++] = OWN_FIELD("retry-after", digits.base, digits.len);
     }
     if (!is_head)
         weir_bytes_append(&stream->reply.held, (weir_span_t){page, bytes});
     stream->reply.is_final = true;
-    weir_refusal_log(&conn->client, fault, fault->status, is_head ? 0 : bytes);
+    weir_refusal_log(&conn->client, fault, fault->status, is_head ? 0 : bytes, request);
     submit_head(stream, fields, count, !is_head);
     set_reply_timer(stream);
     front_http2_post_turn(conn);

@@ -7,6 +7,7 @@
 
 #include "lib/base/counted.h"
 #include "lib/base/span.h"
+#include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
 
 /* ---- what libh2o asks of the connection ---- */
@@ -216,6 +217,18 @@ static uint32_t requests_most(const front_http2_stream_t *stream)
                                              : stream->conn->client.loop->settings->max_requests_per_connection;
 }
 
+/* Behind the answer the connection ends; whatever else is asked meanwhile gets the same. */
+static void refuse_connection(front_http2_stream_t *stream)
+{
+    const weir_http2_head_t *head = &stream->head;
+    weir_refused_t request = {head->method, head->path, head->authority};
+    int32_t port;
+
+    (void)weir_host_split(head->authority, &request.host, &port);
+    front_http2_refuse(stream, &weir_fault_conn_limit_reached, &request);
+    front_http2_drain(stream->conn);
+}
+
 void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body)
 {
     front_http2_conn_t *conn = stream->conn;
@@ -226,7 +239,11 @@ void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body)
     stream->body.has_end = stream->body.is_done = !has_body;
     conn->requests++;
     if (fault != NULL) {
-        front_http2_refuse(stream, fault);
+        front_http2_refuse(stream, fault, NULL);
+        return;
+    }
+    if (conn->client.peer.is_over_limit) {
+        refuse_connection(stream);
         return;
     }
     if (head->protocol.base != NULL)

@@ -94,7 +94,7 @@ static void on_request(front_http2_stream_t *stream, bool has_body)
         return;
     }
     stream->fault = &weir_fault_http2_too_many_heads;
-    weir_refusal_log(&stream->conn->client, stream->fault, 0, 0);
+    weir_refusal_log(&stream->conn->client, stream->fault, 0, 0, NULL);
     front_http2_stream_cut(stream, NGHTTP2_REFUSED_STREAM); /* RFC 9113 §8.7: nothing was done, it may be sent again */
 }
 
@@ -167,7 +167,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     if (stream != NULL && stream->fault == NULL) {
         stream->fault = &weir_fault_http2_stream_error;
         if (!stream->is_begun) /* no request will tell of it */
-            weir_refusal_log(&conn->client, stream->fault, 0, 0);
+            weir_refusal_log(&conn->client, stream->fault, 0, 0, NULL);
     }
     if (conn->heading == stream)
         conn->heading = NULL;

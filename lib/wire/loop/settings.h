@@ -12,6 +12,7 @@
 #include "lib/walk/plan.h"
 
 struct weir_network;
+struct weir_tally;
 
 /** One address to listen on. */
 typedef struct weir_listen {
@@ -27,6 +28,9 @@ typedef struct weir_listen {
     mode_t permission;      /* of a unix socket; 0: as created             */
     struct weir_tls *tls;   /* NULL: plain; see tls.h. The listen's share  */
     h2o_hostconf_t **hosts; /* NULL-terminated: the hosts reachable here   */
+    /* Open at once, over all threads; 0: any number. Whoever comes beyond it has his first request refused. */
+    uint32_t max_client_connections;     /* that came in here                                      */
+    uint32_t max_connections_per_client; /* of one address, wherever they came in: tally.h         */
 } weir_listen_t;
 
 /** What one configuration comes to. */
@@ -57,9 +61,10 @@ typedef struct weir_server_settings {
 
 /** What all loops of one proxy count together. */
 typedef struct weir_server {
-    atomic_uint connections; /* of clients, over all loops */
-    atomic_bool has_cut;     /* a connection was closed before it was done */
-    int64_t began_at_s;      /* since 1970 */
+    atomic_uint connections;  /* of clients, over all loops */
+    atomic_bool has_cut;      /* a connection was closed before it was done */
+    int64_t began_at_s;       /* since 1970 */
+    struct weir_tally *tally; /* of clients' connections; NULL: the application's affair, not ours */
 } weir_server_t;
 
 #endif

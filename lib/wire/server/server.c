@@ -395,6 +395,7 @@ int weir_server_run(const weir_server_settings_t *settings, const weir_server_ho
     pthread_mutex_init(&crew.lock, NULL);
     pthread_cond_init(&crew.is_ready, NULL);
     weir_keeper_init(&crew.keeper);
+    crew.server.tally = weir_tally_create(WEIR_TALLY_MOST);
     weir_list_init(&crew.generations);
     crew.workers = calloc(crew.count, sizeof(*crew.workers));
     WEIR_MUST(crew.workers != NULL);
@@ -406,6 +407,7 @@ int weir_server_run(const weir_server_settings_t *settings, const weir_server_ho
     weir_keeper_finish(&crew.keeper);
     discard_all(&crew);
     weir_loop_forget_thread();
+    weir_tally_destroy(&crew.server.tally);
     free(crew.workers);
     pthread_cond_destroy(&crew.is_ready);
     pthread_mutex_destroy(&crew.lock);

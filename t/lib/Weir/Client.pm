@@ -41,7 +41,8 @@ sub connect {
         CORE::connect($socket, Socket::pack_sockaddr_in($to, Socket::INADDR_LOOPBACK())) or return;
     } else {
         my ($host, $port) = $to =~ /^\[?(.*?)\]?:(\d+)$/ ? ($1, $2) : ('127.0.0.1', $to);
-        $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port, Timeout => wait_seconds());
+        $socket = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port, Timeout => wait_seconds(),
+            ($option{from} ? (LocalHost => $option{from}) : ()));
     }
     return unless $socket;
     return $class->of($socket);

@@ -631,7 +631,7 @@ sub wait_exit {
     return $self->{ended} = $status & 127 ? -($status & 127) : $status >> 8;
 }
 
-# { picks, checkins, begun, ended } once the process has ended, and those before it if it is a successor.
+# { picks, checkins, begun, ended, counted } once the process has ended, and those before it if it is a successor.
 sub books {
     my ($self) = @_;
     my @lines = $self->stderr =~ /^weir: books (.*)$/mg or return;
@@ -701,6 +701,7 @@ sub ends_well {
         if ($books) {
             is($books->{checkins}, $books->{picks}, "services checked in = picked ($books->{picks})");
             is($books->{ended}, $books->{begun}, "requests ended = begun ($books->{begun})");
+            is($books->{counted}, 0, 'no connection is counted any more');
         } else {
             fail('the books are on standard error');
         }
