@@ -196,6 +196,22 @@ subtest 'requests do not wait behind those who wait for a tunnel' => sub {
     $_->close for $waiting[-1], $h2;
 };
 
+subtest 'a request without an answer takes no tunnel' => sub {
+    my $server = Weir::Stories->start;
+    my $proxy = proxy(both([ $server->address ], 'max-requests' => 4, 'max-tunnels' => 1, queue => { timeout => ms(60_000) }));
+    my $poll = $proxy->connect;
+    $poll->write("GET /slow?gate=a HTTP/1.1\r\nHost: web.test\r\n\r\n");
+    $server->wait_event(qr/^at .slow/);
+    my $open = websocket($proxy, '/ws');
+    ok(Weir::Stories::is_open($open), 'a WebSocket opens beside it');
+    my $plain = $proxy->ask("GET /plain HTTP/1.1\r\nHost: web.test\r\nUpgrade: h2c\r\n\r\n");
+    is($plain->{status}, 200, 'an Upgrade that nobody hears is none: it does not wait for a tunnel');
+    $open->close;
+    $server->let_go('a');
+    is($poll->read_response->{status}, 200, 'and the slow one has its answer');
+    $_->close for $poll;
+};
+
 subtest 'hold: for a single backend that is down' => sub {
     my $port = free_port();
     my $proxy = proxy(both(["127.0.0.1:$port"], hold => ms(30_000)));

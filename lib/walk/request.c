@@ -109,6 +109,11 @@ weir_span_t weir_request_peer_ip(const weir_request_t *request)
     return request->peer_ip;
 }
 
+bool weir_request_wants_upgrade(const weir_request_t *request)
+{
+    return around(request)->wants_upgrade;
+}
+
 bool weir_request_may_explain(const weir_request_t *request)
 {
     const weir_plan_t *plan = around(request)->plan;

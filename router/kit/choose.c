@@ -42,8 +42,7 @@ static bool is_full(const kit_look_t *look, const weir_member_t *member)
                    tunnel_limit = look->wish->is_upgrade ? KIT_READ(member->tunnel_limit) : 0;
     const uint64_t load = KIT_READ(member->load);
 
-    return (limit > 0 && kit_in_flight(load) >= limit) ||
-           (tunnel_limit > 0 && kit_tunnels(load) + kit_waiting(load) >= tunnel_limit);
+    return (limit > 0 && kit_in_flight(load) >= limit) || (tunnel_limit > 0 && kit_tunnels(load) >= tunnel_limit);
 }
 
 /* Whether the request may have it at all, if it is well and has room. */

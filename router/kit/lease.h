@@ -40,7 +40,7 @@ typedef struct kit_lease {
     uint8_t how;         /* kit_how_t, of the last pick */
     uint8_t pin_state;   /* kit_pin_state_t            */
     bool has_session, is_pin_invalid, writes_pin;
-    bool has_key, has_head, is_tunnel, is_held, is_counted, is_trial;
+    bool has_key, has_head, is_tunnel, claims_tunnel, is_held, is_counted, is_trial;
     bool was_too_early, was_misdirected; /* it was sent again for that */
     bool has_not_connected;              /* the latest attempt */
 } kit_lease_t;
@@ -79,7 +79,19 @@ const weir_member_t *kit_lease_only(const kit_lease_t *lease, const weir_request
 /** "best", "pin": how the last pick came about; NULL: there was none. */
 const char *kit_lease_how(const kit_lease_t *lease);
 
+/**
+ * What a request takes of its member: a slot, as one that waits for its head. One that wants to be a tunnel counts as one from
+ * the first: else more could become tunnels than may.
+ */
+static inline uint64_t kit_lease_load(bool is_upgrade)
+{
+    return KIT_ONE_IN_FLIGHT + KIT_ONE_WAITING + (is_upgrade ? KIT_ONE_TUNNEL : 0);
+}
 /** The slot is free again. */
 void kit_lease_free(weir_member_t *member, uint64_t load);
+/** The app's, too. Harmless if it has none. */
+void kit_lease_free_app(kit_lease_t *lease);
+/** Random bits of the request, as choices want them. */
+uint64_t kit_lease_roll(void *request);
 
 #endif

@@ -83,7 +83,7 @@ typedef struct kit_trouble {
 
 struct weir_member {
     /* ---- each request ---- */
-    _Alignas(64) _Atomic uint64_t load; /* in flight: 24 bits, those without a head yet: 20, tunnels: 20 */
+    _Alignas(64) _Atomic uint64_t load; /* in flight: 24 bits, without a head yet: 20, tunnels: 20 */
     _Atomic uint64_t head_at_us;        /* the last final head came                        */
     _Atomic uint64_t waiting_since_us;  /* when the first of those without a head was sent  */
     _Atomic uint32_t request_limit;     /* max-requests; 0: none                            */
