@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "check.h"
+#include "counts.h"
 #include "queue.h"
 
 enum {
@@ -12,6 +13,7 @@ enum {
     ROW_LEAST = 3,
     CONNECT_ROW = 3,
     SHARE_ANSWERS_LEAST = 20,
+    WALKED_MOST = 64,  /* members of an app */
     CLIENTS_LEAST = 3, /* that have seen failures, for them to be the member's fault */
     FEW_CLIENTS = 4,   /* fewer: perhaps there is a proxy in front                   */
     PUSH_BACK_MOST_S = 30,
@@ -26,40 +28,6 @@ static const double once_in_a_million = 13.8; /* −ln of that */
 static const double share_least = 0.3, share_above_peers = 0.2, share_sigmas = 5, peers_least = 0.01;
 
 /* ---- counting ---- */
-
-static size_t cell_of(uint64_t now_us)
-{
-    return (size_t)(now_us / SECOND_US % KIT_CELLS);
-}
-
-static void add_to(_Atomic uint32_t *cells, size_t cell)
-{
-    atomic_fetch_add_explicit(&cells[cell], 1, memory_order_relaxed);
-}
-
-static double sum_of(const _Atomic uint32_t *cells)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < KIT_CELLS; i++)
-        sum += atomic_load_explicit(&cells[i], memory_order_relaxed);
-    return sum;
-}
-
-typedef struct sums {
-    double answers, failures;
-} sums_t;
-
-/* Of a member: what the ticks have put into cells, and what has come since. */
-static sums_t sums_of(const kit_record_t *record, const kit_trouble_t *trouble)
-{
-    const uint64_t before = atomic_load_explicit(&record->heard_before, memory_order_relaxed),
-                   heard = atomic_load_explicit(&record->heard, memory_order_relaxed);
-    const double failures = sum_of(trouble->failures);
-
-    return (sums_t){.answers = sum_of(record->successes) + (double)((heard - before) & KIT_HEARD_COUNT) + failures,
-                    .failures = failures};
-}
 
 static uint64_t bit_of(uint64_t client)
 {
@@ -92,15 +60,15 @@ unsigned kit_row_most(double share)
 }
 
 /* Of the other members: what the application does by itself. */
-static double share_of_peers(const kit_activity_t *activity, sums_t own)
+static double share_of_peers(weir_set_t *set, const weir_member_t *member, kit_sums_t own)
 {
-    const double failures = sum_of(activity->cells.failures), answers = sum_of(activity->cells.answers);
-    double share = (failures - own.failures + 1) / (answers - own.answers + 10);
+    const kit_sums_t peers = kit_sums_of_peers(set, member, own);
+    const double share = (peers.failures + 1) / (peers.answers + 10);
 
     return share < peers_least ? peers_least : share > 1 ? 1 : share;
 }
 
-static bool has_too_large_share(const weir_set_t *set, const kit_trouble_t *trouble, sums_t own, double peers)
+static bool has_too_large_share(const weir_set_t *set, const kit_trouble_t *trouble, kit_sums_t own, double peers)
 {
     if (own.answers < SHARE_ANSWERS_LEAST)
         return false;
@@ -159,7 +127,7 @@ static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint
         atomic_store_explicit(&trouble->ill_since_us, now_us, memory_order_relaxed);
     atomic_store_explicit(&trouble->quarantine_until_us, now_us + us, memory_order_relaxed);
     atomic_fetch_add_explicit(&trouble->quarantine_times, 1, memory_order_relaxed);
-    atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
+    atomic_store_explicit(&trouble->failures_in_a_row, 0, memory_order_relaxed);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, (uint8_t)why, memory_order_release);
 }
@@ -200,7 +168,7 @@ static void recover(weir_set_t *set, weir_member_t *member, uint64_t now_us)
         atomic_store_explicit(&member->joined_at_us, now_us, memory_order_relaxed);
         if (atomic_load(&member->check) != KIT_CHECK_FAILED)
             atomic_store_explicit(&trouble->ill_since_us, 0, memory_order_relaxed);
-        atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
+        atomic_store_explicit(&trouble->connect_failures_in_a_row, 0, memory_order_relaxed);
         atomic_store_explicit(&trouble->quarantined_at_us, now_us, memory_order_relaxed);
         atomic_store_explicit(&member->quarantine, KIT_FREE, memory_order_release);
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);
@@ -229,11 +197,13 @@ void kit_health_connected(weir_set_t *set, weir_member_t *member, bool is_connec
 
 static void note_success(weir_set_t *set, weir_member_t *member, const kit_note_t *note)
 {
-    atomic_fetch_add_explicit(&kit_record_of(member)->heard, (note->head_us << KIT_HEARD_BITS) + 1, memory_order_relaxed);
-    if (atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed) != 0)
-        atomic_store_explicit(&member->failures_in_a_row, 0, memory_order_relaxed);
-    if (atomic_load_explicit(&member->connect_failures_in_a_row, memory_order_relaxed) != 0)
-        atomic_store_explicit(&member->connect_failures_in_a_row, 0, memory_order_relaxed);
+    kit_trouble_t *trouble = kit_trouble(member);
+
+    kit_count_success(member, note->head_us);
+    if (trouble != NULL && atomic_load_explicit(&trouble->failures_in_a_row, memory_order_relaxed) != 0)
+        atomic_store_explicit(&trouble->failures_in_a_row, 0, memory_order_relaxed);
+    if (trouble != NULL && atomic_load_explicit(&trouble->connect_failures_in_a_row, memory_order_relaxed) != 0)
+        atomic_store_explicit(&trouble->connect_failures_in_a_row, 0, memory_order_relaxed);
     /* A trial's answer counts, though it came too late for us to wait for it. */
     const uint8_t state = atomic_load_explicit(&member->quarantine, memory_order_relaxed);
     if (state == KIT_TRIAL || (note->is_trial && state != KIT_FREE))
@@ -253,13 +223,13 @@ static bool lengthens_row(const weir_set_t *set, kit_trouble_t *trouble, const k
 static void note_failure(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note)
 {
     kit_trouble_t *trouble = kit_trouble_of(member);
-    sums_t own = sums_of(kit_record_of(member), trouble);
-    double peers = share_of_peers(kit_activity_of(set), own);
-    uint32_t row = atomic_load_explicit(&member->failures_in_a_row, memory_order_relaxed);
+    kit_sums_t own = kit_sums_of(member);
+    double peers = share_of_peers(set, member, own);
+    uint32_t row = atomic_load_explicit(&trouble->failures_in_a_row, memory_order_relaxed);
 
     see_client(&trouble->failed_clients, note->client);
     if (lengthens_row(set, trouble, note))
-        row = atomic_fetch_add_explicit(&member->failures_in_a_row, 1, memory_order_relaxed) + 1;
+        row = atomic_fetch_add_explicit(&trouble->failures_in_a_row, 1, memory_order_relaxed) + 1;
     if (!settings->quarantine.is_on)
         return;
     if (row >= kit_row_most(peers) || has_too_large_share(set, trouble, own, peers) ||
@@ -270,25 +240,21 @@ static void note_failure(weir_set_t *set, weir_member_t *member, const kit_setti
 void kit_note(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, const kit_note_t *note)
 {
     const bool is_failure = note->result == KIT_RESULT_FAILURE || note->result == KIT_RESULT_NO_CONNECTION;
-    kit_activity_t *activity = kit_activity_of(set);
-    const size_t cell = cell_of(note->now_us);
 
-    see_client(&activity->clients, note->client);
+    see_client(&kit_activity_of(set)->clients, note->client);
     if (note->result == KIT_RESULT_NOTHING)
         return;
-    add_to(activity->cells.answers, cell);
     if (!is_failure) {
         note_success(set, member, note);
         return;
     }
-    add_to(activity->cells.failures, cell);
-    add_to(kit_trouble_of(member)->failures, cell);
-    atomic_fetch_add_explicit(&kit_trouble_of(member)->failed, 1, memory_order_relaxed);
+    kit_trouble_t *trouble = kit_trouble_of(member);
+    kit_count_failure(trouble, note->now_us);
     if (note->result == KIT_RESULT_FAILURE) {
         note_failure(set, member, settings, note);
         return;
     }
-    uint32_t row = atomic_fetch_add_explicit(&member->connect_failures_in_a_row, 1, memory_order_relaxed) + 1;
+    uint32_t row = atomic_fetch_add_explicit(&trouble->connect_failures_in_a_row, 1, memory_order_relaxed) + 1;
     if (settings->quarantine.is_on &&
         (row >= CONNECT_ROW || atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL))
         isolate(set, member, settings, KIT_CONNECT, note->now_us, note->dice);
@@ -314,39 +280,7 @@ enum {
     MEMBERS_MOST = 65536,
     FAILURE_TIMES = 16
 };
-static const float fade = 0.98F, known_least = 1, forgotten = 0.5F;
-static const double failure_forgotten = 0.1;
-
-static void fade_failures(kit_trouble_t *trouble)
-{
-    const uint64_t failed = atomic_load_explicit(&trouble->failed, memory_order_relaxed);
-
-    trouble->tick.failed = fade * trouble->tick.failed + (double)(failed - trouble->tick.failed_before);
-    trouble->tick.failed_before = failed;
-    if (trouble->tick.failed < failure_forgotten) /* else one failure would weigh as much as ever where nothing else is known */
-        trouble->tick.failed = 0;
-}
-
-/* What has come since the last tick goes into the cell of this second. */
-static void fade_sums(weir_member_t *member, uint64_t now_us)
-{
-    kit_record_t *record = kit_record(member);
-    kit_trouble_t *trouble = kit_trouble(member);
-
-    if (trouble != NULL)
-        fade_failures(trouble);
-    if (record == NULL)
-        return;
-    const uint64_t heard = atomic_load_explicit(&record->heard, memory_order_relaxed),
-                   news = heard - atomic_load_explicit(&record->heard_before, memory_order_relaxed);
-    const uint32_t count = (uint32_t)(news & KIT_HEARD_COUNT);
-    atomic_fetch_add_explicit(&record->successes[cell_of(now_us)], count, memory_order_relaxed);
-    atomic_store_explicit(&record->heard_before, heard, memory_order_relaxed);
-    record->head_us = fade * record->head_us + (float)(news >> KIT_HEARD_BITS);
-    record->answers = fade * record->answers + (float)count;
-    if (record->answers < forgotten)
-        record->head_us = record->answers = 0;
-}
+static const float known_least = 1;
 
 /* How long it has said nothing, though somebody waits. */
 static uint64_t silence_us(const weir_member_t *member, uint64_t now_us)
@@ -494,57 +428,6 @@ static bool look_at(weir_set_t *set, const kit_view_t *view, weir_member_t *memb
     return end_quarantine(set, member, settings, now_us, dice);
 }
 
-/* Of what comes next there is nothing yet. */
-static void clear_cell(_Atomic uint32_t *cells, size_t cell)
-{
-    atomic_store_explicit(&cells[cell], 0, memory_order_relaxed);
-}
-
-static void turn_clients(kit_activity_t *activity, const kit_view_t *view)
-{
-    atomic_store(&activity->clients_before, atomic_exchange(&activity->clients, 0));
-    for (size_t i = 0; i < kit_view_count(view); i++) {
-        kit_trouble_t *trouble = kit_trouble(kit_view_member(view, i));
-        if (trouble != NULL)
-            atomic_store(&trouble->failed_clients_before, atomic_exchange(&trouble->failed_clients, 0));
-    }
-}
-
-static void clear_member(const weir_member_t *member, size_t cell)
-{
-    kit_record_t *record = kit_record(member);
-    kit_trouble_t *trouble = kit_trouble(member);
-
-    if (record != NULL)
-        clear_cell(record->successes, cell);
-    if (trouble != NULL)
-        clear_cell(trouble->failures, cell);
-}
-
-static void clear_cells(kit_activity_t *activity, const kit_view_t *view, size_t cell)
-{
-    clear_cell(activity->cells.answers, cell);
-    clear_cell(activity->cells.failures, cell);
-    clear_cell(activity->repeats.answers, cell);
-    clear_cell(activity->repeats.failures, cell);
-    for (size_t i = 0; i < kit_view_count(view); i++)
-        clear_member(kit_view_member(view, i), cell);
-}
-
-/* In cells that were made since the last second there is nothing old. */
-static void turn_cells(kit_activity_t *activity, const kit_view_t *view, uint64_t now_us)
-{
-    const uint64_t second = now_us / SECOND_US, before = activity->tick_second;
-
-    activity->tick_second = second;
-    if (before == 0)
-        return;
-    for (uint64_t at = before + 1; at <= second && at <= before + KIT_CELLS; at++)
-        clear_cells(activity, view, (size_t)((at + 1) % KIT_CELLS));
-    if (second / KIT_CELLS != before / KIT_CELLS)
-        turn_clients(activity, view);
-}
-
 /* Of those who have had no request there is nothing to be found out. */
 static bool look_at_all(weir_set_t *set, const kit_view_t *view, double *means, uint64_t now_us, uint64_t dice)
 {
@@ -567,13 +450,9 @@ bool kit_health_tick(weir_set_t *set, uint64_t now_us, uint64_t dice)
 {
     const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
     const size_t count = kit_view_count(view);
-    kit_activity_t *activity = kit_activity(set);
     double *means = kit_alloc(count, sizeof(means[0]));
 
-    if (activity != NULL)
-        turn_cells(activity, view, now_us);
-    for (size_t i = 0; i < count; i++)
-        fade_sums(kit_view_member(view, i), now_us);
+    kit_counts_tick(set, view, now_us);
     bool has_more = look_at_all(set, view, means, now_us, dice);
     free(means);
     kit_view_refresh(view, now_us);

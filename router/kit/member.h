@@ -5,7 +5,7 @@
  * @file  A member: one backend of an app, with all that is known of it while the proxy runs.
  *
  * It is found again by (instance, app, id) over reloads. What changes with each request stands in a line of the cache of its
- * own, and what changes with each answer in its record; everybody counts in the same. Of most members of a large table nobody
+ * own; everybody counts in the same, and what ticks make of it stands in its record. Of most members of a large table nobody
  * wants anything: those have no record. Of most of the others nothing bad is known: those have no troubles.
  *
  * OWNER    Its set. Freed when it was removed, nobody holds it, and a grace period has passed.
@@ -46,26 +46,24 @@ typedef struct kit_labels {
     kit_label_t at[];
 } kit_labels_t;
 
-/** A success is counted, and its time to the head summed up, with one addition: see kit_record_t.heard. Both wrap. */
+/** A success is counted, and its time to the head summed up, with one addition: see weir_member.heard. Both wrap. */
 enum { KIT_HEARD_BITS = 20 };
 #define KIT_HEARD_COUNT (((uint64_t)1 << KIT_HEARD_BITS) - 1)
 
-/** What is known of a member that has had a request: one line of the cache. Made then, and freed with the member. */
+/** What the ticks know of a member that has had a request. Made then, and freed with the member. */
 typedef struct kit_record {
-    _Alignas(64) _Atomic uint64_t heard;   /* successes in the lower bits, above them their times to the head in us     */
-    _Atomic uint64_t heard_before;         /* as it was at the last tick                                                */
-    _Atomic uint32_t successes[KIT_CELLS]; /* of the last ten seconds, up to the last tick                              */
-    float head_us, answers;                /* the ticks': they fade: half of them is older than 3.4 s                   */
+    _Atomic uint64_t heard_before;         /* the member's `heard` at the last tick                  */
+    _Atomic uint32_t successes[KIT_CELLS]; /* of the last ten seconds, up to the last tick           */
+    float head_us, answers;                /* they fade: half of them is older than 3.4 s            */
 } kit_record_t;
-
-_Static_assert(sizeof(kit_record_t) == 64, "of a large table many are in use");
 
 /** What is known of one that has failed, or was tried, drained, pushed back. Made then; freed with the member. */
 typedef struct kit_trouble {
     _Atomic uint32_t failures[KIT_CELLS];                   /* of the last ten seconds */
     _Atomic uint64_t failed_clients, failed_clients_before; /* of 10 to 20 s: a bit for each 64th of the addresses      */
-    _Atomic uint32_t failed_client;                         /* of the last failure with a status: a hash of its address */
-    _Atomic uint32_t quarantine_times;                      /* falls by one in each minute of being well                */
+    _Atomic uint32_t failures_in_a_row, connect_failures_in_a_row;
+    _Atomic uint32_t failed_client;    /* of the last failure with a status: a hash of its address */
+    _Atomic uint32_t quarantine_times; /* falls by one in each minute of being well                */
     _Atomic uint64_t quarantined_at_us, quarantine_until_us, trial_at_us;
     _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
     _Atomic uint64_t ill_since_us;         /* not well since; 0: it is                 */
@@ -88,8 +86,8 @@ struct weir_member {
     _Atomic uint64_t waiting_since_us;  /* when the first of those without a head was sent  */
     _Atomic uint32_t request_limit;     /* max-requests; 0: none                            */
     _Atomic uint32_t tunnel_limit;      /* max-tunnels; 0: none                             */
-    _Atomic uint32_t failures_in_a_row, connect_failures_in_a_row;
-    _Atomic uint8_t handicap; /* 0 … 4; see health.c                              */
+    _Atomic uint64_t heard;             /* successes in the lower bits, above them their times to the head in us */
+    _Atomic uint8_t handicap;           /* 0 … 4; see health.c                              */
     _Atomic uint8_t is_silent;
     _Atomic uint8_t admin;      /* kit_admin_t      */
     _Atomic uint8_t check;      /* kit_check_t      */

@@ -2,6 +2,7 @@
 /* When a request that was refused may come again. */
 #include <stdio.h>
 
+#include "counts.h"
 #include "faults.h"
 #include "lease.h"
 #include "queue.h"
@@ -10,20 +11,10 @@
 
 enum { LEAST_S = 1, MOST_S = 30, CELLS_S = KIT_CELLS, S_US = 1000000, HALF_OF = 2 };
 
-static uint64_t answers_of(weir_set_t *set)
-{
-    const kit_activity_t *activity = kit_activity_of(set);
-    uint64_t answers = 0;
-
-    for (size_t i = 0; i < KIT_CELLS; i++)
-        answers += atomic_load_explicit(&activity->cells.answers[i], memory_order_relaxed);
-    return answers;
-}
-
 /* Those who wait, by those who are served in a second; whoever comes in 30 s sees for himself. */
 static uint64_t queue_s(weir_set_t *set)
 {
-    const uint64_t answers = answers_of(set), waiting = (uint64_t)kit_queue_count(set) + 1;
+    const uint64_t answers = (uint64_t)kit_sums_of_all(set).answers, waiting = (uint64_t)kit_queue_count(set) + 1;
     const uint64_t seconds = answers == 0 ? MOST_S : (waiting * CELLS_S + answers - 1) / answers;
 
     return seconds < LEAST_S ? LEAST_S : seconds > MOST_S ? MOST_S : seconds;

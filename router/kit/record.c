@@ -6,8 +6,9 @@
 
 kit_record_t *kit_record_make(weir_member_t *member)
 {
-    kit_record_t *present = NULL, *made = kit_alloc_aligned(_Alignof(kit_record_t), sizeof(*made));
+    kit_record_t *present = NULL, *made = kit_alloc(1, sizeof(*made));
 
+    atomic_init(&made->heard_before, atomic_load_explicit(&member->heard, memory_order_relaxed));
     if (atomic_compare_exchange_strong(&member->record, &present, made))
         return made;
     free(made); /* somebody else was faster */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "retry.h"
 
+#include "counts.h"
 #include "pin.h"
 #include "weir_span.h"
 
@@ -29,13 +30,13 @@ void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t n
 static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
 {
     kit_activity_t *activity = kit_activity_of(set);
-    uint64_t requests = 0, repeats = 0, answers = 0;
+    uint64_t requests = 0, repeats = 0;
 
     for (size_t i = 0; i < KIT_CELLS; i++) {
-        answers += atomic_load_explicit(&activity->cells.answers[i], memory_order_relaxed);
         requests += atomic_load_explicit(&activity->repeats.answers[i], memory_order_relaxed);
         repeats += atomic_load_explicit(&activity->repeats.failures[i], memory_order_relaxed);
     }
+    const uint64_t answers = requests == 0 ? (uint64_t)kit_sums_of_all(set).answers : 0;
     if (requests == 0)
         requests = answers > repeats ? answers - repeats : 0;
     if (repeats >= requests * settings->retry.budget_percent / PERCENT + (uint64_t)settings->retry.budget_floor * KIT_CELLS)

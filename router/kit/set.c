@@ -79,9 +79,9 @@ static void forget_health(weir_member_t *member, uint64_t now_us)
     if (trouble != NULL) {
         atomic_store(&trouble->quarantine_times, 0);
         atomic_store(&trouble->ill_since_us, 0);
+        atomic_store(&trouble->failures_in_a_row, 0);
+        atomic_store(&trouble->connect_failures_in_a_row, 0);
     }
-    atomic_store(&member->failures_in_a_row, 0);
-    atomic_store(&member->connect_failures_in_a_row, 0);
     atomic_store(&member->quarantine, KIT_FREE);
     atomic_store(&member->handicap, 0);
     atomic_store(&member->is_silent, 0);

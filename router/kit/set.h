@@ -39,7 +39,7 @@ typedef enum kit_course { KIT_RUNNING, KIT_PAUSED, KIT_STOPPED } kit_course_t;
 
 /** What there is of a set from its first request on. */
 typedef struct kit_activity {
-    _Alignas(64) kit_cells_t cells; /* of all members */
+    _Alignas(64) kit_cells_t cells; /* of all members, as the ticks know them */
     kit_cells_t repeats;            /* requests, and what was sent again; only with `retry` */
     _Atomic uint64_t clients;       /* of the last 10 to 20 s: a bit for each 64th of the addresses */
     _Atomic uint64_t clients_before;

@@ -99,7 +99,7 @@ static void it_is_kept(void **state)
     }
     assert_int_equal(answers, 2);
     assert_int_equal(failures, 1);
-    assert_int_equal(atomic_load(&record->heard) & KIT_HEARD_COUNT, 1);
+    assert_int_equal(atomic_load(&member->heard) & KIT_HEARD_COUNT, 1);
     close_all();
 }
 
