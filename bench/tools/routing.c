@@ -48,7 +48,7 @@ enum {
     CHANGE_SECONDS = 3,
 };
 
-typedef enum job_kind { LOOKUP, WHOLE, WHOLE_OF_ONE, CHOICE_OF_ONE } job_kind_t;
+typedef enum job_kind { LOOKUP, WHOLE, WHOLE_OF_ONE, CHOICE_OF_ONE, ADDITION } job_kind_t;
 
 typedef struct seat {
     weir_exchange_t x;
@@ -222,8 +222,17 @@ static void be_quiet(worker_t *worker)
     weir_grace_quiet(&worker->reader);
 }
 
+/* What the machine itself takes for one write that all threads share: the yardstick of those below. */
+static struct {
+    _Alignas(64) _Atomic uint64_t count;
+} shared_lines[THIRDS];
+
 static void do_round(worker_t *worker, seat_t *seat)
 {
+    if (worker->kind == ADDITION) {
+        atomic_fetch_add(&shared_lines[below(&worker->dice, THIRDS)].count, 1);
+        return;
+    }
     const bool is_of_one = worker->kind == WHOLE_OF_ONE || worker->kind == CHOICE_OF_ONE;
     weir_set_t *set = is_of_one ? worker->set : find(below(&worker->dice, worker->among));
 
@@ -243,6 +252,8 @@ static void do_round(worker_t *worker, seat_t *seat)
 static void end_all(worker_t *worker)
 {
     for (size_t i = 0; i < SEATS; i++) {
+        if (worker->kind == ADDITION)
+            continue;
         if (worker->kind == CHOICE_OF_ONE)
             end_choice(worker, &worker->seats[i]);
         else
@@ -547,6 +558,7 @@ static void print_times(double built_seconds)
     row("the same among 1,000", 0, "ns", measure_among(WHOLE, HOT), false);
     row("checkout + check-in of one app, a thread", 0, "ns", measure_one(WHOLE_OF_ONE, one, 1, none), false);
     row("the same, 2 threads", 0, "ns", measure_one(WHOLE_OF_ONE, one, 2, none), false);
+    row("one addition to one of three lines, 2 threads", 0, "ns", measure_one(ADDITION, NULL, 2, none), false);
     row("the choice alone, a thread", 0, "ns", measure_one(CHOICE_OF_ONE, one, 1, none), false);
     row("the choice alone, 2 threads", 60, "ns", measure_one(CHOICE_OF_ONE, one, 2, none), false);
     row("affinity check, besides", 500, "ns", measure_affinity(), false);

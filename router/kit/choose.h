@@ -58,6 +58,8 @@ kit_view_t *kit_view_create_after(const kit_view_t *before, const kit_choice_set
                                   weir_member_t *const *members, size_t count, const char *zone);
 /** Harmless on NULL. Of type void (*)(void *), for weir_retire(). */
 void kit_view_free(void *view);
+/** Will be looked at soon: has what a choice reads come from memory meanwhile, all at once instead of one behind the other. */
+void kit_view_fetch(const kit_view_t *view);
 /** How many members are in it. */
 size_t kit_view_count(const kit_view_t *view);
 /** In order of their tiers. */

@@ -116,9 +116,10 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
 {
     kit_lease_t *lease = kit_lease_of(opaque);
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
-    const kit_asking_t asking = asking_of(request);
     kit_why_none_t why = KIT_ALL_FULL;
 
+    kit_view_fetch(atomic_load_explicit(&set->view, memory_order_acquire));
+    const kit_asking_t asking = asking_of(request);
     if (settings->is_blank)
         return weir_checkout_refuse(q, &kit_fault_blank);
     if (lease->pause_ms > 0)
