@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "conf/admin.h"
 #include "conf/compress.h"
 #include "conf/complain.h"
 #include "conf/custom.h"
@@ -46,6 +47,13 @@ static int on_session_resumption(h2o_configurator_command_t *command, h2o_config
 static int on_dns_servers(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_dns_servers_read(conf_of(context->globalconf), node);
+}
+
+static int on_admin(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+
+    return conf_admin_read(node, &conf->arena, &conf->admin);
 }
 
 static int on_access_log(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -206,6 +214,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_session_resumption;
     if (directive == CONF_dns_servers)
         return on_dns_servers;
+    if (directive == CONF_admin)
+        return on_admin;
     if (directive == CONF_proxy_reverse_url)
         return on_reverse_url;
     if (directive == CONF_fastcgi_connect)

@@ -26,6 +26,10 @@ static struct {
 } complaint;
 
 static __thread bool is_rewriting; /* what this thread writes */
+static __thread struct {
+    char *text; /* NULL: nobody catches this thread's */
+    size_t bytes;
+} catcher;
 
 /* While it serves: what is said before that is for who starts it. */
 static void print_time(FILE *out)
@@ -44,6 +48,11 @@ static void vcomplain(const char *file, size_t line, const char *format, va_list
     char text[2048];
 
     vsnprintf(text, sizeof(text), format, arguments);
+    if (catcher.text != NULL) {
+        if (catcher.text[0] == '\0')
+            snprintf(catcher.text, catcher.bytes, "%s", text);
+        return;
+    }
     if (!is_rewriting)
         print_time(stderr);
     if (line > 0)
@@ -52,6 +61,12 @@ static void vcomplain(const char *file, size_t line, const char *format, va_list
         fprintf(stderr, "%s: %s\n", file, text);
     if (is_rewriting)
         complaint.has_placed_line = true;
+}
+
+void conf_complain_into(char *text, size_t bytes)
+{
+    catcher.text = text;
+    catcher.bytes = bytes;
 }
 
 bool conf_complain_at(const char *file, size_t line, const char *format, ...)

@@ -12,6 +12,9 @@
 /** Complains about `line` (from 1) of `file`; 0 leaves the line out. Returns false. */
 bool conf_complain_at(const char *file, size_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/** Until it is NULL, this thread's complaints are kept in `text` (`bytes` of it; the first one), without a place. */
+void conf_complain_into(char *text, size_t bytes);
+
 /** Complains about `node`. Returns -1, as libh2o's callbacks do. */
 int conf_complain(const yoml_t *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conf_complain_va(const yoml_t *node, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));

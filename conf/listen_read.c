@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,6 +6,7 @@
 #include "conf/complain.h"
 #include "conf/networks.h"
 #include "conf/listen.h"
+#include "conf/socket_rights.h"
 #include "conf/units.h"
 #include "conf/yaml.h"
 
@@ -131,35 +130,17 @@ static int read_max_per_client(const yoml_t *value, conf_wish_t *wish)
 
 static int read_owner(const yoml_t *value, conf_wish_t *wish)
 {
-    const struct passwd *user = getpwnam(value->data.scalar);
-
-    if (user == NULL)
-        return conf_complain(value, "there is no user %s", value->data.scalar);
-    wish->owner = user->pw_uid;
-    if (wish->group == (gid_t)-1)
-        wish->group = user->pw_gid;
-    return 0;
+    return conf_socket_owner(value, &wish->owner, &wish->group);
 }
 
 static int read_group(const yoml_t *value, conf_wish_t *wish)
 {
-    const struct group *group = getgrnam(value->data.scalar);
-
-    if (group == NULL)
-        return conf_complain(value, "there is no group %s", value->data.scalar);
-    wish->group = group->gr_gid;
-    return 0;
+    return conf_socket_group(value, &wish->group);
 }
 
 static int read_permission(const yoml_t *value, conf_wish_t *wish)
 {
-    char *end;
-    unsigned long mode = strtoul(value->data.scalar, &end, 8);
-
-    if (value->data.scalar[0] < '0' || value->data.scalar[0] > '7' || *end != '\0' || mode == 0 || mode > 07777)
-        return conf_complain(value, "permission must be an octal number");
-    wish->permission = (mode_t)mode;
-    return 0;
+    return conf_socket_permission(value, &wish->permission);
 }
 
 static int read_ssl(const yoml_t *value, conf_wish_t *wish)

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "conf/admin.h"
 #include "conf/complain.h"
 #include "conf/listen.h"
 #include "conf/log_command.h"
@@ -167,9 +168,10 @@ static bool on_bound(void *arg)
 
     redirect_errors(service, conf);
     weir_inherited_close_rest();
-    if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !drop_privileges(conf) ||
-        !conf_modules_start(conf))
+    if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !conf_admin_bind(&conf->admin) ||
+        !drop_privileges(conf) || !conf_modules_start(conf))
         return false;
+    conf_admin_start();
     weir_access_log_start();
     conf_notify("READY=1");
     return true;
@@ -231,6 +233,9 @@ static bool is_same(const char *one, const char *other)
 /* Says which changes wait for the next start. */
 static void name_what_stays(const service_t *service, const conf_t *conf)
 {
+    if (!conf_admin_is(&conf->admin))
+        conf_complain_at(conf->file, 0, "weir.admin: the change waits for a restart");
+
     static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_crash_handler};
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
@@ -425,6 +430,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_listen_begin(conf);
     status = run_server(&service, conf);
     weir_tls_ocsp_stop();
+    conf_admin_stop();
     weir_steward_stop();
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);

@@ -12,6 +12,7 @@
 
 #include "conf/directives.h"
 #include "conf/node_map.h"
+#include "lib/admin/admin.h"
 #include "lib/walk/plan.h"
 #include "lib/wire/local/files.h"
 #include "lib/wire/server/server.h"
@@ -164,7 +165,8 @@ typedef struct conf {
     conf_host_list_t hosts; /* its array is the globalconf's, once there are any */
     const conf_host_t *hosts_last;
     conf_resumption_t resumption;
-    const char *dns_servers; /* as weir_server_settings_t has them; NULL: the system's */
+    weir_admin_place_t admin; /* path NULL: no admin endpoint */
+    const char *dns_servers;  /* as weir_server_settings_t has them; NULL: the system's */
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_stage_t *stages;

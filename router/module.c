@@ -8,6 +8,7 @@
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
 #include "router/border.h"
+#include "router/admin.h"
 #include "router/instance.h"
 
 enum { SIZE_MIN = offsetof(weir_router_t, checkin_service) }; /* the smallest that can work ends behind what is required */
@@ -20,6 +21,9 @@ struct weir_module {
     weir_router_stop_t *stop;
     weir_router_release_t *release;
     weir_router_show_t *show;
+    weir_router_admin_t *admin;
+    weir_administered_t administered;
+    char *given_name; /* `name` of its configuration, or NULL */
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
     weir_object_t *object; /* NULL: built in */
@@ -32,6 +36,7 @@ extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_
                                                                         *const weir_builtin_reverse_configure;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_show_t *const weir_builtin_table_show;
+extern weir_router_admin_t *const weir_builtin_table_admin;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -43,11 +48,12 @@ static const struct {
     weir_router_start_t *const *start; /* NULL: none */
     weir_router_stop_t *const *stop;
     weir_router_show_t *const *show;
+    weir_router_admin_t *const *admin;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
-     &weir_builtin_table_stop, &weir_builtin_table_show},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL},
+     &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -98,6 +104,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->start = builtins[i].start == NULL ? NULL : *builtins[i].start;
             module->stop = builtins[i].stop == NULL ? NULL : *builtins[i].stop;
             module->show = builtins[i].show == NULL ? NULL : *builtins[i].show;
+            module->admin = builtins[i].admin == NULL ? NULL : *builtins[i].admin;
         }
         return module;
     }
@@ -130,6 +137,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_stop", &module->stop);
     weir_object_function(object, "weir_router_release", &module->release);
     weir_object_function(object, "weir_router_show", &module->show);
+    weir_object_function(object, "weir_router_admin", &module->admin);
     return module;
 
 close_object:
@@ -161,6 +169,9 @@ bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
 
     if (module->configure == NULL)
         return true;
+    const char *name = config == NULL ? NULL : weir_config_text(weir_config_get(config, "name"));
+    if (name != NULL && module->given_name == NULL)
+        module->given_name = strdup(name);
     before = weir_at_work_on(NULL, "router", module->router.name, "configure");
     module->is_configured = module->configure(config, &module->shared);
     weir_at_work_back(before);
@@ -177,6 +188,9 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
     weir_at_work_back(before);
     if (!module->is_started)
         weir_instance_log(&module->instance, "could not be started");
+    else
+        weir_administered_enter(&module->administered, module->given_name, &module->instance, &module->router, module->admin,
+                                module->shared);
     return module->is_started;
 }
 
@@ -219,6 +233,7 @@ void weir_module_close(weir_module_t **module)
     if (closing == NULL)
         return;
     *module = NULL;
+    weir_administered_leave(&closing->administered);
     if (closing->instance.name != NULL)
         weir_instance_still(&closing->instance);
     before = weir_at_work_on(NULL, "router", closing->router.name, "stop");
@@ -231,5 +246,6 @@ void weir_module_close(weir_module_t **module)
     weir_instance_end(&closing->instance);
     weir_object_close(&closing->object);
     free(closing->origin);
+    free(closing->given_name);
     free(closing);
 }

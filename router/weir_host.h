@@ -9,6 +9,7 @@
  *
  * A program that gives its router to weir_serve() or weir_register() has none of these; it sees to its data by itself.
  */
+#include "weir_admin.h"
 #include "weir_config.h"
 #include "weir_digest.h"
 #include "weir_probe.h"
@@ -51,10 +52,17 @@ typedef struct weir_show weir_show_t;
  */
 WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
 
+/**
+ * Called for each request to the admin endpoint that is for this instance: answers it (weir_admin.h). False: there is nothing
+ * at this path. Between start and stop, on the thread of tickers. Since ABI 7.
+ */
+WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call);
+
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
 typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
 typedef void weir_router_stop_t(weir_shared_t *shared);
 typedef void weir_router_release_t(weir_shared_t *shared);
+typedef bool weir_router_admin_t(weir_shared_t *shared, weir_admin_call_t *call);
 typedef void weir_router_show_t(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
 
 /** A line of its output: so deep (0 … 8), a key, its value (NULL: a heading), and where `node` stands; NULL: "default". */

@@ -61,6 +61,11 @@ WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
  * not be meant.
  */
 WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, weir_show_t *show);
+/**
+ * In weir_router_admin: answers for the apps and their backends, as docs/admin.md says. False: the call is for nothing of the
+ * kit's.
+ */
+WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
 /** In weir_router_stop. Harmless if it was not started. */
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 /** In weir_router_release. Nulls the pointer; harmless on NULL. */
@@ -159,6 +164,10 @@ WEIR_C_END
     WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show)           \
     {                                                                                                                       \
         weir_kit_show((const weir_kit_t *)shared, config, show);                                                            \
+    }                                                                                                                       \
+    WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call)                                       \
+    {                                                                                                                       \
+        return weir_kit_admin((weir_kit_t *)shared, call);                                                                  \
     }                                                                                                                       \
     WEIR_MODULE void weir_router_release(weir_shared_t *shared)                                                              \
     {                                                                                                                       \

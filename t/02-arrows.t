@@ -12,6 +12,7 @@ my %may = (
     'lib/base'       => [],
     'lib/http'       => [qw(lib/base/)],
     'lib/walk'       => [qw(lib/base/ lib/http/)],
+    'lib/admin'      => [qw(lib/base/ lib/http/ lib/walk/ lib/wire/loop/)],
     'router'         => [qw(lib/base/ lib/http/ lib/walk/)],
     'router/kit'     => [qw(router/weir_ lib/walk/weir_ lib/base/weir_)],
     'router/builtin' => [qw(router/weir_ router/kit/ lib/walk/weir_ lib/base/weir_)],
@@ -43,13 +44,14 @@ sub is_in {
 
 # A foreign header and the folders that may open it.
 my @seals = (
-    [ qr{^h2o(?:\.h|/configurator\.h)$} => [qw(lib/wire conf examples)] ],
+    [ qr{^h2o(?:\.h|/configurator\.h)$} => [qw(lib/wire lib/admin conf examples)] ],
     [ qr{^h2o}                          => [qw(lib/wire)] ],
     [ qr{^openssl/}                     => [qw(lib/wire)] ],
     [ qr{^nghttp2/}                     => [qw(lib/wire)] ],
     [ qr{^ares\.h$}                     => [qw(lib/wire)] ],
     [ qr{^zlib\.h$}                     => [qw(lib/wire)] ],
     [ qr{^<yaml\.h>$}                   => [qw(conf)] ],
+    [ qr{^jansson\.h$}                  => [qw(lib/admin router/kit conf)] ],
     [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf)] ],
 );
 

@@ -330,9 +330,16 @@ subtest 'refused once more: told' => sub {
     is($own_backend->connections, 2, 'two connections in all');
 };
 
-subtest 'a request whose body has been used is not sent again' => sub {
+subtest 'a refused request is sent again with its body, which was kept' => sub {
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
+    my $r = $own->ask("POST /refused-once HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
+    is($r->status, 200, 'by default');
+};
+
+subtest 'a request whose body has been used is not sent again' => sub {
+    my $own_backend = Weir::Http2Backend->start;
+    my $own = before($own_backend, { retry => { 'body-buffer' => 0 } });
     my $r = $own->ask("POST /refused-once HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
     is($r->status, 503, 'a page');
     is($own->log_where(path => '/refused-once')->{code}, 'backend_stream_refused', 'code=');

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "config.h"
 #include "instance.h"
 
 enum {
@@ -190,7 +191,7 @@ static bool read_at(const weir_config_t *node, kit_wanted_t *wanted)
            weir_config_wrong(node, "`%s`: behind dns: stand a name and a port", text);
 }
 
-static bool read_backend(const weir_config_t *node, kit_wanted_t *wanted)
+bool kit_wanted_read(const weir_config_t *node, kit_wanted_t *wanted)
 {
     const bool is_map = weir_config_kind(node) == WEIR_CONFIG_MAP;
     const weir_config_t *at = is_map ? weir_config_get(node, "at") : node;
@@ -238,7 +239,7 @@ static bool read_backends(const reading_t *it)
     for (size_t i = 0; i < count; i++) {
         kit_wanted_t *wanted = &it->app->wanted[i];
         it->app->wanted_count++;
-        if (!read_backend(kit_entry_at(node, i), wanted))
+        if (!kit_wanted_read(kit_entry_at(node, i), wanted))
             return false;
         if (wanted->has_id && is_id_taken(it->app, i, wanted->id))
             return weir_config_wrong(kit_entry_at(node, i), "the app `%s` has a backend `%s` already", it->app->name,

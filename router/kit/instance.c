@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "dice.h"
+#include "overlay.h"
 #include "rest.h"
 
 enum { SETS_FIRST = 16 };
@@ -82,6 +83,7 @@ void kit_instance_release(kit_instance_t **slot)
     if (!is_last)
         return;
     pthread_mutex_destroy(&instance->lock);
+    kit_overlays_free(instance);
     kit_rings_free(&instance->rings);
     kit_dues_free(&instance->checks);
     kit_dues_free(&instance->rests);

@@ -11,6 +11,8 @@
 #include "due.h"
 #include "set.h"
 
+enum { KIT_OVERLAY_BUCKETS = 256 };
+
 typedef struct kit_instance {
     struct kit_instance *next;
     char *name; /* NULL: it is nobody else's */
@@ -19,11 +21,13 @@ typedef struct kit_instance {
     weir_set_t **sets; /* by their names' hash */
     size_t set_count, set_capacity;
     kit_ring_t *rings;
-    _Atomic(weir_set_t *) fresh; /* used since the last tick                        */
-    weir_set_t *used;            /* visited by each tick; only ticks touch the list */
-    struct weir_kit *started;    /* newest first: its ticks count, and its members are in force */
-    kit_dues_t checks;           /* kit_checker_t, of members with an active check */
-    kit_dues_t rests;            /* kit_activity_t, of sets that are not used */
+    _Atomic(weir_set_t *) fresh;                       /* used since the last tick                        */
+    weir_set_t *used;                                  /* visited by each tick; only ticks touch the list */
+    struct weir_kit *started;                          /* newest first: its ticks count, and its members are in force */
+    kit_dues_t checks;                                 /* kit_checker_t, of members with an active check */
+    kit_dues_t rests;                                  /* kit_activity_t, of sets that are not used */
+    struct kit_overlay *overlays[KIT_OVERLAY_BUCKETS]; /* what operators have changed, by app; overlay.h */
+    uint64_t seq;                                      /* how many changes that were             */
     struct kit_name *names;
     kit_dues_t name_questions; /* kit_name_t */
     struct kit_probe *probes;  /* under way                                      */

@@ -3,8 +3,10 @@
 
 #include "alloc.h"
 #include "check.h"
+#include "config.h"
 #include "instance.h"
 #include "names.h"
+#include "overlay.h"
 
 enum { TICK_MS = 100 };
 
@@ -22,19 +24,22 @@ weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_options_t 
     return kit;
 }
 
+void kit_wanted_free(kit_wanted_t *wanted)
+{
+    for (size_t k = 0; k < wanted->label_count; k++) {
+        free(wanted->labels[k].name);
+        free(wanted->labels[k].value);
+    }
+    free(wanted->labels);
+    free(wanted->place.host);
+    free(wanted->zone);
+    free(wanted->id);
+}
+
 static void free_wanted(kit_app_t *app)
 {
-    for (size_t i = 0; i < app->wanted_count; i++) {
-        kit_wanted_t *wanted = &app->wanted[i];
-        for (size_t k = 0; k < wanted->label_count; k++) {
-            free(wanted->labels[k].name);
-            free(wanted->labels[k].value);
-        }
-        free(wanted->labels);
-        free(wanted->place.host);
-        free(wanted->zone);
-        free(wanted->id);
-    }
+    for (size_t i = 0; i < app->wanted_count; i++)
+        kit_wanted_free(&app->wanted[i]);
     free(app->wanted);
     app->wanted = NULL;
     app->wanted_count = 0;
@@ -88,9 +93,9 @@ void weir_kit_close(weir_kit_t **slot)
 /* ---- putting it in force ---- */
 
 /* The file was readable when the configuration was read. If it is not any more, keys are made, until the next reload. */
-static kit_ring_t *ring_of(weir_kit_t *kit, const kit_app_t *app)
+static kit_ring_t *ring_of(weir_kit_t *kit, const kit_settings_t *settings)
 {
-    const kit_affinity_settings_t *affinity = &app->settings->affinity;
+    const kit_affinity_settings_t *affinity = &settings->affinity;
     char problem[512] = "";
 
     if (!affinity->is_on)
@@ -122,7 +127,11 @@ void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
     hold_names(kit, app, now_us);
     kit_wanted_t *wanted = kit_names_expand(app, &count, &is_waiting);
     atomic_store(&app->set->awaits_names, is_waiting && kit->host != NULL);
-    kit_set_apply(app->set, kit_settings_hold(app->settings), ring_of(kit, app), app->manner, wanted, count, kit->zone, now_us);
+    kit_composed_t composed;
+    kit_overlay_compose(kit, app, wanted, count, &composed);
+    kit_set_apply(app->set, composed.settings, ring_of(kit, composed.settings), app->manner, composed.wanted, composed.count,
+                  kit->zone, now_us);
+    kit_composed_free(&composed);
     kit_names_free(wanted, count);
 }
 

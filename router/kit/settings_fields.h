@@ -2,7 +2,7 @@
 #ifndef WEIR_KIT_SETTINGS_FIELDS_H
 #define WEIR_KIT_SETTINGS_FIELDS_H
 /**
- * @file  The table of settings: key, range, default and place of each. Only for settings.c and settings_read.c.
+ * @file  The table of settings: key, range, default and place of each. For those who read and show them.
  */
 #include "settings.h"
 
@@ -44,6 +44,10 @@ static inline bool kit_field_is_text(const kit_field_t *field)
 {
     return field->kind >= KIT_FIELD_TEXT;
 }
+
+/** show.c: its value as `weir check` has it. */
+enum { KIT_SHOWN_BYTES = 512 };
+void kit_show_value(const kit_field_t *field, const kit_settings_t *settings, char text[KIT_SHOWN_BYTES]);
 
 /** Adds "502" or "500-504" (each from `least` to `most`) to the set; false: it is neither. */
 bool kit_status_add(kit_status_set_t *set, weir_span_t text, uint32_t least, uint32_t most);

@@ -6,7 +6,7 @@
 #include "instance.h"
 #include "settings_fields.h"
 
-enum { TEXT_BYTES = 512, LEAST_MANY = 128, RARE = 10000, TIERS = 10 };
+enum { TEXT_BYTES = KIT_SHOWN_BYTES, LEAST_MANY = 128, RARE = 10000, TIERS = 10 };
 
 /* An app that is told of, or all of them: own and base NULL. */
 typedef struct telling {
@@ -47,7 +47,7 @@ static void write_status(const kit_status_set_t *set, char text[TEXT_BYTES])
     }
 }
 
-static void write_value(const kit_field_t *field, const kit_settings_t *settings, char text[TEXT_BYTES])
+void kit_show_value(const kit_field_t *field, const kit_settings_t *settings, char text[KIT_SHOWN_BYTES])
 {
     const void *at = kit_field_of(field, settings);
 
@@ -139,7 +139,7 @@ static void tell_field(const telling_t *it, const kit_field_t *field)
 
     if (!is_worth_telling(it, field))
         return;
-    write_value(field, it->settings, text);
+    kit_show_value(field, it->settings, text);
     snprintf(key, sizeof(key), "%s%s%s", field->group == NULL ? "" : field->group, field->group == NULL ? "" : ": ",
              field->key);
     weir_show_value(it->show, it->depth, key, text, source);

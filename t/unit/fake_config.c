@@ -179,3 +179,14 @@ bool weir_config_each_line(const weir_config_t *map, const char *key, bool (*eac
 {
     return true; /* there are no files */
 }
+
+bool weir_config_of_text(const char *json, size_t length, bool (*read)(void *context, const weir_config_t *node), void *context,
+                         char *problem, size_t bytes)
+{
+    weir_config_t *node = fake_config(json);
+    const bool is_fine = read(context, node);
+
+    snprintf(problem, bytes, "%s", fake_complaint);
+    fake_config_free(node);
+    return is_fine;
+}

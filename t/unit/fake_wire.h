@@ -21,6 +21,7 @@
 #include "lib/walk/pipeline.h"
 #include "lib/walk/probe.h"
 #include "lib/walk/steward.h"
+#include "weir_admin.h"
 #include "weir_request.h"
 #include "weir_router.h"
 
@@ -209,5 +210,16 @@ weir_config_t *fake_config(const char *text);
 void fake_config_free(weir_config_t *config);
 /** What was last complained about, or "". */
 extern char fake_complaint[512];
+
+/* ---- the admin endpoint ---- */
+
+/** A call, and what it was answered. */
+struct weir_admin_call {
+    const char *method, *segments[8], *body, *if_match; /* NULL behind the last segment */
+    uint16_t status;                                    /* 0: not yet                    */
+    char *answer;                                       /* the document, or of a problem its type */
+    char tag[32];
+};
+void fake_call_free(weir_admin_call_t *call);
 
 #endif

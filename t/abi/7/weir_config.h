@@ -31,5 +31,7 @@ WEIR_API bool weir_config_path(const weir_config_t *map, const char *key, char *
 WEIR_API bool weir_config_line_count(const weir_config_t *map, const char *key, size_t *out_count);
 WEIR_API bool weir_config_each_line(const weir_config_t *map, const char *key,
                                     bool (*each)(void *context, const weir_config_t *line), void *context);
+WEIR_API bool weir_config_of_text(const char *json, size_t length, bool (*read)(void *context, const weir_config_t *node),
+                                  void *context, char *problem, size_t bytes);
 WEIR_C_END
 #endif

@@ -19,6 +19,7 @@ WEIR_API bool weir_request_header_at(const weir_request_t *request, size_t index
                                      weir_span_t *out_value);
 WEIR_API weir_span_t weir_request_id(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
+WEIR_API bool weir_request_wants_upgrade(const weir_request_t *request);
 WEIR_API bool weir_request_may_explain(const weir_request_t *request);
 WEIR_API uint16_t weir_request_peer_port(const weir_request_t *request);
 WEIR_API bool weir_request_is_proxied(const weir_request_t *request);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "conf/admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/complain.h"
+#include "conf/socket_rights.h"
+#include "lib/base/log.h"
+#include "router/admin.h"
+
+enum { OWNER_ONLY = 0600, OK = 200 };
+
+static weir_admin_t *admin;
+static struct {
+    char *path; /* NULL: there is none */
+    uid_t owner;
+    gid_t group;
+    mode_t permission;
+} present;
+
+/* ---- the directive ---- */
+
+static int read_key(const char *key, const yoml_t *value, weir_arena_t *arena, weir_admin_place_t *place)
+{
+    if (strcmp(key, "owner") == 0)
+        return conf_socket_owner(value, &place->owner, &place->group);
+    if (strcmp(key, "group") == 0)
+        return conf_socket_group(value, &place->group);
+    if (strcmp(key, "permission") == 0)
+        return conf_socket_permission(value, &place->permission);
+    place->path = weir_arena_copy(arena, (weir_span_t){value->data.scalar, strlen(value->data.scalar)}).base;
+    return 0;
+}
+
+int conf_admin_read(const yoml_t *node, weir_arena_t *arena, weir_admin_place_t *out_place)
+{
+    static const char *const keys[] = {"path", "owner", "group", "permission", NULL};
+    weir_admin_place_t place = {.owner = (uid_t)-1, .group = (gid_t)-1, .permission = OWNER_ONLY};
+
+    if (node->type != YOML_TYPE_MAPPING)
+        return conf_complain(node, "weir.admin: must be a mapping with `path`");
+    for (size_t i = 0; i < node->data.mapping.size; i++) {
+        const yoml_mapping_element_t *entry = &node->data.mapping.elements[i];
+        size_t k = 0;
+        while (keys[k] != NULL && strcmp(keys[k], entry->key->data.scalar) != 0)
+            k++;
+        if (keys[k] == NULL)
+            return conf_complain_unknown(entry->key, "weir.admin", keys);
+        if (entry->value->type != YOML_TYPE_SCALAR || entry->value->data.scalar[0] == '\0')
+            return conf_complain(entry->value, "weir.admin: `%s` must be a word", keys[k]);
+        if (read_key(keys[k], entry->value, arena, &place) != 0)
+            return -1;
+    }
+    if (place.path == NULL)
+        return conf_complain(node, "weir.admin: `path` is missing");
+    *out_place = place;
+    return 0;
+}
+
+/* ---- what answers ---- */
+
+static void answer_version(weir_admin_call_t *call)
+{
+    char text[128];
+    const int length = snprintf(text, sizeof(text), "{\"version\":\"%s\",\"pid\":%d}", WEIR_VERSION, (int)getpid());
+
+    weir_admin_answer(call, OK, text, (size_t)length);
+}
+
+static void answer_router(weir_admin_call_t *call)
+{
+    weir_span_t name = weir_admin_segment(call, 0);
+
+    weir_admin_skip(call, 1);
+    weir_administered_ask(name, call);
+}
+
+static void answer_only_router(weir_admin_call_t *call)
+{
+    weir_administered_ask((weir_span_t){NULL, 0}, call);
+}
+
+static void answer_routes(weir_admin_call_t *call);
+
+static const weir_admin_route_t routes[] = {
+    {"GET", "/v1", answer_routes},
+    {"GET", "/v1/version", answer_version},
+    {"GET", "/v1/routers", weir_administered_list},
+    {"*", "/v1/routers/*/**", answer_router},
+    {"*", "/v1/**", answer_only_router},
+    {NULL, NULL, NULL},
+};
+
+static void answer_routes(weir_admin_call_t *call)
+{
+    char text[2048];
+    int length = snprintf(text, sizeof(text), "{\"paths\":[");
+
+    for (const weir_admin_route_t *route = routes; route->method != NULL; route++)
+        length += snprintf(text + length, sizeof(text) - (size_t)length, "%s{\"method\":\"%s\",\"path\":\"%s\"}",
+                           route == routes ? "" : ",", route->method, route->path);
+    length += snprintf(text + length, sizeof(text) - (size_t)length, "]}");
+    weir_admin_answer(call, OK, text, (size_t)length);
+}
+
+/* ---- life ---- */
+
+bool conf_admin_bind(const weir_admin_place_t *place)
+{
+    char problem[512];
+
+    if (place->path == NULL)
+        return true;
+    admin = weir_admin_bind(place, problem, sizeof(problem));
+    if (admin == NULL) {
+        weir_log("weir.admin: %s", problem);
+        return false;
+    }
+    present.path = strdup(place->path);
+    present.owner = place->owner;
+    present.group = place->group;
+    present.permission = place->permission;
+    return true;
+}
+
+bool conf_admin_is(const weir_admin_place_t *place)
+{
+    if (place->path == NULL || present.path == NULL)
+        return place->path == NULL && present.path == NULL;
+    return strcmp(place->path, present.path) == 0 && place->owner == present.owner && place->group == present.group &&
+           place->permission == present.permission;
+}
+
+void conf_admin_start(void)
+{
+    if (admin != NULL)
+        weir_admin_start(admin, routes);
+}
+
+void conf_admin_stop(void)
+{
+    weir_admin_stop(&admin);
+    free(present.path);
+    present.path = NULL;
+}

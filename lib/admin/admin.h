@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ADMIN_ADMIN_H
+#define WEIR_ADMIN_ADMIN_H
+/**
+ * @file  The admin endpoint: HTTP/1.1 on the steward's loop, for operators. libh2o's own front serves it, not ours: nobody but
+ * the machine's operators comes here, and nothing that happens here may touch what serves clients.
+ *
+ *   conf/admin.c ── routes ──► admin.c (sockets, connections) ──► call.c (one request, its answer)
+ *
+ * Bounds: 64 connections, 8 MiB a body, 30 s from a request's first byte to its last.
+ *
+ * THREAD   bind, start and stop: the main one. Routes answer on the steward's.
+ */
+#include <sys/types.h>
+
+#include "weir_admin.h"
+
+enum { WEIR_ADMIN_CONNECTIONS = 64, WEIR_ADMIN_BODY_BYTES = 8 << 20, WEIR_ADMIN_REQUEST_MS = 30000 };
+
+/** Where it listens. */
+typedef struct weir_admin_place {
+    const char *path; /* of a unix socket */
+    uid_t owner;      /* (uid_t)-1: as created */
+    gid_t group;      /* likewise          */
+    mode_t permission;
+} weir_admin_place_t;
+
+/**
+ * What answers: paths whose segments are those of `path`, of which "*" is any, and a last "**" any number, none included. The
+ * first one that fits a path answers for it, if one of that path has its method; segment 0 of the call is then the first "*" or
+ * "**".
+ */
+typedef struct weir_admin_route {
+    const char *method, *path;
+    void (*answer)(weir_admin_call_t *call);
+} weir_admin_route_t;
+
+/** What comes next is another's: its segment 0 is `count` further on. For a route that hands the call on. */
+void weir_admin_skip(weir_admin_call_t *call, size_t count);
+
+typedef struct weir_admin weir_admin_t;
+
+/** Opens the socket, with its owner and permission, and listens. NULL: the reason stands in `problem`. */
+weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, size_t problem_bytes);
+
+/** Serves from now on. `routes`, borrowed, end with a method of NULL. */
+void weir_admin_start(weir_admin_t *admin, const weir_admin_route_t *routes);
+
+/** Closes all connections, and removes the socket if it is still ours. Frees and nulls; harmless on NULL. */
+void weir_admin_stop(weir_admin_t **admin);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ADMIN_H
+#define WEIR_ADMIN_H
+/**
+ * @file  Calls of operators and their programs, over the admin endpoint (weir.admin): what a router is asked and answers.
+ *
+ * A call is an HTTP request to /v1/routers/NAME/… that came over the admin endpoint, its body whole. Documents are JSON
+ * (RFC 8259), errors are problems (RFC 9457).
+ *
+ * OWNER    The host. Everything is borrowed until the router's weir_router_admin() returns; it has answered by then.
+ * THREAD   The host's own, which serves no request: be short, as in a ticker.
+ */
+#include "weir_types.h"
+
+WEIR_C_BEGIN
+
+typedef struct weir_admin_call weir_admin_call_t;
+
+/** Who calls. */
+typedef struct weir_admin_caller {
+    size_t size;
+    int64_t uid, gid, pid; /* as the kernel knows them of a unix socket; -1: of others */
+} weir_admin_caller_t;
+
+WEIR_API weir_span_t weir_admin_method(const weir_admin_call_t *call);
+/** A segment of the path behind the router's name, decoded; base NULL behind the last one. */
+WEIR_API weir_span_t weir_admin_segment(const weir_admin_call_t *call, size_t index);
+/** A parameter of the query, decoded; base NULL: it is not there. */
+WEIR_API weir_span_t weir_admin_parameter(const weir_admin_call_t *call, const char *name);
+/** A field of the head (name in lower case); base NULL: it is not there. */
+WEIR_API weir_span_t weir_admin_field(const weir_admin_call_t *call, const char *name);
+/** 8 MiB at most; followed by a NUL. */
+WEIR_API weir_span_t weir_admin_body(const weir_admin_call_t *call);
+WEIR_API const weir_admin_caller_t *weir_admin_caller(const weir_admin_call_t *call);
+
+/** Adds a field to the answer; copied. Before it. */
+WEIR_API void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value);
+/** Answers with a document (copied; NULL and 0: none, for 204). Once. */
+WEIR_API void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes);
+/**
+ * Answers with a problem: `type` is the last word of its URN ("unknown-app"), `pointer` (RFC 6901; NULL: none) says where in
+ * the body the trouble is, `format` what it is. Once.
+ */
+WEIR_API void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer,
+                                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+WEIR_C_END
+
+#endif

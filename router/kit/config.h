@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_CONFIG_H
+#define WEIR_KIT_CONFIG_H
+/**
+ * @file  What a configuration says of a backend; also where that comes while the proxy runs.
+ */
+#include "set.h"
+
+/** Reads one: an address, or a map. False after a complaint. To be freed by kit_wanted_free() either way. */
+bool kit_wanted_read(const weir_config_t *node, kit_wanted_t *wanted);
+/** Frees what it holds, its name's hold aside. */
+void kit_wanted_free(kit_wanted_t *wanted);
+
+#endif

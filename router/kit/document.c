@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "document.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "alloc.h"
+#include "counts.h"
+#include "queue.h"
+#include "settings_fields.h"
+
+enum { TIME_BYTES = 40, US_PER_MS = 1000, US_PER_S = 1000000 };
+
+/* ---- backends ---- */
+
+/* Instants are on the monotonic clock here, and on the wall's for people. */
+static json_t *time_of(uint64_t at_us, uint64_t now_us)
+{
+    struct timespec wall;
+    struct tm parts;
+    char text[TIME_BYTES];
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    const int64_t us = (int64_t)wall.tv_sec * US_PER_S + wall.tv_nsec / US_PER_MS + (int64_t)at_us - (int64_t)now_us;
+    const time_t seconds = (time_t)(us / US_PER_S);
+    if (gmtime_r(&seconds, &parts) == NULL)
+        return json_null();
+    const size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + length, sizeof(text) - length, ".%03dZ", (int)(us % US_PER_S / US_PER_MS));
+    return json_string(text);
+}
+
+static const char *word_of(weir_member_health_t health)
+{
+    static const char *const words[] = {"well", "trial", "starting", "check", "connect", "failing", "silent"};
+
+    return words[health];
+}
+
+static json_t *until_of(const weir_member_t *member, uint64_t now_us)
+{
+    const kit_trouble_t *trouble = kit_trouble(member);
+    const uint8_t state = atomic_load(&member->quarantine);
+
+    if (trouble == NULL || state == KIT_FREE || state == KIT_TRIAL)
+        return json_null();
+    return time_of(atomic_load(&trouble->quarantine_until_us), now_us);
+}
+
+static double head_ms(const weir_member_t *member)
+{
+    const kit_record_t *record = kit_record(member);
+
+    return record == NULL || record->answers < 1 ? 0 : (double)(record->head_us / record->answers) / US_PER_MS;
+}
+
+static json_t *labels_of(const weir_member_t *member)
+{
+    const kit_labels_t *labels = atomic_load(&member->labels);
+    json_t *object = json_object();
+
+    for (size_t i = 0; labels != NULL && i < labels->count; i++)
+        json_object_set_new(object, labels->at[i].name, json_string(labels->at[i].value));
+    return object;
+}
+
+static json_t *address_of(const weir_member_t *member)
+{
+    const kit_address_t *address = atomic_load(&member->address);
+    char text[512];
+
+    if (address->port == 0)
+        snprintf(text, sizeof(text), "unix:%s", address->host);
+    else
+        snprintf(text, sizeof(text), strchr(address->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u",
+                 address->is_https ? "https://" : "", address->host, (unsigned)address->port);
+    return json_string(text);
+}
+
+static json_t *ratio(double value)
+{
+    return json_real((double)(int64_t)(value * 10 + 0.5) / 10);
+}
+
+static json_t *document_of(const weir_member_t *member, uint64_t now_us)
+{
+    static const char *const states[] = {"up", "draining", "off"};
+    weir_member_facts_t facts = {.size = sizeof(facts)};
+    const kit_sums_t sums = kit_sums_of(member);
+    const bool is_well = atomic_load(&member->quarantine) == KIT_FREE;
+
+    weir_member_facts(member, &facts);
+    return json_pack("{s:s, s:o, s:i, s:i, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:I, s:I}", "id",
+                     member->id, "at", address_of(member), "weight", (int)facts.weight, "tier", (int)facts.tier, "zone",
+                     member->zone == NULL ? json_null() : json_string(member->zone), "max_requests", (int)facts.max_requests,
+                     "labels", labels_of(member), "state", states[facts.state], "health", word_of(facts.health), "since",
+                     facts.ill_since_us == 0 ? json_null() : time_of(facts.ill_since_us, now_us), "until",
+                     is_well ? json_null() : until_of(member, now_us), "in_flight", (int)facts.in_flight, "waiting",
+                     (int)facts.waiting, "tunnels", (int)facts.tunnels, "handicap", (int)facts.handicap, "head_ms",
+                     ratio(head_ms(member)), "answers_10s", (json_int_t)sums.answers, "failures_10s",
+                     (json_int_t)sums.failures);
+}
+
+json_t *kit_document_of_members(const struct weir_kit *kit, const kit_app_t *app)
+{
+    const uint64_t now_us = weir_instance_now_us(kit->host);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < app->set->member_count; i++)
+        json_array_append_new(list, document_of(app->set->members[i], now_us));
+    for (size_t i = 0; i < app->set->leaving_count; i++)
+        json_array_append_new(list, document_of(app->set->leaving[i], now_us));
+    return list;
+}
+
+json_t *kit_document_of_member(const struct weir_kit *kit, const kit_app_t *app, const char *id)
+{
+    for (size_t i = 0; i < app->set->member_count; i++)
+        if (strcmp(app->set->members[i]->id, id) == 0)
+            return document_of(app->set->members[i], weir_instance_now_us(kit->host));
+    return NULL;
+}
+
+/* ---- apps ---- */
+
+static json_t *value_of(const kit_field_t *field, const kit_settings_t *settings)
+{
+    char text[KIT_SHOWN_BYTES];
+
+    kit_show_value(field, settings, text);
+    if (field->kind == KIT_FIELD_FLAG)
+        return json_boolean(*(const bool *)kit_field_of(field, settings));
+    if (field->kind == KIT_FIELD_NUMBER || field->kind == KIT_FIELD_BOUND || field->kind == KIT_FIELD_MS)
+        return json_integer(*(const uint32_t *)kit_field_of(field, settings));
+    return json_string(text);
+}
+
+/* With `base`: only what is another value there. */
+static json_t *settings_of(const kit_settings_t *settings, const kit_settings_t *base)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < kit_field_count; i++) {
+        const kit_field_t *field = &kit_fields[i];
+        json_t *into = object, *value = value_of(field, settings), *usual = base == NULL ? NULL : value_of(field, base);
+        const bool is_usual = usual != NULL && json_equal(value, usual) != 0;
+        json_decref(usual);
+        if (is_usual) {
+            json_decref(value);
+            continue;
+        }
+        if (field->group != NULL) {
+            into = json_object_get(object, field->group);
+            if (into == NULL)
+                json_object_set_new(object, field->group, into = json_object());
+        }
+        json_object_set_new(into, field->key, value);
+    }
+    return object;
+}
+
+static const char *course_of(const weir_set_t *set)
+{
+    static const char *const words[] = {"up", "paused", "stopped"};
+
+    return words[atomic_load(&set->course)];
+}
+
+static uint64_t in_flight_of(const weir_set_t *set)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < set->member_count; i++)
+        count += kit_in_flight(atomic_load(&set->members[i]->load));
+    return count;
+}
+
+json_t *kit_document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective)
+{
+    const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
+    const kit_settings_t *settings = atomic_load(&app->set->settings);
+    kit_settings_t usual;
+
+    kit_settings_default(&usual);
+    json_t *document =
+        json_pack("{s:s, s:I, s:s, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "seq",
+                  (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", course_of(app->set), "settings",
+                  settings_of(settings, is_effective ? NULL : &usual), "in_flight", (json_int_t)in_flight_of(app->set), "queue",
+                  "waiting", (int)kit_queue_count(app->set), "backends", kit_document_of_members(kit, app));
+    kit_settings_free(&usual);
+    return document;
+}

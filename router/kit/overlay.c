@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "overlay.h"
+
+#include <stdio.h>
+
+#include "alloc.h"
+#include "config.h"
+
+enum { PROBLEM_BYTES = 512, ADDRESS_BYTES = 512 };
+
+/* ---- apps ---- */
+
+static size_t bucket_of(const char *app)
+{
+    static const uint64_t key[2] = {0x6b6974, 0x6f76}; /* operators name apps: nobody aims */
+
+    return weir_siphash(key, (weir_span_t){app, strlen(app)}) % KIT_OVERLAY_BUCKETS;
+}
+
+struct kit_overlay *kit_overlay_find(const kit_instance_t *instance, const char *app)
+{
+    struct kit_overlay *overlay = instance->overlays[bucket_of(app)];
+
+    while (overlay != NULL && strcmp(overlay->app, app) != 0)
+        overlay = overlay->next;
+    return overlay;
+}
+
+struct kit_overlay *kit_overlay_of(kit_instance_t *instance, const char *app)
+{
+    struct kit_overlay *overlay = kit_overlay_find(instance, app);
+
+    if (overlay != NULL)
+        return overlay;
+    overlay = kit_alloc(1, sizeof(*overlay) + strlen(app) + 1);
+    memcpy(overlay->app, app, strlen(app));
+    struct kit_overlay **bucket = &instance->overlays[bucket_of(app)];
+    overlay->next = *bucket;
+    *bucket = overlay;
+    return overlay;
+}
+
+static void free_edit(kit_edit_t *edit)
+{
+    json_decref(edit->base);
+    json_decref(edit->patch);
+    free(edit->id);
+    free(edit);
+}
+
+static void free_overlays(struct kit_overlay *overlay)
+{
+    for (struct kit_overlay *next; overlay != NULL; overlay = next) {
+        next = overlay->next;
+        while (overlay->edits != NULL)
+            kit_overlay_drop(overlay, overlay->edits->id);
+        json_decref(overlay->settings);
+        free(overlay);
+    }
+}
+
+void kit_overlays_free(kit_instance_t *instance)
+{
+    for (size_t i = 0; i < KIT_OVERLAY_BUCKETS; i++)
+        free_overlays(instance->overlays[i]);
+}
+
+/* ---- backends ---- */
+
+static kit_edit_t **place_of(const struct kit_overlay *overlay, const char *id)
+{
+    kit_edit_t **at = (kit_edit_t **)(uintptr_t)&overlay->edits;
+
+    while (*at != NULL && strcmp((*at)->id, id) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+kit_edit_t *kit_overlay_edit(const struct kit_overlay *overlay, const char *id)
+{
+    return overlay == NULL ? NULL : *place_of(overlay, id);
+}
+
+void kit_overlay_put(struct kit_overlay *overlay, const char *id, json_t *base, json_t *patch)
+{
+    kit_edit_t **at = place_of(overlay, id), *edit = kit_alloc(1, sizeof(*edit));
+
+    *edit = (kit_edit_t){.id = kit_copy(id), .base = base, .patch = patch};
+    if (*at != NULL) {
+        edit->next = (*at)->next;
+        free_edit(*at);
+    }
+    *at = edit;
+}
+
+void kit_overlay_drop(struct kit_overlay *overlay, const char *id)
+{
+    kit_edit_t **at = place_of(overlay, id), *edit = *at;
+
+    if (edit == NULL)
+        return;
+    *at = edit->next;
+    free_edit(edit);
+}
+
+/* ---- documents ---- */
+
+static void write_address(const kit_wanted_t *wanted, char text[ADDRESS_BYTES])
+{
+    const place_t *place = &wanted->place;
+    const char *scheme = place->is_https ? "https://" : "", *dns = wanted->is_name ? "dns:" : "";
+    const bool is_v6 = strchr(place->host, ':') != NULL && place->host[0] != '[';
+
+    if (place->port == 0)
+        snprintf(text, ADDRESS_BYTES, "unix:%s", place->host);
+    else
+        snprintf(text, ADDRESS_BYTES, is_v6 ? "%s%s[%s]:%u" : "%s%s%s:%u", dns, scheme, place->host, (unsigned)place->port);
+}
+
+json_t *kit_wanted_json(const kit_wanted_t *wanted)
+{
+    static const char *const states[] = {"up", "draining", "off"};
+    char address[ADDRESS_BYTES];
+
+    write_address(wanted, address);
+    json_t *document =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:s}", "at", address, "id", wanted->id, "weight", (int)wanted->weight, "tier",
+                  (int)wanted->tier, "max-requests", (int)wanted->request_limit, "state", states[wanted->admin]);
+    json_t *labels = json_object();
+    for (size_t i = 0; i < wanted->label_count; i++)
+        json_object_set_new(labels, wanted->labels[i].name, json_string(wanted->labels[i].value));
+    json_object_set_new(document, "labels", labels);
+    if (wanted->zone != NULL)
+        json_object_set_new(document, "zone", json_string(wanted->zone));
+    return document;
+}
+
+static bool read_wanted(void *wanted, const weir_config_t *node)
+{
+    return kit_wanted_read(node, wanted);
+}
+
+bool kit_wanted_of_json(const json_t *document, kit_wanted_t *out, char *problem, size_t bytes)
+{
+    char *text = json_dumps(document, JSON_COMPACT);
+
+    memset(out, 0, sizeof(*out));
+    const bool is_fine = weir_config_of_text(text, strlen(text), read_wanted, out, problem, bytes);
+    free(text);
+    return is_fine;
+}
+
+static bool read_settings(void *settings, const weir_config_t *node)
+{
+    return weir_config_keys(node, kit_settings_keys) && kit_settings_read(node, settings);
+}
+
+kit_settings_t *kit_settings_patched(const kit_settings_t *base, const json_t *patch, char *problem, size_t bytes)
+{
+    kit_settings_t *settings = kit_settings_create();
+    char *text = json_dumps(patch, JSON_COMPACT);
+
+    kit_settings_free(settings);
+    kit_settings_copy(base, settings);
+    const bool is_fine = weir_config_of_text(text, strlen(text), read_settings, settings, problem, bytes);
+    free(text);
+    if (is_fine)
+        return settings;
+    kit_settings_release(settings);
+    return NULL;
+}
+
+/* ---- on top ---- */
+
+static void say(const struct weir_kit *kit, const kit_app_t *app, const char *id, const char *what)
+{
+    if (kit->host != NULL)
+        weir_instance_log(kit->host, "app %s: backend %s: what was changed while the proxy ran is dropped: %s", app->name, id,
+                          what);
+}
+
+/* False: what was said of it then is another thing than the configuration says now. */
+static bool still_holds(const kit_edit_t *edit, const kit_wanted_t *configured)
+{
+    if ((edit->base == NULL) != (configured == NULL))
+        return false;
+    json_t *present = configured == NULL ? NULL : kit_wanted_json(configured);
+    const bool is_same = present == NULL || json_equal(present, edit->base) != 0;
+    json_decref(present);
+    return is_same;
+}
+
+/* Adds the backend as edited. */
+static void add_edited(const struct weir_kit *kit, const kit_app_t *app, const kit_edit_t *edit, kit_composed_t *out)
+{
+    char problem[PROBLEM_BYTES];
+    json_t *document = edit->base == NULL ? json_object() : json_deep_copy(edit->base);
+    kit_wanted_t *wanted = &out->own[out->own_count];
+
+    json_object_update(document, edit->patch);
+    if (kit_wanted_of_json(document, wanted, problem, sizeof(problem))) {
+        wanted->place.tls = app->manner->tls;
+        out->own_count++;
+        out->wanted[out->count++] = *wanted;
+    } else {
+        say(kit, app, edit->id, problem);
+        kit_wanted_free(wanted);
+    }
+    json_decref(document);
+}
+
+static size_t count_edits(const struct kit_overlay *overlay)
+{
+    size_t count = 0;
+
+    for (const kit_edit_t *edit = overlay == NULL ? NULL : overlay->edits; edit != NULL; edit = edit->next)
+        count++;
+    return count;
+}
+
+/* Those that the configuration has: as they are, as edited, or not at all. */
+static void compose_configured(struct weir_kit *kit, const kit_app_t *app, struct kit_overlay *overlay,
+                               const kit_wanted_t *wanted, kit_composed_t *out)
+{
+    const kit_edit_t *edit = kit_overlay_edit(overlay, wanted->id);
+
+    if (edit != NULL && !still_holds(edit, wanted)) {
+        say(kit, app, wanted->id, "the configuration says something new of it");
+        kit_overlay_drop(overlay, wanted->id);
+        edit = NULL;
+    }
+    if (edit == NULL)
+        out->wanted[out->count++] = *wanted;
+    else if (edit->patch != NULL)
+        add_edited(kit, app, edit, out);
+}
+
+static bool is_configured(const kit_wanted_t *expanded, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(expanded[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static void compose_settings(struct weir_kit *kit, const kit_app_t *app, struct kit_overlay *overlay, kit_composed_t *out)
+{
+    char problem[PROBLEM_BYTES];
+
+    if (overlay == NULL || overlay->settings == NULL) {
+        out->settings = kit_settings_hold(app->settings);
+        return;
+    }
+    out->settings = kit_settings_patched(app->settings, overlay->settings, problem, sizeof(problem));
+    if (out->settings != NULL)
+        return;
+    if (kit->host != NULL)
+        weir_instance_log(kit->host, "app %s: settings that were changed while the proxy ran are dropped: %s", app->name,
+                          problem);
+    json_decref(overlay->settings);
+    overlay->settings = NULL;
+    out->settings = kit_settings_hold(app->settings);
+}
+
+void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_wanted_t *expanded, size_t count,
+                         kit_composed_t *out)
+{
+    struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
+    const size_t edits = count_edits(overlay);
+
+    memset(out, 0, sizeof(*out));
+    out->wanted = kit_alloc(count + edits, sizeof(out->wanted[0]));
+    out->own = kit_alloc(edits, sizeof(out->own[0]));
+    compose_settings(kit, app, overlay, out);
+    for (size_t i = 0; i < count; i++)
+        compose_configured(kit, app, overlay, &expanded[i], out);
+    for (kit_edit_t *edit = overlay == NULL ? NULL : overlay->edits, *next; edit != NULL; edit = next) {
+        next = edit->next;
+        if (is_configured(expanded, count, edit->id))
+            continue;
+        if (edit->base == NULL && edit->patch != NULL)
+            add_edited(kit, app, edit, out);
+        else
+            kit_overlay_drop(overlay, edit->id); /* of one that the configuration has no more */
+    }
+}
+
+void kit_composed_free(kit_composed_t *composed)
+{
+    for (size_t i = 0; i < composed->own_count; i++)
+        kit_wanted_free(&composed->own[i]);
+    free(composed->own);
+    free(composed->wanted);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_ADMIN_H
+#define WEIR_ADMIN_H 
+#include "weir_types.h"
+WEIR_C_BEGIN
+typedef struct weir_admin_call weir_admin_call_t;
+typedef struct weir_admin_caller {
+    size_t size;
+    int64_t uid, gid, pid;
+} weir_admin_caller_t;
+WEIR_API weir_span_t weir_admin_method(const weir_admin_call_t *call);
+WEIR_API weir_span_t weir_admin_segment(const weir_admin_call_t *call, size_t index);
+WEIR_API weir_span_t weir_admin_parameter(const weir_admin_call_t *call, const char *name);
+WEIR_API weir_span_t weir_admin_field(const weir_admin_call_t *call, const char *name);
+WEIR_API weir_span_t weir_admin_body(const weir_admin_call_t *call);
+WEIR_API const weir_admin_caller_t *weir_admin_caller(const weir_admin_call_t *call);
+WEIR_API void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value);
+WEIR_API void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes);
+WEIR_API void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer,
+                                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+WEIR_C_END
+#endif
