@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/cli_admin.h"
 #include "conf/init.h"
 #include "conf/upgrade.h"
 #include "conf/verbs.h"
@@ -92,6 +93,8 @@ int conf_verb_version(void)
 static int print_help(void)
 {
     fputs(help, stdout);
+    fputs("\n", stdout);
+    fputs(conf_cli_admin_help, stdout);
     return EXIT_FINE;
 }
 
@@ -125,8 +128,11 @@ static int run(const wish_t *wish)
 WEIR_API int weir_main(int argc, char **argv)
 {
     wish_t wish = {0};
-    int status = read_arguments(argc, argv, &wish);
+    int status;
 
+    if (conf_cli_admin(argc, argv, &status))
+        return status;
+    status = read_arguments(argc, argv, &wish);
     if (status != EXIT_FINE)
         return status;
     if (strcmp(wish.verb, "run") == 0 || strcmp(wish.verb, "demo") == 0)

@@ -6,7 +6,7 @@
  */
 #include "conf/snapshot.h"
 
-enum { EXIT_FINE = 0, EXIT_START_UP = 1, EXIT_USAGE = 2 }; /* 3 is weir_server_run()'s */
+enum { EXIT_FINE = 0, EXIT_START_UP = 1, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NOBODY = 6 }; /* 3 is weir_server_run()'s */
 
 /** Serves what `*conf` says until told to stop; takes it over and nulls it. HUP reads `file` again; NULL: it is ignored. */
 int conf_serve(conf_t **conf, const char *file);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_ADMIN_CLIENT_H
+#define WEIR_CONF_ADMIN_CLIENT_H
+/**
+ * @file  One call to the admin endpoint of a process that runs. Blocks, a minute at most.
+ */
+#include <stdbool.h>
+
+#include <jansson.h>
+
+typedef struct conf_admin_answer {
+    unsigned status;
+    json_t *document; /* NULL: there is none */
+} conf_admin_answer_t;
+
+/**
+ * Sends `body` (NULL: none) to the socket at `path`. False: nobody answers there, or what answers is no admin endpoint; the
+ * reason stands in `problem`. The document of the answer is the caller's.
+ */
+bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
+                     char *problem, size_t problem_bytes);
+
+#endif

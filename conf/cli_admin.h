@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_CONF_CLI_ADMIN_H
+#define WEIR_CONF_CLI_ADMIN_H
+/**
+ * @file  The commands that speak with a process that runs: `weir apps`, `weir drain shop web-1` …
+ */
+#include <stdbool.h>
+
+/** Runs the command that `argv` names, if it is one of these; *out_status is what to exit with. False: it is none of them. */
+bool conf_cli_admin(int argc, char **argv, int *out_status);
+
+/** Their lines of `weir help`. */
+extern const char conf_cli_admin_help[];
+
+#endif
