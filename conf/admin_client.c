@@ -115,10 +115,12 @@ static void join_chunks(char *body)
 
 static bool read_answer(text_t *text, conf_admin_answer_t *out)
 {
+    static const char version[] = "HTTP/1.1 ";
     char *head_end = strstr(text->at, "\r\n\r\n");
 
-    if (head_end == NULL || sscanf(text->at, "HTTP/1.1 %u", &out->status) != 1)
+    if (head_end == NULL || strncmp(text->at, version, sizeof(version) - 1) != 0)
         return false;
+    out->status = (unsigned)strtoul(text->at + sizeof(version) - 1, NULL, 10);
     *head_end = '\0';
     char *body = head_end + 4;
     if (strcasestr(text->at, "transfer-encoding: chunked") != NULL)

@@ -13,6 +13,8 @@ my $proxy = proxy(
         blog => { domains => ['blog.test'], backends => [ $three->address ] } } },
 );
 
+ok(wait_for { -S $path }, 'the endpoint is there');
+
 # Exit status, standard output, standard error of a command.
 sub said {
     my $run = weir(@_, '-s', $path);

@@ -41,7 +41,7 @@ struct weir_admin {
     h2o_socket_t *listener;
     weir_list_t connections;
     size_t connection_count;
-    bool is_full, is_ending;
+    bool is_ending;
     pthread_mutex_t lock;
     pthread_cond_t has_ended;
     bool is_gone; /* under the lock */
@@ -136,7 +136,6 @@ weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, si
 
 /* ---- connections ---- */
 
-static void on_accept(h2o_socket_t *listener, const char *error);
 static void on_end(weir_letter_t *letter);
 
 /* Behind this event: libh2o is still at work on the last connection. */
@@ -157,10 +156,6 @@ static void on_close(void *of)
     weir_list_remove(&connection->link);
     free(connection);
     admin->connection_count--;
-    if (admin->is_full && !admin->is_ending) {
-        admin->is_full = false;
-        h2o_socket_read_start(admin->listener, on_accept);
-    }
     end_if_done(admin);
 }
 
@@ -173,6 +168,19 @@ static weir_admin_caller_t caller_of(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0)
         caller = (weir_admin_caller_t){.size = sizeof(caller), .uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
     return caller;
+}
+
+/*
+ * Nobody can keep others out by keeping still. Its end is read at once, and libh2o closes who is at its end; it stands behind
+ * the others until then, so that each that is too many cuts another one.
+ */
+static void cut_oldest(weir_admin_t *admin)
+{
+    weir_list_t *oldest = admin->connections.next;
+
+    (void)shutdown(WEIR_AROUND(oldest, connection_t, link)->fd, SHUT_RDWR);
+    weir_list_remove(oldest);
+    weir_list_append(&admin->connections, oldest);
 }
 
 static void on_accept(h2o_socket_t *listener, const char *error)
@@ -190,10 +198,8 @@ static void on_accept(h2o_socket_t *listener, const char *error)
     weir_list_append(&admin->connections, &connection->link);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
-    if (++admin->connection_count == WEIR_ADMIN_CONNECTIONS) {
-        admin->is_full = true;
-        h2o_socket_read_stop(listener);
-    }
+    if (++admin->connection_count > WEIR_ADMIN_CONNECTIONS)
+        cut_oldest(admin);
     h2o_accept(&admin->accept, sock);
 }
 

@@ -7,7 +7,7 @@
  *
  *   conf/admin.c ── routes ──► admin.c (sockets, connections) ──► call.c (one request, its answer)
  *
- * Bounds: 64 connections, 8 MiB a body, 30 s from a request's first byte to its last.
+ * Bounds: 64 connections (a 65th has the oldest cut), 8 MiB a body, 30 s from a request's first byte to its last.
  *
  * THREAD   bind, start and stop: the main one. Routes answer on the steward's.
  */
