@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void conf_notify(const char *state)
+static void notify(const char *state, int flags)
 {
     const char *name = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -23,8 +23,18 @@ void conf_notify(const char *state)
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd == -1)
         return;
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address,
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags, (struct sockaddr *)&address,
                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == -1)
         (void)fd; /* whoever listens will notice that nothing came */
     close(fd);
+}
+
+void conf_notify(const char *state)
+{
+    notify(state, 0);
+}
+
+void conf_notify_now(const char *state)
+{
+    notify(state, MSG_DONTWAIT);
 }

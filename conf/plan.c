@@ -105,6 +105,7 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->header_timeout_ms = u32_of(&values[CONF_header_timeout]);
     plan->router_timeout_ms = u32_of(&values[CONF_router_timeout]);
     plan->stage_timeout_ms = u32_of(&values[CONF_stage_timeout]);
+    plan->callback_warn_ms = u32_of(&values[CONF_callback_warn]);
     plan->tunnel_timeout_ms = plan->idle_timeout_ms;
     plan->backend_idle_timeout_ms = u32_of(&values[CONF_backend_idle_timeout]);
     plan->max_request_time_ms = u32_of(&values[CONF_max_request_time]);

@@ -27,6 +27,7 @@
 #include "conf/paths.h"
 #include "conf/porter.h"
 #include "conf/verbs.h"
+#include "conf/watchdog.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
 #include "lib/base/crash.h"
@@ -181,6 +182,7 @@ static void on_serving(void *arg)
 {
     service_t *service = arg;
 
+    conf_watchdog_begin(&service->newest->settings);
     if (!service->is_successor)
         return;
     if (conf_upgrade_tell()) {
@@ -276,6 +278,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         service->newest = conf_around(settings);
         service->is_last_in_use = true;
         conf_listen_begin(service->newest);
+        conf_watchdog_begin(settings);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
@@ -309,6 +312,7 @@ static void on_upgraded(void *arg, bool has_successor)
         conf_notify("READY=1\nSTATUS=An upgrade has failed; the log says why");
         return;
     }
+    conf_watchdog_be_silent(&service->newest->settings);
     weir_log("upgrade: process %d serves, this one drains", (int)conf_upgrade_successor());
     snprintf(state, sizeof(state), "MAINPID=%d\nREADY=1\nSTATUS=", (int)conf_upgrade_successor());
     conf_notify(state);
@@ -431,6 +435,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     status = run_server(&service, conf);
     weir_tls_ocsp_stop();
     conf_admin_stop();
+    conf_watchdog_end();
     weir_steward_stop();
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
@@ -452,6 +457,7 @@ int conf_verb_run(const char *file)
     weir_log_tell_time(true); /* until the configuration says otherwise */
     weir_server_block_signals(true);
     conf_upgrade_read();
+    conf_watchdog_read(conf_upgrade_is_awaited());
     weir_inherited_read();
     conf_porter_begin(file);
     conf = conf_load(file, false);

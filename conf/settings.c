@@ -63,6 +63,9 @@ bool conf_settings_fill(conf_t *conf)
         .has_log_time = values[CONF_log_time].number == 1,
         .has_heroku_codes = values[CONF_log_codes].number == 1,
         .dns_servers = conf->dns_servers,
+        .callback_warn_ms = (uint32_t)values[CONF_callback_warn].number,
+        .watchdog_ms = (uint32_t)values[CONF_watchdog].number,
+        .watchdog_kill_ms = (uint32_t)values[CONF_watchdog_kill].number,
         .name_threads = (unsigned)values[CONF_num_name_resolution_threads].number,
     };
     return conf_access_log_open(conf, conf->global, &conf->settings.access_log);

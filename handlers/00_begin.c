@@ -11,6 +11,7 @@
 #include "handlers/backend_head.h"
 #include "handlers/stages.h"
 #include "lib/http/request_id.h"
+#include "lib/walk/desk.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
@@ -68,6 +69,7 @@ static void cancel(weir_exchange_t *x, void *memory)
 static weir_verdict_t enter(weir_exchange_t *x, void *memory)
 {
     x->request.id = request_id(x);
+    weir_desk_show(x);
     if (x->binding->router->state_size != 0)
         x->state = weir_arena_zalloc(&x->arena, x->binding->router->state_size);
     ask_init(x, on_init);

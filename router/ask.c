@@ -98,7 +98,7 @@ static void give_up(ask_question_t *q, weir_gone_t why)
 {
     weir_exchange_t *x = q->x;
     const weir_router_t *router = router_of(x);
-    weir_at_work_t before;
+    weir_before_t before;
 
     q->then = NULL;
     weir_timer_cancel(&q->timer);
@@ -216,7 +216,7 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
 {
     static const ask_answer_t done;
     const weir_router_t *router = router_of(x);
-    weir_at_work_t before;
+    weir_before_t before;
     weir_answer_t proof;
     ask_question_t *q;
 
@@ -234,7 +234,7 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
 void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_LOOKUP, then);
-    const weir_at_work_t before = router_call_begin(x, ask_name(ASK_LOOKUP));
+    const weir_before_t before = router_call_begin(x, ask_name(ASK_LOOKUP));
     const weir_answer_t proof = router_of(x)->lookup_domain_name(x->state, &x->request, domain, ask_handle(q));
 
     router_call_end(x, before);
@@ -244,7 +244,7 @@ void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
 void ask_checkout(weir_exchange_t *x, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_CHECKOUT, then);
-    const weir_at_work_t before = router_call_begin(x, ask_name(ASK_CHECKOUT));
+    const weir_before_t before = router_call_begin(x, ask_name(ASK_CHECKOUT));
     const weir_answer_t proof = router_of(x)->checkout_service(x->state, &x->request, x->group, ask_handle(q));
 
     router_call_end(x, before);
@@ -254,7 +254,7 @@ void ask_checkout(weir_exchange_t *x, ask_then_t *then)
 void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
 {
     ask_question_t *q = question_make(x, ASK_BACKEND, then);
-    weir_at_work_t before;
+    weir_before_t before;
     weir_answer_t proof;
 
     q->answer.target.label = ask_name_of_service(x, service); /* unless something better is said */
@@ -271,7 +271,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
     const weir_router_t *router = router_of(x);
     const bool has_service = x->has_service;
     weir_service_t *service = has_service ? x->service : NULL;
-    weir_at_work_t before;
+    weir_before_t before;
     weir_answer_t proof;
     ask_question_t *q;
 
@@ -299,7 +299,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
 void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
 {
     const weir_router_t *router = router_of(x);
-    weir_at_work_t before;
+    weir_before_t before;
     weir_answer_t proof;
     ask_answer_t answer;
     weir_headers_t headers;
@@ -323,7 +323,7 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
 bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
 {
     const weir_router_t *router = router_of(x);
-    weir_at_work_t before;
+    weir_before_t before;
     bool is_wanted;
 
     if (router->feature == NULL || x->is_router_done)
@@ -338,7 +338,7 @@ void ask_answered(weir_exchange_t *x)
 {
     const weir_router_t *router = router_of(x);
     weir_attempt_t attempt;
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (router->answered == NULL || !x->has_service)
         return;
@@ -352,7 +352,7 @@ bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
 {
     const weir_router_t *router = router_of(x);
     weir_attempt_t attempt;
-    weir_at_work_t before;
+    weir_before_t before;
     bool is_wanted;
 
     if (router->retry_request == NULL || !x->has_service)
@@ -369,7 +369,7 @@ bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
 void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
 {
     const weir_router_t *router = router_of(x);
-    weir_at_work_t before;
+    weir_before_t before;
 
     WEIR_MUST(x->question == NULL);
     if (router->terminate == NULL || x->is_router_done)

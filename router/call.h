@@ -10,13 +10,13 @@
 #include "weir_router.h"
 
 /** The router's code begins: says who is at work. Returns what router_call_end() wants. `callback` is a literal. */
-static inline weir_at_work_t router_call_begin(const weir_exchange_t *x, const char *callback)
+static inline weir_before_t router_call_begin(const weir_exchange_t *x, const char *callback)
 {
     return weir_at_work_on(x, "router", x->binding->router->name, callback);
 }
 
 /** It has returned. Routers in the house keep no thread waiting; behind others the clock is read. */
-static inline void router_call_end(const weir_exchange_t *x, weir_at_work_t before)
+static inline void router_call_end(const weir_exchange_t *x, weir_before_t before)
 {
     if (x->binding->is_built_in)
         weir_at_work_back(before);

@@ -14,7 +14,7 @@ weir_span_t ask_name_of_group(weir_exchange_t *x, const weir_group_t *group)
 {
     const weir_router_t *router = x->binding->router;
     weir_description_t description = {.arena = &x->arena};
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (router->describe_group == NULL)
         return description.name;
@@ -28,7 +28,7 @@ weir_span_t ask_name_of_service(weir_exchange_t *x, const weir_service_t *servic
 {
     const weir_router_t *router = x->binding->router;
     weir_description_t description = {.arena = &x->arena};
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (router->describe_service == NULL)
         return description.name;

@@ -46,7 +46,7 @@ void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
 {
     const weir_router_t *router = x->binding->router;
     weir_header_sink_t sink = {headers, &x->arena};
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (router->additional_headers == NULL)
         return;

@@ -105,7 +105,7 @@ static void go_on(weir_ticker_t *ticker);
 static void run_once(weir_ticker_t *ticker)
 {
     weir_instance_t *instance = ticker->instance;
-    weir_at_work_t before;
+    weir_before_t before;
 
     ticker->is_running = true;
     pthread_mutex_unlock(&instance->lock);

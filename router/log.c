@@ -29,7 +29,7 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
 {
     const weir_router_t *router = x->binding->router;
     weir_log_sink_t sink = {line, 0};
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (router->log == NULL || x->is_router_done)
         return;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/lasting.h"
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
 #include "router/border.h"
@@ -64,6 +65,7 @@ static bool copy_router(const weir_router_t *router, const char *origin, weir_ro
         return false;
     if (out->name == NULL)
         out->name = "unnamed";
+    out->name = weir_lasting(out->name);
     if (out->lookup_domain_name == NULL || out->checkout_service == NULL || out->service_backend == NULL) {
         snprintf(error, error_size, "%s: the router %s lacks %s, which is required", origin, out->name,
                  out->lookup_domain_name == NULL ? "lookup_domain_name"
@@ -165,7 +167,7 @@ weir_module_t *weir_module_of(const weir_router_t *router, weir_shared_t *shared
 
 bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
 {
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (module->configure == NULL)
         return true;
@@ -180,7 +182,7 @@ bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
 
 bool weir_module_start(weir_module_t *module, const char *name, const char *where, uint64_t generation)
 {
-    weir_at_work_t before;
+    weir_before_t before;
 
     weir_instance_begin(&module->instance, module->router.name, name, where, generation);
     before = weir_at_work_on(NULL, "router", module->router.name, "start");
@@ -196,7 +198,7 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
 
 void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show)
 {
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (module->show == NULL)
         return;
@@ -228,7 +230,7 @@ const char *weir_module_origin(const weir_module_t *module)
 void weir_module_close(weir_module_t **module)
 {
     weir_module_t *closing = *module;
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (closing == NULL)
         return;

@@ -37,7 +37,7 @@ static void on_result(void *of, const weir_probe_result_t *result)
 {
     probe_t *probe = of;
     weir_instance_t *instance = probe->instance;
-    weir_at_work_t before;
+    weir_before_t before;
 
     pthread_mutex_lock(&instance->lock);
     weir_list_remove(&probe->link);

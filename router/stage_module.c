@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/base/lasting.h"
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
 #include "router/border.h"
@@ -27,6 +28,7 @@ static bool copy_stage(const weir_stage_t *stage, const char *path, weir_stage_t
         return false;
     if (out->name == NULL)
         out->name = "unnamed";
+    out->name = weir_lasting(out->name);
     return true;
 }
 
@@ -58,7 +60,7 @@ weir_stage_module_t *weir_stage_module_open(const char *path, char *error, size_
 
 bool weir_stage_module_configure(weir_stage_module_t *module, const weir_config_t *config)
 {
-    const weir_at_work_t before = weir_at_work_on(NULL, "stage", module->stage.name, "configure");
+    const weir_before_t before = weir_at_work_on(NULL, "stage", module->stage.name, "configure");
 
     module->is_configured = module->configure == NULL || module->configure(config, &module->shared);
     weir_at_work_back(before);
@@ -78,7 +80,7 @@ weir_stage_shared_t *weir_stage_module_shared(const weir_stage_module_t *module)
 void weir_stage_module_close(weir_stage_module_t **module)
 {
     weir_stage_module_t *closing = *module;
-    weir_at_work_t before;
+    weir_before_t before;
 
     if (closing == NULL)
         return;

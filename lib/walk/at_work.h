@@ -2,40 +2,68 @@
 #ifndef WEIR_WALK_AT_WORK_H
 #define WEIR_WALK_AT_WORK_H
 /**
- * @file  What this thread is at: whose code runs, and for which request. For what is said when something has gone wrong.
+ * @file  What this thread is at: whose code runs, and for which request. For what is said when something has gone wrong, and
+ * while a thread is stuck (desk.h, watch.h).
  *
  * Set around every function of a stage and of a router, and put back behind it. Reading it is safe in a signal handler.
  */
+#include "lib/walk/desk.h"
 #include "lib/walk/exchange.h"
 
+/** What a thread is at. */
 typedef struct weir_at_work {
     const weir_exchange_t *x; /* NULL: it is about no request                             */
-    const char *kind;         /* "stage" or "router"; NULL: nobody else's code is at work */
-    const char *name;         /* what it calls itself                                     */
-    const char *callback;     /* "enter", "checkout_service", "configure", …              */
+    const char *kind;         /* "stage", "router", "handler"; NULL: nobody else's code is at work */
+    const char *name;         /* what it calls itself: static, or of lib/base/lasting.h   */
+    const char *callback;     /* "enter", "checkout_service", "configure", …; a literal   */
 } weir_at_work_t;
 
-extern __thread weir_at_work_t weir_at_work;
+/** What was at work before: weir_at_work_on() returns it, weir_at_work_back() takes it. */
+typedef struct weir_before {
+    unsigned depth;
+} weir_before_t;
+
+/** What this thread is at. */
+weir_at_work_t weir_at_work(void);
 
 /** Notes what begins now. Returns what was there, for weir_at_work_back(). */
-static inline weir_at_work_t weir_at_work_on(const weir_exchange_t *x, const char *kind, const char *name, const char *callback)
+static inline weir_before_t weir_at_work_on(const weir_exchange_t *x, const char *kind, const char *name, const char *callback)
 {
-    weir_at_work_t before = weir_at_work;
+    const weir_before_t before = {atomic_load_explicit(&weir_desk.depth, memory_order_relaxed)};
+    weir_desk_call_t *call = &weir_desk.calls[(before.depth + 1) % WEIR_DESK_DEEP];
 
-    weir_at_work = (weir_at_work_t){x, kind, name, callback};
+    atomic_store_explicit(&call->x, x, memory_order_relaxed);
+    atomic_store_explicit(&call->kind, kind, memory_order_relaxed);
+    atomic_store_explicit(&call->name, name, memory_order_release); /* whoever reads it may read the text */
+    atomic_store_explicit(&call->callback, callback, memory_order_relaxed);
+    atomic_store_explicit(&weir_desk.depth, before.depth + 1, memory_order_relaxed);
+    if (__builtin_expect(weir_desk.known != x, 0))
+        weir_desk_show(x);
     return before;
 }
 
-static inline void weir_at_work_back(weir_at_work_t before)
+static inline void weir_at_work_back(weir_before_t before)
 {
-    weir_at_work = before;
+    atomic_store_explicit(&weir_desk.depth, before.depth, memory_order_relaxed);
 }
 
-/** The same behind code of others that was called for `x`: reads the clock, for the time it took is nobody else's. */
-static inline void weir_at_work_regain(const weir_exchange_t *x, weir_at_work_t before)
+/** What is at work, for `x` or for none (NULL), has taken `us`, which is slow: says so, and counts it. */
+void weir_at_work_slow(const weir_exchange_t *x, uint64_t us);
+
+/**
+ * The same behind code of others that was called for `x`: reads the clock, for the time it took is nobody else's, and names
+ * what took as long as the plan's callback_warn_ms.
+ */
+static inline void weir_at_work_regain(const weir_exchange_t *x, weir_before_t before)
 {
-    weir_at_work = before;
+    const uint64_t since_us = weir_loop_now_us(x->loop);
+    const uint64_t warn_us = x->plan->callback_warn_ms * UINT64_C(1000);
+
     weir_loop_tick(x->loop);
+    if (__builtin_expect(weir_loop_now_us(x->loop) - since_us >= warn_us && warn_us != 0, 0))
+        weir_at_work_slow(x, weir_loop_now_us(x->loop) - since_us);
+    weir_desk_note_end();
+    weir_at_work_back(before);
 }
 
 /**

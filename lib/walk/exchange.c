@@ -8,6 +8,7 @@
 #include "lib/base/must.h"
 #include "lib/base/thread.h"
 #include "lib/walk/certificate.h"
+#include "lib/walk/desk.h"
 #include "lib/walk/destroy.h"
 #include "lib/walk/pipeline.h"
 
@@ -67,6 +68,7 @@ weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop
     x->walk.memory = weir_arena_zalloc(&x->arena, plan->stage_count * sizeof(x->walk.memory[0]));
     add(&page->begun, 1);
     keep_in_list(x);
+    weir_desk_begin(x);
     return x;
 }
 

@@ -39,7 +39,7 @@ static size_t index_from(const weir_exchange_t *x, unsigned number, size_t i)
 /* ---- entering and leaving ---- */
 
 /* Stages of the house keep no time. */
-static void come_back(const weir_exchange_t *x, size_t index, weir_at_work_t before)
+static void come_back(const weir_exchange_t *x, size_t index, weir_before_t before)
 {
     if ((x->plan->built_in >> index & 1) != 0)
         weir_at_work_back(before);
@@ -55,7 +55,7 @@ static void unwind(weir_exchange_t *x, size_t floor)
     while (walk->depth > 0 && walk->entered[walk->depth - 1] >= floor) {
         size_t index = walk->entered[--walk->depth];
         const weir_stage_t *stage = x->plan->stages[index];
-        weir_at_work_t before;
+        weir_before_t before;
 
         if (stage->leave == NULL)
             continue;
@@ -75,7 +75,7 @@ static void enter_current(weir_exchange_t *x)
 {
     weir_walk_t *walk = &x->walk;
     const weir_stage_t *stage = weir_pipeline_current(x);
-    weir_at_work_t before;
+    weir_before_t before;
     weir_verdict_t verdict;
 
     /* Once per exchange: a stage that is entered again finds what it left there. */
@@ -108,7 +108,7 @@ static weir_verdict_t decide(weir_exchange_t *x, weir_decision_t decision);
 static void cancel_current(weir_exchange_t *x)
 {
     const weir_stage_t *stage = weir_pipeline_current(x);
-    weir_at_work_t before = weir_at_work_on(x, "stage", stage->name, "cancel");
+    weir_before_t before = weir_at_work_on(x, "stage", stage->name, "cancel");
 
     stage->cancel(x, x->walk.memory[x->walk.at]);
     come_back(x, x->walk.at, before);

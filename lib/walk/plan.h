@@ -32,6 +32,7 @@ typedef struct weir_plan {
     uint32_t max_request_time_ms;     /* from its begin to the end of its response; 0: any */
     uint64_t min_rate_bytes;          /* a second, of who is waited for; 0: any */
     uint32_t stage_timeout_ms;        /* of stages that are not built in          */
+    uint32_t callback_warn_ms;        /* a call of others' code that takes so long is named; 0: none */
     uint32_t tunnel_timeout_ms;       /* silence in both directions of a tunnel  */
     uint32_t backend_yield_after_ms;  /* nothing heard on a new one: idle ones are given up; 0: never */
     uint32_t backend_idle_timeout_ms; /* how long an unused connection is kept    */

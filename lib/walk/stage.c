@@ -50,7 +50,7 @@ static void run_posted(const post_t *post)
 {
     const weir_walk_t *walk = &post->x->walk;
     const weir_stage_t *stage = post->x->plan->stages[walk->owes ? walk->owing : walk->at];
-    const weir_at_work_t before = weir_at_work_on(post->x, "stage", stage->name, "a posted function");
+    const weir_before_t before = weir_at_work_on(post->x, "stage", stage->name, "a posted function");
 
     post->run(post->x, post->arg);
     weir_at_work_regain(post->x, before);

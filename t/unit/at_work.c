@@ -118,7 +118,7 @@ static void a_stage_that_asks_a_router_is_at_work_again_afterwards(void **state)
 /* What is told while this exchange, which has not begun its walk, is at work. */
 static const char *tell_of(weir_exchange_t *x, const char *kind, const char *name, const char *callback)
 {
-    const weir_at_work_t before = weir_at_work_on(x, kind, name, callback);
+    const weir_before_t before = weir_at_work_on(x, kind, name, callback);
 
     tell();
     weir_at_work_back(before);
@@ -178,7 +178,7 @@ static void a_long_line_is_cut(void **state)
 static void a_file_that_is_closed_does_no_harm(void **state)
 {
     open_exchange();
-    const weir_at_work_t before = weir_at_work_on(w.x, "router", "shop", "log");
+    const weir_before_t before = weir_at_work_on(w.x, "router", "shop", "log");
     weir_at_work_tell(-1);
     weir_at_work_tell_all(-1);
     weir_at_work_back(before);
@@ -192,7 +192,7 @@ static void more_is_told_in_lines_of_their_own(void **state)
     world_request(REQUEST);
     (void)read_told(file);
     fake_advance(&w.loop, 3);
-    const weir_at_work_t before = weir_at_work_on(w.x, "router", "shop", "checkout_service");
+    const weir_before_t before = weir_at_work_on(w.x, "router", "shop", "checkout_service");
     weir_at_work_tell_all(file);
     weir_at_work_back(before);
     (void)read_told(file);

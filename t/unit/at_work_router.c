@@ -78,7 +78,9 @@ static weir_at_work_t mine;
 /* What we have noted, and nobody else. */
 static void assert_mine(void)
 {
-    assert_memory_equal(&weir_at_work, &mine, sizeof(mine));
+    const weir_at_work_t work = weir_at_work();
+
+    assert_memory_equal(&work, &mine, sizeof(mine));
 }
 
 static void then_mine(weir_exchange_t *x, const ask_answer_t *answer)
@@ -104,7 +106,7 @@ static weir_exchange_t *open_exchange(void)
 
 static void end_exchange(void)
 {
-    weir_at_work_back((weir_at_work_t){0});
+    weir_at_work_back((weir_before_t){0});
     refuses_lookup = true;
     weir_exchange_start(w.x);
     world_close();

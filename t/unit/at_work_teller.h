@@ -51,7 +51,7 @@ static inline int close_file(void **state)
 /* Nothing is at work here, whatever was before. */
 static inline void assert_idle(void)
 {
-    assert_null(weir_at_work.x);
+    assert_null(weir_at_work().x);
     (void)read_told(file);
     weir_at_work_tell(file);
     weir_at_work_tell_all(file);

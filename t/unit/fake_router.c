@@ -16,6 +16,7 @@ weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const 
         .backend_idle_timeout_ms = 55000,
         .header_timeout_ms = 60000,
         .router_timeout_ms = 5000,
+        .callback_warn_ms = 20,
         .stage_timeout_ms = 5000,
         .backend_ping_ms = 15000,
         .request_id_header = WEIR_SPAN("X-Request-Id"),

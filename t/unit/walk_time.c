@@ -80,7 +80,7 @@ static void so_is_a_stage(void **state)
 
 static void block_and_go_on(weir_exchange_t *x, void *arg)
 {
-    assert_string_equal(weir_at_work.callback, "a posted function");
+    assert_string_equal(weir_at_work().callback, "a posted function");
     block();
     weir_next(x);
 }

@@ -7,6 +7,7 @@
 #include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
 #include "lib/wire/front/front_http2.h"
+#include "lib/wire/front/handler.h"
 #include "lib/wire/sock/sock_tls.h"
 
 enum {
@@ -378,7 +379,7 @@ static void on_head(front_http1_conn_t *conn, weir_request_head_t *head, weir_sp
         weir_bytes_keep(&conn->in, &loop->scratch, (weir_span_t){bytes.base + head_bytes, bytes.len - head_bytes});
     else
         weir_bytes_consume(&conn->in, head_bytes);
-    h2o_process_request(&conn->stream->req);
+    weir_handler_process(loop, &conn->stream->req);
     conn->stream->time = weir_front_trim_pool(&conn->stream->req);
     front_http1_update_watch(conn);
 }

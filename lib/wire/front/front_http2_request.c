@@ -9,6 +9,7 @@
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/wire/client/client_tls.h"
+#include "lib/wire/front/handler.h"
 
 /* ---- what libh2o asks of the connection ---- */
 
@@ -250,7 +251,7 @@ void front_http2_stream_begin(front_http2_stream_t *stream, bool has_body)
         put_key(stream);
     fill(stream);
     stream->is_begun = true;
-    h2o_process_request(&stream->req);
+    weir_handler_process(conn->client.loop, &stream->req);
     stream->time = weir_front_trim_pool(&stream->req);
     uint32_t most = requests_most(stream);
     if (most != 0 && conn->requests >= most)

@@ -9,6 +9,7 @@
 #include "lib/base/span.h"
 #include "lib/http/host.h"
 #include "lib/http/trusted_way.h"
+#include "lib/walk/at_work.h"
 #include "lib/wire/front/front_foreign.h"
 #include "lib/wire/front/front_http1.h"
 #include "lib/wire/front/front_http2.h"
@@ -139,6 +140,7 @@ static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_con
     if (ops == &front_foreign_ops)
         front_foreign_begin(req);
     weir_exchange_t *x = weir_exchange_create(plan, loop);
+    loop->exchanges_begun++;
     x->context = weir_context_hold(context);
     x->memory = weir_counted_hold(ops->memory(req));
     fill_request(x, req, ops);
@@ -148,6 +150,27 @@ static weir_exchange_t *create(const weir_plan_t *plan, h2o_req_t *req, weir_con
     if (ops != &front_foreign_ops && req->entity.base != NULL) /* a gate has it: an internal redirect has led here */
         x->held_body = held_body_of(x, span_of(req->entity));
     return x;
+}
+
+/* libh2o's own read no clock behind them; where an exchange was begun it was read when that was due. */
+static void keep_time(weir_loop_t *loop)
+{
+    const uint64_t since_us = weir_loop_now_us(loop), warn_us = loop->settings->callback_warn_ms * UINT64_C(1000);
+
+    weir_loop_tick(loop);
+    if (warn_us != 0 && weir_loop_now_us(loop) - since_us >= warn_us)
+        weir_at_work_slow(NULL, weir_loop_now_us(loop) - since_us);
+}
+
+void weir_handler_process(weir_loop_t *loop, h2o_req_t *req)
+{
+    const weir_before_t before = weir_at_work_on(NULL, "handler", "libh2o", "on_req");
+    const uint64_t begun = loop->exchanges_begun;
+
+    h2o_process_request(req);
+    if (loop->exchanges_begun == begun)
+        keep_time(loop);
+    weir_at_work_back(before);
 }
 
 int weir_handler_begin(const weir_handler_t *self, h2o_req_t *req, weir_context_t *context)

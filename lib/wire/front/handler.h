@@ -14,6 +14,9 @@ typedef struct weir_handler {
 /** Registers the handler that turns each request on `path` into an exchange walking `plan`, which outlives the globalconf. */
 void weir_handler_register(h2o_pathconf_t *path, const weir_plan_t *plan);
 
+/** Gives the request to the handlers of its path, and notes that these are at work: ours, and libh2o's. */
+void weir_handler_process(weir_loop_t *loop, h2o_req_t *req);
+
 /**
  * For handlers of others that begin with a weir_handler_t: makes the exchange and begins its walk, in this configuration.
  * Returns 0.

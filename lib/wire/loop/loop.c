@@ -9,11 +9,13 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
+#include "lib/walk/desk.h"
 #include "lib/wire/loop/bytes.h"
 #include "lib/wire/loop/generation.h"
 
 enum {
     LETTER_ROUNDS = 8,
+    LATE_US = 1000000,        /* a thread that slept may be given the CPU so late, and nobody wonders */
     KEPT_LISTS = 16,          /* of timers, empty ones included, before those are used again */
     WALL_OFFSET_US = 1000000, /* how old the offset to the wall clock may be */
     H2O_POOL_CHUNKS = 16,     /* that libh2o's pools keep per thread */
@@ -27,6 +29,7 @@ static __thread weir_loop_t *current; /* the loop that runs on this thread */
 void weir_loop_tick(weir_loop_t *loop)
 {
     loop->now_us = weir_clock_monotonic_us();
+    weir_desk_beat(loop->now_us);
     if (loop->now_us - loop->offset_at_us < WALL_OFFSET_US)
         return;
     loop->offset_at_us = loop->now_us;
@@ -343,6 +346,8 @@ void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 
     current = loop;
     loop->turns++;
+    weir_desk_note("a turn");
+    weir_desk_beat(loop->now_us + (uint64_t)wait_ms * 1000 + LATE_US);
     /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
     (void)h2o_evloop_run(loop->h2o.loop, wait_ms < most_ms ? wait_ms : most_ms);
     clear_file_caches(loop);

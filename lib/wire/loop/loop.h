@@ -70,7 +70,8 @@ struct weir_loop {
     void (*on_wish)(weir_loop_t *loop); /* an application turns the loop: a letter or a timer wants a turn. NULL: we do */
     h2o_multithread_message_t wake;     /* to that application's thread; under way while has_mail */
 
-    uint64_t turns; /* that it has made */
+    uint64_t turns;           /* that it has made             */
+    uint64_t exchanges_begun; /* by requests that are ours    */
     weir_grace_reader_t grace;
     struct {
         weir_list_t waiting; /* that could go on, once others have had their turn: tls_start.c's */

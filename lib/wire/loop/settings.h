@@ -53,10 +53,13 @@ typedef struct weir_server_settings {
     weir_span_t default_host;      /* with or without a port: of requests that name none; empty: none has it */
     weir_access_log_t *access_log; /* for requests that no path was found for; NULL: off */
     bool has_proxy_status;
-    bool has_log_time;       /* lines of access_log begin with the time */
-    bool has_heroku_codes;   /* and call reasons as Heroku does */
-    const char *dns_servers; /* "127.0.0.1:53,[::1]:53": who is asked for names of backends; NULL: the system's */
-    unsigned name_threads;   /* for names that files and servers do not know: see name_system.h; 0: none */
+    bool has_log_time;         /* lines of access_log begin with the time */
+    bool has_heroku_codes;     /* and call reasons as Heroku does */
+    const char *dns_servers;   /* "127.0.0.1:53,[::1]:53": who is asked for names of backends; NULL: the system's */
+    uint32_t callback_warn_ms; /* libh2o's handlers: one that takes so long is named; 0: none */
+    uint32_t watchdog_ms;      /* a loop without a sign of life for so long is named; 0: none */
+    uint32_t watchdog_kill_ms; /* and the process ends behind so long; 0: never */
+    unsigned name_threads;     /* for names that files and servers do not know: see name_system.h; 0: none */
 } weir_server_settings_t;
 
 /** What all loops of one proxy count together. */

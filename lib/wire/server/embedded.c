@@ -12,6 +12,7 @@
 
 #include "lib/base/must.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/watch.h"
 #include "lib/wire/client/client.h"
 #include "lib/wire/door/start.h"
 #include "lib/wire/front/handler.h"
@@ -115,6 +116,14 @@ static uint32_t at_most_u32(uint64_t ms)
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
+static void watch(const weir_server_settings_t *settings)
+{
+    static _Atomic unsigned loops;
+
+    weir_watch_join(atomic_fetch_add(&loops, 1) + 1, false);
+    weir_watch_begin(&(weir_watch_limits_t){settings->watchdog_ms, settings->watchdog_kill_ms, 0}, NULL);
+}
+
 /* The limits and timers of an application's connections are its globalconf's, where that has a word for them. */
 static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *settings)
 {
@@ -133,6 +142,7 @@ static embedded_t *create(h2o_context_t *h2o, const weir_server_settings_t *sett
     weir_list_append(&embedded->context.loop->contexts, &embedded->context.link);
     weir_loop_use(embedded->context.loop, &embedded->context);
     open_timer(embedded);
+    watch(settings);
     weir_list_append(&all, &embedded->link);
     return embedded;
 }
@@ -143,6 +153,7 @@ static void destroy(embedded_t *embedded)
 
     WEIR_MUST(loop->connection_count == 0); /* weir_drain() says so */
     weir_list_remove(&embedded->link);
+    weir_watch_part();
     weir_loop_settle(loop);
     h2o_timeout_unlink(&embedded->turn);
     h2o_socket_close(embedded->timer);

@@ -18,6 +18,7 @@
 #include "lib/base/crash.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
+#include "lib/walk/watch.h"
 #include "lib/wire/back/resolver.h"
 #include "lib/wire/client/client.h"
 #include "lib/wire/server/crew.h"
@@ -275,7 +276,9 @@ static void *run_worker(void *arg)
     worker->is_ready = true;
     pthread_cond_broadcast(&crew->is_ready);
     pthread_mutex_unlock(&crew->lock);
+    weir_watch_join(worker->index + 1, true);
     weir_loop_run(worker->loop);
+    weir_watch_part();
     worker->exchanges_left = weir_exchange_count();
     weir_loop_forget_thread();
     weir_crash_thread_end();
@@ -353,7 +356,9 @@ static int serve(crew_t *crew, int signal_fd)
     weir_sock_watch(&crew->signals, true);
     if (crew->hooks->on_serving != NULL)
         crew->hooks->on_serving(crew->hooks->arg);
+    weir_watch_join(1, true);
     weir_loop_run(loop);
+    weir_watch_part();
     crew->workers[0].exchanges_left = weir_exchange_count();
     for (unsigned i = 1; i < crew->count; i++)
         pthread_join(crew->workers[i].thread, NULL);

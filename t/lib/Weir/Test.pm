@@ -439,6 +439,8 @@ sub _config {
         hosts => { default => { paths => \%paths }, %{ $option{hosts} // {} } },
         'num-threads' => 1,
         'weir.log-time' => 'OFF',
+        'weir.watchdog' => 30000,     # on a loaded machine a loop may be stuck for no reason of its own
+        'weir.callback-warn' => 0,
         'weir.backend-yield-after' => 0, # else on a slow machine connections are given up that a test counts
         %{ $option{global} // {} },
     );
