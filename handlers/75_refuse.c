@@ -9,7 +9,10 @@
  *
  * A gRPC call gets its own kind of error: 200 and grpc-status, without a body.
  */
+#include <string.h>
+
 #include "handlers/grpc.h"
+#include "handlers/heroku.h"
 #include "handlers/proxy_status.h"
 #include "handlers/server_timing.h"
 #include "handlers/stages.h"
@@ -27,6 +30,7 @@ static void on_sent(weir_exchange_t *x)
 
 static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
 {
+    const weir_heroku_code_t *heroku = weir_heroku_of(x);
     weir_headers_t headers = {NULL, 0, 0};
     weir_reply_head_t head = {.status = answer->page_status, .headers = &headers, .must_close = true};
 
@@ -40,6 +44,8 @@ static void on_page(weir_exchange_t *x, const ask_answer_t *answer)
         weir_headers_put(&headers, &x->arena, x->plan->request_id_header, x->request.id);
     if (x->plan->has_proxy_status)
         weir_headers_put(&headers, &x->arena, WEIR_SPAN("Proxy-Status"), weir_proxy_status(&x->arena, x->fault));
+    if (heroku != NULL)
+        weir_headers_put(&headers, &x->arena, WEIR_SPAN("X-Weir-Code"), (weir_span_t){heroku->code, strlen(heroku->code)});
     if (x->plan->has_server_timing)
         weir_server_timing_add(x, &headers);
     head.content_length = UINT64_MAX;

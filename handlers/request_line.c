@@ -2,6 +2,7 @@
 #include "handlers/request_line.h"
 
 #include "handlers/backend_head.h"
+#include "handlers/heroku.h"
 #include "handlers/trace.h"
 #include "lib/base/log.h"
 #include "lib/base/span.h"
@@ -33,19 +34,6 @@ static weir_span_t forwarded_for(weir_exchange_t *x)
     return scratch.at[0].value;
 }
 
-/* Vegur: whether a byte came from the latest service, be it of an interim response. */
-static bool has_begun(const weir_exchange_t *x)
-{
-    return x->was_connected && x->journal.last_byte_at_us != 0;
-}
-
-static const weir_heroku_code_t *heroku_code(const weir_exchange_t *x)
-{
-    if (!x->plan->has_heroku_codes || x->fault == NULL)
-        return NULL;
-    return (x->has_group ? weir_heroku_code_of_app : weir_heroku_code)(x->fault, x->cause, has_begun(x));
-}
-
 static weir_access_line_t line_of(weir_exchange_t *x)
 {
     const weir_request_t *request = &x->request;
@@ -53,7 +41,7 @@ static weir_access_line_t line_of(weir_exchange_t *x)
     return (weir_access_line_t){
         .level = level(x->fault),
         .fault = x->fault,
-        .heroku = heroku_code(x),
+        .heroku = weir_heroku_of(x),
         .method = request->method,
         .path = request->target,
         .host = request->host,

@@ -78,6 +78,7 @@ subtest 'codes of backends' => sub {
         my $r = $proxy->get("/$case");
         is($r->status, $status, "$case: $status");
         like($r->body, qr/\b$reason\b/, 'the page has our name') if $status >= 500;
+        is($r->header('X-Weir-Code'), $status >= 500 ? $code : undef, 'and Heroku\'s code in its head');
         line_is($proxy, "/$case", code => $code, desc => $desc, reason => $reason, at => 'error', status => $status);
     }
 };
@@ -140,7 +141,9 @@ subtest 'clients' => sub {
     line_is($proxy, '/chunk', code => 'H26', desc => 'Request Error', reason => 'client_bad_chunk', status => 400);
     is($proxy->ask("GET /expect HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n")->status, 417, 'an expectation');
     line_is($proxy, '/expect', code => 'H26', reason => 'expectation_failed', status => 417);
-    is($proxy->ask("nonsense\r\n\r\n")->status, 400, 'no request at all');
+    my $nonsense = $proxy->ask("nonsense\r\n\r\n");
+    is($nonsense->status, 400, 'no request at all');
+    is($nonsense->header('X-Weir-Code'), 'H99', 'with its code');
     line_is($proxy, '', code => 'H99', desc => 'Platform error', reason => 'bad_request_line', status => 400);
 };
 
@@ -179,9 +182,10 @@ subtest 'what goes well, and the default' => sub {
     is($heroku->get('/fine')->body, 'fine', 'a good end');
     my $line = $heroku->log_where(path => '/fine');
     ok(!exists $line->{$_}, "has no $_") for qw(code desc reason);
+    is($heroku->get('/fine')->header('X-Weir-Code'), undef, 'nor a header of ours');
     for my $global ({}, { 'weir.log-codes' => 'weir' }) {
         my $proxy = proxy(backends => [$backend], global => $global);
-        $proxy->get('/closed');
+        is($proxy->get('/closed')->header('X-Weir-Code'), undef, 'no header without Heroku\'s codes');
         line_is($proxy, '/closed', code => 'backend_closed', desc => 'The backend closed the connection without a response.', reason => undef);
     }
     refuses_config("listen: 1\nweir.log-codes: vegur\nhosts: {default: {paths: {/: {weir.router: stub}}}}\n",

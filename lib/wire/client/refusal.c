@@ -27,6 +27,11 @@ size_t weir_refusal_proxy_status(const weir_client_t *client, const weir_fault_t
     return (size_t)snprintf(text, WEIR_REFUSAL_STATUS_BYTES, "weir; error=%s; details=\"%s\"", type, fault->name);
 }
 
+const char *weir_refusal_heroku(const weir_client_t *client, const weir_fault_t *fault)
+{
+    return client->loop->settings->has_heroku_codes ? weir_heroku_code(fault, NULL, false)->code : NULL;
+}
+
 unsigned weir_refusal_retry_after_s(const weir_client_t *client, const weir_fault_t *fault)
 {
     uint8_t dice;

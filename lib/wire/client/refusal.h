@@ -22,6 +22,9 @@ size_t weir_refusal_page(const weir_fault_t *fault, char page[static WEIR_REFUSA
 size_t weir_refusal_proxy_status(const weir_client_t *client, const weir_fault_t *fault,
                                  char text[static WEIR_REFUSAL_STATUS_BYTES]);
 
+/** Heroku's code, for X-Weir-Code; NULL: the configuration has no such codes. */
+const char *weir_refusal_heroku(const weir_client_t *client, const weir_fault_t *fault);
+
 /** Retry-After in seconds, spread so that not all come back together; 0: coming back would not help. */
 unsigned weir_refusal_retry_after_s(const weir_client_t *client, const weir_fault_t *fault);
 

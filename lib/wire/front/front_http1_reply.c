@@ -361,6 +361,7 @@ static size_t write_page(const weir_client_t *client, const weir_fault_t *fault,
     char proxy_status[WEIR_REFUSAL_STATUS_BYTES];
     const int status_len = (int)weir_refusal_proxy_status(client, fault, proxy_status);
     const unsigned retry_s = weir_refusal_retry_after_s(client, fault);
+    const char *heroku = weir_refusal_heroku(client, fault);
     int len =
         snprintf(page, PAGE_BYTES,
                  "HTTP/1.1 %u %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n",
@@ -368,6 +369,8 @@ static size_t write_page(const weir_client_t *client, const weir_fault_t *fault,
 
     if (status_len > 0)
         len += snprintf(page + len, PAGE_BYTES - (size_t)len, "Proxy-Status: %.*s\r\n", status_len, proxy_status);
+    if (heroku != NULL)
+        len += snprintf(page + len, PAGE_BYTES - (size_t)len, "X-Weir-Code: %s\r\n", heroku);
     if (retry_s > 0)
         len += snprintf(page + len, PAGE_BYTES - (size_t)len, "Retry-After: %u\r\n", retry_s);
     len += snprintf(page + len, PAGE_BYTES - (size_t)len, "\r\n%.*s", is_head ? 0 : (int)body.len, body.base);

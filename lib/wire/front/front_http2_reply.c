@@ -13,7 +13,7 @@
 
 enum {
     OWN_FIELDS = 4,      /* :status, server, date, content-length */
-    REFUSAL_FIELDS = 5,  /* these, with content-type, proxy-status and retry-after for server and date */
+    REFUSAL_FIELDS = 6,  /* :status, content-length, content-type, proxy-status, x-weir-code, retry-after */
     WRITE_BYTES = 16384, /* from here on the turn is not waited for */
     STATUS_SWITCHING = 101,
 };
@@ -432,6 +432,7 @@ void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault,
     size_t bytes = weir_refusal_page(fault, page), count = 0;
     const size_t status_bytes = weir_refusal_proxy_status(&conn->client, fault, proxy_status);
     const unsigned retry_s = weir_refusal_retry_after_s(&conn->client, fault);
+    const char *heroku = weir_refusal_heroku(&conn->client, fault);
     nghttp2_nv fields[REFUSAL_FIELDS];
     weir_span_t digits = weir_span_of_u64(bytes, length);
     bool is_head = weir_span_equal(stream->head.method, WEIR_SPAN("HEAD"));
@@ -442,6 +443,8 @@ void front_http2_refuse(front_http2_stream_t *stream, const weir_fault_t *fault,
     fields[count++] = OWN_FIELD("content-length", digits.base, digits.len);
     if (status_bytes > 0)
         fields[count++] = OWN_FIELD("proxy-status", proxy_status, status_bytes);
+    if (heroku != NULL)
+        fields[count++] = OWN_FIELD("x-weir-code", heroku, strlen(heroku));
     if (retry_s > 0) {
         digits = weir_span_of_u64(retry_s, retry);
         fields[count++] = OWN_FIELD("retry-after", digits.base, digits.len);
