@@ -42,26 +42,27 @@ subtest 'each callback is named while it is stuck, and behind it' => sub {
         my $id = id_of($where);
         my $client = begin_stuck($proxy, $where, $where eq 'error_page' ? "X-Refuse: 1\r\n" : '');
         ok(wait_for { $proxy->stderr =~ /^weir: loop 1 has been stuck for \d{3,} ms in $what \(request $id\)$/m }, "$where: while it is stuck");
-        unlike($proxy->stderr, qr/^weir: $what took/m, 'which it still is');
+        unlike($proxy->stderr, qr/^weir: $what took \d{3,} ms; .*$id$/m, 'which it still is');
         write_file($gate, '');
         ok(wait_for { $proxy->stderr =~ /^weir: loop 1 was stuck for \d{3,} ms in $what \(request $id\), and goes on$/m }, 'and when it goes on');
-        my ($ms) = $proxy->stderr =~ /^weir: $what took (\d+) ms; time 1 on loop 1; request $id$/m;
-        cmp_ok($ms // 0, '>=', 100, 'with what it took');
+        like($proxy->stderr, qr/^weir: $what took \d{3,} ms; time \d+ on loop 1; request $id$/m, 'with what it took');
         is($client->read_response->status, $where eq 'error_page' ? 503 : 200, 'the request is served');
     }
     is($proxy->get('/fine')->status, 200, 'another one');
-    is(scalar(() = $proxy->stderr =~ /^weir: loop \d+ has been/mg), scalar(keys %callbacks), 'each was told once');
+    is(scalar(() = $proxy->stderr =~ /^weir: loop \d+ has been .*this-one-is-stuck/mg), scalar(keys %callbacks), 'each was told once');
 };
 
 subtest 'another time it is counted' => sub {
     my $proxy = stuck();
     for my $time (1, 2) {
         my $client = begin_stuck($proxy, 'checkout_service');
-        wait_for { (() = $proxy->stderr =~ /^weir: loop 1 has been stuck/mg) == $time };
+        wait_for { (() = $proxy->stderr =~ /^weir: loop 1 has been stuck for \d+ ms in checkout_service/mg) == $time };
         write_file($gate, '');
         $client->read_response;
-        like($proxy->stderr, qr/^weir: checkout_service of router stuck took \d+ ms; time $time on loop 1;/m, "time $time");
     }
+    my @times = $proxy->stderr =~ /^weir: checkout_service of router stuck took \d+ ms; time (\d+) on loop 1;/mg;
+    cmp_ok(scalar @times, '>=', 2, 'both are told');
+    is("@times", join(' ', 1 .. @times), 'and counted');
 };
 
 subtest 'one loop of two' => sub {

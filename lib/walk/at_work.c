@@ -7,10 +7,10 @@
 
 weir_at_work_t weir_at_work(void)
 {
-    const unsigned depth = atomic_load_explicit(&weir_desk.depth, memory_order_relaxed);
-    const weir_desk_call_t *call = &weir_desk.calls[depth % WEIR_DESK_DEEP];
+    const unsigned at_bytes = atomic_load_explicit(&weir_desk.at_bytes, memory_order_relaxed);
+    const weir_desk_call_t *call = weir_desk_call(&weir_desk, at_bytes);
 
-    if (depth == 0)
+    if (at_bytes == 0)
         return (weir_at_work_t){NULL, NULL, NULL, NULL};
     return (weir_at_work_t){
         .x = atomic_load_explicit(&call->x, memory_order_relaxed),

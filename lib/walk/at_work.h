@@ -20,7 +20,7 @@ typedef struct weir_at_work {
 
 /** What was at work before: weir_at_work_on() returns it, weir_at_work_back() takes it. */
 typedef struct weir_before {
-    unsigned depth;
+    unsigned at_bytes;
 } weir_before_t;
 
 /** What this thread is at. */
@@ -29,14 +29,15 @@ weir_at_work_t weir_at_work(void);
 /** Notes what begins now. Returns what was there, for weir_at_work_back(). */
 static inline weir_before_t weir_at_work_on(const weir_exchange_t *x, const char *kind, const char *name, const char *callback)
 {
-    const weir_before_t before = {atomic_load_explicit(&weir_desk.depth, memory_order_relaxed)};
-    weir_desk_call_t *call = &weir_desk.calls[(before.depth + 1) % WEIR_DESK_DEEP];
+    const weir_before_t before = {atomic_load_explicit(&weir_desk.at_bytes, memory_order_relaxed)};
+    const unsigned at_bytes = (before.at_bytes + (unsigned)sizeof(weir_desk_call_t)) % sizeof(weir_desk.calls);
+    weir_desk_call_t *call = weir_desk_call(&weir_desk, at_bytes);
 
     atomic_store_explicit(&call->x, x, memory_order_relaxed);
     atomic_store_explicit(&call->kind, kind, memory_order_relaxed);
     atomic_store_explicit(&call->name, name, memory_order_release); /* whoever reads it may read the text */
     atomic_store_explicit(&call->callback, callback, memory_order_relaxed);
-    atomic_store_explicit(&weir_desk.depth, before.depth + 1, memory_order_relaxed);
+    atomic_store_explicit(&weir_desk.at_bytes, at_bytes, memory_order_relaxed);
     if (__builtin_expect(weir_desk.known != x, 0))
         weir_desk_show(x);
     return before;
@@ -44,7 +45,7 @@ static inline weir_before_t weir_at_work_on(const weir_exchange_t *x, const char
 
 static inline void weir_at_work_back(weir_before_t before)
 {
-    atomic_store_explicit(&weir_desk.depth, before.depth, memory_order_relaxed);
+    atomic_store_explicit(&weir_desk.at_bytes, before.at_bytes, memory_order_relaxed);
 }
 
 /** What is at work, for `x` or for none (NULL), has taken `us`, which is slow: says so, and counts it. */

@@ -55,7 +55,7 @@ static void show_id(weir_span_t id)
 
 static weir_desk_call_t *latest(void)
 {
-    return &weir_desk.calls[atomic_load_explicit(&weir_desk.depth, memory_order_relaxed) % WEIR_DESK_DEEP];
+    return weir_desk_call(&weir_desk, atomic_load_explicit(&weir_desk.at_bytes, memory_order_relaxed));
 }
 
 void weir_desk_show(const weir_exchange_t *x)

@@ -15,7 +15,7 @@
 struct weir_exchange;
 
 enum {
-    WEIR_DESK_DEEP = 8,     /* functions within functions that are told apart: a power of two */
+    WEIR_DESK_DEEP = 16,    /* functions within functions that are told apart, and one for none: a power of two */
     WEIR_DESK_ID_WORDS = 8, /* of a request's id so much is shown, with a zero at the end */
     WEIR_DESK_ID_BYTES = WEIR_DESK_ID_WORDS * 8,
     WEIR_FLIGHT_EVENTS = 64, /* the latest that are kept: a power of two */
@@ -47,7 +47,7 @@ typedef struct weir_desk_book {
 
 /** One thread's. */
 typedef struct weir_desk {
-    _Atomic unsigned depth; /* of calls: the latest is calls[depth % WEIR_DESK_DEEP]; 0: none */
+    _Atomic unsigned at_bytes; /* where in `calls` the latest is; 0: there is none. Bytes: each call needs it */
     /*
      * When it was last seen alive, in monotonic microseconds: at each reading of the clock, or, before it sleeps, when it wakes
      * at the latest.
@@ -62,6 +62,12 @@ typedef struct weir_desk {
 
 /** This thread's. */
 extern __thread weir_desk_t weir_desk;
+
+/** The call there. */
+static inline weir_desk_call_t *weir_desk_call(weir_desk_t *desk, unsigned at_bytes)
+{
+    return (weir_desk_call_t *)(void *)((char *)desk->calls + at_bytes);
+}
 
 /** The thread is alive, or will be then. */
 static inline void weir_desk_beat(uint64_t at_us)

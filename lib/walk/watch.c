@@ -62,9 +62,9 @@ static void copy_id(const weir_desk_t *desk, char id[static WEIR_DESK_ID_BYTES])
 /* The latest call; NULL: there is none. */
 static const weir_desk_call_t *call_of(const weir_desk_t *desk)
 {
-    const unsigned depth = atomic_load_explicit(&desk->depth, memory_order_relaxed);
+    const unsigned at_bytes = atomic_load_explicit(&desk->at_bytes, memory_order_relaxed);
 
-    return depth != 0 ? &desk->calls[depth % WEIR_DESK_DEEP] : NULL;
+    return at_bytes != 0 ? &desk->calls[at_bytes / sizeof(desk->calls[0])] : NULL;
 }
 
 /* What it is in: "in checkout_service of router shop (request 3f2a…)". */
