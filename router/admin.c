@@ -130,7 +130,7 @@ static void ask(const weir_administered_t *one, weir_admin_call_t *call)
         weir_admin_problem(call, NOT_ALLOWED, "read-only", NULL, "the router %s cannot be asked", one->router->name);
         return;
     }
-    const weir_at_work_t before = weir_at_work_on(NULL, "router", one->router->name, "admin");
+    const weir_before_t before = weir_at_work_on(NULL, "router", one->router->name, "admin");
     const bool has_answered = one->admin(one->shared, call);
     weir_at_work_back(before);
     if (!has_answered)

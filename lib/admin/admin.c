@@ -207,7 +207,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     weir_admin_t *admin = ((handler_t *)(void *)self)->admin;
     const connection_t *connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
-    const weir_at_work_t before = weir_at_work_on(NULL, "the admin endpoint", "a call", "answering");
+    const weir_before_t before = weir_at_work_on(NULL, "the admin endpoint", "a call", "answering");
     weir_admin_call_t *call = admin_call_of(req, &connection->caller);
 
     if (call != NULL)
