@@ -16,11 +16,13 @@
 #include "conf/hosts.h"
 #include "conf/leaks.h"
 #include "conf/listen.h"
+#include "conf/metrics_apps.h"
 #include "conf/paths.h"
 #include "conf/proxy.h"
 #include "conf/resumption.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
+#include "lib/wire/local/metrics.h"
 #include "lib/wire/local/status.h"
 
 static int on_directive(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -72,6 +74,25 @@ static int on_status(h2o_configurator_command_t *command, h2o_configurator_conte
         conf_of(context->globalconf)->has_status = true;
     }
     return word == -1 ? -1 : 0;
+}
+
+/* ---- metrics ---- */
+
+static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    conf_t *conf = conf_of(context->globalconf);
+    conf_value_t *value = &conf->level->values[CONF_metrics];
+
+    if (conf_value_read(CONF_metrics, node, &conf->arena, value) != 0)
+        return -1;
+    if (value->number == 1)
+        weir_metrics_register(context->pathconf, &conf->metrics);
+    return 0;
+}
+
+static int on_metrics_apps(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_metrics_apps_read(conf_of(context->globalconf), node);
 }
 
 /* ---- libh2o's own that mean something else here, or nothing ---- */
@@ -216,6 +237,10 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_dns_servers;
     if (directive == CONF_admin)
         return on_admin;
+    if (directive == CONF_metrics)
+        return on_metrics;
+    if (directive == CONF_metrics_apps)
+        return on_metrics_apps;
     if (directive == CONF_proxy_reverse_url)
         return on_reverse_url;
     if (directive == CONF_fastcgi_connect)

@@ -378,6 +378,8 @@ int conf_verb_docs(const char *format)
         return print_h2o();
     if (strcmp(format, "faults") == 0)
         return conf_docs_faults();
-    fprintf(stderr, "weir: docs: markdown, man, faults or h2o, not %s\n", format);
+    if (strcmp(format, "metrics") == 0)
+        return conf_docs_metrics();
+    fprintf(stderr, "weir: docs: markdown, man, faults, metrics or h2o, not %s\n", format);
     return EXIT_USAGE;
 }

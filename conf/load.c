@@ -32,6 +32,7 @@ conf_t *conf_create(const char *file, bool is_dry)
     conf->paths_end = &conf->paths;
     conf->notes_end = &conf->notes;
     conf_values_default(conf->level->values);
+    conf->metrics = (weir_metrics_settings_t){.version = WEIR_VERSION, .abi = WEIR_ROUTER_ABI};
     h2o_config_init(&conf->globalconf);
     conf->globalconf.server_name = h2o_iovec_init(conf_server_name, strlen(conf_server_name));
     conf->globalconf.max_request_entity_size = SIZE_MAX; /* what limit-request-body leaves alone has no limit */

@@ -118,6 +118,7 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->max_requests_per_connection = u32_of(&values[CONF_max_requests]);
     plan->max_body_bytes = conf_max_body_bytes(conf);
     fill_headers(plan, values);
+    plan->counts_apps = conf->metrics.apps_most > 0;
     if (values[CONF_trusted_proxies].node != NULL &&
         conf_networks_read(values[CONF_trusted_proxies].node, "weir.trusted-proxies", &conf->arena, &plan->trusted_proxies,
                            &plan->trusted_proxy_count) != 0)

@@ -33,6 +33,7 @@
 #include "lib/base/crash.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/base/rights.h"
 #include "lib/walk/exchange.h"
@@ -274,6 +275,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
 {
     service_t *service = arg;
 
+    weir_metrics_note_config(settings != NULL);
     if (settings != NULL) {
         service->newest = conf_around(settings);
         service->is_last_in_use = true;
@@ -432,6 +434,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     *conf_slot = NULL; /* the server discards it */
     conf_complain_settle();
     conf_listen_begin(conf);
+    weir_metrics_note_config(true);
     status = run_server(&service, conf);
     weir_tls_ocsp_stop();
     conf_admin_stop();

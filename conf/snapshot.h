@@ -15,6 +15,7 @@
 #include "lib/admin/admin.h"
 #include "lib/walk/plan.h"
 #include "lib/wire/local/files.h"
+#include "lib/wire/local/metrics.h"
 #include "lib/wire/server/server.h"
 #include "router/module.h"
 #include "router/stage_module.h"
@@ -166,7 +167,8 @@ typedef struct conf {
     const conf_host_t *hosts_last;
     conf_resumption_t resumption;
     weir_admin_place_t admin; /* path NULL: no admin endpoint */
-    const char *dns_servers;  /* as weir_server_settings_t has them; NULL: the system's */
+    weir_metrics_settings_t metrics;
+    const char *dns_servers; /* as weir_server_settings_t has them; NULL: the system's */
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_stage_t *stages;

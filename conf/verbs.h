@@ -20,9 +20,10 @@ int conf_verb_demo(void);
 
 /**
  * Prints docs/configuration.md ("markdown" or "configuration"), docs/weir.conf.5 ("man" or "weir.conf.5"), docs/faults.md
- * ("faults"), or the list of docs/coming-from-h2o.md ("h2o").
+ * ("faults"), docs/metrics.md ("metrics"), or the list of docs/coming-from-h2o.md ("h2o").
  */
 int conf_verb_docs(const char *format);
 int conf_docs_faults(void);
+int conf_docs_metrics(void);
 
 #endif

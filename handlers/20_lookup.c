@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "handlers/stages.h"
+#include "lib/base/app_counts.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/front.h"
 #include "lib/walk/pipeline.h"
@@ -61,6 +62,9 @@ static void on_lookup(weir_exchange_t *x, const ask_answer_t *answer)
     }
     x->group = answer->group;
     x->has_group = true;
+    x->looked_up_at_us = weir_loop_now_us(x->loop);
+    if (x->plan->counts_apps)
+        x->app_counts = weir_app_counts_begin(weir_metrics_page(), x->app);
     weir_walk_next(x);
 }
 

@@ -15,6 +15,7 @@
 #include "handlers/relay_limits.h"
 #include "handlers/server_timing.h"
 #include "handlers/stages.h"
+#include "lib/base/metrics.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
 #include "lib/http/status.h"
@@ -214,6 +215,8 @@ static void on_switch(weir_exchange_t *x, const weir_response_head_t *head)
     weir_response_tell_id(x, &headers);
     weir_headers_recase(x, &x->arena, &headers);
     relay_limits_stop(&((memory_t *)weir_stage_memory(x))->limits); /* a tunnel may be silent, and may last */
+    x->is_tunnel = true;
+    weir_metrics_add(WEIR_CELL_tunnels_begun, 1);
     weir_relay_tunnel(x, &reply);
 }
 

@@ -3,6 +3,7 @@
 
 #include "handlers/backend_head.h"
 #include "handlers/heroku.h"
+#include "handlers/request_counts.h"
 #include "handlers/trace.h"
 #include "lib/base/log.h"
 #include "lib/base/span.h"
@@ -78,12 +79,15 @@ static void write_line(weir_exchange_t *x, bool asks_router)
 
 void stages_log_unless_idle(weir_exchange_t *x)
 {
+    if (x->question != NULL)
+        request_count(x);
     if (x->question != NULL && !x->is_logged && x->plan->access_log != NULL)
         write_line(x, false);
 }
 
 void stages_log(weir_exchange_t *x)
 {
+    request_count(x);
     if (!x->is_logged && x->plan->access_log != NULL)
         write_line(x, true);
     else

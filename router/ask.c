@@ -107,7 +107,7 @@ static void give_up(ask_question_t *q, weir_gone_t why)
     q->is_abandoning = true;
     before = router_call_begin(x, "abandoned");
     router->abandoned(x->state, &x->request, why);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_abandoned);
     q->is_abandoning = false;
     if (q->is_answered_here)
         settle(q);
@@ -227,7 +227,7 @@ void ask_init(weir_exchange_t *x, ask_then_t *then)
     q = question_make(x, ASK_INIT, then);
     before = router_call_begin(x, ask_name(ASK_INIT));
     proof = router->init(x->state, &x->request, x->binding->shared, ask_handle(q));
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_init);
     returned(q, proof);
 }
 
@@ -237,7 +237,7 @@ void ask_lookup(weir_exchange_t *x, weir_span_t domain, ask_then_t *then)
     const weir_before_t before = router_call_begin(x, ask_name(ASK_LOOKUP));
     const weir_answer_t proof = router_of(x)->lookup_domain_name(x->state, &x->request, domain, ask_handle(q));
 
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_lookup);
     returned(q, proof);
 }
 
@@ -247,7 +247,7 @@ void ask_checkout(weir_exchange_t *x, ask_then_t *then)
     const weir_before_t before = router_call_begin(x, ask_name(ASK_CHECKOUT));
     const weir_answer_t proof = router_of(x)->checkout_service(x->state, &x->request, x->group, ask_handle(q));
 
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_checkout);
     returned(q, proof);
 }
 
@@ -261,8 +261,15 @@ void ask_backend(weir_exchange_t *x, weir_service_t *service, ask_then_t *then)
     q->answer.target.label_source = WEIR_LABEL_DESCRIBED;
     before = router_call_begin(x, ask_name(ASK_BACKEND));
     proof = router_of(x)->service_backend(x->state, &x->request, service, ask_handle(q));
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_backend);
     returned(q, proof);
+}
+
+static void count_try(const weir_fault_t *fault)
+{
+    const bool is_clients = fault != NULL && fault->blame == WEIR_BLAME_CLIENT;
+
+    weir_metrics_add(fault == NULL ? WEIR_CELL_tries_ok : is_clients ? WEIR_CELL_tries_client : WEIR_CELL_tries_failed, 1);
 }
 
 void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fault, ask_then_t *then)
@@ -278,6 +285,8 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
     if (has_service && x->target.label.len == 0)
         x->target.label = ask_name_of_service(x, service); /* its backend was never named */
     x->journal.checkins += has_service;
+    if (has_service)
+        count_try(fault);
     x->has_service = false;
     x->service = NULL;
     if (router->checkin_service == NULL || x->is_router_done) {
@@ -292,7 +301,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
         q->attempt = weir_attempt_of(x);
     before = router_call_begin(x, ask_name(ASK_CHECKIN));
     proof = router->checkin_service(x->state, &x->request, service, ask_handle(q));
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_checkin);
     returned(q, proof);
 }
 
@@ -314,7 +323,7 @@ void ask_page(weir_exchange_t *x, const weir_fault_t *fault, ask_then_t *then)
     q->about = fault;
     before = router_call_begin(x, ask_name(ASK_PAGE));
     proof = router->error_page(x->state, &x->request, fault, ask_handle(q));
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_page);
     returned(q, proof);
 }
 
@@ -330,7 +339,7 @@ bool ask_feature(weir_exchange_t *x, weir_feature_t feature)
         return false;
     before = router_call_begin(x, "feature");
     is_wanted = router->feature(x->state, &x->request, feature);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_feature);
     return is_wanted;
 }
 
@@ -345,7 +354,7 @@ void ask_answered(weir_exchange_t *x)
     attempt = weir_attempt_of(x);
     before = router_call_begin(x, "answered");
     router->answered(x->state, &x->request, x->service, &attempt);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_answered);
 }
 
 bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
@@ -362,7 +371,7 @@ bool ask_retry(weir_exchange_t *x, const weir_fault_t *fault)
         return false;
     before = router_call_begin(x, "retry_request");
     is_wanted = router->retry_request(x->state, &x->request, x->service, fault, &attempt);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_retry);
     return is_wanted;
 }
 
@@ -376,5 +385,5 @@ void ask_terminate(weir_exchange_t *x, const weir_fault_t *fault)
         return;
     before = router_call_begin(x, "terminate");
     router->terminate(x->state, &x->request, fault);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_terminate);
 }

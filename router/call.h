@@ -6,6 +6,7 @@
  *
  * THREAD   The request's loop.
  */
+#include "lib/base/metrics.h"
 #include "lib/walk/at_work.h"
 #include "weir_router.h"
 
@@ -15,13 +16,21 @@ static inline weir_before_t router_call_begin(const weir_exchange_t *x, const ch
     return weir_at_work_on(x, "router", x->binding->router->name, callback);
 }
 
-/** It has returned. Routers in the house keep no thread waiting; behind others the clock is read. */
-static inline void router_call_end(const weir_exchange_t *x, weir_before_t before)
+/**
+ * It has returned. Routers in the house keep no thread waiting; behind others the clock is read, and what has passed since it was
+ * read last, at the event's begin or behind another call, counts as theirs.
+ */
+static inline void router_call_end(const weir_exchange_t *x, weir_before_t before, weir_times_id_t times)
 {
-    if (x->binding->is_built_in)
+    uint64_t began_at_us;
+
+    if (x->binding->is_built_in) {
         weir_at_work_back(before);
-    else
-        weir_at_work_regain(x, before);
+        return;
+    }
+    began_at_us = weir_loop_now_us(x->loop);
+    weir_at_work_regain(x, before);
+    weir_histogram_add(&weir_metrics_page()->times[times], &weir_bounds_callbacks, weir_loop_now_us(x->loop) - began_at_us);
 }
 
 #endif

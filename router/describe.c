@@ -20,7 +20,7 @@ weir_span_t ask_name_of_group(weir_exchange_t *x, const weir_group_t *group)
         return description.name;
     before = router_call_begin(x, "describe_group");
     router->describe_group(x->binding->shared, group, &description);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_describe);
     return description.name;
 }
 
@@ -34,6 +34,6 @@ weir_span_t ask_name_of_service(weir_exchange_t *x, const weir_service_t *servic
         return description.name;
     before = router_call_begin(x, "describe_service");
     router->describe_service(x->binding->shared, service, &description);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_describe);
     return description.name;
 }

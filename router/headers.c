@@ -52,5 +52,5 @@ void ask_headers(weir_exchange_t *x, weir_way_t way, weir_headers_t *headers)
         return;
     before = router_call_begin(x, "additional_headers");
     router->additional_headers(x->state, &x->request, way, &sink);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_headers);
 }

@@ -35,5 +35,5 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
         return;
     before = router_call_begin(x, "log");
     router->log(x->state, &x->request, fault, &sink);
-    router_call_end(x, before);
+    router_call_end(x, before, WEIR_TIMES_on_log);
 }

@@ -132,7 +132,8 @@ subtest 'one dialect' => sub {
 };
 
 subtest 'what is generated agrees with its source' => sub {
-    my %generated = ('docs/configuration.md' => 'configuration', 'docs/weir.conf.5' => 'weir.conf.5', 'docs/faults.md' => 'faults');
+    my %generated = ('docs/configuration.md' => 'configuration', 'docs/weir.conf.5' => 'weir.conf.5', 'docs/faults.md' => 'faults',
+        'docs/metrics.md' => 'metrics');
     for my $file (sort keys %generated) {
         SKIP: {
             skip "$file is not there", 1 unless -e $file;

@@ -13,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log_writer.h"
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/base/rights.h"
 
@@ -208,6 +209,13 @@ void weir_log_tell_loss(weir_access_log_t *log, const char *why)
         weir_log_limited(&limit, "%s: %s; lines are lost", log->name, why);
 }
 
+void weir_log_drop(weir_access_log_t *log, uint64_t lines)
+{
+    log->dropped_lines += lines;
+    if (lines > 0)
+        weir_metrics_add(WEIR_CELL_log_dropped, lines);
+}
+
 static void write_behind(weir_access_log_t *log, weir_span_t time, weir_span_t line)
 {
     bool was_empty, has_room;
@@ -220,7 +228,7 @@ static void write_behind(weir_access_log_t *log, weir_span_t time, weir_span_t l
         put(log, time.base, time.len);
         put(log, line.base, line.len);
     } else
-        log->dropped_lines++;
+        weir_log_drop(log, 1);
     pthread_mutex_unlock(&log->lock);
 
     if (!has_room)

@@ -123,7 +123,7 @@ static void end_batch(weir_access_log_t *log)
 {
     pthread_mutex_lock(&log->lock);
     log->writing_bytes = 0;
-    log->dropped_lines += count_lines(log->left, log->left_bytes);
+    weir_log_drop(log, count_lines(log->left, log->left_bytes));
     log->is_loss_told = log->is_loss_told && log->left_bytes > 0;
     pthread_mutex_unlock(&log->lock);
     log->left_bytes = 0;

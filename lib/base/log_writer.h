@@ -70,6 +70,9 @@ void weir_log_writer_destroy(weir_log_writer_t *writer);
 /** Says on standard error that a log loses lines, once until it is written again. Never under the log's lock. */
 void weir_log_tell_loss(weir_access_log_t *log, const char *why);
 
+/** Under the log's lock: so many lines are lost. */
+void weir_log_drop(weir_access_log_t *log, uint64_t lines);
+
 /** Under the log's lock. Whether no line is missing any more without the log saying so. */
 bool weir_log_confess(weir_access_log_t *log);
 

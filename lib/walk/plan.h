@@ -55,6 +55,7 @@ typedef struct weir_plan {
     bool has_heroku_codes;  /* and call the reason as Heroku does: lib/http/heroku_code.h */
     bool has_trace;         /* traceparent to backends, trace= in its access lines: handlers/trace.h */
     bool has_server_timing; /* to the client: handlers/server_timing.h */
+    bool counts_apps;       /* metrics by app: lib/base/app_counts.h */
     bool aborts_on_close;   /* HTTP/1: a client that ends its side while it waits for a response is gone */
     weir_upgrades_t upgrades;
     const struct weir_network *trusted_proxies; /* whose word for who the client is counts: lib/http/network.h */

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/http/status.h"
+#include "lib/wire/back/back_counts.h"
 #include "lib/wire/back/back_downs.h"
 #include "lib/wire/back/back_fastcgi.h"
 #include "lib/wire/back/back_fault.h"
@@ -90,6 +92,7 @@ static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int 
     memcpy(&back->address, &target->address, target->address_len);
     weir_back_tls_init(&back->tls, target);
     weir_sock_open(&back->sock, loop, fd, false);
+    weir_metrics_add(WEIR_CELL_backend_opened, 1);
     return back;
 }
 
@@ -103,6 +106,7 @@ void back_http1_destroy(back_http1_t **back)
     weir_timer_cancel(&gone->back.timer);
     weir_timer_cancel(&gone->unheard_timer);
     weir_sock_close(&gone->sock);
+    weir_metrics_add(WEIR_CELL_backend_closed, 1);
     weir_back_tls_finish(&gone->tls);
     weir_bytes_free(&gone->back.in);
     weir_bytes_free(&gone->back.out);
@@ -161,6 +165,7 @@ static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *f
     if (back != NULL || !dial->is_our_fault)
         weir_back_note_dial(&x->target, fault, weir_loop_now_us(x->loop));
     if (back == NULL) {
+        weir_back_count_failure(fault);
         back_http1_destroy(&dial->attempt);
         dial->then(x, fault);
         return;
@@ -257,6 +262,7 @@ static const char *alpn_of(const weir_dial_t *dial)
 /* The connection is there: it is what was wanted, or HTTP/2 begins on it. */
 static void use_connection(weir_dial_t *dial)
 {
+    weir_metrics_add(WEIR_CELL_connects_ok, 1);
     if (dial->target.protocol != WEIR_HTTP2) {
         end_dial(dial, &dial->attempt->back, NULL);
         return;

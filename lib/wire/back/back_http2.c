@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/base/metrics.h"
 #include "lib/wire/back/back_http2_private.h"
 
 enum {
@@ -63,6 +64,7 @@ back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir
     weir_list_init(&http2->streams);
     weir_list_init(&http2->emptied);
     weir_list_init(&http2->headed);
+    weir_metrics_add(WEIR_CELL_backend_opened, 1);
     make_session(http2);
     weir_sock_move(&http2->sock, sock);
     http2->sock.on_readable = on_readable;
@@ -113,6 +115,8 @@ void back_http2_end(back_http2_t *http2, const weir_fault_t *fault)
         http2->end_fault = http2->end_fault != NULL ? http2->end_fault : fault;
         return;
     }
+    weir_metrics_add(WEIR_CELL_backend_closed, 1);
+    weir_metrics_add(WEIR_CELL_idle_ended, http2->is_idle);
     weir_timer_cancel(&http2->timer);
     weir_list_remove(&http2->flush.link);
     weir_sock_close(&http2->sock);

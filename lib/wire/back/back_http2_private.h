@@ -36,6 +36,7 @@ struct weir_http2 {
     weir_list_t in_pool;            /* among all of the loop's     */
     back_http2_wait_t *opener;      /* who opened it, until SETTINGS have come; or NULL */
     weir_list_t streams;            /* of back_http2_stream_t      */
+    bool is_idle;                   /* it has served, and has no stream: counted so */
     size_t stream_count;
     weir_list_t emptied; /* streams whose clients may go on sending  */
     weir_list_t headed;  /* streams that got a head in this read     */

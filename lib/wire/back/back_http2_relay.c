@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/base/metrics.h"
 #include "lib/base/span.h"
 #include "lib/wire/back/back_http2_private.h"
 
@@ -68,6 +69,8 @@ weir_back_t *back_http2_stream_create(back_http2_t *http2)
     weir_list_init(&stream->headed);
     weir_list_append(&http2->streams, &stream->link);
     http2->is_used = true;
+    weir_metrics_add(WEIR_CELL_idle_ended, http2->is_idle);
+    http2->is_idle = false;
     if (http2->stream_count++ == 0)
         back_http2_rearm(http2);
     return &stream->back;
@@ -83,8 +86,11 @@ void back_http2_stream_destroy(back_http2_stream_t *stream)
         weir_list_remove(&stream->link);
         weir_list_remove(&stream->emptied);
         weir_list_remove(&stream->headed);
-        if (--http2->stream_count == 0)
+        if (--http2->stream_count == 0) {
+            http2->is_idle = true;
+            weir_metrics_add(WEIR_CELL_idle_begun, 1);
             back_http2_rearm(http2);
+        }
         back_http2_post_flush(http2); /* there is room for another one, or nothing left to do */
     }
     free(stream);

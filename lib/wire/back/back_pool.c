@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/wire/back/back_http1.h"
@@ -112,6 +113,7 @@ void weir_back_pool_remove(back_http1_t *back)
     weir_list_remove(&back->in_age);
     weir_timer_cancel(&back->back.timer);
     back->back.loop->pool->idle_count--;
+    weir_metrics_add(WEIR_CELL_idle_ended, 1);
     place->count--;
     if (!weir_list_is_empty(&place->idle))
         return;
@@ -184,6 +186,7 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
     weir_list_prepend(&back->place->idle, &back->in_place);
     weir_list_append(&pool->oldest, &back->in_age);
     pool->idle_count++;
+    weir_metrics_add(WEIR_CELL_idle_begun, 1);
     back->sock.on_readable = on_idle_readable;
     weir_sock_watch(&back->sock, true);
     weir_timer_set(pool->loop, &back->back.timer, idle_ms, on_idle_end);

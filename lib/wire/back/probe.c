@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/fault.h"
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/back/back_fault.h"
@@ -55,6 +56,8 @@ static void finish(weir_probing_t *probing, const weir_fault_t *fault)
 {
     probing->result.fault = fault;
     probing->result.duration_us = weir_loop_now_us(probing->loop) - probing->begun_at_us;
+    weir_metrics_add(fault == NULL ? WEIR_CELL_probes_ok : WEIR_CELL_probes_failed, 1);
+    weir_histogram_add(&weir_metrics_page()->times[WEIR_TIMES_probe], &weir_bounds_stages, probing->result.duration_us);
     put_down(probing);
     probing->on_result(probing->context, &probing->result);
     destroy(probing);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "lib/http/access_line.h"
 #include "lib/http/status.h"
 
@@ -49,6 +50,8 @@ void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, ui
     weir_access_log_t *log = settings->access_log;
     const weir_refused_t known = request != NULL ? *request : (weir_refused_t){0};
 
+    weir_metrics_count_request(weir_metrics_page(), status, fault);
+    weir_metrics_add(WEIR_CELL_sent_client, body_bytes);
     if (log == NULL)
         return;
     const weir_access_line_t what = {

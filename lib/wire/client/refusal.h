@@ -29,8 +29,8 @@ const char *weir_refusal_heroku(const weir_client_t *client, const weir_fault_t 
 unsigned weir_refusal_retry_after_s(const weir_client_t *client, const weir_fault_t *fault);
 
 /**
- * Writes a line to the access log, if there is one. `status` is what the client was answered; 0: nothing. `request` NULL:
- * nothing is known of it.
+ * Counts it, and writes a line to the access log, if there is one. `status` is what the client was answered; 0: nothing.
+ * `request` NULL: nothing is known of it.
  */
 void weir_refusal_log(const weir_client_t *client, const weir_fault_t *fault, uint16_t status, size_t body_bytes,
                       const weir_refused_t *request);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_BASE_SCRAPE_H
+#define WEIR_BASE_SCRAPE_H
+/**
+ * @file  One reading of all metrics: numbers are put into it, and it is written as text.
+ *
+ *   weir_scrape_create() ─► weir_scrape_threads(), _put(), _apps(), routers (weir_metric.h) ─► _write() ─► _destroy()
+ *
+ * THREAD   Any, one at a time; one that serves no request is best.
+ */
+#include <stdio.h>
+
+#include "lib/base/metrics.h"
+#include "weir_metric.h"
+
+/** An empty one. Never NULL. */
+weir_metric_sink_t *weir_scrape_create(void);
+
+/** Frees and nulls it; harmless on NULL. */
+void weir_scrape_destroy(weir_metric_sink_t **sink);
+
+/** Puts what the threads have counted: weir_cells, weir_times, and weir_requests_total. */
+void weir_scrape_threads(weir_metric_sink_t *sink);
+
+/** The sum of a cell over all threads. */
+uint64_t weir_scrape_cell(weir_cell_t cell);
+
+/** app_counts.c: puts what is counted of apps; of at most `most` by name, the rest as "other". */
+void weir_scrape_apps(weir_metric_sink_t *sink, size_t most);
+
+/** Puts a value of one of ours, with at most two labels; a name NULL: there is none. Values of equal labels are added. */
+void weir_scrape_put(weir_metric_sink_t *sink, weir_metric_id_t id, const char *label, const char *value, double number);
+
+/** The same with any labels; they are not held against what is there: for series of which each comes once. */
+void weir_scrape_new(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_metric_label_t *labels, size_t label_count,
+                     double number);
+
+/** Puts a histogram; `counts` are bounds->count + 1, each of its own bucket. */
+void weir_scrape_histogram(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_metric_label_t *labels, size_t label_count,
+                           const weir_bounds_t *bounds, const uint64_t *counts, uint64_t sum_us);
+
+/** As what it is written. */
+typedef enum weir_metrics_format {
+    WEIR_METRICS_TEXT,        /* Prometheus text 0.0.4 */
+    WEIR_METRICS_OPENMETRICS, /* OpenMetrics 1.0       */
+} weir_metrics_format_t;
+
+/** The media type of a format. */
+const char *weir_scrape_type(weir_metrics_format_t format);
+
+/** The format that a client's Accept wants; empty: it has none. */
+weir_metrics_format_t weir_scrape_format(weir_span_t accept);
+
+/** Writes all of it. */
+void weir_scrape_write(const weir_metric_sink_t *sink, FILE *out, weir_metrics_format_t format);
+
+#endif

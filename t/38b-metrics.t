@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: MIT
+# The proxy's metrics: that they are the access log's numbers, that Prometheus can read them, and what outlives what.
+#
+#   WEIR_METRICS   how many requests are made (20000, of sanitizer builds 6000)
+#   PROMTOOL       another promtool
+use lib 't/lib';
+use Weir::Test;
+use Weir::Http2Client;
+
+my $promtool = $ENV{PROMTOOL} // '/usr/bin/promtool';
+my $switch   = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+my $backend  = backend(sub {
+    my $c = shift;
+    while (my ($head) = $c->read_request) {
+        if ($head =~ m{^GET /tunnel}) {
+            $c->write($switch);
+            while (defined(my $bytes = $c->read_until(qr/.+/s, 60))) { $c->write($bytes) }
+            return;
+        }
+        if ($head =~ m{^GET /slow}) { $c->note('slow'); $c->wait_close; return }
+        my ($status) = $head =~ m{^\S+ /s/(\d+)};
+        my $body = ($status // 200) =~ /204|304/ ? '' : 'x' x 10;
+        $c->write(simple_response($body, status => ($status // 200) . ' As asked'));
+    }
+});
+
+# Every series as its labels in order and its value: "name{a=b,c=d}" => 5.
+sub series {
+    my ($proxy, $headers) = @_;
+    my %value;
+    for (split /\n/, $proxy->get('/metrics', $headers)->body) {
+        next if /^#/;
+        my ($name, $labels, $value) = /^(\w+)(?:\{(.*)\})? (\S+)$/ or die "not a series: $_";
+        $labels = join ',', sort map { s/"//gr } split /,(?=\w+=")/, $labels // '';
+        $value{ $name . ($labels eq '' ? '' : "{$labels}") } = $value;
+    }
+    return \%value;
+}
+
+# What the log says, in the same words.
+sub counted_lines {
+    my ($proxy) = @_;
+    my %count;
+    for my $line ($proxy->log_lines(0)) {
+        my $status = ($line->{status} // '') eq '' ? 'none' : $line->{status} eq '499' ? '499' : substr($line->{status}, 0, 1) . 'xx';
+        $count{ 'weir_requests_total{reason=' . ($line->{code} // '') . ",status=$status}" }++;
+    }
+    return \%count;
+}
+
+sub counted_requests {
+    my ($series) = @_;
+    return { map { $_ => $series->{$_} } grep { /^weir_requests_total/ && $series->{$_} > 0 } keys %$series };
+}
+
+my %paths = ('/metrics' => { 'weir.metrics' => 'ON' }, '/status' => { status => 'ON' });
+my %two   = ('num-threads' => 2);
+
+# So many at once on a connection of their own.
+sub pipeline {
+    my ($proxy, @requests) = @_;
+    my $client = $proxy->connect;
+    my $last   = pop @requests;
+    $client->write(join '', (map { "$_\r\n" } @requests), "${last}Connection: close\r\n\r\n");
+    return scalar(() = ($client->read_eof(60) // '') =~ m{HTTP/1\.1 \d}g);
+}
+
+sub wait_idle {
+    my ($proxy) = @_;
+    return wait_for { my $s = series($proxy); $s->{weir_requests_in_flight} == 0 && $s };
+}
+
+sub promtool_says {
+    my ($text) = @_;
+    my $file = write_file(temp_path('metrics'), $text);
+    return scalar `$promtool check metrics < $file 2>&1`;
+}
+
+my $proxy = proxy(backends => [$backend], paths => \%paths, global => \%two);
+
+subtest 'the sums are the lines of the access log' => sub {
+    my $most = $ENV{WEIR_METRICS} // (is_sanitized() ? 6000 : 20000);
+    my ($made, $answers) = (0, 0);
+    while ($made < $most - 600) {
+        my @statuses = (200, 200, 201, 204, 302, 304, 400, 404, 404, 500, 502, 503);
+        my @requests = map { "GET /s/$statuses[($made + $_) % @statuses] HTTP/1.1\r\nHost: a\r\n" } 0 .. 199;
+        $answers += pipeline($proxy, @requests);
+        $made += @requests;
+    }
+    is($answers, $made, 'all were answered');
+
+    my $refused = 0;
+    for my $head ("GET / HTTP/9.9\r\n\r\n", "G\@T / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX: " . 'x' x 20000 . "\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n") {
+        for (1 .. 20) { $refused += $proxy->raw($head) =~ m{^HTTP/1\.1 [45]}; $made++ }
+    }
+    is($refused, 100, 'heads that cannot be used are refused');
+
+    for my $n (1 .. 20) {
+        my $client = $proxy->connect;
+        $client->write("GET /slow/$n HTTP/1.1\r\nHost: a\r\n\r\n");
+        wait_for { $n <= grep { /slow/ } $backend->events };
+        $client->reset;
+        $made++;
+    }
+    for (1 .. 10) {
+        my $client = $proxy->connect;
+        $client->write("GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        like($client->read_head // '', qr/^HTTP\/1\.1 101/, 'a tunnel') if $_ == 1;
+        $client->write('word');
+        $client->read_exactly(4);
+        $client->close;
+        $made++;
+    }
+    if (Weir::Http2Client::is_possible()) {
+        my $h2 = Weir::Http2Client->connect($proxy->port);
+        my @ids;
+        for my $n (1 .. 300) {
+            $h2->get('/s/' . ($n % 3 == 0 ? 404 : 200));
+            $made++;
+        }
+        $h2->close;
+    }
+    my $rest = $most - $made;
+    $made += pipeline($proxy, map { "GET / HTTP/1.1\r\nHost: a\r\n" } 1 .. $rest) if $rest > 0;
+
+    my $series = wait_idle($proxy);
+    my ($lines, $requests);
+    wait_for { $lines = counted_lines($proxy); $requests = counted_requests(series($proxy)); eval { is_same($lines, $requests) } };
+    is_deeply($requests, $lines, 'by status and reason');
+    my $sum = 0;
+    $sum += $_ for values %$requests;
+    is($sum, $made, "of all $made");
+    cmp_ok(scalar(grep { /reason=\w/ } keys %$requests), '>=', 5, 'with several reasons');
+    is($requests->{'weir_requests_total{reason=client_closed,status=499}'}, 20, 'those that left, among them');
+    is($series->{weir_tunnels}, 0, 'no tunnel is open');
+    is($series->{'weir_stage_duration_seconds_count{stage=queue}'}, $series->{'weir_tries_total{result=ok}'}
+        + $series->{'weir_tries_total{result=client}'} + $series->{'weir_tries_total{result=failed}'}, 'each try was picked once');
+};
+
+sub is_same {
+    my ($one, $other) = @_;
+    return join("\n", map { "$_ $one->{$_}" } sort keys %$one) eq join("\n", map { "$_ $other->{$_}" } sort keys %$other);
+}
+
+subtest 'what is going on now' => sub {
+    my $client = $proxy->connect;
+    $client->write("GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    $client->read_head;
+    my $series = series($proxy);
+    is("$series->{weir_tunnels} $series->{weir_requests_in_flight}", '1 1', 'a tunnel, which is a request');
+    cmp_ok($series->{'weir_connections{side=client}'}, '>=', 2, 'the tunnel and this one');
+    cmp_ok($series->{'weir_backend_pool_connections{state=busy}'}, '>=', 1, 'its backend');
+    is($series->{'weir_connections{side=backend}'}, $series->{'weir_backend_pool_connections{state=busy}'} + $series->{'weir_backend_pool_connections{state=idle}'},
+        'busy and idle are all there are');
+    $client->close;
+    ok(wait_for { series($proxy)->{weir_tunnels} == 0 }, 'and then it is not');
+};
+
+subtest 'a reload keeps all counts' => sub {
+    my $before = series($proxy);
+    ok($proxy->reload(backends => [$backend], paths => \%paths, global => { %two, 'weir.max-header-value' => 100 }), 'another configuration');
+    my $after = series($proxy);
+    my @less = grep { /_total|_bucket|_count|_sum/ && ($after->{$_} // -1) < $before->{$_} } keys %$before;
+    is_deeply(\@less, [], 'none has fallen');
+    is($after->{weir_config_generation}, $before->{weir_config_generation} + 1, 'one more was taken');
+    write_file($proxy->config, "hosts: nonsense\n");
+    my $reloads = $proxy->reloads;
+    $proxy->signal('HUP');
+    wait_for { $proxy->reloads > $reloads };
+    my $failed = series($proxy);
+    is($failed->{weir_config_last_reload_successful}, 0, 'one that cannot be used');
+    is($failed->{weir_config_last_reload_timestamp_seconds}, $after->{weir_config_last_reload_timestamp_seconds}, 'is not the one in use');
+};
+
+subtest 'formats' => sub {
+    my $text = $proxy->get('/metrics');
+    is($text->header('Content-Type'), 'text/plain; version=0.0.4; charset=utf-8', 'text');
+    my $open = $proxy->get('/metrics', "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3\r\n");
+    is($open->header('Content-Type'), 'application/openmetrics-text; version=1.0.0; charset=utf-8', 'OpenMetrics for who asks for it');
+    like($open->body, qr/\n# EOF\n\z/, 'which has an end');
+    is($proxy->ask("HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n")->status, 200, 'HEAD');
+    cmp_ok(scalar(() = $text->body =~ /^\w/mg), '<', 900, 'not too many series');
+    SKIP: {
+        skip "there is no $promtool", 1 unless -x $promtool;
+        is(promtool_says($text->body), '', 'promtool has nothing to say');
+    }
+};
+
+subtest 'clients that do not wait' => sub {
+    for (1 .. 50) {
+        my $client = $proxy->connect;
+        $client->write("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+        $client->reset;
+    }
+    is($proxy->get('/metrics')->status, 200, 'do no harm');
+};
+
+subtest 'apps' => sub {
+    my %apps = map { $_ => { domains => ["$_.test"], backends => [ $backend->address ] } } qw(a b c d);
+    my $own = proxy(apps => \%apps, paths => \%paths, global => { %two, 'weir.metrics-apps' => { top => 2 } });
+    my %times = (a => 3, b => 9, c => 5, d => 2);
+    for my $app (sort keys %times) {
+        for (1 .. $times{$app}) { $own->ask("GET /s/404 HTTP/1.1\r\nHost: $app.test\r\n\r\n") }
+    }
+    wait_idle($own);
+    my $series = series($own);
+    is_deeply({ map { $_ => $series->{$_} } grep { /^weir_app_requests_total/ } keys %$series },
+        { map { ("weir_app_requests_total{app=$$_[0],status=4xx}" => $$_[1]) } [ b => 9 ], [ c => 5 ], [ other => 5 ] }, 'the two with most requests, and the rest');
+    is($series->{'weir_app_requests_in_flight{app=b}'}, 0, 'none is under way');
+    is($series->{'weir_app_request_duration_seconds_count{app=other}'}, 5, 'how long they took');
+    is((grep { /^weir_app_/ } keys %{ series($proxy) }), 0, 'nothing of it unless it is wanted');
+    refuses_config("listen: 1\nweir.metrics-apps: $_\nhosts: { default: { paths: { /: { status: ON } } } }\n", qr/2:(?:\d+:)? weir\.metrics-apps: must be ON, OFF, or/, $_)
+        for 'MAYBE', '{ top: 0 }', '{ top: 2, more: 1 }', '{ most: 5 }', '{ top: 10001 }', '[ 1 ]';
+};
+
+done_testing;
