@@ -159,6 +159,11 @@ void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, 
     weir_kit_show(shared->kit, config, show);
 }
 
+void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink)
+{
+    weir_kit_metrics(shared->kit, sink);
+}
+
 void weir_router_release(weir_shared_t *shared)
 {
     if (shared != NULL)

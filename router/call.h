@@ -17,8 +17,8 @@ static inline weir_before_t router_call_begin(const weir_exchange_t *x, const ch
 }
 
 /**
- * It has returned. Routers in the house keep no thread waiting; behind others the clock is read, and what has passed since it was
- * read last, at the event's begin or behind another call, counts as theirs.
+ * It has returned. Routers in the house keep no thread waiting; behind others the clock is read, and what has passed since it
+ * was read last, at the event's begin or behind another call, counts as theirs.
  */
 static inline void router_call_end(const weir_exchange_t *x, weir_before_t before, weir_times_id_t times)
 {

@@ -8,6 +8,7 @@
 #include "lib/base/lasting.h"
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
+#include "lib/walk/metrics_source.h"
 #include "router/border.h"
 #include "router/admin.h"
 #include "router/instance.h"
@@ -25,6 +26,8 @@ struct weir_module {
     weir_router_admin_t *admin;
     weir_administered_t administered;
     char *given_name; /* `name` of its configuration, or NULL */
+    weir_router_metrics_t *metrics;
+    weir_metrics_source_t source;
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
     weir_object_t *object; /* NULL: built in */
@@ -38,6 +41,7 @@ extern weir_router_configure_t *const weir_builtin_table_configure, *const weir_
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
+extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -50,11 +54,12 @@ static const struct {
     weir_router_stop_t *const *stop;
     weir_router_show_t *const *show;
     weir_router_admin_t *const *admin;
+    weir_router_metrics_t *const *metrics;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
-     &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL},
+     &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin, &weir_builtin_table_metrics},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -107,6 +112,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->stop = builtins[i].stop == NULL ? NULL : *builtins[i].stop;
             module->show = builtins[i].show == NULL ? NULL : *builtins[i].show;
             module->admin = builtins[i].admin == NULL ? NULL : *builtins[i].admin;
+            module->metrics = builtins[i].metrics == NULL ? NULL : *builtins[i].metrics;
         }
         return module;
     }
@@ -140,6 +146,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_release", &module->release);
     weir_object_function(object, "weir_router_show", &module->show);
     weir_object_function(object, "weir_router_admin", &module->admin);
+    weir_object_function(object, "weir_router_metrics", &module->metrics);
     return module;
 
 close_object:
@@ -180,6 +187,27 @@ bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
     return module->is_configured;
 }
 
+/* ---- while it runs ---- */
+
+static void tell_metrics(weir_metrics_source_t *source, weir_metric_sink_t *sink)
+{
+    weir_module_t *module = WEIR_AROUND(source, weir_module_t, source);
+    const weir_at_work_t before = weir_at_work_on(NULL, "router", module->router.name, "metrics");
+
+    module->metrics(module->shared, sink);
+    weir_at_work_back(before);
+}
+
+static void offer_metrics(weir_module_t *module)
+{
+    if (module->metrics == NULL)
+        return;
+    module->source =
+        (weir_metrics_source_t){.name = module->instance.name, .generation = module->instance.generation, .tell = tell_metrics};
+    weir_list_init(&module->source.link);
+    weir_metrics_source_add(&module->source);
+}
+
 bool weir_module_start(weir_module_t *module, const char *name, const char *where, uint64_t generation)
 {
     weir_before_t before;
@@ -188,12 +216,14 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
     before = weir_at_work_on(NULL, "router", module->router.name, "start");
     module->is_started = module->start == NULL || module->start(module->shared, &module->instance);
     weir_at_work_back(before);
-    if (!module->is_started)
+    if (!module->is_started) {
         weir_instance_log(&module->instance, "could not be started");
-    else
-        weir_administered_enter(&module->administered, module->given_name, &module->instance, &module->router, module->admin,
-                                module->shared);
-    return module->is_started;
+        return false;
+    }
+    weir_administered_enter(&module->administered, module->given_name, &module->instance, &module->router, module->admin,
+                            module->shared);
+    offer_metrics(module);
+    return true;
 }
 
 void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show)
@@ -236,6 +266,7 @@ void weir_module_close(weir_module_t **module)
         return;
     *module = NULL;
     weir_administered_leave(&closing->administered);
+    weir_metrics_source_remove(&closing->source);
     if (closing->instance.name != NULL)
         weir_instance_still(&closing->instance);
     before = weir_at_work_on(NULL, "router", closing->router.name, "stop");

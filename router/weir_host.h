@@ -12,6 +12,7 @@
 #include "weir_admin.h"
 #include "weir_config.h"
 #include "weir_digest.h"
+#include "weir_metric.h"
 #include "weir_probe.h"
 #include "weir_retire.h"
 #include "weir_router.h"
@@ -57,6 +58,12 @@ WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config
  * at this path. Between start and stop, on the thread of tickers. Since ABI 7.
  */
 WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call);
+/**
+ * Called when somebody reads the proxy's metrics, between start and stop, on a thread that serves no request and is shared by
+ * all: adds what the router counts, by weir_metric_add(). Of several configurations that have it at one place only the newest
+ * is asked. Since ABI 7.
+ */
+WEIR_MODULE void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink);
 
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
 typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
@@ -64,6 +71,8 @@ typedef void weir_router_stop_t(weir_shared_t *shared);
 typedef void weir_router_release_t(weir_shared_t *shared);
 typedef bool weir_router_admin_t(weir_shared_t *shared, weir_admin_call_t *call);
 typedef void weir_router_show_t(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
+
+typedef void weir_router_metrics_t(const weir_shared_t *shared, weir_metric_sink_t *sink);
 
 /** A line of its output: so deep (0 … 8), a key, its value (NULL: a heading), and where `node` stands; NULL: "default". */
 WEIR_API void weir_show_value(weir_show_t *show, unsigned depth, const char *key, const char *value, const weir_config_t *node);

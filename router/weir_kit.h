@@ -66,6 +66,11 @@ WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, 
  * kit's.
  */
 WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
+/**
+ * In weir_router_metrics: the kit's of docs/metrics.md, of all instances together; what a name has in several configurations is
+ * told once.
+ */
+WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
 /** In weir_router_stop. Harmless if it was not started. */
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 /** In weir_router_release. Nulls the pointer; harmless on NULL. */
@@ -168,6 +173,10 @@ WEIR_C_END
     WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call)                                       \
     {                                                                                                                       \
         return weir_kit_admin((weir_kit_t *)shared, call);                                                                  \
+    }                                                                                                                       \
+    WEIR_MODULE void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink)                              \
+    {                                                                                                                       \
+        weir_kit_metrics((const weir_kit_t *)shared, sink);                                                                 \
     }                                                                                                                       \
     WEIR_MODULE void weir_router_release(weir_shared_t *shared)                                                              \
     {                                                                                                                       \

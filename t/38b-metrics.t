@@ -214,4 +214,78 @@ subtest 'apps' => sub {
         for 'MAYBE', '{ top: 0 }', '{ top: 2, more: 1 }', '{ most: 5 }', '{ top: 10001 }', '[ 1 ]';
 };
 
+subtest 'what the kit counts' => sub {
+    my $gate  = temp_path('gate');
+    my $gated = backend(sub {
+        my $c = shift;
+        while (my ($head) = $c->read_request) {
+            if ($head =~ m{^GET /held}) { $c->note('held'); wait_for { -e $gate } 60 }
+            $c->write(simple_response('x'));
+        }
+    });
+    my %apps = (
+        busy => { domains => ['busy.test'], backends => [ { at => $gated->address, 'max-requests' => 1 } ], queue => { length => 2, timeout => ms(60000) } },
+        pins => { domains => [ 'pins.test', 'also.test' ], backends => [ $backend->address ], affinity => 'ON' },
+        down => { domains => ['down.test'], backends => [ map { '127.0.0.1:' . refusing_port() } 1 .. 2 ] },
+    );
+    my $own = proxy(router => { module => 'table', name => 'counted', apps => \%apps }, paths => \%paths, global => \%two);
+    my $series = series($own);
+    is("$series->{weir_apps} $series->{weir_domains} $series->{'weir_members{state=up}'}", '3 4 4', 'what there is');
+    is($series->{'weir_queue_waiting{cause=busy}'}, 0, 'nobody waits');
+
+    my $first = $own->connect;
+    $first->write("GET /held HTTP/1.1\r\nHost: busy.test\r\n\r\n");
+    wait_for { grep { /held/ } $gated->events };
+    my @waiting = map { my $c = $own->connect; $c->write("GET / HTTP/1.1\r\nHost: busy.test\r\n\r\n"); $c } 1, 2;
+    ok(wait_for { series($own)->{'weir_queue_waiting{cause=busy}'} == 2 }, 'two wait');
+    is($own->ask("GET / HTTP/1.1\r\nHost: busy.test\r\n\r\n")->status, 503, 'a third may not');
+    $waiting[0]->reset;
+    ok(wait_for { series($own)->{'weir_queue_left_total{how=client}'} == 1 }, 'one has left');
+    write_file($gate, '');
+    is($waiting[1]->read_response->status, 200, 'the other is served');
+    $series = series($own);
+    is($series->{'weir_queue_entered_total{cause=busy}'}, 2, 'two had waited');
+    is(join(' ', map { $series->{"weir_queue_left_total{how=$_}"} } qw(served client deep deadline)), '1 1 1 0', 'and how they ended');
+    is($series->{'weir_queue_wait_seconds_count'}, 1, 'how long');
+    is($series->{'weir_queue_waiting{cause=busy}'}, 0, 'nobody waits any more');
+
+    my $r = $own->ask("GET / HTTP/1.1\r\nHost: pins.test\r\n\r\n");
+    my ($cookie) = $r->header('Set-Cookie') =~ /^([^;]+)/;
+    $own->ask("GET / HTTP/1.1\r\nHost: pins.test\r\nCookie: $cookie\r\n\r\n") for 1, 2;
+    (my $wrong = $cookie) =~ s/=.*/=nonsense/;
+    $own->ask("GET / HTTP/1.1\r\nHost: pins.test\r\nCookie: $wrong\r\n\r\n");
+    $series = wait_idle($own);
+    is(join(' ', map { $series->{"weir_affinity_total{result=$_}"} } qw(new kept invalid moved)), '1 2 1 0', 'pins');
+
+    $own->ask("GET / HTTP/1.1\r\nHost: down.test\r\n\r\n") for 1 .. 6;
+    $series = wait_idle($own);
+    is($series->{'weir_members{state=connect}'}, 2, 'who cannot be connected to');
+    cmp_ok($series->{'weir_quarantines_total{cause=connect}'}, '>=', 2, 'is put away');
+    cmp_ok($series->{'weir_retries_total{class=a}'}, '>=', 1, 'the other one was tried');
+    cmp_ok($series->{'weir_backend_connects_total{result=refused}'}, '>=', 6, 'and refused');
+
+    my $before = series($own);
+    ok($own->reload(router => { module => 'table', name => 'counted', apps => { %apps, busy => { domains => ['busy.test'], backends => [ $gated->address ] } } },
+        paths => \%paths, global => \%two), 'another configuration');
+    my $after = series($own);
+    is("$after->{weir_apps} $after->{weir_domains}", '3 4', 'is told once, whatever is left of the one before');
+    is($after->{'weir_queue_entered_total{cause=busy}'}, 2, 'and nothing is forgotten');
+    SKIP: {
+        skip "there is no $promtool", 1 unless -x $promtool;
+        is(promtool_says($own->get('/metrics')->body), '', 'promtool has nothing to say');
+    }
+};
+
+subtest 'a router of one\'s own' => sub {
+    my $own = proxy(router => { module => router_so('counting') }, paths => \%paths);
+    $own->get('/') for 1 .. 3;
+    my $series = series($own);
+    is($series->{'weir_router_lookups_total{who=a \\guest\\}'}, 3, 'tells its own');
+    is($series->{'weir_router_guests_bucket{le=10.0}'}, 3, 'histograms, too');
+    is($series->{'weir_requests_total{reason=not_here,status=4xx}'}, 3, 'its reasons are named');
+    is($series->{'weir_requests_total'}, undef, 'what is the proxy\'s it cannot tell');
+    is($series->{'weir_callback_duration_seconds_count{callback=lookup_domain_name}'}, 3, 'how long its callbacks took');
+    like($own->stderr, qr/a router's metric weir_requests_total: dropped/, 'and hears of it');
+};
+
 done_testing;

@@ -7,7 +7,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/scrape.h"
 
-enum { SCRAPE_OWN_FAMILIES = 100, SCRAPE_SERIES = 1000, SCRAPE_LABELS = 16, SCRAPE_KEYS = 64 };
+enum { SCRAPE_OWN_FAMILIES = 100, SCRAPE_SERIES = 1000, SCRAPE_LABELS = 16, SCRAPE_KEYS = 1024 };
 
 typedef struct scrape_sample {
     struct scrape_sample *next;

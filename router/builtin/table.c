@@ -182,10 +182,16 @@ static bool admin(weir_shared_t *shared, weir_admin_call_t *call)
     return weir_kit_admin(shared->kit, call);
 }
 
+static void metrics(const weir_shared_t *shared, weir_metric_sink_t *sink)
+{
+    weir_kit_metrics(shared->kit, sink);
+}
+
 extern const weir_router_t weir_builtin_table;
 extern weir_router_configure_t *const weir_builtin_table_configure;
 extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
+extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
@@ -211,6 +217,7 @@ const weir_router_t weir_builtin_table = {
 weir_router_configure_t *const weir_builtin_table_configure = table_configure;
 weir_router_show_t *const weir_builtin_table_show = show;
 weir_router_admin_t *const weir_builtin_table_admin = admin;
+weir_router_metrics_t *const weir_builtin_table_metrics = metrics;
 weir_router_start_t *const weir_builtin_table_start = start;
 weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "check.h"
 #include "counts.h"
+#include "metrics.h"
 #include "queue.h"
 
 enum {
@@ -130,6 +131,7 @@ static void enter(weir_member_t *member, kit_quarantine_t why, uint64_t us, uint
     atomic_store_explicit(&trouble->failures_in_a_row, 0, memory_order_relaxed);
     atomic_store_explicit(&member->has_trial, 0, memory_order_relaxed);
     atomic_store_explicit(&member->quarantine, (uint8_t)why, memory_order_release);
+    kit_metrics_count((kit_metric_t)(KIT_QUARANTINES_CONNECT + (int)why - KIT_CONNECT));
 }
 
 static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t *settings, kit_quarantine_t why,
@@ -149,6 +151,8 @@ static void isolate(weir_set_t *set, weir_member_t *member, const kit_settings_t
         enter(member, why, length_us(CONNECT_BASE_MS, CONNECT_LONGEST_MS, times, dice), now_us);
     else if (is_new && (present == KIT_TRIAL || has_room(set, member, settings)))
         enter(member, why, length_us(settings->quarantine.base_ms, settings->quarantine.longest_ms, times, dice), now_us);
+    else if (is_new)
+        kit_metrics_count(KIT_QUARANTINE_REFUSED);
     const bool has_fallen_ill = atomic_load_explicit(&member->quarantine, memory_order_relaxed) != (uint8_t)present;
     if (has_fallen_ill)
         kit_view_refresh(atomic_load_explicit(&set->view, memory_order_acquire), now_us);

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "health.h"
 #include "instance.h"
+#include "metrics.h"
 #include "pin.h"
 #include "queue.h"
 #include "retry.h"
@@ -163,8 +164,10 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
     kit_address_t *address = atomic_load_explicit(&lease->member->address, memory_order_acquire);
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
 
-    if (lease->has_not_connected)
+    if (lease->has_not_connected) {
         lease->repeat_kind = KIT_RETRY_CONNECT;
+        kit_metrics_count(KIT_RETRIES_A);
+    }
     lease->has_not_connected = false;
     lease->tried_count++;
     lease->addresses[lease->picks++] = kit_address_hold(address);
@@ -311,6 +314,11 @@ void weir_lease_end(weir_lease_t *opaque)
 {
     kit_lease_t *lease = kit_lease_of(opaque);
 
+    if (lease->pin_state != KIT_PIN_NONE)
+        kit_metrics_count(lease->pin_state == KIT_PIN_NEW && lease->is_pin_invalid
+                              ? KIT_AFFINITY_INVALID
+                              : (kit_metric_t)(KIT_AFFINITY_NEW + lease->pin_state - KIT_PIN_NEW));
+    lease->pin_state = KIT_PIN_NONE;
     for (size_t i = 0; i < lease->picks; i++)
         kit_address_release(lease->addresses[i]);
     lease->picks = lease->tried_count = 0;

@@ -2,6 +2,7 @@
 #include <sys/random.h>
 
 #include "alloc.h"
+#include "metrics.h"
 #include "pin.h"
 #include "queue_inside.h"
 
@@ -102,6 +103,13 @@ uint32_t kit_queue_count(const weir_set_t *set)
 
 /* ---- in and out, under the lock ---- */
 
+static uint8_t cause_counted(const kit_waiter_t *waiter)
+{
+    const bool is_pinned = waiter->cause == KIT_BUSY && waiter->lease->pinned != NULL;
+
+    return is_pinned ? KIT_ENTERED_PIN - KIT_ENTERED_BUSY : waiter->cause;
+}
+
 static void put(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter)
 {
     kit_bucket_t *bucket = &queue->buckets[waiter->bucket];
@@ -112,7 +120,23 @@ static void put(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter)
     if (queue->count++ == 0)
         queue->standing_us = waiter->since_us;
     waiter->lease->waiter = waiter;
+    waiter->counted_as = cause_counted(waiter);
+    kit_metrics_count((kit_metric_t)(KIT_ENTERED_BUSY + waiter->counted_as));
     atomic_fetch_add_explicit(&set->waiting, 1, memory_order_seq_cst);
+}
+
+/* The host's timer may be early by a part of a millisecond. */
+static kit_metric_t how_it_left(const kit_waiter_t *waiter, uint64_t now_us)
+{
+    if (waiter->fault == NULL)
+        return KIT_LEFT_SERVED;
+    if (waiter->fault == &kit_fault_gone)
+        return now_us + KIT_MS_US >= waiter->until_us ? KIT_LEFT_DEADLINE : KIT_LEFT_CLIENT;
+    if (waiter->fault == &kit_fault_too_deep)
+        return KIT_LEFT_DEEP;
+    if (waiter->fault == &kit_fault_maintenance)
+        return KIT_LEFT_STOPPED;
+    return waiter->fault == &kit_fault_lost ? KIT_LEFT_LOST : KIT_LEFT_DEADLINE;
 }
 
 void kit_queue_take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, uint64_t now_us)
@@ -121,6 +145,10 @@ void kit_queue_take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *
     list_remove(&waiter->in_age);
     queue->buckets[waiter->bucket].count--;
     weir_waiting_end();
+    kit_metrics_count((kit_metric_t)(KIT_ENDED_BUSY + waiter->counted_as));
+    kit_metrics_count(how_it_left(waiter, now_us));
+    if (waiter->fault == NULL)
+        kit_metrics_waited(kit_since(now_us, waiter->since_us));
     waiter->lease->waiter = NULL;
     waiter->lease->waited_ms += (uint32_t)(kit_since(now_us, waiter->since_us) / KIT_MS_US);
     waiter->lease->is_held = waiter->cause != KIT_BUSY || waiter->was_paused;
@@ -263,6 +291,13 @@ static const weir_fault_t *overdue_of(kit_cause_t cause, kit_why_none_t why)
     return kit_fault_of(cause == KIT_HOLD ? why : KIT_ALL_FULL);
 }
 
+static weir_answer_t refuse_place(weir_q_checkout_t *q, const weir_fault_t *fault)
+{
+    if (fault == &kit_fault_too_deep)
+        kit_metrics_count(KIT_LEFT_DEEP);
+    return weir_checkout_refuse(q, fault);
+}
+
 /*
  * The promise is made before anybody else can know of the waiter: from then on its answer may come from any thread, and the
  * request may be over when this returns.
@@ -285,12 +320,13 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
         pthread_mutex_unlock(&queue->lock);
         kit_queue_send_out(out);
         free(waiter);
-        return weir_checkout_refuse(q, fault);
+        return refuse_place(q, fault);
     }
     const uint32_t wait_ms = time_left_ms(lease, settings, cause, waiter->since_us);
     if (cause == KIT_BUSY)
         lease->tried_count = 0; /* one that could not be connected to may be back by then */
     waiter->cause = (uint8_t)cause;
+    waiter->until_us = waiter->since_us + (uint64_t)wait_ms * KIT_MS_US;
     put(set, queue, waiter);
     atomic_thread_fence(memory_order_seq_cst); /* first we are seen to wait, then we look for a slot */
     if (kit_pin_leads_nowhere(lease))

@@ -26,6 +26,8 @@ typedef struct kit_waiter {
     kit_asking_t asking;
     uint8_t bucket;
     uint8_t cause;               /* kit_cause_t */
+    uint8_t counted_as;          /* of KIT_ENTERED_BUSY and what follows */
+    uint64_t until_us;           /* the host ends its wait then */
     bool was_paused;             /* for a while: it is logged as held       */
     const weir_fault_t *fault;   /* when it has left without a member */
     struct kit_waiter *next_out; /* among those that are to be answered */

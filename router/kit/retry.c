@@ -2,6 +2,7 @@
 #include "retry.h"
 
 #include "counts.h"
+#include "metrics.h"
 #include "pin.h"
 #include "weir_span.h"
 
@@ -42,6 +43,20 @@ static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_
     if (repeats >= requests * settings->retry.budget_percent / PERCENT + (uint64_t)settings->retry.budget_floor * KIT_CELLS)
         return false;
     atomic_fetch_add_explicit(&activity->repeats.failures[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
+    return true;
+}
+
+static bool may_spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
+{
+    if (spend(set, settings, now_us))
+        return true;
+    kit_metrics_count(KIT_RETRY_REFUSED);
+    return false;
+}
+
+static bool count_class(kit_metric_t metric)
+{
+    kit_metrics_count(metric);
     return true;
 }
 
@@ -154,9 +169,10 @@ bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const
         return false;
     const again_t where = where_again(lease, settings, request, declines);
     if (has_not_run)
-        return where == TO_ANOTHER;
-    if (where == NOWHERE || !spend(lease->set, settings, weir_now_us(request)))
+        return where == TO_ANOTHER && count_class(KIT_RETRIES_B);
+    if (where == NOWHERE || !may_spend(lease->set, settings, weir_now_us(request)))
         return false;
+    (void)count_class(declines ? KIT_RETRIES_B : KIT_RETRIES_C);
     note_repeat(lease, settings, request, fault, attempt);
     if (where == TO_THE_SAME)
         back_off(lease, request);

@@ -4,6 +4,7 @@
 #include "weir_admin.h"
 #include "weir_config.h"
 #include "weir_digest.h"
+#include "weir_metric.h"
 #include "weir_probe.h"
 #include "weir_retire.h"
 #include "weir_router.h"
@@ -18,12 +19,14 @@ WEIR_MODULE void weir_router_release(weir_shared_t *shared);
 typedef struct weir_show weir_show_t;
 WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
 WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call);
+WEIR_MODULE void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink);
 typedef bool weir_router_configure_t(const weir_config_t *config, weir_shared_t **out_shared);
 typedef bool weir_router_start_t(weir_shared_t *shared, weir_instance_t *instance);
 typedef void weir_router_stop_t(weir_shared_t *shared);
 typedef void weir_router_release_t(weir_shared_t *shared);
 typedef bool weir_router_admin_t(weir_shared_t *shared, weir_admin_call_t *call);
 typedef void weir_router_show_t(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show);
+typedef void weir_router_metrics_t(const weir_shared_t *shared, weir_metric_sink_t *sink);
 WEIR_API void weir_show_value(weir_show_t *show, unsigned depth, const char *key, const char *value, const weir_config_t *node);
 WEIR_API void weir_show_warning(weir_show_t *show, const weir_config_t *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -23,6 +23,7 @@ WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_o
 WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
 WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, weir_show_t *show);
 WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
+WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 WEIR_API void weir_kit_close(weir_kit_t **kit);
 WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);
@@ -68,6 +69,10 @@ WEIR_C_END
     WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call) \
     { \
         return weir_kit_admin((weir_kit_t *)shared, call); \
+    } \
+    WEIR_MODULE void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink) \
+    { \
+        weir_kit_metrics((const weir_kit_t *)shared, sink); \
     } \
     WEIR_MODULE void weir_router_release(weir_shared_t *shared) \
     { \
