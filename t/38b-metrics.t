@@ -6,6 +6,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::Http2Client;
+use JSON::PP;
 
 my $promtool = $ENV{PROMTOOL} // '/usr/bin/promtool';
 my $switch   = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -286,6 +287,30 @@ subtest 'a router of one\'s own' => sub {
     is($series->{'weir_requests_total'}, undef, 'what is the proxy\'s it cannot tell');
     is($series->{'weir_callback_duration_seconds_count{callback=lookup_domain_name}'}, 3, 'how long its callbacks took');
     like($own->stderr, qr/a router's metric weir_requests_total: dropped/, 'and hears of it');
+};
+
+subtest 'alerts, the dashboard, and the queries of the documents' => sub {
+    my $docs  = weir('docs', 'metrics')->{out};
+    my %known = map { $_ => 1 } $docs =~ /^### `(\w+)`/mg;
+    cmp_ok(scalar keys %known, '>', 30, 'metrics are described');
+    my %histogram = map { ("${_}_bucket" => 1, "${_}_sum" => 1, "${_}_count" => 1) } $docs =~ /^### `(\w+)`\nhistogram/mg;
+    for my $file (map { root_dir() . "/examples/monitoring/$_" } qw(alerts.yaml grafana.json)) {
+        my @unknown = grep { !$known{$_} && !$histogram{$_} } read_file($file) =~ /\b(weir_\w+)/g;
+        is_deeply(\@unknown, [], "$file names what there is");
+    }
+    my $board = JSON::PP->new->decode(read_file(root_dir() . '/examples/monitoring/grafana.json'));
+    cmp_ok(scalar @{ $board->{panels} }, '>=', 10, 'the dashboard is JSON');
+    my @queries = $docs =~ /^    (.*weir_.*[a-z)\]0-9}])$/mg;
+    @queries = grep { !/weir\.metrics/ } @queries;
+    is(scalar @queries, scalar keys %known, 'each metric has a query');
+    push @queries, map { map { $_->{expr} =~ s/\$__rate_interval/5m/gr } @{ $_->{targets} } } @{ $board->{panels} };
+    SKIP: {
+        skip "there is no $promtool", 2 unless -x $promtool;
+        my $rules = root_dir() . '/examples/monitoring/alerts.yaml';
+        like(scalar `$promtool check rules $rules 2>&1`, qr/SUCCESS: 11 rules found/, 'promtool takes the alerts');
+        my $own = write_file(temp_path('rules.yaml'), "groups:\n- name: queries\n  rules:\n", map { my $n = 0; my $q = $queries[$_] =~ s/'/''/gr; "  - record: q$_\n    expr: '$q'\n" } 0 .. $#queries);
+        like(scalar `$promtool check rules $own 2>&1`, qr/SUCCESS: ${\ scalar @queries} rules found/, 'and all queries');
+    }
 };
 
 done_testing;
