@@ -192,7 +192,7 @@ bool weir_module_configure(weir_module_t *module, const weir_config_t *config)
 static void tell_metrics(weir_metrics_source_t *source, weir_metric_sink_t *sink)
 {
     weir_module_t *module = WEIR_AROUND(source, weir_module_t, source);
-    const weir_at_work_t before = weir_at_work_on(NULL, "router", module->router.name, "metrics");
+    const weir_before_t before = weir_at_work_on(NULL, "router", module->router.name, "metrics");
 
     module->metrics(module->shared, sink);
     weir_at_work_back(before);
