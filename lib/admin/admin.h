@@ -47,6 +47,6 @@ weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, si
 void weir_admin_start(weir_admin_t *admin, const weir_admin_route_t *routes);
 
 /** Closes all connections, and removes the socket if it is still ours. Frees and nulls; harmless on NULL. */
-void weir_admin_stop(weir_admin_t **admin);
+void weir_admin_stop(weir_admin_t **slot);
 
 #endif

@@ -212,7 +212,7 @@ static scrape_family_t *family_of(weir_metric_sink_t *sink, const char *name, bo
                                                                                                  : WEIR_METRIC_GAUGE;
     scrape_family_t *family;
 
-    if (!is_name(name, true) || (is_histogram && ends_in_total(name)))
+    if (name == NULL || !is_name(name, true) || (is_histogram && ends_in_total(name)))
         return NULL;
     family = strncmp(name, own_prefix, sizeof(own_prefix) - 1) == 0 ? own_family(sink, name, type) : kit_family(sink, name);
     return family != NULL && (family->type == WEIR_METRIC_HISTOGRAM) == is_histogram ? family : NULL;

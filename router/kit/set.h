@@ -88,7 +88,7 @@ _Static_assert(sizeof(struct weir_set) == 128, "one line for requests, one for t
 kit_activity_t *kit_activity_make(weir_set_t *set);
 
 /** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
-void kit_activity_free(void *activity);
+void kit_activity_free(void *of);
 
 /** NULL: nobody has wanted anything yet, or for long. Any thread. */
 static inline kit_activity_t *kit_activity(const weir_set_t *set)
