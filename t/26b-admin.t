@@ -106,6 +106,8 @@ subtest 'backends change while it serves' => sub {
     is(call(PATCH => '/v1/apps/shop/backends/one', { max_requests => 7, tier => 2 })->{document}{max_requests}, 7, 'by the names of documents');
     is(backend_of('shop', 'one')->{tier}, 2);
     is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address })->{document}{tier}, 0, 'PUT replaces all');
+    is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address, zone => 'z' })->{document}{zone}, 'z');
+    is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address })->{document}{zone}, undef, 'what is not said, too');
     like($proxy->stderr, qr/change \d+ by uid \d+ \(pid \d+\): app shop, backend two: off/, 'who it was is written down');
 };
 
@@ -145,6 +147,7 @@ subtest 'two who change the same' => sub {
 subtest 'what is refused' => sub {
     my $seq = call(GET => '/v1/apps')->{document}{seq};
     is_problem(call(GET => '/v1/apps/none'), 404, 'unknown-app', 'no such app');
+    is_problem(call(GET => '/v1/apps/%ff'), 404, 'unknown-app', 'a name that is no text');
     is_problem(call(GET => '/v1/apps/shop/backends/none'), 404, 'unknown-backend', 'no such backend');
     is_problem(call(DELETE => '/v1/apps/shop/backends/none'), 404, 'unknown-backend', 'not even to be removed');
     is_problem(call(POST => '/v1/apps/shop/backends/none/off'), 404, 'unknown-backend', 'nor off');
@@ -229,6 +232,17 @@ subtest 'two routers' => sub {
     is(call(GET => '/v1/routers/x/apps')->{document}{apps}[0]{app}, 'a', 'by its name');
     is(call(GET => '/v1/routers/default%20%2F/apps')->{document}{apps}[0]{app}, 'a', 'by its place');
 };
+
+my $file = write_file(temp_path('no-socket'), 'mine');
+my $port = free_port();
+my $run = weir('run', '-c', write_file(temp_path('weir.yaml'), <<"YAML"));
+listen: $port
+weir.admin: { path: $file }
+hosts: { default: { paths: { /: { weir.router: { module: table, apps: { a: { domains: [ a ], backends: [ "127.0.0.1:1" ] } } } } } } }
+YAML
+is($run->{exit}, 1, 'a file that is no socket is not replaced');
+like($run->{err}, qr/weir\.admin: \Q$file\E: there is something that is no socket/, 'and is named');
+is(read_file($file), 'mine');
 
 refuses_config(<<"YAML", qr/\d+: weir\.admin: `path` is missing/, 'an endpoint nowhere');
 listen: 8080

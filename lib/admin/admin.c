@@ -82,11 +82,16 @@ static bool make_room(const struct sockaddr_un *address, char *problem, size_t b
  */
 static bool open_socket(weir_admin_t *admin, const weir_admin_place_t *place, char *problem, size_t bytes)
 {
+    struct stat present;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const int length = snprintf(address.sun_path, sizeof(address.sun_path), "%s.%d", place->path, (int)getpid());
 
     if (length < 0 || (size_t)length >= sizeof(address.sun_path)) {
         snprintf(problem, bytes, "%s: this is too long for the name of a socket", place->path);
+        return false;
+    }
+    if (lstat(place->path, &present) == 0 && !S_ISSOCK(present.st_mode)) {
+        snprintf(problem, bytes, "%s: there is something that is no socket", place->path);
         return false;
     }
     admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -167,6 +167,16 @@ void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *jso
     respond(call, status, "application/json", json, bytes);
 }
 
+/* A path may bring any bytes. What is none has its bytes beyond ASCII replaced. */
+static void make_utf8(char *text)
+{
+    json_t *as_it_is = json_string(text);
+
+    for (char *c = text; as_it_is == NULL && *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    json_decref(as_it_is);
+}
+
 void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer, const char *format,
                         ...)
 {
@@ -176,9 +186,10 @@ void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *ty
     va_start(arguments, format);
     vsnprintf(detail, sizeof(detail), format, arguments);
     va_end(arguments);
+    make_utf8(detail);
     snprintf(urn, sizeof(urn), "urn:weir:problem:%s", type);
     json_t *problem = json_pack("{s:s, s:s, s:i, s:o?, s:s*}", "type", urn, "title", weir_status_reason(status), "status",
-                                (int)status, "detail", json_stringn_nocheck(detail, strlen(detail)), "pointer", pointer);
+                                (int)status, "detail", json_string(detail), "pointer", pointer);
     char *text = json_dumps(problem, JSON_COMPACT);
     respond(call, status, "application/problem+json", text, text == NULL ? 0 : strlen(text));
     free(text);

@@ -22,6 +22,7 @@ typedef struct weir_admin_caller {
     int64_t uid, gid, pid; /* as the kernel knows them of a unix socket; -1: of others */
 } weir_admin_caller_t;
 
+/** "GET", "PATCH", … */
 WEIR_API weir_span_t weir_admin_method(const weir_admin_call_t *call);
 /** A segment of the path behind the router's name, decoded; base NULL behind the last one. */
 WEIR_API weir_span_t weir_admin_segment(const weir_admin_call_t *call, size_t index);
@@ -31,6 +32,7 @@ WEIR_API weir_span_t weir_admin_parameter(const weir_admin_call_t *call, const c
 WEIR_API weir_span_t weir_admin_field(const weir_admin_call_t *call, const char *name);
 /** 8 MiB at most; followed by a NUL. */
 WEIR_API weir_span_t weir_admin_body(const weir_admin_call_t *call);
+/** Never NULL. */
 WEIR_API const weir_admin_caller_t *weir_admin_caller(const weir_admin_call_t *call);
 
 /** Adds a field to the answer; copied. Before it. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "router/kit/alloc.h"
 #include "router/kit/place.h"
@@ -162,16 +161,14 @@ static const weir_config_t *value_of(const reading_t *it, const char *key)
     return own != NULL || it->defaults == NULL ? own : weir_config_get(it->defaults, key);
 }
 
-/* The kit reads it, and complains where it is no flag. */
+/* The kit reads it, too, and complains where it is no flag. */
 static bool is_blank(const reading_t *it)
 {
-    static const char *const words[] = {"ON", "yes", "true"};
-    const char *text = weir_config_text(value_of(it, "blank"));
+    const bool is_own = weir_config_get(it->node, "blank") != NULL;
+    bool is_on = false;
 
-    for (size_t i = 0; text != NULL && i < sizeof(words) / sizeof(words[0]); i++)
-        if (strcasecmp(text, words[i]) == 0)
-            return true;
-    return false;
+    (void)weir_config_flag(is_own ? it->node : it->defaults, "blank", &is_on);
+    return is_on;
 }
 
 static bool has_somewhere_to_go(const weir_group_t *app, const reading_t *it)

@@ -20,6 +20,7 @@ enum {
     INVALID = 422,
     BUSY = 503,
     PROBLEM_BYTES = 512,
+    WEIGHT = 100, /* where nothing is said */
     LISTED = 100,
     LISTED_MOST = 10000,
     PAUSE_MOST_MS = 86400000,
@@ -184,12 +185,11 @@ static void merge(json_t *patch, const json_t *more)
 /* Whether a backend of these words can be: else it was answered. */
 static bool is_possible(const asked_t *asked, const json_t *base, const json_t *patch)
 {
-    json_t *document = base == NULL ? json_object() : json_deep_copy(base);
+    json_t *document = kit_edit_document(base, patch);
     char problem[PROBLEM_BYTES];
     kit_wanted_t wanted;
-
-    json_object_update(document, (json_t *)(uintptr_t)patch);
     bool is_fine = kit_wanted_of_json(document, &wanted, problem, sizeof(problem));
+
     if (is_fine && wanted.place.is_https && asked->app->manner->tls == NULL) {
         snprintf(problem, sizeof(problem), "the app speaks no TLS with its backends, so none can be added that needs it");
         is_fine = false;
@@ -213,14 +213,21 @@ static bool has_member(const asked_t *asked)
     return document != NULL;
 }
 
+/* What it says itself, and of all else what holds where nothing is said: also where the configuration says something. */
+static json_t *whole(void)
+{
+    return json_pack("{s:i, s:i, s:i, s:s, s:{}, s:n}", "weight", WEIGHT, "tier", 0, "max-requests", 0, "state", "up", "labels",
+                     "zone");
+}
+
 static bool change_member(const asked_t *asked, const json_t *change, bool is_whole, const char *what)
 {
     struct kit_overlay *overlay = kit_overlay_of(asked->kit->instance, asked->app->name);
     const kit_edit_t *edit = kit_overlay_edit(overlay, asked->id);
     const bool was_there = has_member(asked);
-    const bool begins_anew = edit == NULL || is_whole || edit->patch == NULL;
+    const bool begins_anew = edit == NULL || edit->patch == NULL;
     json_t *base = base_of(asked), *spelled = respelled(change);
-    json_t *patch = begins_anew ? json_object() : json_deep_copy(edit->patch);
+    json_t *patch = is_whole ? whole() : begins_anew ? json_object() : json_deep_copy(edit->patch);
 
     merge(patch, spelled);
     json_decref(spelled);

@@ -135,6 +135,21 @@ json_t *kit_wanted_json(const kit_wanted_t *wanted)
     return document;
 }
 
+json_t *kit_edit_document(const json_t *base, const json_t *patch)
+{
+    json_t *document = base == NULL ? json_object() : json_deep_copy(base), *value;
+    const char *key;
+
+    json_object_foreach((json_t *)(uintptr_t)patch, key, value)
+    {
+        if (json_is_null(value))
+            json_object_del(document, key);
+        else
+            json_object_set(document, key, value);
+    }
+    return document;
+}
+
 static bool read_wanted(void *wanted, const weir_config_t *node)
 {
     return kit_wanted_read(node, wanted);
@@ -194,10 +209,9 @@ static bool still_holds(const kit_edit_t *edit, const kit_wanted_t *configured)
 static void add_edited(const struct weir_kit *kit, const kit_app_t *app, const kit_edit_t *edit, kit_composed_t *out)
 {
     char problem[PROBLEM_BYTES];
-    json_t *document = edit->base == NULL ? json_object() : json_deep_copy(edit->base);
+    json_t *document = kit_edit_document(edit->base, edit->patch);
     kit_wanted_t *wanted = &out->own[out->own_count];
 
-    json_object_update(document, edit->patch);
     if (kit_wanted_of_json(document, wanted, problem, sizeof(problem))) {
         wanted->place.tls = app->manner->tls;
         out->own_count++;

@@ -34,33 +34,35 @@ static bool is_over(const weir_member_t *member, const kit_trouble_t *trouble)
 }
 
 /* Whoever comes meanwhile may still add to a record that is gone: nobody will miss that. */
-static void give_back_member(weir_member_t *member)
+static bool give_back_member(weir_member_t *member)
 {
     kit_trouble_t *trouble = kit_trouble(member);
 
-    if (atomic_load(&member->load) != 0)
-        return;
-    if (trouble != NULL && !is_over(member, trouble))
-        return;
+    if (atomic_load(&member->load) != 0 || (trouble != NULL && !is_over(member, trouble)))
+        return false;
     if (trouble != NULL)
         weir_retire(atomic_exchange(&member->trouble, NULL), free);
     if (kit_record(member) != NULL)
         weir_retire(atomic_exchange(&member->record, NULL), free);
     atomic_store(&member->handicap, 0);
     atomic_store(&member->is_silent, 0);
+    return true;
 }
 
-static void give_back(weir_set_t *set)
+/* False: something is still needed. */
+static bool give_back(weir_set_t *set)
 {
     kit_activity_t *activity = kit_activity(set);
+    bool is_all = true;
 
     for (size_t i = 0; i < set->member_count; i++)
-        give_back_member(set->members[i]);
-    if (atomic_load(&set->course) != KIT_RUNNING || !kit_queue_close(set))
-        return;
+        is_all = give_back_member(set->members[i]) && is_all;
+    if (!is_all || atomic_load(&set->course) != KIT_RUNNING || !kit_queue_close(set))
+        return false;
     kit_activity_t *present = activity; /* who came to wait meanwhile may have replaced it */
     (void)atomic_compare_exchange_strong(&set->activity, &present, NULL);
     weir_retire(activity, kit_activity_free);
+    return true;
 }
 
 void kit_rest_tick(kit_instance_t *instance, uint64_t now_us)
@@ -70,6 +72,7 @@ void kit_rest_tick(kit_instance_t *instance, uint64_t now_us)
     while ((due = kit_due_first(&instance->rests, now_us)) != NULL) {
         kit_activity_t *activity = (kit_activity_t *)(void *)((char *)due - offsetof(kit_activity_t, rest));
         kit_due_clear(&instance->rests, due);
-        give_back(activity->set);
+        if (!give_back(activity->set))
+            kit_due_set(&instance->rests, due, now_us + rest_us);
     }
 }

@@ -31,6 +31,8 @@ enum {
     MEMBERS_MOST = 64, /* of a set, with those that leave */
 };
 
+#define HOUR_US UINT64_C(3600000000)
+
 static pthread_rwlock_t steps_lock; /* written: no step is half done */
 static uint64_t picked_at_tick[APPS];
 static _Atomic uint64_t besides; /* ticks beside the steps */
@@ -340,7 +342,7 @@ static void tick_beside(size_t app)
 static void rest_beside(size_t app)
 {
     kit_rest_begin(sets[app]);
-    kit_rest_tick(sets[app]->instance, UINT64_MAX);
+    kit_rest_tick(sets[app]->instance, weir_clock_monotonic_us() + HOUR_US);
 }
 
 static void *tick(void *unused)
