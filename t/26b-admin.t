@@ -2,47 +2,17 @@
 # The admin endpoint: what operators see of the table's apps, what they change while it serves, and what bad clients of it get.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Admin;
 use IO::Socket::UNIX;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
-my $json = JSON::PP->new->utf8->canonical;
-my $path = temp_path('admin.sock');
-
-sub open_socket { return IO::Socket::UNIX->new(Peer => $_[0] // $path) // die "no admin endpoint: $!" }
-
-# The answer to a call: status, fields, document.
-sub call {
-    my ($method, $target, $body, %fields) = @_;
-    my $socket = open_socket();
-    my $text = defined $body ? (ref $body ? $json->encode($body) : $body) : '';
-    my $head = "$method $target HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" . join '', map { "$_: $fields{$_}\r\n" } keys %fields;
-    $head .= 'Content-Length: ' . length($text) . "\r\n" if length $text;
-    print {$socket} "$head\r\n$text";
-    local $/;
-    my $answer = <$socket> // '';
-    my ($first, $rest) = split /\r\n\r\n/, $answer, 2;
-    my %got = map { /^([^:]+): *(.*)$/ ? (lc $1 => $2) : () } split /\r\n/, $first // '';
-    if (($got{'transfer-encoding'} // '') eq 'chunked') {
-        my $whole = '';
-        while ($rest =~ s/^([0-9a-f]+)\r\n//i && hex $1) { $whole .= substr $rest, 0, hex $1, ''; $rest =~ s/^\r\n// }
-        $rest = $whole;
-    }
-    return { status => $first =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0, fields => \%got, document => length($rest // '') ? $json->decode($rest) : undef };
-}
+my $path = admin_path(temp_path('admin.sock'));
 
 sub backend_of {
     my ($app, $id) = @_;
     my ($one) = grep { $_->{id} eq $id } @{ call(GET => "/v1/apps/$app")->{document}{backends} };
     return $one;
-}
-
-sub is_problem {
-    my ($answer, $status, $type, $what) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is($answer->{status}, $status, "$what: status");
-    is($answer->{document}{type}, "urn:weir:problem:$type", "$what: type");
-    return is($answer->{fields}{'content-type'}, 'application/problem+json', "$what: is a problem");
 }
 
 my ($one, $two, $three) = map { ok_backend($_) } qw(one two three);
@@ -108,7 +78,7 @@ subtest 'backends change while it serves' => sub {
     is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address })->{document}{tier}, 0, 'PUT replaces all');
     is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address, zone => 'z' })->{document}{zone}, 'z');
     is(call(PUT => '/v1/apps/shop/backends/one', { at => $one->address })->{document}{zone}, undef, 'what is not said, too');
-    like($proxy->stderr, qr/change \d+ by uid \d+ \(pid \d+\): app shop, backend two: off/, 'who it was is written down');
+    like($proxy->stderr, qr/change \d+ by uid \d+ \(pid \d+\): patch \/apps\/shop\/backends\/two \{"state":"off"\}/, 'who it was is written down');
 };
 
 subtest 'settings' => sub {
@@ -154,8 +124,8 @@ subtest 'what is refused' => sub {
     is_problem(call(GET => '/v1/what'), 404, 'unknown-path', 'no such path');
     is_problem(call(GET => '/v1/routers/other/apps'), 404, 'unknown-router', 'no such router');
     is_problem(call(GET => '/v1/%zz'), 400, 'malformed', 'a path that is none');
-    is_problem(call(PUT => '/v1/apps/shop'), 405, 'method-not-allowed', 'no such method');
-    is(call(PUT => '/v1/apps/shop')->{fields}{allow}, 'GET, PATCH', 'says which there are');
+    is_problem(call(POST => '/v1/apps/shop'), 405, 'method-not-allowed', 'no such method');
+    is(call(POST => '/v1/apps/shop')->{fields}{allow}, 'GET, PUT, PATCH, DELETE', 'says which there are');
     is_problem(call(POST => '/v1/apps/shop/backends', '{"at":'), 400, 'malformed', 'half a document');
     is_problem(call(POST => '/v1/apps/shop/backends', '[]'), 400, 'malformed', 'a list');
     is_problem(call(POST => '/v1/apps/shop/backends', { id => 'x' }), 422, 'invalid-value', 'no address');
@@ -208,7 +178,7 @@ subtest 'many changes' => sub {
     my $socket = open_socket();
     my $count = 300;
     for my $n (1 .. $count) {
-        my $text = $json->encode({ weight => $n % 100 + 1 });
+        my $text = JSON::PP->new->utf8->encode({ weight => $n % 100 + 1 });
         print {$socket} "PATCH /v1/apps/shop/backends/two HTTP/1.1\r\nHost: x\r\nContent-Length: " . length($text) . "\r\n\r\n$text";
         $socket->flush;
         local $/ = "\r\n\r\n";

@@ -25,6 +25,7 @@ typedef struct connection {
     weir_admin_t *admin;
     weir_admin_caller_t caller;
     int fd;
+    admin_open_t open;
 } connection_t;
 
 /* Begun and ended by the main thread; everything between is the steward's. */
@@ -158,6 +159,7 @@ static void on_close(void *of)
     connection_t *connection = of;
     weir_admin_t *admin = connection->admin;
 
+    admin_open_forget(&connection->open);
     weir_list_remove(&connection->link);
     free(connection);
     admin->connection_count--;
@@ -182,8 +184,10 @@ static weir_admin_caller_t caller_of(int fd)
 static void cut_oldest(weir_admin_t *admin)
 {
     weir_list_t *oldest = admin->connections.next;
+    connection_t *connection = WEIR_AROUND(oldest, connection_t, link);
 
-    (void)shutdown(WEIR_AROUND(oldest, connection_t, link)->fd, SHUT_RDWR);
+    (void)shutdown(connection->fd, SHUT_RDWR);
+    admin_open_cut(&connection->open);
     weir_list_remove(oldest);
     weir_list_append(&admin->connections, oldest);
 }
@@ -211,9 +215,9 @@ static void on_accept(h2o_socket_t *listener, const char *error)
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
 {
     weir_admin_t *admin = ((handler_t *)(void *)self)->admin;
-    const connection_t *connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
+    connection_t *connection = req->conn->callbacks->get_socket(req->conn)->on_close.data;
     const weir_before_t before = weir_at_work_on(NULL, "the admin endpoint", "a call", "answering");
-    weir_admin_call_t *call = admin_call_of(req, &connection->caller);
+    weir_admin_call_t *call = admin_call_of(req, &connection->caller, &connection->open);
 
     if (call != NULL)
         admin_call_route(call, admin->routes);
@@ -276,8 +280,12 @@ static void on_stop(weir_letter_t *letter)
     h2o_socket_read_stop(admin->listener);
     h2o_socket_close(admin->listener);
     admin->is_ending = true;
-    for (weir_list_t *node = admin->connections.next; node != &admin->connections; node = node->next)
-        (void)shutdown(WEIR_AROUND(node, connection_t, link)->fd, SHUT_RDWR);
+    for (weir_list_t *node = admin->connections.next, *next; node != &admin->connections; node = next) {
+        connection_t *connection = WEIR_AROUND(node, connection_t, link);
+        next = node->next;
+        (void)shutdown(connection->fd, SHUT_RDWR);
+        admin_open_cut(&connection->open);
+    }
     end_if_done(admin);
 }
 

@@ -58,7 +58,7 @@ static bool read_segments(weir_admin_call_t *call, const char *at, const char *e
     return true;
 }
 
-weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller)
+weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller, admin_open_t *open)
 {
     weir_admin_call_t *call = h2o_mem_alloc_pool(&req->pool, sizeof(*call));
     const char *path = req->path.base, *end = path + req->path.len, *query = memchr(path, '?', req->path.len);
@@ -66,6 +66,7 @@ weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *call
     memset(call, 0, sizeof(*call));
     call->req = req;
     call->caller = caller;
+    call->open = open;
     if (query != NULL)
         call->query = (weir_span_t){query + 1, (size_t)(end - query) - 1};
     if (req->path.len > 0 && *path == '/' && read_segments(call, path, query != NULL ? query : end))
@@ -147,19 +148,22 @@ void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value
     add_field(call->req, name, value);
 }
 
-static void respond(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
+void admin_call_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes)
 {
-    h2o_req_t *req = call->req;
-
-    if (call->is_answered)
-        return;
-    call->is_answered = true;
     req->res.status = status;
     req->res.reason = weir_status_reason(status);
     if (status != NO_CONTENT)
         add_field(req, "content-type", type);
     add_field(req, "cache-control", "no-store");
     h2o_send_inline(req, body == NULL ? "" : body, body == NULL ? 0 : bytes);
+}
+
+static void respond(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
+{
+    if (call->is_answered)
+        return;
+    call->is_answered = true;
+    admin_call_respond(call->req, status, type, body, bytes);
 }
 
 void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes)
@@ -177,23 +181,31 @@ static void make_utf8(char *text)
     json_decref(as_it_is);
 }
 
+char *admin_problem_text(uint16_t status, const char *type, const char *pointer, const char *detail)
+{
+    char urn[DETAIL_BYTES / 4];
+
+    snprintf(urn, sizeof(urn), "urn:weir:problem:%s", type);
+    json_t *problem = json_pack("{s:s, s:s, s:i, s:o?, s:s*}", "type", urn, "title", weir_status_reason(status), "status",
+                                (int)status, "detail", json_string(detail), "pointer", pointer);
+    char *text = json_dumps(problem, JSON_COMPACT);
+    json_decref(problem);
+    return text;
+}
+
 void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer, const char *format,
                         ...)
 {
-    char detail[DETAIL_BYTES], urn[DETAIL_BYTES / 4];
+    char detail[DETAIL_BYTES];
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(detail, sizeof(detail), format, arguments);
     va_end(arguments);
     make_utf8(detail);
-    snprintf(urn, sizeof(urn), "urn:weir:problem:%s", type);
-    json_t *problem = json_pack("{s:s, s:s, s:i, s:o?, s:s*}", "type", urn, "title", weir_status_reason(status), "status",
-                                (int)status, "detail", json_string(detail), "pointer", pointer);
-    char *text = json_dumps(problem, JSON_COMPACT);
+    char *text = admin_problem_text(status, type, pointer, detail);
     respond(call, status, "application/problem+json", text, text == NULL ? 0 : strlen(text));
     free(text);
-    json_decref(problem);
 }
 
 /* ---- routes ---- */

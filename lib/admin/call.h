@@ -19,10 +19,26 @@ struct weir_admin_call {
     size_t segment_count, first;          /* the first that the route sees */
     weir_span_t query;                    /* as it came, behind the "?"    */
     bool is_answered;
+    struct admin_open *open; /* its connection's: what is not over when the route returns */
 };
 
+/** What a connection has under way behind a route's return. It lies in the connection. */
+typedef struct admin_open {
+    weir_admin_held_t *held;     /* NULL: none */
+    weir_admin_stream_t *stream; /* likewise   */
+} admin_open_t;
+/** The connection is to end: what is under way is answered at once, and tells its owner. */
+void admin_open_cut(admin_open_t *open);
+/** The connection has ended, and its requests with it. */
+void admin_open_forget(admin_open_t *open);
+
+/** Sends an answer: what call.c and held.c end in. */
+void admin_call_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes);
+/** A problem as a document; to be freed. */
+char *admin_problem_text(uint16_t status, const char *type, const char *pointer, const char *detail);
+
 /** Makes a call of a request; NULL: it was answered, its path is none. */
-weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller);
+weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller, admin_open_t *open);
 
 /** Finds its route and has that answer. */
 void admin_call_route(weir_admin_call_t *call, const weir_admin_route_t *routes);

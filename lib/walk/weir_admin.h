@@ -46,6 +46,38 @@ WEIR_API void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const 
 WEIR_API void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer,
                                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* ── Later: a call whose answer takes its time, or never ends. ── */
+
+typedef struct weir_admin_held weir_admin_held_t;
+
+/**
+ * The call is not answered when weir_router_admin() returns (true), but by weir_admin_held_answer(). Fields that have been
+ * added go along. Never NULL. Once for a call; the call itself is not touched any more then. At most as many are held as there
+ * are connections. When the client goes, or the endpoint ends, nothing more is sent, and weir_admin_held_answer() still frees.
+ */
+WEIR_API weir_admin_held_t *weir_admin_hold(weir_admin_call_t *call);
+/** Answers with a document (copied), frees and nulls. Any thread. */
+WEIR_API void weir_admin_held_answer(weir_admin_held_t **held, uint16_t status, const char *json, size_t bytes);
+/** The same with a problem, as weir_admin_problem() has it. */
+WEIR_API void weir_admin_held_problem(weir_admin_held_t **held, uint16_t status, const char *type, const char *detail);
+
+typedef struct weir_admin_stream weir_admin_stream_t;
+
+/**
+ * Answers with 200 and lines (`type`, a literal: "application/x-ndjson") that come by and by; a blank line is sent when there
+ * was none for 15 s, so that nobody who has gone is kept. on_gone(context) is called once, on the host's thread, when nobody
+ * reads any more; the stream is freed when it returns. Never NULL.
+ */
+WEIR_API weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type, void (*on_gone)(void *context),
+                                                void *context);
+/** Sends, or keeps what the client does not take yet: who is more than 4 MiB behind is cut. On the host's thread. */
+WEIR_API void weir_admin_stream_write(weir_admin_stream_t *stream, const char *bytes, size_t length);
+/**
+ * It ends well; nulls. True: on_gone will not be called. False: it is being called, on the host's thread, or there was no
+ * stream. Any thread.
+ */
+WEIR_API bool weir_admin_stream_end(weir_admin_stream_t **stream);
+
 WEIR_C_END
 
 #endif

@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "instance.h"
+#include "state_keys.h"
 
 enum {
     KEYS_MOST = 96,
@@ -342,13 +343,17 @@ static bool read_extra(const reading_t *it)
     const weir_kit_options_t *options = &it->kit->options;
     const weir_span_t name = {it->app->name, strlen(it->app->name)};
 
-    return options->read_app == NULL || options->read_app(options->context, name, it->node, it->defaults, &it->app->extra);
+    void *extra = NULL;
+    const bool is_fine = options->read_app == NULL || options->read_app(options->context, name, it->node, it->defaults, &extra);
+
+    atomic_init(&it->app->extra, extra);
+    return is_fine;
 }
 
 static bool has_what_it_needs(const reading_t *it)
 {
     const weir_kit_options_t *options = &it->kit->options;
-    const bool needs_none = options->needs_no_backends != NULL && options->needs_no_backends(it->app->extra);
+    const bool needs_none = options->needs_no_backends != NULL && options->needs_no_backends(atomic_load(&it->app->extra));
 
     if (needs_none && it->app->wanted_count > 0)
         return weir_config_wrong(it->node, "the app `%s` has backends, and something that excludes them", it->app->name);
@@ -367,6 +372,13 @@ static bool read_all(const reading_t *it)
     const bool has_extra = read_extra(it);
 
     return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);
+}
+
+bool kit_read_own(weir_kit_t *kit, kit_app_t *app, const weir_config_t *node, const weir_config_t *defaults)
+{
+    app->settings = kit_settings_create();
+    app->manner = kit_manner_create();
+    return has_known_keys(kit, node, KEYS_OF_APP) && read_all(&(reading_t){kit, app, node, defaults, true});
 }
 
 /* What the whole router's mapping says, while its apps are read. */
@@ -420,15 +432,17 @@ static int by_name(const void *a, const void *b)
 static bool sort_apps(const whole_t *whole)
 {
     weir_kit_t *kit = whole->kit;
+    kit_apps_t *apps = kit_alloc(1, sizeof(*apps) + kit->app_count * sizeof(apps->at[0]));
 
-    kit->by_name = kit_alloc(kit->app_count, sizeof(kit->by_name[0]));
+    apps->count = kit->app_count;
     for (size_t i = 0; i < kit->app_count; i++)
-        kit->by_name[i] = &kit->apps[i];
-    qsort(kit->by_name, kit->app_count, sizeof(kit->by_name[0]), by_name);
-    for (size_t i = 1; i < kit->app_count; i++)
-        if (strcmp(kit->by_name[i - 1]->name, kit->by_name[i]->name) == 0)
+        apps->at[i] = &kit->apps[i];
+    qsort(apps->at, apps->count, sizeof(apps->at[0]), by_name);
+    atomic_store(&kit->by_name, apps);
+    for (size_t i = 1; i < apps->count; i++)
+        if (strcmp(apps->at[i - 1]->name, apps->at[i]->name) == 0)
             return weir_config_wrong(weir_config_get(whole->config, "apps-file"), "the app `%s` is there twice",
-                                     kit->by_name[i]->name);
+                                     apps->at[i]->name);
     return true;
 }
 
@@ -480,7 +494,8 @@ static bool read_apps(whole_t *whole)
 
 bool kit_read(weir_kit_t *kit, const weir_config_t *config)
 {
-    static const char *const own[] = {"module", "name", "zone", "defaults", "apps", "apps-file", "domains-file", NULL};
+    static const char *const own[] = {"module",    "name",         "zone",       "defaults",   "apps",
+                                      "apps-file", "domains-file", "state-file", "state-sync", NULL};
     const weir_config_t *defaults = weir_config_get(config, "defaults");
     const char *keys[KEYS_MOST + 1];
     size_t count = add_keys(keys, 0, own);
@@ -489,8 +504,11 @@ bool kit_read(weir_kit_t *kit, const weir_config_t *config)
     keys[count] = NULL;
     if (!weir_config_keys(config, keys) || !read_text(config, "name", &kit->name) || !read_text(config, "zone", &kit->zone))
         return false;
+    if (!kit_state_keys_read(config, kit))
+        return false;
     if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
         return weir_config_wrong(defaults, "defaults are a map of settings for all apps");
+    kit->defaults = defaults == NULL ? NULL : kit_config_json(defaults);
     return (defaults == NULL || has_known_keys(kit, defaults, KEYS_OF_DEFAULTS)) &&
            read_apps(&(whole_t){.kit = kit, .config = config, .defaults = defaults});
 }

@@ -8,6 +8,11 @@
 
 /** Reads one: an address, or a map. False after a complaint. To be freed by kit_wanted_free() either way. */
 bool kit_wanted_read(const weir_config_t *node, kit_wanted_t *wanted);
+struct weir_kit;
+struct kit_app;
+/** Reads an app that is no part of the configuration: what its mapping would be, without domains. False after a complaint. */
+bool kit_read_own(struct weir_kit *kit, struct kit_app *app, const weir_config_t *node, const weir_config_t *defaults);
+
 /** Frees what it holds, its name's hold aside. */
 void kit_wanted_free(kit_wanted_t *wanted);
 

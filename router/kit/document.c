@@ -6,6 +6,7 @@
 
 #include "alloc.h"
 #include "counts.h"
+#include "own.h"
 #include "queue.h"
 #include "settings_fields.h"
 
@@ -135,8 +136,7 @@ static json_t *value_of(const kit_field_t *field, const kit_settings_t *settings
     return json_string(text);
 }
 
-/* With `base`: only what is another value there. */
-static json_t *settings_of(const kit_settings_t *settings, const kit_settings_t *base)
+json_t *kit_settings_json(const kit_settings_t *settings, const kit_settings_t *base)
 {
     json_t *object = json_object();
 
@@ -175,18 +175,92 @@ static uint64_t in_flight_of(const weir_set_t *set)
     return count;
 }
 
-json_t *kit_document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective)
+/* ---- domains ---- */
+
+/* Looked for in the whole table, for an app does not know them. */
+typedef struct search {
+    const kit_app_t *app; /* NULL: of several */
+    json_t *found;        /* of one app: a list; of several: lists by their names */
+} search_t;
+
+static void look_at(void *context, weir_span_t entry, void *of)
+{
+    const search_t *it = context;
+    const kit_app_t *app = of;
+    json_t *list = it->found;
+
+    if (it->app != NULL && it->app != app)
+        return;
+    if (it->app == NULL)
+        list = json_object_get(it->found, app->name); /* NULL: it is not wanted, which jansson takes */
+    json_array_append_new(list, json_stringn(entry.base, entry.len));
+}
+
+/* ---- all of an app ---- */
+
+static json_t *document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective, json_t *domains)
 {
     const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
     const kit_settings_t *settings = atomic_load(&app->set->settings);
     kit_settings_t usual;
 
     kit_settings_default(&usual);
-    json_t *document =
-        json_pack("{s:s, s:I, s:s, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "seq",
-                  (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", course_of(app->set), "settings",
-                  settings_of(settings, is_effective ? NULL : &usual), "in_flight", (json_int_t)in_flight_of(app->set), "queue",
-                  "waiting", (int)kit_queue_count(app->set), "backends", kit_document_of_members(kit, app));
+    json_t *document = json_pack("{s:s, s:I, s:s, s:o, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "seq",
+                                 (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", course_of(app->set), "domains",
+                                 domains, "settings", kit_settings_json(settings, is_effective ? NULL : &usual), "in_flight",
+                                 (json_int_t)in_flight_of(app->set), "queue", "waiting", (int)kit_queue_count(app->set),
+                                 "backends", kit_document_of_members(kit, app));
     kit_settings_free(&usual);
     return document;
+}
+
+json_t *kit_document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective)
+{
+    search_t it = {app, json_array()};
+
+    kit_domains_each(kit->domains, look_at, &it);
+    return document_of_app(kit, app, is_effective, it.found);
+}
+
+static bool is_on(const kit_page_t *page, const kit_app_t *app)
+{
+    return !atomic_load(&app->is_gone) &&
+           (page->prefix.base == NULL || strncmp(app->name, page->prefix.base, page->prefix.len) == 0) &&
+           (page->after.base == NULL || strcmp(app->name, page->after.base) > 0);
+}
+
+/* Their lists of domains, still empty, by their names; and how many of all apps were looked at for that. */
+static json_t *begin_lists(const kit_apps_t *apps, const kit_page_t *page, size_t *out_end)
+{
+    json_t *lists = json_object();
+
+    for (*out_end = 0; *out_end < apps->count; ++*out_end) {
+        if (!is_on(page, apps->at[*out_end]))
+            continue;
+        if (page->limit != 0 && json_object_size(lists) == page->limit)
+            break;
+        json_object_set_new(lists, apps->at[*out_end]->name, json_array());
+    }
+    return lists;
+}
+
+json_t *kit_document_of_apps(const struct weir_kit *kit, const kit_page_t *page, json_t **out_next)
+{
+    const kit_apps_t *apps = kit_apps(kit);
+    const char *last = NULL;
+    size_t end;
+    search_t it = {NULL, begin_lists(apps, page, &end)};
+    json_t *list = json_array();
+
+    kit_domains_each(kit->domains, look_at, &it);
+    for (size_t i = 0; i < end; i++) {
+        if (!is_on(page, apps->at[i]))
+            continue;
+        last = apps->at[i]->name;
+        json_array_append_new(list, document_of_app(kit, apps->at[i], false, json_incref(json_object_get(it.found, last))));
+    }
+    if (out_next != NULL)
+        *out_next = end == apps->count ? json_null() : json_string(last);
+    json_decref(it.found);
+    return list;
 }

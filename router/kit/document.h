@@ -8,8 +8,18 @@
  */
 #include "overlay.h"
 
-/** One app: its state, queue and backends. */
+/** Settings; with `base`, only those that are another value there. */
+json_t *kit_settings_json(const kit_settings_t *settings, const kit_settings_t *base);
+/** One app: its state, queue, domains and backends. */
 json_t *kit_document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective);
+/** Which apps: in the order of their names. */
+typedef struct kit_page {
+    weir_span_t prefix, after; /* base NULL: all; from the first one */
+    size_t limit;              /* 0: none */
+} kit_page_t;
+
+/** Those; *out_next (NULL: not wanted): behind which others come, or null. */
+json_t *kit_document_of_apps(const struct weir_kit *kit, const kit_page_t *page, json_t **out_next);
 /** The backend of that id, of those that its set has; NULL: there is none. */
 json_t *kit_document_of_member(const struct weir_kit *kit, const kit_app_t *app, const char *id);
 /** All that it has, and those that leave. */

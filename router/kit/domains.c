@@ -238,6 +238,61 @@ bool kit_domains_move(kit_domains_t *domains, weir_span_t entry, void *app)
     return true;
 }
 
+void *kit_domains_owner(kit_domains_t *domains, weir_span_t entry)
+{
+    kit_entry_t parts;
+
+    kit_entry_read(entry, &parts);
+    return kit_value_at(place_of(domains, &parts).value, parts.prefix);
+}
+
+bool kit_domains_has_room(kit_domains_t *domains, weir_span_t entry)
+{
+    kit_entry_t parts;
+
+    kit_entry_read(entry, &parts);
+    return parts.prefix.len == 0 || kit_value_prefix_count(place_of(domains, &parts).value) < KIT_PREFIXES_MOST;
+}
+
+/* ---- all of them ---- */
+
+typedef struct visit {
+    void (*visit)(void *context, weir_span_t entry, void *app);
+    void *context;
+    size_t name_bytes;
+    bool is_suffix;
+    char text[KIT_ENTRY_BYTES];
+} visit_t;
+
+static void visit_prefix(void *context, weir_span_t prefix, void *app)
+{
+    visit_t *it = context;
+
+    memcpy(it->text + it->name_bytes, prefix.base, prefix.len);
+    it->visit(it->context, (weir_span_t){it->text, it->name_bytes + prefix.len}, app);
+}
+
+static void visit_record(void *context, kit_domain_t *record)
+{
+    const uint64_t value = atomic_load_explicit(&record->value, memory_order_relaxed);
+    visit_t *it = context;
+
+    memcpy(it->text + it->is_suffix, record->name, kit_domain_length(value));
+    it->name_bytes = it->is_suffix + kit_domain_length(value);
+    kit_value_each(value, visit_prefix, it);
+}
+
+void kit_domains_each(kit_domains_t *domains, void (*visit)(void *context, weir_span_t entry, void *app), void *context)
+{
+    visit_t it = {.visit = visit, .context = context, .name_bytes = 1, .text = "*"};
+
+    kit_value_each(atomic_load_explicit(&domains->any, memory_order_relaxed), visit_prefix, &it);
+    it.is_suffix = true;
+    kit_slots_each(&domains->suffixes, visit_record, &it);
+    it.is_suffix = false;
+    kit_slots_each(&domains->names, visit_record, &it);
+}
+
 /* ---- life ---- */
 
 static void fill_with_dice(void *memory, size_t bytes)
@@ -265,7 +320,7 @@ static void free_list(uint64_t value)
     free(kit_value_memory(value, &bytes));
 }
 
-static void free_list_of(kit_domain_t *record)
+static void free_list_of(void *unused, kit_domain_t *record)
 {
     free_list(atomic_load_explicit(&record->value, memory_order_relaxed));
 }
@@ -278,8 +333,8 @@ void kit_domains_destroy(kit_domains_t **domains)
     if (gone == NULL)
         return;
     free_list(atomic_load_explicit(&gone->any, memory_order_relaxed));
-    kit_slots_each(&gone->names, free_list_of);
-    kit_slots_each(&gone->suffixes, free_list_of);
+    kit_slots_each(&gone->names, free_list_of, NULL);
+    kit_slots_each(&gone->suffixes, free_list_of, NULL);
     kit_slots_finish(&gone->names);
     kit_slots_finish(&gone->suffixes);
     kit_pieces_finish(&gone->pieces);

@@ -17,7 +17,8 @@
 enum {
     KIT_DOMAIN_BYTES = 255,
     KIT_PREFIX_BYTES = 1024,
-    KIT_PREFIXES_MOST = 64, /* of one domain */
+    KIT_ENTRY_BYTES = KIT_DOMAIN_BYTES + 1 + KIT_PREFIX_BYTES + 1, /* "*" before it, a NUL behind it */
+    KIT_PREFIXES_MOST = 64,                                        /* of one domain */
 };
 
 typedef struct kit_domains kit_domains_t;
@@ -36,6 +37,9 @@ void kit_domains_destroy(kit_domains_t **domains);
  */
 const char *kit_domains_problem(weir_span_t entry);
 
+/** A valid entry as it is listed: its name in lower case, nothing at its ends that says nothing. NUL-terminated. */
+void kit_domain_text(weir_span_t entry, char text[static KIT_ENTRY_BYTES]);
+
 /**
  * Adds a valid entry, which stands for `app` (not NULL, 48 bits: others abort) from now on. Returns the app that has it
  * already, and changes nothing then; else NULL. *out_is_full: the domain has KIT_PREFIXES_MOST prefixes, nothing was added.
@@ -45,6 +49,13 @@ void *kit_domains_add(kit_domains_t *domains, weir_span_t entry, void *app, bool
 void *kit_domains_remove(kit_domains_t *domains, weir_span_t entry);
 /** Has an entry stand for another app, in one step. False: there is none such. */
 bool kit_domains_move(kit_domains_t *domains, weir_span_t entry, void *app);
+
+/** Whose an entry is; NULL: nobody's. The writer's. */
+void *kit_domains_owner(kit_domains_t *domains, weir_span_t entry);
+/** Whether another prefix may be added to the domain of this entry. The writer's. */
+bool kit_domains_has_room(kit_domains_t *domains, weir_span_t entry);
+/** Each entry, in no order that tells anything. `entry` is borrowed until visit() returns. The writer's. */
+void kit_domains_each(kit_domains_t *domains, void (*visit)(void *context, weir_span_t entry, void *app), void *context);
 
 /** What was found, for logs and `explain`. */
 typedef enum kit_match { KIT_MATCH_NONE, KIT_MATCH_EXACT, KIT_MATCH_SUFFIX, KIT_MATCH_ANY } kit_match_t;

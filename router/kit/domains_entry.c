@@ -114,3 +114,17 @@ void kit_entry_read(weir_span_t text, kit_entry_t *out)
     }
     out->length = (uint8_t)name.len;
 }
+
+void kit_domain_text(weir_span_t entry, char text[static KIT_ENTRY_BYTES])
+{
+    kit_entry_t parts;
+    char *at = text;
+
+    kit_entry_read(entry, &parts);
+    if (parts.match != KIT_MATCH_EXACT)
+        *at++ = '*';
+    memcpy(at, parts.name, parts.length);
+    at += parts.length;
+    memcpy(at, parts.prefix.base != NULL ? parts.prefix.base : "", parts.prefix.len);
+    at[parts.prefix.len] = '\0';
+}

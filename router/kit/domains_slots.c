@@ -201,14 +201,14 @@ size_t kit_slots_memory_bytes(const kit_slots_t *slots)
     return array != NULL ? bytes_of(array->capacity) : 0;
 }
 
-void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_domain_t *record))
+void kit_slots_each(const kit_slots_t *slots, void (*visit)(void *context, kit_domain_t *record), void *context)
 {
     const kit_slot_array_t *array = array_of(slots);
 
     for (size_t i = 0; array != NULL && i < array->capacity; i++) {
         kit_domain_t *record = record_of(atomic_load_explicit(&array->at[i], memory_order_relaxed));
         if (record != NULL)
-            visit(record);
+            visit(context, record);
     }
 }
 

@@ -55,6 +55,6 @@ void kit_slots_remove(kit_slots_t *slots, kit_domain_t *record, kit_hash_key_t k
 size_t kit_slots_memory_bytes(const kit_slots_t *slots);
 /** Nobody reads any more. Records with lists of prefixes are to be freed before: kit_slots_each(). */
 void kit_slots_finish(kit_slots_t *slots);
-void kit_slots_each(const kit_slots_t *slots, void (*visit)(kit_domain_t *record));
+void kit_slots_each(const kit_slots_t *slots, void (*visit)(void *context, kit_domain_t *record), void *context);
 
 #endif

@@ -93,6 +93,18 @@ void *kit_value_at(uint64_t value, weir_span_t prefix)
     return i < list->count ? list->at[i].app : NULL;
 }
 
+void kit_value_each(uint64_t value, void (*visit)(void *context, weir_span_t prefix, void *app), void *context)
+{
+    static const weir_span_t none = {"", 0};
+    const list_t *list = list_of(value);
+    void *app = list != NULL ? list->app : pointer_of(value);
+
+    if (app != NULL)
+        visit(context, none, app);
+    for (size_t i = 0; list != NULL && i < list->count; i++)
+        visit(context, list->at[i].text, list->at[i].app);
+}
+
 size_t kit_value_prefix_count(uint64_t value)
 {
     const list_t *list = list_of(value);

@@ -23,6 +23,8 @@ void *kit_value_at(uint64_t value, weir_span_t prefix);
 /** How many prefixes there are, and the memory that the word owns: NULL, 0, or a block for free() and its bytes. */
 size_t kit_value_prefix_count(uint64_t value);
 void *kit_value_memory(uint64_t value, size_t *out_bytes);
+/** Each prefix and its app; empty: the one for all other paths. */
+void kit_value_each(uint64_t value, void (*visit)(void *context, weir_span_t prefix, void *app), void *context);
 /**
  * A word of its own, like `value`, but `prefix` has this app; NULL: it has none any more. At most KIT_PREFIXES_MOST prefixes
  * come of it. The record's bits are not taken over.

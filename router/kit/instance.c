@@ -7,6 +7,9 @@
 #include "dice.h"
 #include "overlay.h"
 #include "rest.h"
+#include "state_file.h"
+#include "wait.h"
+#include "watch.h"
 
 enum { SETS_FIRST = 16 };
 
@@ -82,6 +85,9 @@ void kit_instance_release(kit_instance_t **slot)
     pthread_mutex_unlock(&registry_lock);
     if (!is_last)
         return;
+    kit_state_file_close(&instance->file);
+    kit_waits_end(instance);
+    kit_watch_end(instance);
     pthread_mutex_destroy(&instance->lock);
     kit_overlays_free(instance);
     kit_rings_free(&instance->rings);

@@ -7,11 +7,12 @@
  * OWNER    An instance is the process's, as long as a kit holds it.
  * THREAD   Under its lock.
  */
+#include <jansson.h>
+
 #include "domains.h"
 #include "due.h"
+#include "keyed.h"
 #include "set.h"
-
-enum { KIT_OVERLAY_BUCKETS = 256 };
 
 typedef struct kit_instance {
     struct kit_instance *next;
@@ -21,13 +22,16 @@ typedef struct kit_instance {
     weir_set_t **sets; /* by their names' hash */
     size_t set_count, set_capacity;
     kit_ring_t *rings;
-    _Atomic(weir_set_t *) fresh;                       /* used since the last tick                        */
-    weir_set_t *used;                                  /* visited by each tick; only ticks touch the list */
-    struct weir_kit *started;                          /* newest first: its ticks count, and its members are in force */
-    kit_dues_t checks;                                 /* kit_checker_t, of members with an active check */
-    kit_dues_t rests;                                  /* kit_activity_t, of sets that are not used */
-    struct kit_overlay *overlays[KIT_OVERLAY_BUCKETS]; /* what operators have changed, by app; overlay.h */
-    uint64_t seq;                                      /* how many changes that were             */
+    _Atomic(weir_set_t *) fresh;              /* used since the last tick                        */
+    weir_set_t *used;                         /* visited by each tick; only ticks touch the list */
+    struct weir_kit *started;                 /* newest first: its ticks count, and its members are in force */
+    kit_dues_t checks;                        /* kit_checker_t, of members with an active check */
+    kit_dues_t rests;                         /* kit_activity_t, of sets that are not used */
+    kit_keyed_table_t overlays, domain_edits; /* what operators have changed; overlay.h */
+    uint64_t seq;                             /* of the last change                     */
+    struct kit_watch *watch;                  /* who watches; NULL: nothing has changed yet; watch.h */
+    struct kit_wait *waits;                   /* answers that wait; wait.h */
+    struct kit_state_file *file;              /* NULL: there is none; state_file.h */
     struct kit_name *names;
     kit_dues_t name_questions; /* kit_name_t */
     struct kit_probe *probes;  /* under way                                      */
@@ -37,13 +41,20 @@ typedef struct kit_instance {
 /** What a configuration says of an app. */
 typedef struct kit_app {
     char *name;
-    void *extra;              /* the router's */
+    _Atomic(void *) extra;    /* the router's */
     weir_set_t *set;          /* NULL until it was put in force */
     kit_settings_t *settings; /* shared with apps that say the same */
     kit_manner_t *manner;
     kit_wanted_t *wanted;
     size_t wanted_count;
+    atomic_bool is_gone; /* an operator has removed it */
 } kit_app_t;
+
+/** Apps in the order of their names. It never changes; another takes its place. */
+typedef struct kit_apps {
+    size_t count;
+    kit_app_t *at[];
+} kit_apps_t;
 
 struct weir_kit {
     kit_instance_t *instance;
@@ -52,8 +63,12 @@ struct weir_kit {
     char *zone; /* of the proxy, or NULL   */
     kit_domains_t *domains;
     kit_app_t *apps;
-    kit_app_t **by_name;
-    size_t app_count;
+    size_t app_count;                /* that the configuration has */
+    _Atomic(kit_apps_t *) by_name;   /* and those of operators; NULL while they are read */
+    struct kit_own *own;             /* those of operators; own.h  */
+    json_t *defaults;                /* what the configuration says for all; NULL: nothing */
+    char *state_path;                /* NULL: there is no state file */
+    uint32_t state_sync_ms;          /* 0: before the answer       */
     struct weir_kit *started_before; /* of the same instance */
     weir_ticker_t *ticker;
     weir_instance_t *host; /* NULL before start */
@@ -72,6 +87,8 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 void kit_app_put_in_force(struct weir_kit *kit, kit_app_t *app, uint64_t now_us);
 /** kit.c: the app of that name; NULL: there is none. Once all have been read. */
 kit_app_t *kit_app_find(const struct weir_kit *kit, weir_span_t app);
+/** Frees what an app of this configuration has; its set aside. */
+void kit_app_free(const struct weir_kit *kit, kit_app_t *app);
 /** config.c: reads the router's mapping. False after a complaint. */
 bool kit_read(struct weir_kit *kit, const weir_config_t *config);
 

@@ -6,7 +6,8 @@
 #include "config.h"
 #include "instance.h"
 #include "names.h"
-#include "overlay.h"
+#include "own.h"
+#include "state_file.h"
 
 enum { TICK_MS = 100 };
 
@@ -45,27 +46,34 @@ static void free_wanted(kit_app_t *app)
     app->wanted_count = 0;
 }
 
-static void free_app(const weir_kit_t *kit, kit_app_t *app)
+void kit_app_free(const weir_kit_t *kit, kit_app_t *app)
 {
+    void *extra = atomic_load(&app->extra);
+
     free_wanted(app);
-    kit_settings_release(app->settings);
-    kit_manner_release(app->manner);
-    if (app->extra != NULL && kit->options.free_app != NULL)
-        kit->options.free_app(app->extra);
+    if (app->settings != NULL)
+        kit_settings_release(app->settings);
+    if (app->manner != NULL)
+        kit_manner_release(app->manner);
+    if (extra != NULL && kit->options.free_app != NULL)
+        kit->options.free_app(extra);
     free(app->name);
 }
 
 static void drop_sets(weir_kit_t *kit)
 {
+    const kit_apps_t *apps = kit_apps(kit);
+
     if (kit->instance == NULL)
         return;
     pthread_mutex_lock(&kit->instance->lock);
-    for (size_t i = 0; i < kit->app_count; i++) {
-        for (size_t k = 0; k < kit->apps[i].wanted_count; k++)
-            if (kit->apps[i].wanted[k].name != NULL)
-                kit_name_release(kit->apps[i].wanted[k].name);
-        if (kit->apps[i].set != NULL)
-            kit_instance_drop(kit->instance, kit->apps[i].set);
+    for (size_t i = 0; i < apps->count; i++) {
+        kit_app_t *app = apps->at[i];
+        for (size_t k = 0; k < app->wanted_count; k++)
+            if (app->wanted[k].name != NULL)
+                kit_name_release(app->wanted[k].name);
+        if (app->set != NULL)
+            kit_instance_drop(kit->instance, app->set);
     }
     pthread_mutex_unlock(&kit->instance->lock);
 }
@@ -81,10 +89,13 @@ void weir_kit_close(weir_kit_t **slot)
     drop_sets(kit);
     kit_instance_release(&kit->instance);
     kit_domains_destroy(&kit->domains);
+    kit_own_free(kit);
     for (size_t i = 0; i < kit->app_count; i++)
-        free_app(kit, &kit->apps[i]);
+        kit_app_free(kit, &kit->apps[i]);
     free(kit->apps);
-    free(kit->by_name);
+    free(atomic_load(&kit->by_name));
+    json_decref(kit->defaults);
+    free(kit->state_path);
     free(kit->name);
     free(kit->zone);
     free(kit);
@@ -138,9 +149,33 @@ void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
 static void put_all_in_force(weir_kit_t *kit)
 {
     const uint64_t now_us = weir_instance_now_us(kit->host);
+    const kit_apps_t *apps = kit_apps(kit);
 
-    for (size_t i = 0; i < kit->app_count; i++)
-        kit_app_put_in_force(kit, &kit->apps[i], now_us);
+    for (size_t i = 0; i < apps->count; i++)
+        kit_app_put_in_force(kit, apps->at[i], now_us);
+}
+
+/* A file of another name begins with what holds already; the first one is read. */
+static void open_state(weir_kit_t *kit)
+{
+    kit_instance_t *instance = kit->instance;
+    const bool is_first = instance->seq == 0;
+    kit_state_found_t found;
+
+    if (instance->file != NULL && kit->state_path != NULL && strcmp(kit_state_file_path(instance->file), kit->state_path) == 0)
+        return;
+    kit_state_file_close(&instance->file);
+    if (kit->state_path == NULL)
+        return;
+    instance->file = kit_state_file_open(kit->state_path, kit->state_sync_ms, instance, is_first, &found);
+    if (kit->host == NULL)
+        return;
+    if (instance->file == NULL)
+        weir_instance_log(kit->host, "%s", found.problem);
+    else if (found.records > 0 || found.skipped > 0 || found.is_torn)
+        weir_instance_log(
+            kit->host, "state-file %s: %zu records taken over%s; %zu lines skipped, which are not as they were written",
+            kit->state_path, found.records, found.is_torn ? ", and the last line cut, which was not whole" : "", found.skipped);
 }
 
 void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
@@ -150,7 +185,10 @@ void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
     kit->host = instance;
     kit->instance = kit_instance_hold(name);
     pthread_mutex_lock(&kit->instance->lock);
+    open_state(kit);
+    kit_own_apply(kit, weir_instance_now_us(instance));
     put_all_in_force(kit);
+    kit_own_begin_courses(kit, weir_instance_now_us(instance));
     kit->started_before = kit->instance->started;
     kit->instance->started = kit;
     pthread_mutex_unlock(&kit->instance->lock);
@@ -189,8 +227,10 @@ void weir_kit_stop(weir_kit_t *kit)
 
 static weir_set_t *give(const kit_app_t *app, void **out_extra)
 {
+    if (app != NULL && atomic_load_explicit(&app->is_gone, memory_order_relaxed))
+        app = NULL;
     if (out_extra != NULL)
-        *out_extra = app == NULL ? NULL : app->extra;
+        *out_extra = app == NULL ? NULL : atomic_load_explicit(&app->extra, memory_order_acquire);
     return app == NULL ? NULL : app->set;
 }
 
@@ -208,13 +248,14 @@ static int compare(const char *name, weir_span_t other)
 
 kit_app_t *kit_app_find(const weir_kit_t *kit, weir_span_t app)
 {
-    size_t low = 0, high = kit->app_count;
+    const kit_apps_t *apps = kit_apps(kit);
+    size_t low = 0, high = apps->count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = compare(kit->by_name[middle]->name, app);
+        int order = compare(apps->at[middle]->name, app);
         if (order == 0)
-            return kit->by_name[middle];
+            return apps->at[middle];
         if (order < 0)
             low = middle + 1;
         else

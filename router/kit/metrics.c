@@ -2,7 +2,7 @@
 #include "metrics.h"
 
 #include "alloc.h"
-#include "instance.h"
+#include "own.h"
 #include "queue.h"
 #include "weir_metric.h"
 #include "weir_span.h"
@@ -168,7 +168,7 @@ static void tell_instance(kit_instance_t *instance, weir_metric_sink_t *sink)
 
     pthread_mutex_lock(&instance->lock);
     panics = count_members(instance, states);
-    apps = instance->started == NULL ? 0 : instance->started->app_count;
+    apps = instance->started == NULL ? 0 : kit_apps(instance->started)->count;
     domains = instance->started == NULL ? 0 : kit_domains_count(instance->started->domains);
     pthread_mutex_unlock(&instance->lock);
     for (unsigned i = 0; i < STATES; i++)

@@ -105,7 +105,7 @@ static void put_in_force(const kit_name_t *name, uint64_t now_us)
 
     for (size_t i = 0; kit != NULL && i < kit->app_count; i++)
         if (is_named_by(&kit->apps[i], name))
-            kit_app_put_in_force(kit, &kit->apps[i], now_us);
+            kit_app_put_in_force(kit, &kit->apps[i], now_us); /* operators' own apps have no names */
 }
 
 static void take_answer(kit_name_t *name, const weir_probe_result_t *result, uint64_t now_us)

@@ -5,25 +5,15 @@
 
 #include "alloc.h"
 #include "config.h"
+#include "names.h"
 
 enum { PROBLEM_BYTES = 512, ADDRESS_BYTES = 512 };
 
 /* ---- apps ---- */
 
-static size_t bucket_of(const char *app)
-{
-    static const uint64_t key[2] = {0x6b6974, 0x6f76}; /* operators name apps: nobody aims */
-
-    return weir_siphash(key, (weir_span_t){app, strlen(app)}) % KIT_OVERLAY_BUCKETS;
-}
-
 struct kit_overlay *kit_overlay_find(const kit_instance_t *instance, const char *app)
 {
-    struct kit_overlay *overlay = instance->overlays[bucket_of(app)];
-
-    while (overlay != NULL && strcmp(overlay->app, app) != 0)
-        overlay = overlay->next;
-    return overlay;
+    return kit_keyed_find(&instance->overlays, app);
 }
 
 struct kit_overlay *kit_overlay_of(kit_instance_t *instance, const char *app)
@@ -34,9 +24,8 @@ struct kit_overlay *kit_overlay_of(kit_instance_t *instance, const char *app)
         return overlay;
     overlay = kit_alloc(1, sizeof(*overlay) + strlen(app) + 1);
     memcpy(overlay->app, app, strlen(app));
-    struct kit_overlay **bucket = &instance->overlays[bucket_of(app)];
-    overlay->next = *bucket;
-    *bucket = overlay;
+    overlay->keyed.key = overlay->app;
+    kit_keyed_add(&instance->overlays, &overlay->keyed);
     return overlay;
 }
 
@@ -48,21 +37,76 @@ static void free_edit(kit_edit_t *edit)
     free(edit);
 }
 
-static void free_overlays(struct kit_overlay *overlay)
+static void free_overlay(struct kit_overlay *overlay)
 {
-    for (struct kit_overlay *next; overlay != NULL; overlay = next) {
-        next = overlay->next;
-        while (overlay->edits != NULL)
-            kit_overlay_drop(overlay, overlay->edits->id);
-        json_decref(overlay->settings);
-        free(overlay);
-    }
+    while (overlay->edits != NULL)
+        kit_overlay_drop(overlay, overlay->edits->id);
+    json_decref(overlay->own);
+    json_decref(overlay->gone);
+    json_decref(overlay->settings);
+    json_decref(overlay->course);
+    free(overlay);
+}
+
+void kit_overlay_forget(kit_instance_t *instance, const char *app)
+{
+    struct kit_overlay *overlay = kit_overlay_find(instance, app);
+
+    if (overlay == NULL)
+        return;
+    kit_keyed_remove(&instance->overlays, &overlay->keyed);
+    free_overlay(overlay);
+}
+
+static void free_domain_edit(kit_domain_edit_t *edit)
+{
+    free(edit->app);
+    free(edit->base);
+    free(edit);
 }
 
 void kit_overlays_free(kit_instance_t *instance)
 {
-    for (size_t i = 0; i < KIT_OVERLAY_BUCKETS; i++)
-        free_overlays(instance->overlays[i]);
+    void **overlays = kit_keyed_all(&instance->overlays), **domains = kit_keyed_all(&instance->domain_edits);
+
+    for (size_t i = 0; i < instance->overlays.count; i++)
+        free_overlay(overlays[i]);
+    for (size_t i = 0; i < instance->domain_edits.count; i++)
+        free_domain_edit(domains[i]);
+    kit_keyed_finish(&instance->overlays);
+    kit_keyed_finish(&instance->domain_edits);
+    free(overlays);
+    free(domains);
+}
+
+/* ---- domains ---- */
+
+kit_domain_edit_t *kit_domain_edit_find(const kit_instance_t *instance, const char *entry)
+{
+    return kit_keyed_find(&instance->domain_edits, entry);
+}
+
+kit_domain_edit_t *kit_domain_edit_put(kit_instance_t *instance, const char *entry, const char *app, const char *base)
+{
+    kit_domain_edit_t *edit = kit_alloc(1, sizeof(*edit) + strlen(entry) + 1);
+
+    memcpy(edit->entry, entry, strlen(entry));
+    edit->keyed.key = edit->entry;
+    edit->app = kit_copy(app);
+    edit->base = kit_copy(base);
+    kit_domain_edit_drop(instance, entry);
+    kit_keyed_add(&instance->domain_edits, &edit->keyed);
+    return edit;
+}
+
+void kit_domain_edit_drop(kit_instance_t *instance, const char *entry)
+{
+    kit_domain_edit_t *edit = kit_domain_edit_find(instance, entry);
+
+    if (edit == NULL)
+        return;
+    kit_keyed_remove(&instance->domain_edits, &edit->keyed);
+    free_domain_edit(edit);
 }
 
 /* ---- backends ---- */
@@ -148,6 +192,29 @@ json_t *kit_edit_document(const json_t *base, const json_t *patch)
             json_object_set(document, key, value);
     }
     return document;
+}
+
+json_t *kit_configured_member(const kit_app_t *app, const char *id)
+{
+    size_t count;
+    bool is_waiting;
+    kit_wanted_t *all = kit_names_expand(app, &count, &is_waiting);
+    json_t *document = NULL;
+
+    for (size_t i = 0; i < count && document == NULL; i++)
+        if (strcmp(all[i].id, id) == 0)
+            document = kit_wanted_json(&all[i]);
+    kit_names_free(all, count);
+    return document;
+}
+
+json_t *kit_overlay_member(const kit_app_t *app, const struct kit_overlay *overlay, const char *id)
+{
+    const kit_edit_t *edit = kit_overlay_edit(overlay, id);
+
+    if (edit == NULL)
+        return kit_configured_member(app, id);
+    return edit->patch == NULL ? NULL : kit_edit_document(edit->base, edit->patch);
 }
 
 static bool read_wanted(void *wanted, const weir_config_t *node)
@@ -286,6 +353,8 @@ void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_w
     out->wanted = kit_alloc(count + edits, sizeof(out->wanted[0]));
     out->own = kit_alloc(edits, sizeof(out->own[0]));
     compose_settings(kit, app, overlay, out);
+    if (overlay != NULL && overlay->gone != NULL)
+        return;
     for (size_t i = 0; i < count; i++)
         compose_configured(kit, app, overlay, &expanded[i], out);
     for (kit_edit_t *edit = overlay == NULL ? NULL : overlay->edits, *next; edit != NULL; edit = next) {

@@ -25,20 +25,42 @@ typedef struct kit_edit {
     json_t *patch; /* NULL: the backend is gone */
 } kit_edit_t;
 
+/* One app's. */
 struct kit_overlay {
-    struct kit_overlay *next;
+    kit_keyed_t keyed;
+    json_t *own;      /* it is the operators': what they say of it, but for domains and backends; NULL: the configuration's */
+    json_t *gone;     /* they have removed the configuration's: what that said (kit_app_digest()); NULL: it is there */
     json_t *settings; /* a patch over the app's; NULL: none */
+    json_t *course;   /* "stopped", or {"paused_until_ms": …} on the wall's clock; NULL: it runs */
     kit_edit_t *edits;
     uint64_t seq; /* of its last change */
     char app[];
 };
 
+/** An entry of the table of domains that operators have changed. */
+typedef struct kit_domain_edit {
+    kit_keyed_t keyed;
+    char *app;  /* whose it is; NULL: nobody's */
+    char *base; /* whose the configuration said it was then; NULL: nobody's */
+    uint64_t seq;
+    char entry[]; /* kit_domain_text() */
+} kit_domain_edit_t;
+
 /** The app's; NULL: nothing was changed. */
 struct kit_overlay *kit_overlay_find(const kit_instance_t *instance, const char *app);
 /** The app's, made if there is none. */
 struct kit_overlay *kit_overlay_of(kit_instance_t *instance, const char *app);
+/** Forgets it, if there is one. */
+void kit_overlay_forget(kit_instance_t *instance, const char *app);
 /** Frees all of the instance's. */
 void kit_overlays_free(kit_instance_t *instance);
+
+/** Of a domain; NULL: the configuration holds. */
+kit_domain_edit_t *kit_domain_edit_find(const kit_instance_t *instance, const char *entry);
+/** Puts it in the place of the one that there is; copies all. */
+kit_domain_edit_t *kit_domain_edit_put(kit_instance_t *instance, const char *entry, const char *app, const char *base);
+/** The configuration holds again. Harmless if there is none. */
+void kit_domain_edit_drop(kit_instance_t *instance, const char *entry);
 
 /** The edit of a backend; NULL: there is none. */
 kit_edit_t *kit_overlay_edit(const struct kit_overlay *overlay, const char *id);
@@ -60,6 +82,11 @@ typedef struct kit_composed {
 void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_wanted_t *expanded, size_t count,
                          kit_composed_t *out);
 void kit_composed_free(kit_composed_t *composed);
+
+/** What an app's backend of that id is to be, as a document with the configuration's keys; NULL: there is none. */
+json_t *kit_overlay_member(const kit_app_t *app, const struct kit_overlay *overlay, const char *id);
+/** What the configuration alone says of it; NULL: nothing. */
+json_t *kit_configured_member(const kit_app_t *app, const char *id);
 
 /** What a backend is as a document, with the configuration's keys. */
 json_t *kit_wanted_json(const kit_wanted_t *wanted);

@@ -5,6 +5,8 @@
 #include "names.h"
 #include "queue.h"
 #include "rest.h"
+#include "state_file.h"
+#include "wait.h"
 
 enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
 
@@ -83,6 +85,14 @@ static void look_at_rings(struct weir_kit *kit, uint64_t now_us)
     }
 }
 
+static void tell_trouble(const struct weir_kit *kit)
+{
+    char text[512];
+
+    if (kit->instance->file != NULL && kit_state_file_trouble(kit->instance->file, text, sizeof(text)))
+        weir_instance_log(kit->host, "%s", text);
+}
+
 void kit_tick(void *of)
 {
     struct weir_kit *kit = of;
@@ -95,6 +105,8 @@ void kit_tick(void *of)
         kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);
         kit_rest_tick(instance, now_us);
+        kit_waits_tick(instance, now_us);
+        tell_trouble(kit);
         take_fresh(instance, now_us);
         for (weir_set_t **at = &instance->used; *at != NULL;) {
             weir_set_t *set = *at;

@@ -219,6 +219,8 @@ struct weir_admin_call {
     uint16_t status;                                    /* 0: not yet                    */
     char *answer;                                       /* the document, or of a problem its type */
     char tag[32];
+    const char *parameter, *parameter_value; /* of the query; NULL: there is none */
+    char *lines;                             /* of a stream */
 };
 void fake_call_free(weir_admin_call_t *call);
 

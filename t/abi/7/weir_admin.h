@@ -18,5 +18,14 @@ WEIR_API void weir_admin_add(weir_admin_call_t *call, const char *name, const ch
 WEIR_API void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes);
 WEIR_API void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *type, const char *pointer,
                                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+typedef struct weir_admin_held weir_admin_held_t;
+WEIR_API weir_admin_held_t *weir_admin_hold(weir_admin_call_t *call);
+WEIR_API void weir_admin_held_answer(weir_admin_held_t **held, uint16_t status, const char *json, size_t bytes);
+WEIR_API void weir_admin_held_problem(weir_admin_held_t **held, uint16_t status, const char *type, const char *detail);
+typedef struct weir_admin_stream weir_admin_stream_t;
+WEIR_API weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type, void (*on_gone)(void *context),
+                                                void *context);
+WEIR_API void weir_admin_stream_write(weir_admin_stream_t *stream, const char *bytes, size_t length);
+WEIR_API bool weir_admin_stream_end(weir_admin_stream_t **stream);
 WEIR_C_END
 #endif

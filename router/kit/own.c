@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+#include "own.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "alloc.h"
+#include "config.h"
+#include "document.h"
+#include "weir_digest.h"
+#include "weir_retire.h"
+
+enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17 };
+
+/* ---- reading ---- */
+
+typedef struct reading {
+    struct weir_kit *kit;
+    kit_app_t *app;
+} reading_t;
+
+static bool read_app(void *of, const weir_config_t *root)
+{
+    const reading_t *it = of;
+
+    return kit_read_own(it->kit, it->app, weir_config_get(root, "app"), weir_config_get(root, "defaults"));
+}
+
+/* Its backends come from the overlay, as those do that are added later. */
+static void forget_backends(kit_app_t *app)
+{
+    for (size_t i = 0; i < app->wanted_count; i++)
+        kit_wanted_free(&app->wanted[i]);
+    app->wanted_count = 0;
+}
+
+kit_own_t *kit_own_read(struct weir_kit *kit, const char *name, const json_t *document, char *problem, size_t bytes)
+{
+    kit_own_t *own = kit_alloc(1, sizeof(*own));
+    json_t *both = json_pack("{s:O}", "app", document);
+    reading_t it = {kit, &own->app};
+
+    if (kit->defaults != NULL)
+        json_object_set(both, "defaults", kit->defaults);
+    char *text = json_dumps(both, JSON_COMPACT);
+    json_decref(both);
+    own->app.name = kit_copy(name);
+    const bool is_fine = weir_config_of_text(text, strlen(text), read_app, &it, problem, bytes);
+    free(text);
+    forget_backends(&own->app);
+    if (is_fine)
+        return own;
+    kit_own_discard(kit, own);
+    return NULL;
+}
+
+void kit_own_discard(const struct weir_kit *kit, kit_own_t *read)
+{
+    if (read == NULL)
+        return;
+    kit_app_free(kit, &read->app);
+    free(read);
+}
+
+/* ---- finding ---- */
+
+const kit_apps_t *kit_apps(const struct weir_kit *kit)
+{
+    static const kit_apps_t none = {0};
+    const kit_apps_t *apps = atomic_load_explicit(&kit->by_name, memory_order_acquire);
+
+    return apps == NULL ? &none : apps;
+}
+
+static void publish(struct weir_kit *kit, kit_app_t *app)
+{
+    const kit_apps_t *before = kit_apps(kit);
+    kit_apps_t *apps = kit_alloc(1, sizeof(*apps) + (before->count + 1) * sizeof(apps->at[0])), *old;
+    size_t at = 0;
+
+    for (size_t i = 0; i < before->count; i++) {
+        if (at == i && strcmp(before->at[i]->name, app->name) > 0)
+            apps->at[at++] = app;
+        apps->at[at++] = before->at[i];
+    }
+    if (at == before->count)
+        apps->at[at++] = app;
+    apps->count = at;
+    old = atomic_exchange_explicit(&kit->by_name, apps, memory_order_acq_rel);
+    if (old != NULL)
+        weir_retire(old, free);
+}
+
+/* ---- in force ---- */
+
+/* Requests that are under way may have found the router's part of before: it stays as long as the configuration. */
+static void keep_extra(struct weir_kit *kit, void *extra)
+{
+    kit_own_t *keeper;
+
+    if (extra == NULL)
+        return;
+    keeper = kit_alloc(1, sizeof(*keeper));
+    atomic_init(&keeper->app.extra, extra);
+    keeper->next = kit->own;
+    kit->own = keeper;
+}
+
+static kit_app_t *replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
+{
+    kit_settings_release(app->settings);
+    kit_manner_release(app->manner);
+    app->settings = read->app.settings;
+    app->manner = read->app.manner;
+    keep_extra(kit, atomic_exchange(&app->extra, atomic_load(&read->app.extra)));
+    free(read->app.wanted);
+    free(read->app.name);
+    free(read);
+    return app;
+}
+
+kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
+{
+    kit_app_t *app = kit_app_find(kit, (weir_span_t){read->app.name, strlen(read->app.name)});
+
+    if (app != NULL) {
+        app = replace(kit, app, read);
+        kit_app_put_in_force(kit, app, now_us);
+        atomic_store(&app->is_gone, false);
+        return app;
+    }
+    read->next = kit->own;
+    kit->own = read;
+    kit_app_put_in_force(kit, &read->app, now_us);
+    publish(kit, &read->app);
+    return &read->app;
+}
+
+void kit_own_free(struct weir_kit *kit)
+{
+    for (kit_own_t *own = kit->own, *next; own != NULL; own = next) {
+        next = own->next;
+        kit_own_discard(kit, own);
+    }
+    kit->own = NULL;
+}
+
+/* ---- a configuration begins ---- */
+
+json_t *kit_app_digest(const kit_app_t *app)
+{
+    static const uint64_t key[2] = {0x6b6974, 0x646967};
+    json_t *parts = json_pack("[o]", kit_settings_json(app->settings, NULL));
+    char word[DIGEST_BYTES];
+
+    for (size_t i = 0; i < app->wanted_count; i++)
+        json_array_append_new(parts, kit_wanted_json(&app->wanted[i]));
+    char *text = json_dumps(parts, JSON_COMPACT);
+    snprintf(word, sizeof(word), "%016llx", (unsigned long long)weir_siphash(key, (weir_span_t){text, strlen(text)}));
+    free(text);
+    json_decref(parts);
+    return json_string(word);
+}
+
+static void say(const struct weir_kit *kit, const char *kind, const char *name, const char *what)
+{
+    if (kit->host != NULL)
+        weir_instance_log(kit->host, "%s %s: what was changed while the proxy ran is dropped: %s", kind, name, what);
+}
+
+static void begin_own(struct weir_kit *kit, const struct kit_overlay *overlay, uint64_t now_us)
+{
+    char problem[PROBLEM_BYTES];
+    kit_own_t *read = kit_own_read(kit, overlay->app, overlay->own, problem, sizeof(problem));
+
+    if (read != NULL) {
+        kit_own_take(kit, read, now_us);
+        return;
+    }
+    say(kit, "app", overlay->app, problem);
+    kit_overlay_forget(kit->instance, overlay->app);
+}
+
+static void begin_gone(struct weir_kit *kit, struct kit_overlay *overlay, kit_app_t *app)
+{
+    json_t *present = app == NULL ? NULL : kit_app_digest(app);
+    const bool is_same = present != NULL && json_equal(present, overlay->gone) != 0;
+
+    json_decref(present);
+    if (is_same) {
+        atomic_store(&app->is_gone, true);
+        return;
+    }
+    if (app != NULL)
+        say(kit, "app", overlay->app, "the configuration says something new of it");
+    json_decref(overlay->gone);
+    overlay->gone = NULL;
+}
+
+static void begin_app(struct weir_kit *kit, struct kit_overlay *overlay, uint64_t now_us)
+{
+    kit_app_t *app = kit_app_find(kit, (weir_span_t){overlay->app, strlen(overlay->app)});
+
+    if (overlay->gone != NULL)
+        begin_gone(kit, overlay, app);
+    if (overlay->own == NULL)
+        return;
+    if (app == NULL) {
+        begin_own(kit, overlay, now_us);
+        return;
+    }
+    say(kit, "app", overlay->app, "the configuration has one of that name");
+    json_decref(overlay->own);
+    overlay->own = NULL;
+}
+
+bool kit_own_place_domain(struct weir_kit *kit, const char *entry, const char *app)
+{
+    const weir_span_t span = {entry, strlen(entry)};
+    kit_app_t *found = app == NULL ? NULL : kit_app_find(kit, (weir_span_t){app, strlen(app)});
+    bool is_full = false;
+
+    if (found == NULL)
+        (void)kit_domains_remove(kit->domains, span);
+    else if (!kit_domains_move(kit->domains, span, found))
+        (void)kit_domains_add(kit->domains, span, found, &is_full);
+    return (found != NULL) == (app != NULL) && !is_full;
+}
+
+/* False: it does not hold beside this configuration. */
+static bool begin_domain(struct weir_kit *kit, const kit_domain_edit_t *edit)
+{
+    const weir_span_t entry = {edit->entry, strlen(edit->entry)};
+    const kit_app_t *present = kit_domains_owner(kit->domains, entry);
+    const char *name = present == NULL ? NULL : present->name;
+
+    if ((name == NULL) != (edit->base == NULL) || (name != NULL && strcmp(name, edit->base) != 0)) {
+        say(kit, "domain", edit->entry, "the configuration says something new of it");
+        return false;
+    }
+    if (kit_own_place_domain(kit, edit->entry, edit->app))
+        return true;
+    say(kit, "domain", edit->entry, "its app is no more, or it has too many prefixes");
+    return false;
+}
+
+void kit_own_apply(struct weir_kit *kit, uint64_t now_us)
+{
+    kit_instance_t *instance = kit->instance;
+    void **overlays = kit_keyed_all(&instance->overlays), **edits = kit_keyed_all(&instance->domain_edits);
+    const size_t overlay_count = instance->overlays.count, edit_count = instance->domain_edits.count;
+
+    for (size_t i = 0; i < overlay_count; i++)
+        begin_app(kit, overlays[i], now_us);
+    for (size_t i = 0; i < edit_count; i++) {
+        const kit_domain_edit_t *edit = edits[i];
+        if (!begin_domain(kit, edit))
+            kit_domain_edit_drop(instance, edit->entry);
+    }
+    free(overlays);
+    free(edits);
+}
+
+static uint64_t wall_ms(void)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
+}
+
+static void begin_course(weir_set_t *set, const json_t *course, uint64_t now_us)
+{
+    const uint64_t until_ms = (uint64_t)json_integer_value(json_object_get(course, "paused_until_ms")), present_ms = wall_ms();
+
+    if (json_is_string(course)) {
+        atomic_store(&set->course, KIT_STOPPED);
+        return;
+    }
+    atomic_store(&kit_activity_of(set)->pause_until_us, now_us + (until_ms > present_ms ? (until_ms - present_ms) * 1000 : 0));
+    atomic_store(&set->course, KIT_PAUSED);
+    kit_use(set);
+}
+
+void kit_own_begin_courses(struct weir_kit *kit, uint64_t now_us)
+{
+    void **overlays = kit_keyed_all(&kit->instance->overlays);
+
+    for (size_t i = 0; i < kit->instance->overlays.count; i++) {
+        const struct kit_overlay *overlay = overlays[i];
+        const kit_app_t *app = kit_app_find(kit, (weir_span_t){overlay->app, strlen(overlay->app)});
+        if (overlay->course != NULL && app != NULL && app->set != NULL && atomic_load(&app->set->course) == KIT_RUNNING)
+            begin_course(app->set, overlay->course, now_us);
+    }
+    free(overlays);
+}

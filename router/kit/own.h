@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_OWN_H
+#define WEIR_KIT_OWN_H
+/**
+ * @file  Apps that operators have made, and what else of theirs stands beside a configuration: that an app is gone, and whose a
+ * domain is. A configuration that is put in force takes all that over from the overlay (overlay.h).
+ *
+ * An app that is gone is found no more, but kept until its configuration goes: requests that found it may be under way.
+ *
+ * OWNER    The configuration.
+ * THREAD   Under the instance's lock. Readers find what is published.
+ */
+#include "overlay.h"
+
+typedef struct kit_own {
+    struct kit_own *next;
+    kit_app_t app;
+} kit_own_t;
+
+/**
+ * Reads an app of that name. `document` is what its mapping would be in the configuration, without domains; of its backends
+ * only that matters which decides how they are spoken to. NULL: what is wrong stands in `problem`.
+ */
+kit_own_t *kit_own_read(struct weir_kit *kit, const char *name, const json_t *document, char *problem, size_t bytes);
+/** It is not wanted after all. Harmless on NULL. */
+void kit_own_discard(const struct weir_kit *kit, kit_own_t *read);
+/**
+ * It is in force from now on: in the place of the one that there is, or as a new app, which can be found when this returns.
+ * Takes it over, and its overlay is what kit_app_put_in_force() goes by.
+ */
+kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us);
+/** All of a configuration. Nobody reads any more. */
+void kit_own_free(struct weir_kit *kit);
+
+/** An entry of the table of domains is this app's from now on; NULL: nobody's. False: there is no such app, or no room. */
+bool kit_own_place_domain(struct weir_kit *kit, const char *entry, const char *app);
+
+/** What operators have changed is put on top of a configuration that was read; what it says anew wins, with a word. */
+void kit_own_apply(struct weir_kit *kit, uint64_t now_us);
+
+/** Apps that are paused or stopped, but run: for the state file has said so. Behind putting them in force. */
+void kit_own_begin_courses(struct weir_kit *kit, uint64_t now_us);
+
+/** What a configuration says of an app, as a word that is another one where it says another thing. */
+json_t *kit_app_digest(const kit_app_t *app);
+
+/** The apps, those of operators among them. */
+const kit_apps_t *kit_apps(const struct weir_kit *kit);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_WAIT_H
+#define WEIR_KIT_WAIT_H
+/**
+ * @file  Answers to changes that wait until something is so (`?wait=`). Ticks look.
+ *
+ * OWNER    The instance.
+ * THREAD   Under the instance's lock.
+ */
+#include "instance.h"
+#include "weir_admin.h"
+
+enum { KIT_WAIT_MOST_MS = 600000 };
+
+/**
+ * *held is answered with this status and text when nothing is in flight any more at the app's backend of that id (NULL: at
+ * all of them), or with `not-idle` behind ten minutes; nulled.
+ */
+void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const char *app, const char *id, uint16_t status,
+                   const char *text);
+/** *held is answered when no thread can see any more what was before; nulled. */
+void kit_wait_grace(weir_admin_held_t **held, uint16_t status, const char *text);
+/** Ten times a second. */
+void kit_waits_tick(kit_instance_t *instance, uint64_t now_us);
+/** Those that still wait are answered. */
+void kit_waits_end(kit_instance_t *instance);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "alloc.h"
+
+enum { TIME_BYTES = 40, NS_PER_MS = 1000000, OK = 200 };
+
+typedef struct line {
+    uint64_t seq;
+    char *text; /* ends with "\n" */
+} line_t;
+
+typedef struct watcher {
+    struct watcher *next;
+    struct kit_watch *watch;
+    weir_admin_stream_t *stream;
+} watcher_t;
+
+/* As long as its instance, and as a watcher who has not been told of his end. */
+struct kit_watch {
+    pthread_mutex_t lock; /* of `watchers` and `holders`: their ends come on a thread of the host's */
+    unsigned holders;
+    line_t lines[KIT_WATCH_KEPT];
+    size_t count;        /* that were ever told: count % KIT_WATCH_KEPT is the oldest */
+    uint64_t forgot_seq; /* the last one that is not kept any more */
+    watcher_t *watchers;
+};
+
+static struct kit_watch *watch_of(kit_instance_t *instance)
+{
+    if (instance->watch == NULL) {
+        instance->watch = kit_alloc(1, sizeof(*instance->watch));
+        instance->watch->forgot_seq = instance->seq;
+        instance->watch->holders = 1;
+        if (pthread_mutex_init(&instance->watch->lock, NULL) != 0)
+            abort();
+    }
+    return instance->watch;
+}
+
+/* ---- telling ---- */
+
+static void write_time(char text[TIME_BYTES])
+{
+    struct timespec wall;
+    struct tm parts;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    text[0] = '\0';
+    if (gmtime_r(&wall.tv_sec, &parts) == NULL)
+        return;
+    const size_t length = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + length, TIME_BYTES - length, ".%03dZ", (int)(wall.tv_nsec / NS_PER_MS));
+}
+
+static char *line_of(json_t *event, const kit_change_t *change, uint64_t seq, const char *at)
+{
+    char *text, *line;
+
+    json_object_set_new(event, "seq", json_integer((json_int_t)seq));
+    json_object_set_new(event, "at", json_string(at));
+    json_object_set_new(event, "who",
+                        change->who == NULL ? json_null()
+                                            : json_pack("{s:I, s:I}", "uid", (json_int_t)change->who->uid, "pid",
+                                                        (json_int_t)change->who->pid));
+    text = json_dumps(event, JSON_COMPACT);
+    const size_t length = text == NULL ? 0 : strlen(text);
+    line = kit_alloc(length + 2, 1);
+    memcpy(line, text == NULL ? "" : text, length);
+    line[length] = '\n';
+    free(text);
+    return line;
+}
+
+static void keep(struct kit_watch *watch, uint64_t seq, char *text)
+{
+    line_t *line = &watch->lines[watch->count++ % KIT_WATCH_KEPT];
+
+    if (line->text != NULL)
+        watch->forgot_seq = line->seq;
+    free(line->text);
+    *line = (line_t){seq, text};
+}
+
+static void send(struct kit_watch *watch, const char *text)
+{
+    pthread_mutex_lock(&watch->lock);
+    for (watcher_t *watcher = watch->watchers; watcher != NULL; watcher = watcher->next)
+        if (watcher->stream != NULL)
+            weir_admin_stream_write(watcher->stream, text, strlen(text));
+    pthread_mutex_unlock(&watch->lock);
+}
+
+void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64_t seq)
+{
+    struct kit_watch *watch = watch_of(instance);
+    char at[TIME_BYTES];
+    json_t *event;
+    size_t i;
+
+    write_time(at);
+    json_array_foreach(change->events, i, event)
+    {
+        char *text = line_of(event, change, seq, at);
+        keep(watch, seq, text);
+        send(watch, text);
+    }
+}
+
+/* ---- watching ---- */
+
+/* Unlocks, too. */
+static void let_go(struct kit_watch *watch)
+{
+    const bool is_last = --watch->holders == 0;
+
+    pthread_mutex_unlock(&watch->lock);
+    if (!is_last)
+        return;
+    for (size_t i = 0; i < KIT_WATCH_KEPT; i++)
+        free(watch->lines[i].text);
+    pthread_mutex_destroy(&watch->lock);
+    free(watch);
+}
+
+static void on_gone(void *context)
+{
+    watcher_t *watcher = context;
+    struct kit_watch *watch = watcher->watch;
+
+    pthread_mutex_lock(&watch->lock);
+    for (watcher_t **at = &watch->watchers; *at != NULL; at = &(*at)->next)
+        if (*at == watcher) {
+            *at = watcher->next;
+            break;
+        }
+    free(watcher);
+    let_go(watch);
+}
+
+static void send_kept(struct kit_watch *watch, weir_admin_stream_t *stream, uint64_t after)
+{
+    const size_t first = watch->count > KIT_WATCH_KEPT ? watch->count - KIT_WATCH_KEPT : 0;
+
+    for (size_t i = first; i < watch->count; i++) {
+        const line_t *line = &watch->lines[i % KIT_WATCH_KEPT];
+        if (line->seq > after)
+            weir_admin_stream_write(stream, line->text, strlen(line->text));
+    }
+}
+
+bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once)
+{
+    struct kit_watch *watch = watch_of(instance);
+    watcher_t *watcher;
+
+    if (after < watch->forgot_seq)
+        return false;
+    watcher = kit_alloc(1, sizeof(*watcher));
+    watcher->watch = watch;
+    watcher->stream = weir_admin_stream(call, "application/x-ndjson", on_gone, watcher);
+    send_kept(watch, watcher->stream, after);
+    pthread_mutex_lock(&watch->lock);
+    watcher->next = watch->watchers;
+    watch->watchers = watcher;
+    watch->holders++;
+    pthread_mutex_unlock(&watch->lock);
+    if (is_once && weir_admin_stream_end(&watcher->stream))
+        on_gone(watcher);
+    return true;
+}
+
+void kit_watch_end(kit_instance_t *instance)
+{
+    struct kit_watch *watch = instance->watch;
+    watcher_t *next;
+
+    if (watch == NULL)
+        return;
+    instance->watch = NULL;
+    pthread_mutex_lock(&watch->lock);
+    for (watcher_t *watcher = watch->watchers; watcher != NULL; watcher = next) {
+        next = watcher->next;
+        if (!weir_admin_stream_end(&watcher->stream))
+            continue; /* on_gone() frees it */
+        watch->holders--;
+        free(watcher);
+    }
+    watch->watchers = NULL;
+    let_go(watch);
+}

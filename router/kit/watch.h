@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_WATCH_H
+#define WEIR_KIT_WATCH_H
+/**
+ * @file  Who watches what changes: each change is kept as lines, the last 10,000 of them, and sent to who has asked.
+ *
+ * OWNER    The instance.
+ * THREAD   The host's, under the instance's lock.
+ */
+#include "change.h"
+
+enum { KIT_WATCH_KEPT = 10000 };
+
+/** A change has been put in force. */
+void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64_t seq);
+/**
+ * GET …/watch: sends what has changed since `after`, and all that will; with `is_once`, only the former. False: what came
+ * behind that is kept no more.
+ */
+bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once);
+/** Nobody is told any more, and nothing is kept. */
+void kit_watch_end(kit_instance_t *instance);
+
+#endif
