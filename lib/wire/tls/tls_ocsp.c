@@ -16,7 +16,7 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
-#include "lib/wire/tls/tls_ocsp_dial.h"
+#include "lib/wire/sock/dial.h"
 
 enum {
     TIMEOUT_S = 5, /* OpenSSL goes on trying for so long, whatever goes wrong */
@@ -104,7 +104,8 @@ static bool ask(question_t *q)
         return fail(q, "the certificate does not fit its issuer");
     q->body = BIO_new(BIO_s_mem());
     WEIR_MUST(q->body != NULL && ASN1_item_i2d_bio(ASN1_ITEM_rptr(OCSP_REQUEST), q->body, q->request) == 1);
-    q->connection = weir_tls_ocsp_dial(q->host, q->port, give_up_fd, TIMEOUT_S * 1000);
+    const int fd = weir_dial(q->host, q->port, give_up_fd, TIMEOUT_S * 1000);
+    q->connection = fd != -1 ? BIO_new_socket(fd, BIO_CLOSE) : NULL;
     if (q->connection == NULL)
         return fail(q, "the responder does not answer");
     watch_connection(q->connection);

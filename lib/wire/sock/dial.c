@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "lib/wire/tls/tls_ocsp_dial.h"
+#include "lib/wire/sock/dial.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -110,17 +110,17 @@ static int connect_to(const struct addrinfo *address, int give_up_fd, uint64_t d
     return -1;
 }
 
-BIO *weir_tls_ocsp_dial(const char *host, const char *port, int give_up_fd, uint32_t timeout_ms)
+int weir_dial(const char *host, const char *port, int give_up_fd, uint32_t timeout_ms)
 {
     const uint64_t deadline_ms = weir_clock_monotonic_us() / 1000 + timeout_ms;
     lookup_t *lookup = begin_lookup(host, port);
     int fd = -1;
 
     if (lookup == NULL)
-        return NULL;
+        return -1;
     if (wait_for(lookup->done_fd, POLLIN, give_up_fd, deadline_ms))
         for (const struct addrinfo *at = atomic_load(&lookup->found); at != NULL && fd == -1; at = at->ai_next)
             fd = connect_to(at, give_up_fd, deadline_ms);
     release(lookup);
-    return fd != -1 ? BIO_new_socket(fd, BIO_CLOSE) : NULL;
+    return fd;
 }
