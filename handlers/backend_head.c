@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs once on each request: the length is reckoned first, then everything is copied into one buffer. */
 #include "handlers/backend_head.h"
-#include "handlers/trace.h"
 
 #include <string.h>
 
@@ -9,6 +8,7 @@
 #include "lib/base/span.h"
 #include "lib/http/forwarded.h"
 #include "lib/http/hop.h"
+#include "lib/walk/trace.h"
 #include "router/ask.h"
 
 enum {

@@ -4,11 +4,11 @@
 #include "handlers/backend_head.h"
 #include "handlers/heroku.h"
 #include "handlers/request_counts.h"
-#include "handlers/trace.h"
 #include "lib/base/log.h"
 #include "lib/base/span.h"
 #include "lib/http/access_line.h"
 #include "lib/http/forwarded.h"
+#include "lib/walk/trace.h"
 #include "router/ask.h"
 
 /* Heroku: what the client did to itself is a warning. */
@@ -77,17 +77,24 @@ static void write_line(weir_exchange_t *x, bool asks_router)
     x->is_logged = true;
 }
 
+static void count_end(weir_exchange_t *x)
+{
+    if (x->plan->exports_traces && !x->is_counted)
+        weir_trace_end_request(x);
+    request_count(x);
+}
+
 void stages_log_unless_idle(weir_exchange_t *x)
 {
     if (x->question != NULL)
-        request_count(x);
+        count_end(x);
     if (x->question != NULL && !x->is_logged && x->plan->access_log != NULL)
         write_line(x, false);
 }
 
 void stages_log(weir_exchange_t *x)
 {
-    request_count(x);
+    count_end(x);
     if (!x->is_logged && x->plan->access_log != NULL)
         write_line(x, true);
     else

@@ -4,6 +4,7 @@
 #include "lib/base/must.h"
 #include "lib/base/thread.h"
 #include "lib/walk/attempt.h"
+#include "lib/walk/trace.h"
 #include "router/call.h"
 #include "router/describe.h"
 #include "router/question.h"
@@ -51,6 +52,7 @@ static void settle_late(weir_exchange_t *x, const ask_question_t *q)
     if (is_pick(q)) {
         WEIR_MUST(!x->has_service);
         weir_attempt_begin(x, q->answer.service);
+        x->attempt.is_told = true; /* nothing will be tried with it */
     }
     if (on_idle == NULL)
         return;
@@ -272,6 +274,13 @@ static void count_try(const weir_fault_t *fault)
     weir_metrics_add(fault == NULL ? WEIR_CELL_tries_ok : is_clients ? WEIR_CELL_tries_client : WEIR_CELL_tries_failed, 1);
 }
 
+static void end_try(weir_exchange_t *x, const weir_fault_t *fault)
+{
+    count_try(fault);
+    if (x->plan->exports_traces)
+        weir_trace_end_attempt(x, fault);
+}
+
 void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fault, ask_then_t *then)
 {
     static const ask_answer_t done;
@@ -286,7 +295,7 @@ void ask_checkin(weir_exchange_t *x, weir_phase_t phase, const weir_fault_t *fau
         x->target.label = ask_name_of_service(x, service); /* its backend was never named */
     x->journal.checkins += has_service;
     if (has_service)
-        count_try(fault);
+        end_try(x, fault);
     x->has_service = false;
     x->service = NULL;
     if (router->checkin_service == NULL || x->is_router_done) {

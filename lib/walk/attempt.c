@@ -14,6 +14,7 @@ void weir_attempt_begin(weir_exchange_t *x, weir_service_t *service)
     x->was_connected = false;
     x->wants_fresh = false;
     x->target.label = (weir_span_t){NULL, 0}; /* of an earlier one */
+    x->target.kind = WEIR_TARGET_NONE;
     x->attempt = (weir_attempt_notes_t){
         .sent_before_bytes = journal->backend_sent_bytes,
         .received_before_bytes = journal->backend_received_bytes,

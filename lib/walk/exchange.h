@@ -93,6 +93,7 @@ typedef struct weir_attempt_notes {
     uint16_t status;                                                        /* the backend's; 0: none yet    */
     int16_t grpc_status;                                                    /* -1: none                      */
     bool has_interim, was_reused;
+    bool is_told; /* its span is in the queue, or there is to be none: trace.h */
 } weir_attempt_notes_t;
 
 typedef enum weir_decision {
@@ -170,7 +171,7 @@ struct weir_exchange {
     bool has_page;       /* what it gets is our page; set by 75                       */
     bool is_cut;         /* the response could not be completed; set by 70           */
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
-    struct trace *trace; /* with plan->has_trace; NULL: nobody has asked for it yet; handlers/trace.c's */
+    struct trace *trace; /* with plan->has_trace; NULL: nobody has asked for it yet; lib/walk/trace.c's */
     struct weir_app_counts *app_counts; /* of the group, with plan->counts_apps; NULL: it is not counted; set by 20 */
     uint64_t looked_up_at_us;           /* set by 20 when the group is found; 0: not yet */
     bool is_tunnel;                     /* a 101 has joined both connections; set by 70  */

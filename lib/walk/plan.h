@@ -47,13 +47,15 @@ typedef struct weir_plan {
     size_t backend_buffer_bytes;          /* most bytes of one response head held at once */
     uint32_t max_requests_per_connection; /* 0: no limit */
     uint64_t max_body_bytes;              /* UINT64_MAX: no limit */
+    uint64_t trace_share;                 /* of new traces that are sampled, of WEIR_TRACE_SHARE_ALL */
     bool has_strict_path;                 /* only the bytes of RFC 3986 */
     bool has_canonical_case;
     bool has_proxy_status;
     bool tells_request_id;  /* to the client, in all responses; pages of ours tell it anyway */
     bool has_log_time;      /* its access lines begin with the time */
     bool has_heroku_codes;  /* and call the reason as Heroku does: lib/http/heroku_code.h */
-    bool has_trace;         /* traceparent to backends, trace= in its access lines: handlers/trace.h */
+    bool has_trace;         /* traceparent to backends, trace= in its access lines: lib/walk/trace.h */
+    bool exports_traces;    /* spans of those that are sampled go into the queue: lib/base/trace_queue.h */
     bool has_server_timing; /* to the client: handlers/server_timing.h */
     bool counts_apps;       /* metrics by app: lib/base/app_counts.h */
     bool aborts_on_close;   /* HTTP/1: a client that ends its side while it waits for a response is gone */

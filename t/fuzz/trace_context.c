@@ -9,15 +9,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t length);
 
 static void check(weir_span_t value)
 {
-    static const uint8_t dice[WEIR_SPAN_ID_DICE] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const char span_id[] = "0102030405060708";
     weir_trace_context_t context, again;
     char out[WEIR_TRACEPARENT_BYTES];
 
     if (!weir_traceparent_read(value, &context))
         return;
     WEIR_MUST(value.len >= WEIR_TRACEPARENT_BYTES && memcmp(value.base + 3, context.trace_id, WEIR_TRACE_ID_BYTES) == 0);
-    weir_traceparent_write(&context, dice, out);
+    weir_traceparent_write(&context, span_id, out);
     WEIR_MUST(weir_traceparent_read((weir_span_t){out, sizeof(out)}, &again));
+    WEIR_MUST(memcmp(again.parent_id, span_id, WEIR_SPAN_ID_BYTES) == 0);
+    memcpy(again.parent_id, context.parent_id, WEIR_SPAN_ID_BYTES);
     WEIR_MUST(memcmp(&context, &again, sizeof(context)) == 0);
     for (size_t i = 0; i < sizeof(out); i++)
         WEIR_MUST(out[i] == '-' || weir_hex_value(out[i]) >= 0);

@@ -39,6 +39,8 @@ static void reads_what_is_valid(void **state)
             fail_msg("%s is valid", rows[i].value);
         assert_memory_equal(context.trace_id, TRACE, WEIR_TRACE_ID_BYTES);
         assert_memory_equal(context.flags, rows[i].flags, 2);
+        assert_memory_equal(context.parent_id, PARENT, WEIR_SPAN_ID_BYTES);
+        assert_int_equal(weir_trace_context_is_sampled(&context), weir_hex_value(rows[i].flags[1]) & 1);
     }
 }
 
@@ -134,21 +136,54 @@ static void makes_and_writes(void **state)
     static const uint8_t dice[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                      0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
     weir_trace_context_t context;
-    char out[WEIR_TRACEPARENT_BYTES];
+    char out[WEIR_TRACEPARENT_BYTES], span_id[WEIR_SPAN_ID_BYTES];
 
-    weir_trace_context_make(dice, &context);
-    weir_traceparent_write(&context, dice, out);
+    weir_span_id_make(dice, span_id);
+    weir_trace_context_make(dice, 0, &context);
+    weir_traceparent_write(&context, span_id, out);
     assert_memory_equal(out, "00-00112233445566778899aabbccddeeff-0011223344556677-00", WEIR_TRACEPARENT_BYTES);
     assert_true(weir_traceparent_read(span("cc-" TRACE "-" PARENT "-07-more"), &context));
-    weir_traceparent_write(&context, dice, out);
+    weir_traceparent_write(&context, span_id, out);
     assert_memory_equal(out, "00-" TRACE "-0011223344556677-01", WEIR_TRACEPARENT_BYTES);
+}
+
+/* The last seven bytes decide, whatever stands before them. */
+static void the_id_says_who_is_sampled(void **state)
+{
+    static const struct {
+        uint64_t random, share;
+        bool is_sampled;
+    } rows[] = {
+        {0, 0, false},
+        {WEIR_TRACE_SHARE_ALL - 1, 0, false},
+        {WEIR_TRACE_SHARE_ALL - 1, 1, true},
+        {WEIR_TRACE_SHARE_ALL - 2, 1, false},
+        {WEIR_TRACE_SHARE_ALL / 2, WEIR_TRACE_SHARE_ALL / 2, true},
+        {WEIR_TRACE_SHARE_ALL / 2 - 1, WEIR_TRACE_SHARE_ALL / 2, false},
+        {0, WEIR_TRACE_SHARE_ALL - 1, false},
+        {1, WEIR_TRACE_SHARE_ALL - 1, true},
+        {0, WEIR_TRACE_SHARE_ALL, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int other = 0; other <= 255; other += 255) {
+            weir_trace_context_t context;
+            uint8_t dice[WEIR_TRACE_ID_DICE];
+            memset(dice, other, sizeof(dice));
+            for (size_t at = 0; at < 7; at++)
+                dice[WEIR_TRACE_ID_DICE - 1 - at] = (uint8_t)(rows[i].random >> 8 * at);
+            weir_trace_context_make(dice, rows[i].share, &context);
+            assert_int_equal(weir_trace_context_is_sampled(&context), rows[i].is_sampled);
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_is_valid),    cmocka_unit_test(refuses_what_is_not), cmocka_unit_test(each_byte_counts),
-        cmocka_unit_test(only_one_header_counts), cmocka_unit_test(makes_and_writes),
+        cmocka_unit_test(reads_what_is_valid), cmocka_unit_test(refuses_what_is_not),
+        cmocka_unit_test(each_byte_counts),    cmocka_unit_test(only_one_header_counts),
+        cmocka_unit_test(makes_and_writes),    cmocka_unit_test(the_id_says_who_is_sampled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
