@@ -85,6 +85,12 @@ static bool is_about(const conf_path_t *path, conf_directive_t directive)
            (path->is_fastcgi || strncmp(name, "fastcgi.", 8) != 0);
 }
 
+/* YAML of its own has a value where its reader says one in a word. */
+static bool is_told(const conf_level_t *level, conf_directive_t directive)
+{
+    return conf_directives[directive].type != CONF_TYPE_NODE || level->values[directive].text != NULL;
+}
+
 static void print_given(const yoml_t *node, int indent);
 
 static void print_entry(const char *key, const yoml_t *value, int indent)
@@ -125,7 +131,7 @@ static void print_plan(const conf_path_t *path)
         printf("  (%zu from %s)", path->extra_stages, path->level->values[CONF_stages].where);
     putchar('\n');
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
-        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && conf_directives[i].type != CONF_TYPE_NODE && is_about(path, i))
+        if (conf_directives[i].levels == CONF_LEVELS_ANYWHERE && is_told(path->level, i) && is_about(path, i))
             print_value("    ", path->level, i);
     print_body_limit(plan->max_body_bytes);
 }

@@ -20,6 +20,7 @@
 #include "conf/paths.h"
 #include "conf/proxy.h"
 #include "conf/resumption.h"
+#include "conf/trace.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 #include "lib/wire/local/metrics.h"
@@ -93,6 +94,11 @@ static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_cont
 static int on_metrics_apps(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_metrics_apps_read(conf_of(context->globalconf), node);
+}
+
+static int on_trace(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_trace_read(conf_of(context->globalconf), context->hostconf == NULL, node);
 }
 
 /* ---- libh2o's own that mean something else here, or nothing ---- */
@@ -241,6 +247,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_metrics;
     if (directive == CONF_metrics_apps)
         return on_metrics_apps;
+    if (directive == CONF_trace)
+        return on_trace;
     if (directive == CONF_proxy_reverse_url)
         return on_reverse_url;
     if (directive == CONF_fastcgi_connect)

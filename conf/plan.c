@@ -6,6 +6,7 @@
 #include "conf/complain.h"
 #include "conf/networks.h"
 #include "conf/paths.h"
+#include "conf/trace.h"
 #include "lib/base/log.h"
 
 static uint32_t u32_of(const conf_value_t *value)
@@ -86,7 +87,6 @@ static void fill_headers(weir_plan_t *plan, const conf_value_t *values)
     plan->has_strict_path = values[CONF_path_bytes].number == 1;
     plan->has_canonical_case = values[CONF_header_case].number == 1;
     plan->has_proxy_status = values[CONF_proxy_status].number == 1;
-    plan->has_trace = values[CONF_trace].number == 1;
     plan->has_server_timing = values[CONF_server_timing].number == 1;
     plan->tells_request_id = values[CONF_request_id_to_client].number == 1;
     plan->aborts_on_close = values[CONF_abort_on_close].number == 1;
@@ -118,6 +118,7 @@ weir_plan_t *conf_plan_create(conf_t *conf)
     plan->max_requests_per_connection = u32_of(&values[CONF_max_requests]);
     plan->max_body_bytes = conf_max_body_bytes(conf);
     fill_headers(plan, values);
+    conf_trace_plan(conf, plan);
     plan->counts_apps = conf->metrics.apps_most > 0;
     if (values[CONF_trusted_proxies].node != NULL &&
         conf_networks_read(values[CONF_trusted_proxies].node, "weir.trusted-proxies", &conf->arena, &plan->trusted_proxies,

@@ -26,6 +26,7 @@
 #include "conf/notify.h"
 #include "conf/paths.h"
 #include "conf/porter.h"
+#include "conf/trace.h"
 #include "conf/verbs.h"
 #include "conf/watchdog.h"
 #include "conf/yaml.h"
@@ -175,6 +176,7 @@ static bool on_bound(void *arg)
         return false;
     conf_admin_start();
     weir_access_log_start();
+    conf_trace_begin(conf);
     conf_notify("READY=1");
     return true;
 }
@@ -281,6 +283,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         service->is_last_in_use = true;
         conf_listen_begin(service->newest);
         conf_watchdog_begin(settings);
+        conf_trace_begin(service->newest);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
@@ -440,6 +443,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_admin_stop();
     conf_watchdog_end();
     weir_steward_stop();
+    weir_trace_export_stop(LAST_LINES_MS);
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);
     if (service.is_pid_written && !service.has_successor)

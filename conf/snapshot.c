@@ -134,6 +134,7 @@ void conf_destroy(conf_t **conf_slot)
     for (conf_stage_t *loaded = conf->stages; loaded != NULL; loaded = loaded->next)
         weir_stage_module_close(&loaded->module);
     conf_h2o_logs_free(conf);
+    weir_trace_receiver_release(&conf->trace_receiver);
     for (const conf_log_t *opened = conf->logs; opened != NULL; opened = opened->next)
         weir_access_log_close(opened->log);
     if (conf->error_fd != -1)

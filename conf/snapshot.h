@@ -14,6 +14,7 @@
 #include "conf/node_map.h"
 #include "lib/admin/admin.h"
 #include "lib/walk/plan.h"
+#include "lib/wire/export/trace_export.h"
 #include "lib/wire/local/files.h"
 #include "lib/wire/local/metrics.h"
 #include "lib/wire/server/server.h"
@@ -47,6 +48,12 @@ typedef struct conf_h2o_log {
     weir_access_log_t *log; /* NULL: checked only */
 } conf_h2o_log_t;
 
+/** What weir.trace says. */
+typedef struct conf_trace_level {
+    bool is_on;
+    uint64_t share; /* of new traces that are sampled, of WEIR_TRACE_SHARE_ALL */
+} conf_trace_level_t;
+
 /** The values in force inside one level of the file: outside, global, host, path, extension. */
 typedef struct conf_level {
     conf_value_t values[CONF_DIRECTIVES];
@@ -56,6 +63,7 @@ typedef struct conf_level {
     const conf_custom_t *customs;  /* the last one                                   */
     weir_files_scripts_t *scripts; /* of a path with file.dir or file.file and them */
     conf_compress_t compress;
+    conf_trace_level_t trace;
     size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url or fastcgi.connect */
 } conf_level_t;
 
@@ -168,7 +176,8 @@ typedef struct conf {
     conf_resumption_t resumption;
     weir_admin_place_t admin; /* path NULL: no admin endpoint */
     weir_metrics_settings_t metrics;
-    const char *dns_servers; /* as weir_server_settings_t has them; NULL: the system's */
+    weir_trace_receiver_t *trace_receiver; /* held; NULL: spans are exported to nobody */
+    const char *dns_servers;               /* as weir_server_settings_t has them; NULL: the system's */
     conf_path_t *paths, **paths_end;
     conf_module_t *modules;
     conf_stage_t *stages;

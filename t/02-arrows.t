@@ -30,6 +30,7 @@ my %wire = (
     client => [qw(loop sock)],
     local  => [qw(loop sock relay)],
     back   => [qw(loop sock tls relay)],
+    export => [qw(loop sock tls)],
     front  => [qw(loop sock relay client)],
     door   => [qw(loop sock tls client front)],
     server => [qw(loop sock tls relay client local back front door)],
