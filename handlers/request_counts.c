@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "handlers/request_counts.h"
 
+#include <string.h>
+
 #include "lib/base/app_counts.h"
+#include "lib/base/exemplars.h"
+#include "lib/walk/trace.h"
 
 static void count(weir_metrics_page_t *page, weir_times_id_t id, uint64_t us)
 {
@@ -35,6 +39,21 @@ static void count_durations(weir_metrics_page_t *page, const weir_exchange_t *x)
     }
 }
 
+/* A request that is recorded is an example of how long requests take. */
+static void note_exemplar(weir_metrics_page_t *page, weir_exchange_t *x)
+{
+    const weir_journal_t *journal = &x->journal;
+    const uint64_t total_us = journal->end_at_us - journal->start_at_us;
+    weir_exemplar_t exemplar;
+
+    if (x->is_tunnel || !weir_trace_context_is_sampled(&weir_trace_of(x)->context))
+        return;
+    exemplar.us = total_us;
+    exemplar.wall_us = journal->wall_start_us + total_us;
+    memcpy(exemplar.trace_id, weir_trace_id(x).base, sizeof(exemplar.trace_id));
+    weir_exemplar_note(page, &exemplar);
+}
+
 static void count_bytes(weir_metrics_page_t *page, const weir_journal_t *journal)
 {
     weir_count_up(&page->cells[WEIR_CELL_received_client], journal->client_received_bytes);
@@ -53,6 +72,8 @@ void request_count(weir_exchange_t *x)
     weir_metrics_count_request(page, x->journal.status, x->fault);
     count_durations(page, x);
     count_bytes(page, &x->journal);
+    if (x->plan->has_trace)
+        note_exemplar(page, x);
     if (x->is_tunnel)
         weir_count_up(&page->cells[WEIR_CELL_tunnels_ended], 1);
     if (x->app_counts != NULL)

@@ -300,6 +300,22 @@ subtest 'a reload' => sub {
     is_deeply([ scalar spans($one), scalar spans($other) ], [ 2, 2 ], 'and nobody has more');
 };
 
+subtest 'an example beside the metrics' => sub {
+    my $proxy = proxy(backends => [$echo], global => { 'weir.trace' => 'ON' }, paths => { '/metrics' => { 'weir.metrics' => 'ON' } });
+    my $openmetrics = "Accept: application/openmetrics-text; version=1.0.0\r\n";
+    $proxy->get('/none', "traceparent: 00-$trace-$caller-00\r\n");
+    unlike($proxy->get('/metrics', $openmetrics)->body, qr/trace_id/, 'what is not sampled is none');
+    $proxy->get('/one', "traceparent: $valid\r\n");
+    my $total = $proxy->log_where(path => '/one')->{total} =~ s/ms$//r / 1000;
+    my @lines = grep { /trace_id/ } split /\n/, $proxy->get('/metrics', $openmetrics)->body;
+    is(scalar @lines, 1, 'one is');
+    my ($le, $value, $at) = $lines[0] =~ /^weir_stage_duration_seconds_bucket\{stage="total",le="([^"]+)"\} \d+ # \{trace_id="$trace"\} (\d+\.\d{6}) (\d+\.\d{3})$/;
+    cmp_ok($value, '<=', $le, 'in its bucket');
+    cmp_ok($value, '>=', $total, 'of its duration');
+    cmp_ok(abs($at - time()), '<', 600, 'of this time');
+    unlike($proxy->get('/metrics')->body, qr/trace_id/, 'the text of others has no place for it');
+};
+
 subtest 'many at once' => sub {
     my $receiver = receiver();
     my $fast = fast_backend('ok');

@@ -83,7 +83,8 @@ typedef struct weir_histogram {
 
 typedef struct weir_metrics_page {
     struct weir_metrics_page *next;
-    struct weir_app_table *_Atomic apps; /* app_counts.c's; NULL: none is counted yet */
+    struct weir_app_table *_Atomic apps;      /* app_counts.c's; NULL: none is counted yet */
+    struct weir_exemplars *_Atomic exemplars; /* exemplars.c's; NULL: none is noted yet */
     _Atomic uint64_t cells[WEIR_CELLS];
     weir_histogram_t times[WEIR_TIMES];
     _Atomic uint64_t well[WEIR_STATUS_CLASSES];                 /* requests without a fault */

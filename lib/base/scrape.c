@@ -90,14 +90,24 @@ static void append(weir_metric_sink_t *sink, scrape_family_t *family, const char
     family->count++;
 }
 
+static scrape_sample_t *find(const scrape_family_t *family, const char *suffix, const char *labels)
+{
+    scrape_sample_t *sample = family->first;
+
+    while (sample != NULL && (strcmp(sample->suffix, suffix) != 0 || strcmp(sample->labels, labels) != 0))
+        sample = sample->next;
+    return sample;
+}
+
 /* False: the family is full. */
 static bool merge(weir_metric_sink_t *sink, scrape_family_t *family, const char *suffix, const char *labels, double value)
 {
-    for (scrape_sample_t *sample = family->first; sample != NULL; sample = sample->next)
-        if (strcmp(sample->suffix, suffix) == 0 && strcmp(sample->labels, labels) == 0) {
-            sample->value += value;
-            return true;
-        }
+    scrape_sample_t *sample = find(family, suffix, labels);
+
+    if (sample != NULL) {
+        sample->value += value;
+        return true;
+    }
     if (family->count >= SCRAPE_SERIES)
         return false;
     append(sink, family, suffix, labels, value);
@@ -150,6 +160,21 @@ void weir_scrape_histogram(weir_metric_sink_t *sink, weir_metric_id_t id, const 
     for (size_t i = 0; i < bounds->count; i++)
         seconds[i] = (double)bounds->us[i] / 1e6;
     (void)put_histogram(sink, &sink->families[id], labels, label_count, seconds, counts, bounds->count, (double)sum_us / 1e6);
+}
+
+void weir_scrape_exemplar(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_metric_label_t *labels, size_t label_count,
+                          const weir_bounds_t *bounds, size_t bucket, const weir_exemplar_t *exemplar)
+{
+    scrape_sample_t *sample;
+    char le[32] = "+Inf";
+
+    if (bucket < bounds->count)
+        bound_text((double)bounds->us[bucket] / 1e6, le);
+    sample = find(&sink->families[id], "_bucket", text_of(sink, labels, label_count, le));
+    if (sample != NULL)
+        sample->exemplar = weir_arena_format(&sink->arena, "{trace_id=\"%.*s\"} %.6f %.3f", WEIR_EXEMPLAR_TRACE_BYTES,
+                                             exemplar->trace_id, (double)exemplar->us / 1e6, (double)exemplar->wall_us / 1e6)
+                               .base;
 }
 
 /* ---- what routers tell ---- */

@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 
+#include "lib/base/exemplars.h"
 #include "lib/base/metrics.h"
 #include "weir_metric.h"
 
@@ -38,6 +39,10 @@ void weir_scrape_new(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_m
 /** Puts a histogram; `counts` are bounds->count + 1, each of its own bucket. */
 void weir_scrape_histogram(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_metric_label_t *labels, size_t label_count,
                            const weir_bounds_t *bounds, const uint64_t *counts, uint64_t sum_us);
+
+/** Adds an example to a histogram's bucket, which is there, by its bounds and number. OpenMetrics alone has room for it. */
+void weir_scrape_exemplar(weir_metric_sink_t *sink, weir_metric_id_t id, const weir_metric_label_t *labels, size_t label_count,
+                          const weir_bounds_t *bounds, size_t bucket, const weir_exemplar_t *exemplar);
 
 /** As what it is written. */
 typedef enum weir_metrics_format {

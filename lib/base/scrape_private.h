@@ -14,6 +14,7 @@ typedef struct scrape_sample {
     const char *suffix; /* "", "_bucket", "_sum", "_count"; static */
     const char *labels; /* as written, without braces              */
     double value;
+    const char *exemplar; /* as written behind it, or NULL */
 } scrape_sample_t;
 
 /** All series of a name. */

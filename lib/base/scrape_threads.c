@@ -41,6 +41,17 @@ static void put_times(weir_metric_sink_t *sink, weir_times_id_t id)
     weir_scrape_histogram(sink, info->metric, &label, info->label != NULL, weir_times_bounds(id), counts, sum_us);
 }
 
+static void put_exemplars(weir_metric_sink_t *sink)
+{
+    const weir_cell_info_t *info = &weir_times[WEIR_TIMES_total];
+    const weir_metric_label_t label = {info->label, {info->value, strlen(info->value)}};
+    weir_exemplar_t exemplar;
+
+    for (size_t i = 0; i <= weir_bounds_stages.count; i++)
+        if (weir_exemplar_newest(i, &exemplar))
+            weir_scrape_exemplar(sink, info->metric, &label, 1, &weir_bounds_stages, i, &exemplar);
+}
+
 /* ---- requests ---- */
 
 static void put_requests(weir_metric_sink_t *sink, unsigned status_class, const char *reason, uint64_t number)
@@ -103,5 +114,6 @@ void weir_scrape_threads(weir_metric_sink_t *sink)
     put_busy(sink);
     for (size_t i = 0; i < WEIR_TIMES; i++)
         put_times(sink, (weir_times_id_t)i);
+    put_exemplars(sink);
     put_all_requests(sink);
 }

@@ -101,6 +101,8 @@ static void write_family(FILE *out, const scrape_family_t *family, weir_metrics_
             fprintf(out, "{%s}", sample->labels);
         fputc(' ', out);
         write_number(out, sample->value);
+        if (sample->exemplar != NULL && format == WEIR_METRICS_OPENMETRICS)
+            fprintf(out, " # %s", sample->exemplar);
         fputc('\n', out);
     }
 }

@@ -37,8 +37,10 @@ void weir_trace_end_attempt(weir_exchange_t *x, const weir_fault_t *fault);
 /** The request is over: its journal has an end. Once, with plan->exports_traces. */
 void weir_trace_end_request(weir_exchange_t *x);
 
-/** trace.c's, for trace_spans.c: the trace, and the id of the attempt that is under way. */
+/** All of it. */
 struct trace *weir_trace_of(weir_exchange_t *x);
+
+/** trace.c's, for trace_spans.c: the id of the attempt that is under way. */
 const char *weir_trace_attempt_id(weir_exchange_t *x);
 
 #endif
