@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/walk/at_work.h"
+#include "lib/walk/slow.h"
 
 /* How often it was slow on this thread, this time included; 0: the thread has no book, or it is full. */
 static unsigned count(const weir_at_work_t *work)
@@ -30,6 +31,7 @@ void weir_at_work_slow(const weir_exchange_t *x, uint64_t us)
     const unsigned calls = count(&work);
     char times[64] = "";
 
+    weir_slow_note(&work, weir_desk.book != NULL ? weir_desk.book->number : 0, id, us);
     if (calls != 0)
         snprintf(times, sizeof(times), "; time %u on loop %u", calls, weir_desk.book->number);
     weir_log_limited(&limit, "%s of %s %s took %" PRIu64 " ms%s%s%.*s", work.callback, work.kind, work.name, us / 1000, times,

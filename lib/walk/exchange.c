@@ -16,19 +16,19 @@
  * One page of the books per thread, written by that thread only: no two threads ever share a cache line on the way of a
  * request. A page outlives its thread, or the sums would shrink.
  */
-typedef struct page {
-    struct page *next;
+struct weir_books_page {
+    weir_books_page_t *next;
     _Atomic uint64_t picks, checkins, begun, ended;
-} page_t;
+};
 
-static page_t *_Atomic pages;
-static __thread page_t *my_page;
+static weir_books_page_t *_Atomic pages;
+static __thread weir_books_page_t *my_page;
 static __thread weir_list_t alive; /* zeroed before the thread's first exchange */
 static __thread size_t alive_count;
 
-static page_t *open_page(void)
+static weir_books_page_t *open_page(void)
 {
-    page_t *page = calloc(1, sizeof(*page));
+    weir_books_page_t *page = calloc(1, sizeof(*page));
 
     WEIR_MUST(page != NULL);
     page->next = atomic_load_explicit(&pages, memory_order_relaxed);
@@ -52,7 +52,7 @@ static void keep_in_list(weir_exchange_t *x)
 
 weir_exchange_t *weir_exchange_create(const weir_plan_t *plan, weir_loop_t *loop)
 {
-    page_t *page = my_page != NULL ? my_page : open_page();
+    weir_books_page_t *page = my_page != NULL ? my_page : open_page();
     weir_arena_t arena;
     weir_exchange_t *x;
 
@@ -108,7 +108,7 @@ void weir_exchange_destroy(weir_exchange_t *x)
     weir_arena_t arena = x->arena;
     struct weir_context *context = x->context;
     void *memory = x->memory;
-    page_t *page = my_page;
+    weir_books_page_t *page = my_page;
 
     WEIR_MUST(page != NULL); /* its own thread ends it */
     weir_certificate_release(&x->request.certificate);
@@ -155,15 +155,31 @@ size_t weir_exchange_count(void)
     return alive_count;
 }
 
+const weir_books_page_t *weir_exchange_books_here(void)
+{
+    return my_page != NULL ? my_page : open_page();
+}
+
+weir_books_t weir_exchange_books_of(const weir_books_page_t *page)
+{
+    return (weir_books_t){
+        .picks = atomic_load_explicit(&page->picks, memory_order_relaxed),
+        .checkins = atomic_load_explicit(&page->checkins, memory_order_relaxed),
+        .ended = atomic_load_explicit(&page->ended, memory_order_relaxed),
+        .begun = atomic_load_explicit(&page->begun, memory_order_relaxed),
+    };
+}
+
 weir_books_t weir_exchange_books(void)
 {
     weir_books_t sums = {0, 0, 0, 0};
 
-    for (page_t *page = atomic_load_explicit(&pages, memory_order_acquire); page != NULL; page = page->next) {
-        sums.picks += atomic_load_explicit(&page->picks, memory_order_relaxed);
-        sums.checkins += atomic_load_explicit(&page->checkins, memory_order_relaxed);
-        sums.begun += atomic_load_explicit(&page->begun, memory_order_relaxed);
-        sums.ended += atomic_load_explicit(&page->ended, memory_order_relaxed);
+    for (const weir_books_page_t *page = atomic_load_explicit(&pages, memory_order_acquire); page != NULL; page = page->next) {
+        const weir_books_t one = weir_exchange_books_of(page);
+        sums.picks += one.picks;
+        sums.checkins += one.checkins;
+        sums.begun += one.begun;
+        sums.ended += one.ended;
     }
     return sums;
 }

@@ -224,4 +224,10 @@ typedef struct weir_books {
 } weir_books_t;
 weir_books_t weir_exchange_books(void);
 
+/** This thread's page of them, which outlives the thread. */
+typedef struct weir_books_page weir_books_page_t;
+const weir_books_page_t *weir_exchange_books_here(void);
+/** What stands in a page. Any thread. */
+weir_books_t weir_exchange_books_of(const weir_books_page_t *page);
+
 #endif

@@ -6,15 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "lib/base/must.h"
 #include "lib/walk/desk.h"
+#include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
 
-enum { US_OF_MS = 1000, LOOK_MS = 50, LOOK_LEAST_MS = 10, LATE_MS = 50, WORDS_BYTES = 320 };
+enum { US_OF_MS = 1000, LOOK_MS = 50, LOOK_LEAST_MS = 10, LATE_MS = 50, WORDS_BYTES = 320, BUSY_US = 900000 };
+
+/* How long a thread had run at an instant. */
+typedef struct spent {
+    uint64_t at_us, cpu_us;
+} spent_t;
 
 /* A thread whose loop is watched. */
 typedef struct watched {
@@ -25,6 +34,10 @@ typedef struct watched {
     bool is_ours;
     weir_watched_t seen;
     char words[WORDS_BYTES]; /* what it was in when it was told last */
+    clockid_t cpu_clock;     /* of its thread */
+    const weir_books_page_t *exchanges;
+    const weir_metrics_page_t *counts;
+    spent_t last, before; /* when somebody wanted to know how busy it is; `before` is about a second older, or more */
 } watched_t;
 
 /* All of it under the lock, but for what the steward's thread does with the timer. */
@@ -256,6 +269,63 @@ void weir_watch_end(void)
     pthread_mutex_unlock(&watch.lock);
 }
 
+/* ---- how busy they are ---- */
+
+static uint64_t cpu_us_of(const watched_t *watched)
+{
+    struct timespec spent;
+
+    if (clock_gettime(watched->cpu_clock, &spent) != 0)
+        return 0;
+    return (uint64_t)spent.tv_sec * 1000000 + (uint64_t)spent.tv_nsec / 1000;
+}
+
+/* Of the time since somebody asked a second ago or longer: so several who ask every second do not shorten each other's. */
+static double busy_of(watched_t *watched, uint64_t now_us, uint64_t cpu_us)
+{
+    if (now_us - watched->last.at_us >= BUSY_US) {
+        watched->before = watched->last;
+        watched->last = (spent_t){now_us, cpu_us};
+    }
+    const uint64_t wall_us = now_us - watched->before.at_us;
+    const double share = wall_us == 0 ? 0 : (double)(cpu_us - watched->before.cpu_us) / (double)wall_us;
+    return share > 1 ? 1 : share;
+}
+
+static uint64_t difference(uint64_t more, uint64_t less)
+{
+    return more > less ? more - less : 0;
+}
+
+static weir_watch_loop_t show(watched_t *watched, uint64_t now_us)
+{
+    const weir_books_t books = weir_exchange_books_of(watched->exchanges);
+    const _Atomic uint64_t *cells = watched->counts->cells;
+    const uint64_t closed = atomic_load_explicit(&cells[WEIR_CELL_client_closed], memory_order_relaxed),
+                   cpu_us = cpu_us_of(watched);
+
+    return (weir_watch_loop_t){
+        .number = watched->book.number,
+        .cpu_us = cpu_us,
+        .busy = busy_of(watched, now_us, cpu_us),
+        .in_flight = difference(books.begun, books.ended),
+        .connections = difference(atomic_load_explicit(&cells[WEIR_CELL_client_opened], memory_order_relaxed), closed),
+    };
+}
+
+void weir_watch_each(void (*each)(const weir_watch_loop_t *loop, void *context), void *context)
+{
+    pthread_mutex_lock(&watch.lock);
+    const uint64_t now_us = weir_clock_monotonic_us();
+    for (weir_list_t *node = watch.loops.next; node != &watch.loops; node = node->next) {
+        const weir_watch_loop_t loop = show(WEIR_AROUND(node, watched_t, link), now_us);
+        each(&loop, context);
+    }
+    pthread_mutex_unlock(&watch.lock);
+}
+
+/* ---- who joins ---- */
+
 /* Under the lock; NULL: this thread is not watched. */
 static watched_t *mine(void)
 {
@@ -273,6 +343,10 @@ static watched_t *add(unsigned number, bool is_ours)
     watched->desk = &weir_desk;
     watched->is_ours = is_ours;
     watched->book.number = number;
+    watched->exchanges = weir_exchange_books_here();
+    watched->counts = weir_metrics_page();
+    WEIR_MUST(pthread_getcpuclockid(pthread_self(), &watched->cpu_clock) == 0);
+    watched->last = watched->before = (spent_t){weir_clock_monotonic_us(), cpu_us_of(watched)};
     weir_desk.book = &watched->book;
     weir_list_append(&watch.loops, &watched->link);
     return watched;

@@ -35,6 +35,18 @@ void weir_watch_end(void);
  */
 void weir_watch_join(unsigned number, bool is_ours);
 
+/** A loop, as others may see it. */
+typedef struct weir_watch_loop {
+    unsigned number;      /* from 1 */
+    uint64_t cpu_us;      /* that its thread has run since that began                                */
+    double busy;          /* of the last second or longer, the share in which it ran: 0 … 1          */
+    uint64_t in_flight;   /* requests                                                                */
+    uint64_t connections; /* of clients                                                              */
+} weir_watch_loop_t;
+
+/** Tells of each loop that has joined, in ascending order of when it did. Any thread, not from on_alive. */
+void weir_watch_each(void (*each)(const weir_watch_loop_t *loop, void *context), void *context);
+
 /** It is not watched any more. On its thread, before that ends. */
 void weir_watch_part(void);
 

@@ -207,7 +207,7 @@ static bool accept_one(weir_listener_t *listener)
             on_exhausted(listener, errno);
         return errno == ECONNABORTED || errno == EINTR;
     }
-    atomic_fetch_add(&server->connections, 1);
+    weir_loop_connection_opened(listener->loop);
     weir_start_accept(listener, fd, (const struct sockaddr *)&peer);
     return true;
 }

@@ -12,6 +12,7 @@
 #include "lib/base/scrape.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/metrics_source.h"
+#include "lib/walk/slow.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/loop/generation.h"
 
@@ -46,9 +47,17 @@ static void put_process(weir_metric_sink_t *sink, const inquiry_t *inquiry)
     weir_scrape_put(sink, WEIR_METRIC_ID_config_good, NULL, NULL, config.is_good);
     weir_scrape_put(sink, WEIR_METRIC_ID_config_time, NULL, NULL, (double)config.taken_at_us / 1e6);
     weir_scrape_put(sink, WEIR_METRIC_ID_config_generation, NULL, NULL, (double)config.generation);
-    weir_scrape_put(sink, WEIR_METRIC_ID_connections, "side", "client", atomic_load(&inquiry->home->loop->server->connections));
     weir_scrape_put(sink, WEIR_METRIC_ID_requests_in_flight, NULL, NULL,
                     books.begun > books.ended ? (double)(books.begun - books.ended) : 0);
+}
+
+static void put_stalls(weir_metric_sink_t *sink)
+{
+    weir_slow_count_t counts[WEIR_SLOW_CALLBACKS];
+    const size_t count = weir_slow_counts(counts);
+
+    for (size_t i = 0; i < count; i++)
+        weir_scrape_put(sink, WEIR_METRIC_ID_callback_stalls, "callback", counts[i].callback, (double)counts[i].count);
 }
 
 static void on_answered(weir_letter_t *letter);
@@ -61,6 +70,7 @@ static void on_steward(weir_letter_t *letter)
 
     WEIR_MUST(out != NULL);
     put_process(sink, inquiry);
+    put_stalls(sink);
     weir_scrape_threads(sink);
     weir_metrics_ask(sink);
     if (inquiry->settings->apps_most > 0)

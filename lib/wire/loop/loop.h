@@ -12,6 +12,7 @@
 
 #include <h2o.h>
 
+#include "lib/base/metrics.h"
 #include "lib/walk/loop.h"
 #include "lib/wire/loop/grace.h"
 #include "lib/wire/loop/settings.h"
@@ -165,10 +166,18 @@ void weir_loop_destroy(weir_loop_t **loop);
  */
 void weir_loop_leave(weir_loop_t **loop);
 
+/** A client's connection was accepted for this loop, on whose thread this is. */
+static inline void weir_loop_connection_opened(weir_loop_t *loop)
+{
+    atomic_fetch_add(&loop->server->connections, 1);
+    weir_metrics_add(WEIR_CELL_client_opened, 1);
+}
+
 /** A client's connection of this loop has been closed and freed. */
 static inline void weir_loop_connection_closed(weir_loop_t *loop)
 {
     atomic_fetch_sub(&loop->server->connections, 1);
+    weir_metrics_add(WEIR_CELL_client_closed, 1);
 }
 
 /** Frees what is kept for reuse by the thread that calls: the last thing it does with loops and their memory. */

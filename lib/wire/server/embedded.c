@@ -255,7 +255,7 @@ bool weir_embedded_accept(h2o_accept_ctx_t *how, h2o_socket_t *from)
     (void)getsockname(fd, &here.any, &here_len);
     (void)getpeername(fd, &there.any, &there_len);
     weir_loop_tick(embedded->context.loop);
-    atomic_fetch_add(&embedded->server.connections, 1);
+    weir_loop_connection_opened(embedded->context.loop);
     weir_start_accept(door_for(embedded, how, weir_address_port(&here.any)), fd, &there.any);
     return true;
 }
