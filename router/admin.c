@@ -124,16 +124,22 @@ static weir_administered_t *find(weir_span_t name, size_t *out_count)
     return found;
 }
 
+static bool has_answered(const weir_administered_t *one, weir_admin_call_t *call)
+{
+    const weir_before_t before = weir_at_work_on(NULL, "router", one->router->name, "admin");
+    const bool is_answered = one->admin(one->shared, call);
+
+    weir_at_work_back(before);
+    return is_answered;
+}
+
 static void ask(const weir_administered_t *one, weir_admin_call_t *call)
 {
     if (one->admin == NULL) {
         weir_admin_problem(call, NOT_ALLOWED, "read-only", NULL, "the router %s cannot be asked", one->router->name);
         return;
     }
-    const weir_before_t before = weir_at_work_on(NULL, "router", one->router->name, "admin");
-    const bool has_answered = one->admin(one->shared, call);
-    weir_at_work_back(before);
-    if (!has_answered)
+    if (!has_answered(one, call))
         weir_admin_problem(call, NOT_FOUND, "unknown-path", NULL, "the router %s has nothing at this path", one->router->name);
 }
 
@@ -150,5 +156,20 @@ void weir_administered_ask(weir_span_t name, weir_admin_call_t *call)
                            name.base == NULL ? "no router can be asked" : "there is no router of this name");
     else
         ask(one, call);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- all of them ---- */
+
+void weir_administered_each(const weir_administered_asking_t *asking)
+{
+    pthread_mutex_lock(&lock);
+    for (weir_list_t *node = known.prev; node != &known; node = node->prev) {
+        const weir_administered_t *one = of(node);
+        if (one->admin == NULL || is_replaced(one))
+            continue;
+        weir_admin_call_t *call = asking->begin(asking->context);
+        asking->end(asking->context, one->name, call, has_answered(one, call));
+    }
     pthread_mutex_unlock(&lock);
 }

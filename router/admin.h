@@ -33,4 +33,14 @@ void weir_administered_list(weir_admin_call_t *call);
 /** Has the one of this name answer; base NULL: the only one that can. Answers with a problem where there is none. */
 void weir_administered_ask(weir_span_t name, weir_admin_call_t *call);
 
+/** How weir_administered_each() asks: `begin` makes a call of its own for the router of that name, `end` takes the answer. */
+typedef struct weir_administered_asking {
+    weir_admin_call_t *(*begin)(void *context);
+    void (*end)(void *context, const char *name, weir_admin_call_t *call, bool has_answered);
+    void *context;
+} weir_administered_asking_t;
+
+/** Asks each that can be asked, in the order of weir_administered_list(). */
+void weir_administered_each(const weir_administered_asking_t *asking);
+
 #endif

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "asked.h"
 #include "document.h"
+#include "top.h"
 #include "weir_kit.h"
 #include "weir_span.h"
 
@@ -284,6 +285,22 @@ static bool read_body(kit_asked_t *asked)
     return asked->body != NULL;
 }
 
+static bool answer_top(kit_asked_t *asked)
+{
+    kit_top_order_t order;
+    uint64_t limit = LISTED;
+
+    (void)weir_span_to_number(weir_admin_parameter(asked->call, "limit"), &limit);
+    if (!kit_top_order_read(weir_admin_parameter(asked->call, "sort"), &order)) {
+        weir_admin_problem(asked->call, KIT_MALFORMED, "invalid-value", NULL, "sort: must be requests, errors, queue, or latency");
+        return true;
+    }
+    if (!kit_asked_has_method(asked, "GET"))
+        return kit_asked_refuse_method(asked, "GET");
+    return kit_asked_answer(asked, KIT_OK,
+                            kit_top_document(asked->kit, order, limit < LISTED_MOST ? (size_t)limit : LISTED_MOST));
+}
+
 static bool answer(kit_asked_t *asked)
 {
     static const struct {
@@ -293,7 +310,8 @@ static bool answer(kit_asked_t *asked)
                  {"domains", kit_asked_domains},
                  {"changes", kit_asked_changes},
                  {"watch", kit_asked_watch},
-                 {"state", kit_asked_state}};
+                 {"state", kit_asked_state},
+                 {"top", answer_top}};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (!weir_span_is(weir_admin_segment(asked->call, 0), parts[i].name))

@@ -103,8 +103,9 @@ static uint32_t fade_failures(kit_trouble_t *trouble)
 }
 
 /* What has come since the last tick goes into the cell of this second. */
-static void fade_sums(kit_cells_t *all, weir_member_t *member, size_t cell)
+static void fade_sums(kit_activity_t *activity, weir_member_t *member, size_t cell)
 {
+    kit_cells_t *all = &activity->cells;
     kit_record_t *record = kit_record(member);
     kit_trouble_t *trouble = kit_trouble(member);
 
@@ -122,6 +123,8 @@ static void fade_sums(kit_cells_t *all, weir_member_t *member, size_t cell)
         record->head_us = record->answers = 0;
     add_to(all->answers, cell, count + failures);
     add_to(all->failures, cell, failures);
+    activity->requests += count + failures;
+    activity->failures += failures;
 }
 
 /* Of what comes next there is nothing yet. */
@@ -183,5 +186,5 @@ void kit_counts_tick(weir_set_t *set, const kit_view_t *view, uint64_t now_us)
         return;
     turn_cells(activity, view, now_us);
     for (size_t i = 0; i < kit_view_count(view); i++)
-        fade_sums(&activity->cells, kit_view_member(view, i), cell_of(now_us));
+        fade_sums(activity, kit_view_member(view, i), cell_of(now_us));
 }

@@ -166,7 +166,7 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
 
     if (lease->has_not_connected) {
         lease->repeat_kind = KIT_RETRY_CONNECT;
-        kit_metrics_count(KIT_RETRIES_A);
+        kit_retry_note(lease->set, KIT_RETRIES_A);
     }
     lease->has_not_connected = false;
     lease->tried_count++;

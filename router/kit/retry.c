@@ -2,7 +2,6 @@
 #include "retry.h"
 
 #include "counts.h"
-#include "metrics.h"
 #include "pin.h"
 #include "weir_span.h"
 
@@ -46,6 +45,12 @@ static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_
     return true;
 }
 
+void kit_retry_note(weir_set_t *set, kit_metric_t metric)
+{
+    kit_metrics_count(metric);
+    atomic_fetch_add_explicit(&kit_activity_of(set)->retries, 1, memory_order_relaxed);
+}
+
 static bool may_spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
 {
     if (spend(set, settings, now_us))
@@ -54,9 +59,9 @@ static bool may_spend(weir_set_t *set, const kit_settings_t *settings, uint64_t 
     return false;
 }
 
-static bool count_class(kit_metric_t metric)
+static bool count_class(weir_set_t *set, kit_metric_t metric)
 {
-    kit_metrics_count(metric);
+    kit_retry_note(set, metric);
     return true;
 }
 
@@ -169,10 +174,10 @@ bool weir_lease_retry(weir_lease_t *opaque, const weir_request_t *request, const
         return false;
     const again_t where = where_again(lease, settings, request, declines);
     if (has_not_run)
-        return where == TO_ANOTHER && count_class(KIT_RETRIES_B);
+        return where == TO_ANOTHER && count_class(lease->set, KIT_RETRIES_B);
     if (where == NOWHERE || !may_spend(lease->set, settings, weir_now_us(request)))
         return false;
-    (void)count_class(declines ? KIT_RETRIES_B : KIT_RETRIES_C);
+    (void)count_class(lease->set, declines ? KIT_RETRIES_B : KIT_RETRIES_C);
     note_repeat(lease, settings, request, fault, attempt);
     if (where == TO_THE_SAME)
         back_off(lease, request);

@@ -8,10 +8,14 @@
  * THREAD   Any.
  */
 #include "lease.h"
+#include "metrics.h"
 
 /** A new request: the budget grows with them. */
 void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us);
 /** Nobody but the member that has failed just now may have it: answers with a pause, once for each time. */
 weir_answer_t kit_retry_pause(kit_lease_t *lease, weir_q_checkout_t *q);
+
+/** A request is sent again, of this class: counted of all apps, and of this one. */
+void kit_retry_note(weir_set_t *set, kit_metric_t metric);
 
 #endif

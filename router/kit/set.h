@@ -46,6 +46,8 @@ typedef struct kit_activity {
     _Atomic uint64_t pause_until_us;
     _Atomic(struct kit_queue *) queue; /* NULL: nobody has waited yet */
     pthread_mutex_t health_lock;       /* one judgement at a time     */
+    _Atomic uint64_t retries;          /* what was sent again, in all                */
+    uint64_t requests, failures;       /* in all, as the ticks know them; failures are requests, too: the instance's */
     uint64_t tick_second;              /* of the last tick that looked at its health; 0: none has */
     kit_due_t rest;                    /* while it is not used: when this is given back; rest.h   */
     weir_set_t *set;                   /* whose, for that                                         */
