@@ -9,6 +9,7 @@
 
 #include "conf/complain.h"
 #include "conf/socket_rights.h"
+#include "conf/top_document.h"
 #include "lib/base/log.h"
 #include "router/admin.h"
 
@@ -90,6 +91,7 @@ static const weir_admin_route_t routes[] = {
     {"GET", "/v1", answer_routes},
     {"GET", "/v1/version", answer_version},
     {"GET", "/v1/routers", weir_administered_list},
+    {"GET", "/v1/top", conf_top_answer},
     {"*", "/v1/routers/*/**", answer_router},
     {"*", "/v1/**", answer_only_router},
     {NULL, NULL, NULL},
@@ -137,6 +139,7 @@ bool conf_admin_is(const weir_admin_place_t *place)
 
 void conf_admin_start(void)
 {
+    conf_top_begin();
     if (admin != NULL)
         weir_admin_start(admin, routes);
 }

@@ -38,6 +38,15 @@ typedef struct weir_admin_route {
 /** What comes next is another's: its segment 0 is `count` further on. For a route that hands the call on. */
 void weir_admin_skip(weir_admin_call_t *call, size_t count);
 
+/**
+ * A call within a call, whose answer is not sent, but kept: for `segment` behind the router's name, with the method and the
+ * query of `call`, with which it is gone. For a route that asks several routers.
+ */
+weir_admin_call_t *weir_admin_inner(const weir_admin_call_t *call, const char *segment);
+
+/** What was answered; base NULL: nothing, or a problem. */
+weir_span_t weir_admin_inner_document(const weir_admin_call_t *inner);
+
 typedef struct weir_admin weir_admin_t;
 
 /** Opens the socket, with its owner and permission, and listens. NULL: the reason stands in `problem`. */

@@ -145,7 +145,8 @@ static void add_field(h2o_req_t *req, const char *name, const char *value)
 
 void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value)
 {
-    add_field(call->req, name, value);
+    if (!call->is_inner)
+        add_field(call->req, name, value);
 }
 
 void admin_call_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes)
@@ -163,7 +164,10 @@ static void respond(weir_admin_call_t *call, uint16_t status, const char *type, 
     if (call->is_answered)
         return;
     call->is_answered = true;
-    admin_call_respond(call->req, status, type, body, bytes);
+    if (call->is_inner)
+        admin_inner_keep(call, status, body, bytes);
+    else
+        admin_call_respond(call->req, status, type, body, bytes);
 }
 
 void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes)

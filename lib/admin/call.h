@@ -20,6 +20,9 @@ struct weir_admin_call {
     weir_span_t query;                    /* as it came, behind the "?"    */
     bool is_answered;
     struct admin_open *open; /* its connection's: what is not over when the route returns */
+    bool is_inner;        /* the answer stays here: */
+    uint16_t status;      /* 0: none yet            */
+    weir_span_t document; /* in the request's pool  */
 };
 
 /** What a connection has under way behind a route's return. It lies in the connection. */
@@ -42,5 +45,8 @@ weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *call
 
 /** Finds its route and has that answer. */
 void admin_call_route(weir_admin_call_t *call, const weir_admin_route_t *routes);
+
+/** inner.c: takes the answer of an inner call. */
+void admin_inner_keep(weir_admin_call_t *call, uint16_t status, const char *body, size_t bytes);
 
 #endif

@@ -49,6 +49,8 @@ weir_admin_held_t *weir_admin_hold(weir_admin_call_t *call)
 
     WEIR_MUST(held != NULL && !call->is_answered);
     call->is_answered = true;
+    if (call->is_inner)
+        return held; /* nobody waits so long */
     held->req = call->req;
     held->open = call->open;
     call->open->held = held;
@@ -178,6 +180,8 @@ weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type
 
     WEIR_MUST(stream != NULL && !call->is_answered);
     call->is_answered = true;
+    if (call->is_inner)
+        return stream; /* nobody reads it */
     *stream =
         (weir_admin_stream_t){.super = {proceed, stop}, .req = req, .open = call->open, .on_gone = on_gone, .context = context};
     call->open->stream = stream;
@@ -192,7 +196,7 @@ weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type
 
 void weir_admin_stream_write(weir_admin_stream_t *stream, const char *bytes, size_t length)
 {
-    if (stream->is_ending)
+    if (stream->is_ending || stream->req == NULL)
         return;
     append(&stream->waiting, bytes, length);
     flush(stream);

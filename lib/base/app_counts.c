@@ -57,13 +57,18 @@ static weir_app_counts_t *add_entry(struct weir_app_table *table, weir_span_t ap
     return counts;
 }
 
+static bool is_entry_of(const weir_app_counts_t *counts, weir_span_t app, uint32_t hash)
+{
+    return counts->hash == hash && counts->name_bytes == app.len && memcmp(counts->name, app.base, app.len) == 0;
+}
+
 static weir_app_counts_t *find(struct weir_app_table *table, weir_span_t app)
 {
     const uint32_t hash = hash_of(app);
     weir_app_counts_t *counts = atomic_load_explicit(&table->buckets[hash % BUCKETS], memory_order_relaxed);
 
     for (; counts != NULL; counts = atomic_load_explicit(&counts->next, memory_order_relaxed))
-        if (counts->hash == hash && counts->name_bytes == app.len && memcmp(counts->name, app.base, app.len) == 0)
+        if (is_entry_of(counts, app, hash))
             return counts;
     return add_entry(table, app, hash);
 }
@@ -83,6 +88,38 @@ void weir_app_counts_end(weir_app_counts_t *counts, uint16_t status, uint64_t to
     weir_count_up(&counts->requests[weir_status_class(status)], 1);
     if (total_us != UINT64_MAX)
         weir_histogram_add(&counts->total, &weir_bounds_apps, total_us);
+}
+
+/* ---- one app, all threads together ---- */
+
+static void add_counts(weir_app_sum_t *sum, const weir_app_counts_t *counts)
+{
+    for (size_t i = 0; i < WEIR_STATUS_CLASSES; i++)
+        sum->statuses[i] += atomic_load_explicit(&counts->requests[i], memory_order_relaxed);
+    for (size_t i = 0; i < WEIR_BUCKETS; i++)
+        sum->total.counts[i] += atomic_load_explicit(&counts->total.buckets[i], memory_order_relaxed);
+    sum->total.sum_us += atomic_load_explicit(&counts->total.sum_us, memory_order_relaxed);
+}
+
+bool weir_scrape_app(weir_span_t app, weir_app_sum_t *out)
+{
+    const uint32_t hash = hash_of(app);
+    bool is_found = false;
+
+    *out = (weir_app_sum_t){.total = {.sum_us = 0}};
+    for (const weir_metrics_page_t *page = weir_metrics_pages(); page != NULL; page = page->next) {
+        const struct weir_app_table *table = atomic_load_explicit(&page->apps, memory_order_acquire);
+        if (table == NULL)
+            continue;
+        const weir_app_counts_t *counts = atomic_load_explicit(&table->buckets[hash % BUCKETS], memory_order_acquire);
+        while (counts != NULL && !is_entry_of(counts, app, hash))
+            counts = atomic_load_explicit(&counts->next, memory_order_relaxed);
+        if (counts == NULL)
+            continue;
+        add_counts(out, counts);
+        is_found = true;
+    }
+    return is_found;
 }
 
 /* ---- all threads together ---- */

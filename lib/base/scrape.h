@@ -26,6 +26,23 @@ void weir_scrape_threads(weir_metric_sink_t *sink);
 /** The sum of a cell over all threads. */
 uint64_t weir_scrape_cell(weir_cell_t cell);
 
+/** What a histogram holds over all threads. */
+typedef struct weir_times_sum {
+    uint64_t counts[WEIR_BUCKETS]; /* each of its own bucket */
+    uint64_t sum_us;
+} weir_times_sum_t;
+weir_times_sum_t weir_scrape_times(weir_times_id_t id);
+
+/** Requests that have ended, by weir_status_class(), over all threads and reasons. */
+void weir_scrape_statuses(uint64_t out[static WEIR_STATUS_CLASSES]);
+
+/** app_counts.c: what is counted of one app over all threads. False: nothing, or not by this name. */
+typedef struct weir_app_sum {
+    uint64_t statuses[WEIR_STATUS_CLASSES];
+    weir_times_sum_t total; /* with weir_bounds_apps */
+} weir_app_sum_t;
+bool weir_scrape_app(weir_span_t app, weir_app_sum_t *out);
+
 /** app_counts.c: puts what is counted of apps; of at most `most` by name, the rest as "other". */
 void weir_scrape_apps(weir_metric_sink_t *sink, size_t most);
 

@@ -27,18 +27,25 @@ static void put_cells(weir_metric_sink_t *sink)
     }
 }
 
+weir_times_sum_t weir_scrape_times(weir_times_id_t id)
+{
+    weir_times_sum_t sum = {{0}, 0};
+
+    for (const weir_metrics_page_t *page = weir_metrics_pages(); page != NULL; page = page->next) {
+        for (size_t i = 0; i < WEIR_BUCKETS; i++)
+            sum.counts[i] += atomic_load_explicit(&page->times[id].buckets[i], memory_order_relaxed);
+        sum.sum_us += atomic_load_explicit(&page->times[id].sum_us, memory_order_relaxed);
+    }
+    return sum;
+}
+
 static void put_times(weir_metric_sink_t *sink, weir_times_id_t id)
 {
     const weir_cell_info_t *info = &weir_times[id];
     const weir_metric_label_t label = {info->label, {info->value, info->value == NULL ? 0 : strlen(info->value)}};
-    uint64_t counts[WEIR_BUCKETS] = {0}, sum_us = 0;
+    const weir_times_sum_t sum = weir_scrape_times(id);
 
-    for (const weir_metrics_page_t *page = weir_metrics_pages(); page != NULL; page = page->next) {
-        for (size_t i = 0; i < WEIR_BUCKETS; i++)
-            counts[i] += atomic_load_explicit(&page->times[id].buckets[i], memory_order_relaxed);
-        sum_us += atomic_load_explicit(&page->times[id].sum_us, memory_order_relaxed);
-    }
-    weir_scrape_histogram(sink, info->metric, &label, info->label != NULL, weir_times_bounds(id), counts, sum_us);
+    weir_scrape_histogram(sink, info->metric, &label, info->label != NULL, weir_times_bounds(id), sum.counts, sum.sum_us);
 }
 
 static void put_exemplars(weir_metric_sink_t *sink)
@@ -97,6 +104,15 @@ static void put_all_requests(weir_metric_sink_t *sink)
                 put_requests(sink, i, weir_reason_name(place), number);
         }
     }
+}
+
+void weir_scrape_statuses(uint64_t out[static WEIR_STATUS_CLASSES])
+{
+    for (unsigned i = 0; i < WEIR_STATUS_CLASSES; i++)
+        out[i] = well(i);
+    for (size_t place = 0; place < WEIR_REASONS; place++)
+        for (unsigned i = 0; weir_reason_name(place) != NULL && i < WEIR_STATUS_CLASSES; i++)
+            out[i] += failed(i, place);
 }
 
 /* What is open and not idle. */
