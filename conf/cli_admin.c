@@ -9,6 +9,7 @@
 
 #include "conf/admin_client.h"
 #include "conf/cli_admin_print.h"
+#include "conf/top.h"
 #include "conf/units.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
@@ -29,6 +30,7 @@ const char conf_cli_admin_help[] =
     "       weir pause APP [--max 30s]       new requests wait\n"
     "       weir resume APP [--spread 5s]\n"
     "       weir stop APP                    new requests are refused\n"
+    "       weir top [--once] [--interval SECONDS]   how all of it fares, each second anew\n"
     "       -s SOCKET, or the one of -c FILE, or /run/weir/admin.sock; --router NAME; --json\n"
     "       exit: 0 done, 1 refused, 2 usage, 6 nobody answers\n";
 
@@ -37,8 +39,8 @@ typedef struct order {
     const char *verb, *words[WORDS_MOST];
     int word_count;
     const char *socket, *file, *router;
-    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread;
-    bool is_json;
+    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval;
+    bool is_json, is_once;
 } order_t;
 
 typedef struct verb {
@@ -269,11 +271,27 @@ static int run_course(const order_t *order)
     return status;
 }
 
+static int run_top(const order_t *order)
+{
+    const conf_top_wish_t wish = {order->socket, order->interval, order->is_json, order->is_once};
+
+    return conf_top_run(&wish);
+}
+
 static const verb_t verbs[] = {
-    {"routers", 0, 0, "", run_routers},    {"apps", 0, 1, "[APP]", run_apps},      {"backends", 1, 1, "APP", run_backends},
-    {"add", 2, 2, "APP ADDRESS", run_add}, {"remove", 2, 2, "APP ID", run_remove}, {"weight", 3, 3, "APP ID N", run_weight},
-    {"drain", 2, 2, "APP ID", run_state},  {"off", 2, 2, "APP ID", run_state},     {"up", 2, 2, "APP ID", run_state},
-    {"pause", 1, 1, "APP", run_course},    {"resume", 1, 1, "APP", run_course},    {"stop", 1, 1, "APP", run_course},
+    {"routers", 0, 0, "", run_routers},
+    {"apps", 0, 1, "[APP]", run_apps},
+    {"backends", 1, 1, "APP", run_backends},
+    {"add", 2, 2, "APP ADDRESS", run_add},
+    {"remove", 2, 2, "APP ID", run_remove},
+    {"weight", 3, 3, "APP ID N", run_weight},
+    {"drain", 2, 2, "APP ID", run_state},
+    {"off", 2, 2, "APP ID", run_state},
+    {"up", 2, 2, "APP ID", run_state},
+    {"pause", 1, 1, "APP", run_course},
+    {"resume", 1, 1, "APP", run_course},
+    {"stop", 1, 1, "APP", run_course},
+    {"top", 0, 0, "[--once] [--interval SECONDS]", run_top},
 };
 
 /* ---- arguments ---- */
@@ -293,12 +311,19 @@ static const char **option_of(order_t *order, const char *name)
         const char *name;
         const char **value;
     } options[] = {
-        {"-s", &order->socket},       {"--socket", &order->socket},
-        {"-c", &order->file},         {"--conf", &order->file},
-        {"--router", &order->router}, {"--id", &order->id},
-        {"--weight", &order->weight}, {"--tier", &order->tier},
-        {"--zone", &order->zone},     {"--max-requests", &order->max_requests},
-        {"--max", &order->max},       {"--spread", &order->spread},
+        {"-s", &order->socket},
+        {"--socket", &order->socket},
+        {"-c", &order->file},
+        {"--conf", &order->file},
+        {"--router", &order->router},
+        {"--id", &order->id},
+        {"--weight", &order->weight},
+        {"--tier", &order->tier},
+        {"--zone", &order->zone},
+        {"--max-requests", &order->max_requests},
+        {"--max", &order->max},
+        {"--spread", &order->spread},
+        {"--interval", &order->interval},
     };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -313,6 +338,8 @@ static int read_arguments(int argc, char **argv, order_t *order)
         const char **option = option_of(order, argv[i]);
         if (strcmp(argv[i], "--json") == 0) {
             order->is_json = true;
+        } else if (strcmp(argv[i], "--once") == 0) {
+            order->is_once = true;
         } else if (option != NULL && i + 1 < argc) {
             *option = argv[++i];
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
