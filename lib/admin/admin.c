@@ -219,7 +219,7 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     const weir_before_t before = weir_at_work_on(NULL, "the admin endpoint", "a call", "answering");
     weir_admin_call_t *call = admin_call_of(req, &connection->caller, &connection->open);
 
-    if (call != NULL)
+    if (call != NULL && !admin_call_refuse(call))
         admin_call_route(call, admin->routes);
     weir_at_work_back(before);
     return 0;

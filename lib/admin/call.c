@@ -6,9 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/admin/origin.h"
 #include "lib/http/status.h"
 
-enum { NOT_FOUND = 404, NOT_ALLOWED = 405, BAD_REQUEST = 400, NO_CONTENT = 204, DETAIL_BYTES = 1024, ALLOW_BYTES = 64 };
+enum {
+    FORBIDDEN = 403,
+    NOT_FOUND = 404,
+    NOT_ALLOWED = 405,
+    BAD_REQUEST = 400,
+    NO_CONTENT = 204,
+    DETAIL_BYTES = 1024,
+    ALLOW_BYTES = 64
+};
 
 /* ---- reading ---- */
 
@@ -149,7 +158,7 @@ void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value
         add_field(call->req, name, value);
 }
 
-void admin_call_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes)
+void admin_request_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes)
 {
     req->res.status = status;
     req->res.reason = weir_status_reason(status);
@@ -167,7 +176,12 @@ static void respond(weir_admin_call_t *call, uint16_t status, const char *type, 
     if (call->is_inner)
         admin_inner_keep(call, status, body, bytes);
     else
-        admin_call_respond(call->req, status, type, body, bytes);
+        admin_request_respond(call->req, status, type, body, bytes);
+}
+
+void admin_call_respond(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
+{
+    respond(call, status, type, body, bytes);
 }
 
 void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *json, size_t bytes)
@@ -210,6 +224,25 @@ void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *ty
     char *text = admin_problem_text(status, type, pointer, detail);
     respond(call, status, "application/problem+json", text, text == NULL ? 0 : strlen(text));
     free(text);
+}
+
+/* ---- whom it comes from ---- */
+
+bool admin_call_refuse(weir_admin_call_t *call)
+{
+    const h2o_req_t *req = call->req;
+    const admin_provenance_t of = {
+        .method = weir_admin_method(call),
+        .host = {req->authority.base, req->authority.len},
+        .origin = weir_admin_field(call, "origin"),
+        .fetch_site = weir_admin_field(call, "sec-fetch-site"),
+        .accept_encoding = weir_admin_field(call, "accept-encoding"),
+    };
+    const char *why = admin_distrust(&of);
+
+    if (why != NULL)
+        weir_admin_problem(call, FORBIDDEN, "foreign-origin", NULL, "%s", why);
+    return why != NULL;
 }
 
 /* ---- routes ---- */

@@ -36,15 +36,21 @@ void admin_open_cut(admin_open_t *open);
 void admin_open_forget(admin_open_t *open);
 
 /** Sends an answer: what call.c and held.c end in. */
-void admin_call_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes);
+void admin_request_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes);
 /** A problem as a document; to be freed. */
 char *admin_problem_text(uint16_t status, const char *type, const char *pointer, const char *detail);
 
 /** Makes a call of a request; NULL: it was answered, its path is none. */
 weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller, admin_open_t *open);
 
+/** True: it was refused, as a page of somebody else's may have sent it; origin.h. */
+bool admin_call_refuse(weir_admin_call_t *call);
+
 /** Finds its route and has that answer. */
 void admin_call_route(weir_admin_call_t *call, const weir_admin_route_t *routes);
+
+/** Answers with a body of any type. Once. */
+void admin_call_respond(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes);
 
 /** inner.c: takes the answer of an inner call. */
 void admin_inner_keep(weir_admin_call_t *call, uint16_t status, const char *body, size_t bytes);

@@ -63,7 +63,7 @@ static void on_answer(weir_letter_t *letter)
 
     if (held->req != NULL) {
         held->open->held = NULL;
-        admin_call_respond(held->req, held->status, held->type, held->body, held->bytes);
+        admin_request_respond(held->req, held->status, held->type, held->body, held->bytes);
     }
     free(held->body);
     free(held);
@@ -251,7 +251,7 @@ void admin_open_cut(admin_open_t *open)
         h2o_req_t *req = held->req;
         open->held = NULL;
         held->req = NULL;
-        admin_call_respond(req, UNAVAILABLE, "application/json", gone, sizeof(gone) - 1);
+        admin_request_respond(req, UNAVAILABLE, "application/json", gone, sizeof(gone) - 1);
     }
     if (stream == NULL || atomic_exchange(&stream->is_over, true))
         return; /* there is none, or it is about to end */
