@@ -88,13 +88,10 @@ static void answer_only_router(weir_admin_call_t *call)
 static void answer_routes(weir_admin_call_t *call);
 
 static const weir_admin_route_t routes[] = {
-    {"GET", "/v1", answer_routes},
-    {"GET", "/v1/version", answer_version},
-    {"GET", "/v1/routers", weir_administered_list},
-    {"GET", "/v1/top", conf_top_answer},
-    {"*", "/v1/routers/*/**", answer_router},
-    {"*", "/v1/**", answer_only_router},
-    {NULL, NULL, NULL},
+    {"GET", "/", weir_admin_page},          {"GET", "/v1", answer_routes},
+    {"GET", "/v1/version", answer_version}, {"GET", "/v1/routers", weir_administered_list},
+    {"GET", "/v1/top", conf_top_answer},    {"*", "/v1/routers/*/**", answer_router},
+    {"*", "/v1/**", answer_only_router},    {NULL, NULL, NULL},
 };
 
 static void answer_routes(weir_admin_call_t *call)

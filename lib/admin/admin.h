@@ -47,6 +47,9 @@ weir_admin_call_t *weir_admin_inner(const weir_admin_call_t *call, const char *s
 /** What was answered; base NULL: nothing, or a problem. */
 weir_span_t weir_admin_inner_document(const weir_admin_call_t *inner);
 
+/** A route: answers with the page for browsers (page.html). */
+void weir_admin_page(weir_admin_call_t *call);
+
 typedef struct weir_admin weir_admin_t;
 
 /** Opens the socket, with its owner and permission, and listens. NULL: the reason stands in `problem`. */
