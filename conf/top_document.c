@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/top_document.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #include "lib/walk/watch.h"
 #include "router/admin.h"
 
-enum { OK = 200, MALFORMED = 400, US_PER_MS = 1000, US_PER_S = 1000000, TIME_BYTES = 40, DIGITS = 6 };
+enum { OK = 200, MALFORMED = 400, US_PER_MS = 1000, US_PER_S = 1000000, TIME_BYTES = 40, LINE_BYTES = 256, DIGITS = 6 };
 
 static uint64_t began_at_us;
 
@@ -116,18 +115,17 @@ static json_t *loops_of(void)
     return list;
 }
 
-/* 0: it cannot be known. */
+/* The second number of /proc/self/statm, in pages (proc(5)). 0: it cannot be known. */
 static uint64_t resident_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
-    uint64_t pages = 0;
+    char line[LINE_BYTES] = "";
 
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
-        pages = 0;
+    const char *resident = fgets(line, sizeof(line), file) == NULL ? NULL : strchr(line, ' ');
     (void)fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return resident == NULL ? 0 : strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static json_t *slow_of(void)

@@ -63,7 +63,7 @@ void top_screen_key(top_screen_t *screen, const top_model_t *model, const top_ty
 void top_screen_draw(top_screen_t *screen, const top_model_t *model, const json_t *members, top_page_t *page);
 
 /** The same without what only a terminal needs: all apps, one below the other. */
-void top_screen_print(const top_model_t *model, FILE *out, size_t columns);
+void top_screen_print(const top_model_t *model, FILE *out, size_t width);
 
 /** top_members.c: draws an app's members on the rows that are left but for one. Returns how many members there are. */
 size_t top_members_draw(const json_t *members, size_t first, top_page_t *page);

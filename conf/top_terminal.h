@@ -35,7 +35,7 @@ top_terminal_events_t top_terminal_wait(int news_fd, int timeout_ms);
 /** Stops the program as Ctrl-Z does; returns when it goes on. */
 void top_terminal_suspend(void);
 
-/** Gives the terminal back and ends the program by this signal. */
-void top_terminal_die(int signal) __attribute__((noreturn));
+/** Gives the terminal back and ends the program by the signal of this number. */
+void top_terminal_die(int number) __attribute__((noreturn));
 
 #endif

@@ -107,7 +107,8 @@ static void collect(const struct weir_kit *kit, kit_top_order_t order, rows_t *r
         return;
     }
     for (const weir_set_t *set = instance->used; set != NULL; set = set->next_used)
-        add_row(rows, set, order);
+        if (kit_activity(set) != NULL) /* ticks visit it as it was put in force just now, too */
+            add_row(rows, set, order);
     for (size_t i = 0; i < instance->rests.count; i++) {
         const kit_due_t *due = instance->rests.at[i];
         add_row(rows, ((const kit_activity_t *)(const void *)((const char *)due - offsetof(kit_activity_t, rest)))->set, order);
