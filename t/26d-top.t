@@ -202,6 +202,22 @@ for my $signal (qw(TERM HUP INT)) {
     };
 }
 
+subtest 'Ctrl-Z' => sub {
+    plan skip_all => 'no pseudo terminals' unless $is_there;
+    my $terminal = terminal();
+    ok($terminal->shows(qr/^by requests/m), 'it is there');
+    $terminal->type("\x1a");
+    my $pid = $terminal->pid;
+    ok(wait_for { read_file("/proc/$pid/stat") =~ /\) T / }, 'stops it');
+    is_given_back($terminal);
+    kill 'CONT', $pid;
+    $terminal->type('e');
+    ok(wait_for { $terminal->output =~ /\e\[\?1049l.*\e\[\?1049h.*by errors/s }, 'and it goes on where it was');
+    $terminal->type('q');
+    is($terminal->finish, 0, 'to its end');
+    is_given_back($terminal);
+};
+
 subtest 'while nobody answers' => sub {
     plan skip_all => 'no pseudo terminals' unless $is_there;
     my $terminal = terminal();
@@ -235,7 +251,21 @@ subtest 'what was slow' => sub {
     cmp_ok($slow->{us}, '>', 20_000, 'for so long');
     is(scalar @{ top()->{routers} }, 0, 'a router that cannot be asked has no part');
     like(weir('top', '--once', '--interval', '0.1', '-s', $path)->{out}, qr/^slow: \d\d:\d\d:\d\d checkout_service of router stuck: \S+ on loop 1, request this-one/m, 'a line of it');
+    my $terminal = $is_there ? terminal() : undef;
+    ok(!$terminal || $terminal->shows(qr/^slow: .*checkout_service/m), 'at the foot of the screen');
     like($stuck->get('/metrics')->body, qr/^weir_callback_stalls_total\{callback="checkout_service"\} 1$/m, 'and a number');
+};
+
+subtest 'when it has ended' => sub {
+    plan skip_all => 'no pseudo terminals' unless $is_there;
+    $path = temp_path('short.sock');
+    my $short = proxy(backends => [$ok], global => { 'weir.admin' => { path => $path } });
+    my $terminal = terminal();
+    ok($terminal->shows(qr/^by requests/m), 'it is there');
+    is($short->stop, 0, 'the proxy ends');
+    ok($terminal->shows(qr/^\S+short\.sock: No such file/m), 'which is said');
+    $terminal->type('q');
+    is($terminal->finish, 0, 'q ends it');
 };
 
 done_testing;

@@ -164,4 +164,38 @@ subtest 'a browser' => sub {
     is_deeply([ grep { !m{404 .*/v1/(?:explain|routers/main/watch)} } $browser->troubles ], [], 'nothing went wrong');
 };
 
+# The endpoint, but that it tells of these changes, and has this explanation.
+sub told {
+    my ($changes, $explanation) = @_;
+    return backend(sub {
+        my ($client) = @_;
+        while (my ($head) = $client->read_request) {
+            my ($method, $target) = $head =~ /^(\S+) (\S+)/;
+            if ($target =~ m{/watch\?after=\d+$}) {
+                my ($one, $rest) = $changes =~ /^(.{10})(.*)$/s;    # a line may come in pieces
+                $client->write("HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n");
+                $client->write(sprintf "%x\r\n%s\r\n", length, $_) for $one, $rest;
+                return $client->wait_close(600);
+            }
+            my $got = $target eq '/v1/explain' ? { fields => {}, body => $explanation } : call($method, $target);
+            my @fields = map { "$_: $got->{fields}{$_}\r\n" } grep { /^(?:content-type|content-security-policy|weir-seq)$/ } keys %{ $got->{fields} };
+            $client->write(join '', "HTTP/1.1 200 OK\r\n", @fields, 'Content-Length: ', length $got->{body}, "\r\n\r\n$got->{body}");
+        }
+    });
+}
+
+subtest 'changes and explanations' => sub {
+    plan skip_all => 'no chromium' unless Weir::Browser::program();
+    my $change = '{"seq":7,"at":"2026-11-29T12:00:01.123Z","who":{"uid":5},"op":"patch","path":"/apps/shop","before":{"hold":1},"after":{"hold":"<b>2</b>"}}';
+    my $server = told("$change\n\n", '{"lookup":{"app":"shop"},"members":[{"id":"well","because":"cost"},{"id":"gone","because":"connect"}]}');
+    my $browser = Weir::Browser->start(dir => temp_path('profile'));
+    $browser->visit('http://localhost:' . $server->port . '/');
+    ok($browser->shows(q{document.querySelectorAll('#changes li').length === 1}), 'a change is there');
+    like($browser->value(q{document.querySelector('#changes').textContent}), qr/no\. 7.*patch \/apps\/shop by uid 5: \{"hold":1\} . \{"hold":"<b>2<\/b>"\}/, 'what, whose, from what to what: as text');
+    $browser->value(q{document.querySelector('#url').value = 'https://shop.test/'; document.querySelector('#explain').requestSubmit()});
+    ok($browser->shows(q{[...document.querySelectorAll('#answer td')].some(td => td.textContent === 'connect')}), 'an explanation is a table');
+    is($browser->value(q{[...document.querySelectorAll('#answer thead th')].map(th => th.textContent).join()}), 'id,because', 'with headings');
+    is_deeply([ $browser->troubles ], [], 'nothing went wrong');
+};
+
 done_testing;
