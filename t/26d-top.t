@@ -211,6 +211,7 @@ subtest 'Ctrl-Z' => sub {
     ok(wait_for { read_file("/proc/$pid/stat") =~ /\) T / }, 'stops it');
     is_given_back($terminal);
     kill 'CONT', $pid;
+    ok(wait_for { $terminal->output =~ /\e\[\?1049l.*\e\[\?1049h.*by requests/s }, 'it comes back');    # what is typed before is dropped
     $terminal->type('e');
     ok(wait_for { $terminal->output =~ /\e\[\?1049l.*\e\[\?1049h.*by errors/s }, 'and it goes on where it was');
     $terminal->type('q');

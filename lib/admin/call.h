@@ -20,9 +20,9 @@ struct weir_admin_call {
     weir_span_t query;                    /* as it came, behind the "?"    */
     bool is_answered;
     struct admin_open *open; /* its connection's: what is not over when the route returns */
-    bool is_inner;        /* the answer stays here: */
-    uint16_t status;      /* 0: none yet            */
-    weir_span_t document; /* in the request's pool  */
+    bool is_inner;           /* the answer stays here: */
+    uint16_t status;         /* 0: none yet            */
+    weir_span_t document;    /* in the request's pool  */
 };
 
 /** What a connection has under way behind a route's return. It lies in the connection. */

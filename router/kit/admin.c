@@ -292,7 +292,8 @@ static bool answer_top(kit_asked_t *asked)
 
     (void)weir_span_to_number(weir_admin_parameter(asked->call, "limit"), &limit);
     if (!kit_top_order_read(weir_admin_parameter(asked->call, "sort"), &order)) {
-        weir_admin_problem(asked->call, KIT_MALFORMED, "invalid-value", NULL, "sort: must be requests, errors, queue, or latency");
+        weir_admin_problem(asked->call, KIT_MALFORMED, "invalid-value", NULL,
+                           "sort: must be requests, errors, queue, or latency");
         return true;
     }
     if (!kit_asked_has_method(asked, "GET"))
@@ -306,12 +307,8 @@ static bool answer(kit_asked_t *asked)
     static const struct {
         const char *name;
         bool (*answer)(kit_asked_t *asked);
-    } parts[] = {{"apps", call_of_apps},
-                 {"domains", kit_asked_domains},
-                 {"changes", kit_asked_changes},
-                 {"watch", kit_asked_watch},
-                 {"state", kit_asked_state},
-                 {"top", answer_top}};
+    } parts[] = {{"apps", call_of_apps},     {"domains", kit_asked_domains}, {"changes", kit_asked_changes},
+                 {"watch", kit_asked_watch}, {"state", kit_asked_state},     {"top", answer_top}};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (!weir_span_is(weir_admin_segment(asked->call, 0), parts[i].name))

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "counts.h"
+#include "own.h"
 #include "queue.h"
 #include "weir_span.h"
 
@@ -99,11 +100,12 @@ static void add_row(rows_t *rows, const weir_set_t *set, kit_top_order_t order)
 static void collect(const struct weir_kit *kit, kit_top_order_t order, rows_t *rows)
 {
     const kit_instance_t *instance = kit->instance;
+    const kit_apps_t *apps = kit_apps(kit);
 
-    if (kit->app_count <= ALL_MOST) {
-        for (size_t i = 0; i < kit->app_count; i++)
-            if (kit->apps[i].set != NULL)
-                add_row(rows, kit->apps[i].set, order);
+    if (apps->count <= ALL_MOST) {
+        for (size_t i = 0; i < apps->count; i++)
+            if (apps->at[i]->set != NULL && !atomic_load(&apps->at[i]->is_gone))
+                add_row(rows, apps->at[i]->set, order);
         return;
     }
     for (const weir_set_t *set = instance->used; set != NULL; set = set->next_used)
@@ -184,6 +186,6 @@ json_t *kit_top_document(const struct weir_kit *kit, kit_top_order_t order, size
             json_array_append_new(list, document_of(&rows.at[i]));
     }
     free(rows.at);
-    return json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)kit->app_count, "looked_at", (json_int_t)rows.count,
+    return json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)kit_apps(kit)->count, "looked_at", (json_int_t)rows.count,
                      "waiting", (json_int_t)waiting, "apps", list);
 }

@@ -29,11 +29,12 @@ struct kit_watch {
     watcher_t *watchers;
 };
 
-static struct kit_watch *watch_of(kit_instance_t *instance)
+/* `known_seq`: what has changed before is not known. */
+static struct kit_watch *watch_of(kit_instance_t *instance, uint64_t known_seq)
 {
     if (instance->watch == NULL) {
         instance->watch = kit_alloc(1, sizeof(*instance->watch));
-        instance->watch->forgot_seq = instance->seq;
+        instance->watch->forgot_seq = known_seq;
         instance->watch->holders = 1;
         if (pthread_mutex_init(&instance->watch->lock, NULL) != 0)
             abort();
@@ -96,7 +97,7 @@ static void send(struct kit_watch *watch, const char *text)
 
 void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64_t seq)
 {
-    struct kit_watch *watch = watch_of(instance);
+    struct kit_watch *watch = watch_of(instance, seq - 1);
     char at[TIME_BYTES];
     json_t *event;
     size_t i;
@@ -154,7 +155,7 @@ static void send_kept(struct kit_watch *watch, weir_admin_stream_t *stream, uint
 
 bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once)
 {
-    struct kit_watch *watch = watch_of(instance);
+    struct kit_watch *watch = watch_of(instance, instance->seq);
     watcher_t *watcher;
 
     if (after < watch->forgot_seq)
