@@ -146,7 +146,7 @@ kit_pin_fault_t kit_affinity_read(const kit_keys_t *keys, weir_span_t app, weir_
         return KIT_PIN_TOO_OLD;
     if (max_age_s != 0 && now_s >= issued_s + MINUTE_S && now_s - issued_s - (MINUTE_S - 1) > max_age_s)
         return KIT_PIN_TOO_OLD;
-    *out = (kit_pin_t){number_at(bytes + MEMBER_AT, 8), number_at(bytes + SESSION_AT, 8), issued_s};
+    *out = (kit_pin_t){number_at(bytes + MEMBER_AT, 8), number_at(bytes + SESSION_AT, 8), issued_s, key->number};
     return KIT_PIN_FINE;
 }
 

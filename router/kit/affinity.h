@@ -30,6 +30,7 @@ typedef struct kit_pin {
     uint64_t member;      /* as kit_affinity_member() says   */
     uint64_t session_key; /* random; kept when the pin moves */
     uint64_t issued_s;    /* since the epoch, whole minutes  */
+    uint8_t key;          /* the number of the key that has signed it; only read */
 } kit_pin_t;
 
 /** Why a value is not believed; counted, never an error. In the order in which it is looked at. */

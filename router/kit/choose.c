@@ -1,13 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "view.h"
 
-bool kit_is_well(const weir_member_t *member, bool is_panic)
+static kit_because_t illness_of(const weir_member_t *member, bool is_panic)
 {
     uint8_t check = KIT_READ(member->check), quarantine = KIT_READ(member->quarantine);
 
-    if (check == KIT_CHECK_STARTING || (check == KIT_CHECK_FAILED && !is_panic))
-        return false;
-    return quarantine == KIT_FREE || (quarantine == KIT_TRIAL && KIT_READ(member->has_trial) == 0);
+    if (check == KIT_CHECK_STARTING)
+        return KIT_IS_STARTING;
+    if (check == KIT_CHECK_FAILED && !is_panic)
+        return KIT_IS_CHECK;
+    switch ((kit_quarantine_t)quarantine) {
+    case KIT_FREE:
+        break;
+    case KIT_CONNECT:
+        return KIT_IS_CONNECT;
+    case KIT_FAILING:
+        return KIT_IS_FAILING;
+    case KIT_SILENT:
+        return KIT_IS_SILENT;
+    case KIT_TRIAL:
+        return KIT_READ(member->has_trial) == 0 ? KIT_IS_FINE : KIT_IS_TRIAL_BUSY;
+    }
+    return KIT_IS_FINE;
+}
+
+bool kit_is_well(const weir_member_t *member, bool is_panic)
+{
+    return illness_of(member, is_panic) == KIT_IS_FINE;
 }
 
 static bool was_tried(const kit_wish_t *wish, const weir_member_t *member)
@@ -16,12 +35,6 @@ static bool was_tried(const kit_wish_t *wish, const weir_member_t *member)
         if (wish->tried[i] == member)
             return true;
     }
-    return false;
-}
-
-static bool will_not_do(kit_look_t *look, kit_why_none_t why)
-{
-    look->why = why < look->why ? why : look->why;
     return false;
 }
 
@@ -46,30 +59,58 @@ static bool is_full(const kit_look_t *look, const weir_member_t *member)
 }
 
 /* Whether the request may have it at all, if it is well and has room. */
-static bool is_eligible(kit_look_t *look, const weir_member_t *member)
+static kit_because_t refusal_of(const kit_wish_t *wish, const weir_member_t *member)
 {
-    const kit_wish_t *wish = look->wish;
+    const uint8_t admin = KIT_READ(member->admin);
 
-    if (KIT_READ(member->admin) != KIT_UP || (wish->may != NULL && !wish->may(member, wish->may_context)))
-        return false;
-    if (was_tried(wish, member))
-        return will_not_do(look, KIT_ALL_TRIED);
-    return true;
+    if (admin != KIT_UP)
+        return admin == KIT_DRAINING ? KIT_IS_DRAINING : KIT_IS_OFF;
+    if (wish->may != NULL && !wish->may(member, wish->may_context))
+        return KIT_IS_FILTERED;
+    return was_tried(wish, member) ? KIT_IS_TRIED : KIT_IS_FINE;
+}
+
+static bool is_eligible(const kit_look_t *look, const weir_member_t *member)
+{
+    return refusal_of(look->wish, member) == KIT_IS_FINE;
+}
+
+kit_because_t kit_look_because(kit_look_t *look, size_t index)
+{
+    const weir_member_t *member = look->view->members[index];
+    kit_because_t because = refusal_of(look->wish, member);
+
+    if (because != KIT_IS_FINE)
+        return because;
+    because = illness_of(member, look->ignores_checks);
+    if (because != KIT_IS_FINE)
+        return because;
+    if (KIT_READ(member->quarantine) == KIT_TRIAL && !may_be_the_trial(look, member))
+        return KIT_IS_TRIAL;
+    return is_full(look, member) ? KIT_IS_FULL : KIT_IS_FINE;
+}
+
+/* What is to be said if none is better. */
+static kit_why_none_t why_of(kit_because_t because)
+{
+    if (because == KIT_IS_FULL)
+        return KIT_ALL_FULL;
+    if (because == KIT_IS_STARTING)
+        return KIT_ALL_STARTING;
+    if (because == KIT_IS_TRIED)
+        return KIT_ALL_TRIED;
+    return because > KIT_IS_STARTING ? KIT_ALL_ILL : KIT_NONE_EXISTS;
 }
 
 bool kit_look_is_usable(kit_look_t *look, size_t index)
 {
-    const weir_member_t *member = look->view->members[index];
+    const kit_because_t because = kit_look_because(look, index);
 
-    if (!is_eligible(look, member))
-        return false;
-    if (KIT_READ(member->check) == KIT_CHECK_STARTING)
-        return will_not_do(look, KIT_ALL_STARTING);
-    if (!kit_is_well(member, look->ignores_checks))
-        return will_not_do(look, KIT_ALL_ILL);
-    if (KIT_READ(member->quarantine) == KIT_TRIAL && !may_be_the_trial(look, member))
-        return will_not_do(look, KIT_ALL_ILL);
-    return !is_full(look, member) || will_not_do(look, KIT_ALL_FULL);
+    if (because == KIT_IS_FINE)
+        return true;
+    const kit_why_none_t why = why_of(because);
+    look->why = why < look->why ? why : look->why;
+    return false;
 }
 
 bool kit_look_may_draw(kit_look_t *look, size_t index)
@@ -117,8 +158,7 @@ static kit_how_t how_of(kit_balance_t balance)
     return KIT_BY_BEST;
 }
 
-/* What is possible of what is configured. */
-static kit_balance_t balance_of(const kit_look_t *look)
+kit_balance_t kit_look_balance(const kit_look_t *look)
 {
     kit_balance_t balance = look->view->settings.balance;
 
@@ -133,7 +173,7 @@ static kit_balance_t balance_of(const kit_look_t *look)
 
 static weir_member_t *choose_in_tier(kit_look_t *look, kit_how_t *out_how)
 {
-    kit_balance_t balance = balance_of(look);
+    kit_balance_t balance = kit_look_balance(look);
     weir_member_t *member = preferred_trial(look);
 
     *out_how = how_of(balance);
@@ -221,9 +261,20 @@ static bool ignores_checks(const kit_view_t *view)
     return view->count == 1 || kit_is_panic(view);
 }
 
+kit_look_t kit_look_begin(const kit_view_t *view, const kit_wish_t *wish)
+{
+    return (kit_look_t){
+        .view = view,
+        .wish = wish,
+        .why = KIT_NONE_EXISTS,
+        .ignores_checks = ignores_checks(view),
+        .takes_trials = wish->may_be_trial && !wish->wants_any_key,
+    };
+}
+
 const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wish)
 {
-    kit_look_t look = {.view = view, .wish = wish, .ignores_checks = ignores_checks(view)};
+    const kit_look_t look = kit_look_begin(view, wish);
     const weir_member_t *only = NULL;
 
     for (size_t i = 0; i < view->count; i++) {
@@ -239,12 +290,10 @@ const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wis
 
 kit_pick_t kit_choose(const kit_view_t *view, const kit_wish_t *wish)
 {
-    kit_look_t look = {.view = view, .wish = wish, .why = KIT_NONE_EXISTS};
+    kit_look_t look = kit_look_begin(view, wish);
     kit_how_t how = KIT_BY_PREFERENCE;
     weir_member_t *member;
 
-    look.ignores_checks = ignores_checks(view);
-    look.takes_trials = wish->may_be_trial && !wish->wants_any_key;
     member = preferred(look);
     if (member == NULL)
         member = choose_in_tiers(&look, &how);

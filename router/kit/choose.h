@@ -111,6 +111,28 @@ typedef struct kit_drawn {
     } at[KIT_CHOICES_MOST];
 } kit_drawn_t;
 
+/** Why a member does not get a request. Those behind KIT_IS_FULL are only told: no choice needs them. */
+typedef enum kit_because {
+    KIT_IS_FINE, /* it would do */
+    KIT_IS_OFF,
+    KIT_IS_DRAINING,
+    KIT_IS_FILTERED, /* the router says so: kit_wish_t.may */
+    KIT_IS_TRIED,    /* by this request                    */
+    KIT_IS_STARTING, /* it waits for its first check       */
+    KIT_IS_CHECK,    /* which has failed                   */
+    KIT_IS_CONNECT,
+    KIT_IS_FAILING,
+    KIT_IS_SILENT,
+    KIT_IS_TRIAL_BUSY, /* another request is its trial        */
+    KIT_IS_TRIAL,      /* it waits for one that nobody misses */
+    KIT_IS_FULL,
+    KIT_IS_WEIGHTLESS,
+    KIT_IS_SPARE,     /* a tier before its own has somebody, or keeps the request */
+    KIT_IS_BOUND,     /* it owns the key, and has too much of the load            */
+    KIT_IS_NOT_DRAWN, /* the dice, the turn or the key are another's              */
+    KIT_IS_DEARER,    /* it was compared                                          */
+} kit_because_t;
+
 /** What one request wants. Zeroed, it wants nothing particular. */
 typedef struct kit_wish {
     uint64_t (*dice)(void *context); /* 64 random bits; required */
@@ -139,6 +161,14 @@ typedef struct kit_pick {
 
 /** Chooses. Takes nothing: the slot is the caller's to take, who asks again if somebody was faster. */
 kit_pick_t kit_choose(const kit_view_t *view, const kit_wish_t *wish);
+
+/**
+ * Why each member of the view has not become `pick`, which kit_choose() has made of the same wish; KIT_IS_FINE: it has. By the
+ * index of the member. Of wish->drawn it learns who was compared. No dice are thrown.
+ */
+void kit_choose_because(const kit_view_t *view, const kit_wish_t *wish, const kit_pick_t *pick, kit_because_t *out);
+/** Its word: "full"; "fine". */
+const char *kit_because_word(kit_because_t because);
 
 /** The only member that would do, slots and earlier tries aside; NULL: there is none, or more than one. No dice are thrown. */
 const weir_member_t *kit_view_only(const kit_view_t *view, const kit_wish_t *wish);

@@ -15,7 +15,7 @@ enum { TIME_BYTES = 40, US_PER_MS = 1000, US_PER_S = 1000000 };
 /* ---- backends ---- */
 
 /* Instants are on the monotonic clock here, and on the wall's for people. */
-static json_t *time_of(uint64_t at_us, uint64_t now_us)
+json_t *kit_document_time(uint64_t at_us, uint64_t now_us)
 {
     struct timespec wall;
     struct tm parts;
@@ -38,14 +38,22 @@ static const char *word_of(weir_member_health_t health)
     return words[health];
 }
 
-static json_t *until_of(const weir_member_t *member, uint64_t now_us)
+const char *kit_document_health(const weir_member_t *member)
+{
+    weir_member_facts_t facts = {.size = sizeof(facts)};
+
+    weir_member_facts(member, &facts);
+    return word_of(facts.health);
+}
+
+json_t *kit_document_until(const weir_member_t *member, uint64_t now_us)
 {
     const kit_trouble_t *trouble = kit_trouble(member);
     const uint8_t state = atomic_load(&member->quarantine);
 
     if (trouble == NULL || state == KIT_FREE || state == KIT_TRIAL)
         return json_null();
-    return time_of(atomic_load(&trouble->quarantine_until_us), now_us);
+    return kit_document_time(atomic_load(&trouble->quarantine_until_us), now_us);
 }
 
 static double head_ms(const weir_member_t *member)
@@ -65,7 +73,7 @@ static json_t *labels_of(const weir_member_t *member)
     return object;
 }
 
-static json_t *address_of(const weir_member_t *member)
+json_t *kit_document_address(const weir_member_t *member)
 {
     const kit_address_t *address = atomic_load(&member->address);
     char text[512];
@@ -91,15 +99,15 @@ static json_t *document_of(const weir_member_t *member, uint64_t now_us)
     const bool is_well = atomic_load(&member->quarantine) == KIT_FREE;
 
     weir_member_facts(member, &facts);
-    return json_pack("{s:s, s:o, s:i, s:i, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:I, s:I}", "id",
-                     member->id, "at", address_of(member), "weight", (int)facts.weight, "tier", (int)facts.tier, "zone",
-                     member->zone == NULL ? json_null() : json_string(member->zone), "max_requests", (int)facts.max_requests,
-                     "labels", labels_of(member), "state", states[facts.state], "health", word_of(facts.health), "since",
-                     facts.ill_since_us == 0 ? json_null() : time_of(facts.ill_since_us, now_us), "until",
-                     is_well ? json_null() : until_of(member, now_us), "in_flight", (int)facts.in_flight, "waiting",
-                     (int)facts.waiting, "tunnels", (int)facts.tunnels, "handicap", (int)facts.handicap, "head_ms",
-                     ratio(head_ms(member)), "answers_10s", (json_int_t)sums.answers, "failures_10s",
-                     (json_int_t)sums.failures);
+    return json_pack(
+        "{s:s, s:o, s:i, s:i, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:I, s:I}", "id", member->id, "at",
+        kit_document_address(member), "weight", (int)facts.weight, "tier", (int)facts.tier, "zone",
+        member->zone == NULL ? json_null() : json_string(member->zone), "max_requests", (int)facts.max_requests, "labels",
+        labels_of(member), "state", states[facts.state], "health", word_of(facts.health), "since",
+        facts.ill_since_us == 0 ? json_null() : kit_document_time(facts.ill_since_us, now_us), "until",
+        is_well ? json_null() : kit_document_until(member, now_us), "in_flight", (int)facts.in_flight, "waiting",
+        (int)facts.waiting, "tunnels", (int)facts.tunnels, "handicap", (int)facts.handicap, "head_ms", ratio(head_ms(member)),
+        "answers_10s", (json_int_t)sums.answers, "failures_10s", (json_int_t)sums.failures);
 }
 
 json_t *kit_document_of_members(const struct weir_kit *kit, const kit_app_t *app)
@@ -159,14 +167,14 @@ json_t *kit_settings_json(const kit_settings_t *settings, const kit_settings_t *
     return object;
 }
 
-static const char *course_of(const weir_set_t *set)
+const char *kit_document_course(const weir_set_t *set)
 {
     static const char *const words[] = {"up", "paused", "stopped"};
 
     return words[atomic_load(&set->course)];
 }
 
-static uint64_t in_flight_of(const weir_set_t *set)
+uint64_t kit_document_in_flight(const weir_set_t *set)
 {
     uint64_t count = 0;
 
@@ -206,9 +214,9 @@ static json_t *document_of_app(const struct weir_kit *kit, const kit_app_t *app,
 
     kit_settings_default(&usual);
     json_t *document = json_pack("{s:s, s:I, s:s, s:o, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "seq",
-                                 (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", course_of(app->set), "domains",
+                                 (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", kit_document_course(app->set), "domains",
                                  domains, "settings", kit_settings_json(settings, is_effective ? NULL : &usual), "in_flight",
-                                 (json_int_t)in_flight_of(app->set), "queue", "waiting", (int)kit_queue_count(app->set),
+                                 (json_int_t)kit_document_in_flight(app->set), "queue", "waiting", (int)kit_queue_count(app->set),
                                  "backends", kit_document_of_members(kit, app));
     kit_settings_free(&usual);
     return document;

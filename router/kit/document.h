@@ -22,6 +22,17 @@ typedef struct kit_page {
 json_t *kit_document_of_apps(const struct weir_kit *kit, const kit_page_t *page, json_t **out_next);
 /** The backend of that id, of those that its set has; NULL: there is none. */
 json_t *kit_document_of_member(const struct weir_kit *kit, const kit_app_t *app, const char *id);
+/** An instant of the monotonic clock, by the wall's. */
+json_t *kit_document_time(uint64_t at_us, uint64_t now_us);
+/** When its quarantine ends at the soonest; null: it is in none. */
+json_t *kit_document_until(const weir_member_t *member, uint64_t now_us);
+/** "well", or what it is ill with. */
+const char *kit_document_health(const weir_member_t *member);
+json_t *kit_document_address(const weir_member_t *member);
+/** "up", "paused", "stopped". */
+const char *kit_document_course(const weir_set_t *set);
+/** Of all its members. */
+uint64_t kit_document_in_flight(const weir_set_t *set);
 /** All that it has, and those that leave. */
 json_t *kit_document_of_members(const struct weir_kit *kit, const kit_app_t *app);
 

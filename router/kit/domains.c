@@ -39,6 +39,7 @@ static kit_found_t found_in(uint64_t value, weir_span_t path, kit_match_t match)
 
     found.app = kit_value_find(value, path, &found.prefix_bytes);
     found.match = found.app != NULL ? match : KIT_MATCH_NONE;
+    found.name_bytes = 0;
     return found;
 }
 
@@ -47,8 +48,10 @@ static kit_found_t find_in(const kit_slots_t *slots, weir_span_t name, uint64_t 
     uint64_t value;
 
     if (kit_slots_find(slots, name, hash, &value) == NULL)
-        return (kit_found_t){NULL, KIT_MATCH_NONE, 0};
-    return found_in(value, path, match);
+        return (kit_found_t){NULL, KIT_MATCH_NONE, 0, 0};
+    kit_found_t found = found_in(value, path, match);
+    found.name_bytes = (uint16_t)name.len;
+    return found;
 }
 
 /* A suffix has something before it: a dot at the beginning is none. */
@@ -83,7 +86,7 @@ static kit_found_t find_with_suffixes(const kit_domains_t *domains, weir_span_t 
 
 kit_found_t kit_domains_find(const kit_domains_t *domains, weir_span_t host, weir_span_t path)
 {
-    kit_found_t found = {NULL, KIT_MATCH_NONE, 0};
+    kit_found_t found = {NULL, KIT_MATCH_NONE, 0, 0};
 
     if (host.len > 1 && host.base[host.len - 1] == '.')
         host.len--;

@@ -63,6 +63,7 @@ typedef struct kit_found {
     void *app; /* NULL: none */
     kit_match_t match;
     uint16_t prefix_bytes; /* of the path; 0: none */
+    uint16_t name_bytes;   /* of the host's end: what is equal with the name, of "*.shop.example" with its dot */
 } kit_found_t;
 
 /**

@@ -14,7 +14,8 @@ typedef struct hand {
     uint64_t least_cost;
 } hand_t;
 
-uint64_t kit_cost_eighths(const weir_member_t *member, unsigned zone_handicap, bool is_upgrade)
+static inline __attribute__((always_inline)) uint64_t cost_of(const weir_member_t *member, unsigned zone_handicap,
+                                                              bool is_upgrade)
 {
     uint64_t load = KIT_READ(member->load), eighths;
     uint32_t waiting = kit_waiting(load), in_flight = kit_in_flight(load);
@@ -24,6 +25,11 @@ uint64_t kit_cost_eighths(const weir_member_t *member, unsigned zone_handicap, b
     else
         eighths = 8 * (uint64_t)waiting + (in_flight > waiting ? in_flight - waiting : 0);
     return (eighths + 8) << (KIT_READ(member->handicap) + zone_handicap);
+}
+
+uint64_t kit_cost_eighths(const weir_member_t *member, unsigned zone_handicap, bool is_upgrade)
+{
+    return cost_of(member, zone_handicap, is_upgrade);
 }
 
 static void remember(kit_drawn_t *drawn, const weir_member_t *member)
@@ -39,7 +45,7 @@ static void remember(kit_drawn_t *drawn, const weir_member_t *member)
 static void put(const kit_look_t *look, hand_t *hand, size_t index)
 {
     weir_member_t *member = look->view->members[index];
-    uint64_t cost = kit_cost_eighths(member, look->view->zone_handicaps[index], look->wish->is_upgrade);
+    uint64_t cost = cost_of(member, look->view->zone_handicaps[index], look->wish->is_upgrade);
 
     if (look->wish->drawn != NULL)
         remember(look->wish->drawn, member);

@@ -74,7 +74,7 @@ static void sum_up_sometimes(const kit_look_t *look, uint64_t *out_in_flight, ui
 }
 
 /* at most max(8, ⌈bound · (F + 1) · w / W⌉) */
-static bool is_within_bound(const kit_look_t *look, size_t index)
+bool kit_look_is_within_bound(const kit_look_t *look, size_t index)
 {
     uint64_t in_flight = kit_in_flight(KIT_READ(look->view->members[index]->load)), all, weight, most;
     uint64_t percent = look->view->settings.hash_bound_percent;
@@ -88,6 +88,14 @@ static bool is_within_bound(const kit_look_t *look, size_t index)
     return in_flight < most;
 }
 
+double kit_look_score(const kit_look_t *look, size_t index)
+{
+    const kit_view_t *view = look->view;
+    uint64_t hash = kit_slot_hash(view->settings.hash_seed, view->id_hashes[index], (uint16_t)(look->wish->key >> 48));
+
+    return kit_score_of(hash, view->weights[index]);
+}
+
 /* One pass over the tier. Where nobody is within the bound, it binds nobody. */
 static weir_member_t *highest_score(kit_look_t *look, bool is_bounded)
 {
@@ -97,15 +105,14 @@ static weir_member_t *highest_score(kit_look_t *look, bool is_bounded)
 
     for (size_t i = look->tier->first; i < look->tier->first + look->tier->count; i++) {
         weir_member_t *member = view->members[i];
-        uint64_t hash = kit_slot_hash(view->settings.hash_seed, view->id_hashes[i], (uint16_t)(look->wish->key >> 48));
-        double score = kit_score_of(hash, view->weights[i]);
+        double score = kit_look_score(look, i);
         if (score <= bound_score || !kit_look_is_usable(look, i))
             continue;
         if (score > best_score) {
             best_score = score;
             best = member;
         }
-        if (!is_bounded || is_within_bound(look, i)) {
+        if (!is_bounded || kit_look_is_within_bound(look, i)) {
             bound_score = score;
             within = member;
         }
@@ -119,7 +126,7 @@ weir_member_t *kit_draw_by_hash(kit_look_t *look, bool is_bounded)
 
     if (tier->owners != NULL) {
         size_t owner = tier->first + tier->owners[look->wish->key >> 48];
-        if (kit_look_is_usable(look, owner) && (!is_bounded || is_within_bound(look, owner)))
+        if (kit_look_is_usable(look, owner) && (!is_bounded || kit_look_is_within_bound(look, owner)))
             return look->view->members[owner];
     }
     return highest_score(look, is_bounded);

@@ -48,8 +48,6 @@ static weir_span_t hashed_of(const kit_settings_t *settings, size_t index, const
 
 static void set_key(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
 {
-    if (lease->has_key || settings->choice.balance != KIT_HASH)
-        return;
     for (size_t i = 0; i < settings->hash_on_count && !lease->has_key; i++) {
         weir_span_t bytes = hashed_of(settings, i, request);
         if (bytes.base == NULL)
@@ -59,7 +57,7 @@ static void set_key(kit_lease_t *lease, const kit_settings_t *settings, const we
     }
 }
 
-static kit_asking_t asking_of(const weir_request_t *request)
+static inline __attribute__((always_inline)) kit_asking_t asking_of(const weir_request_t *request)
 {
     weir_span_t method = weir_request_method(request);
     const bool is_safe = weir_span_is(method, "GET") || weir_span_is(method, "HEAD") || weir_span_is(method, "OPTIONS");
@@ -72,30 +70,86 @@ static kit_asking_t asking_of(const weir_request_t *request)
     };
 }
 
-static weir_answer_t refuse(const kit_lease_t *lease, weir_q_checkout_t *q, kit_why_none_t why)
+kit_asking_t kit_lease_asking(const weir_request_t *request)
+{
+    return asking_of(request);
+}
+
+/* Most requests say nothing of the choice. */
+static inline __attribute__((always_inline)) void read_wishes(kit_lease_t *lease, const kit_settings_t *settings,
+                                                              const weir_request_t *request)
+{
+    if (settings->choice.balance == KIT_HASH && !lease->has_key)
+        set_key(lease, settings, request);
+    lease->pinned = NULL;
+    if (settings->affinity.is_on)
+        kit_pin_look(lease, settings, request);
+}
+
+void kit_lease_read(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
+{
+    read_wishes(lease, settings, request);
+}
+
+const weir_fault_t *kit_lease_refusal(const kit_lease_t *lease, kit_why_none_t why)
 {
     const bool says_last = lease->last != NULL && why != KIT_ALL_FULL; /* the last connect's reason tells more */
 
-    return weir_checkout_refuse(q, says_last ? lease->last : kit_fault_of(why));
+    return says_last ? lease->last : kit_fault_of(why);
 }
 
-/* The app is paused, or stopped. */
-static weir_answer_t go_off_course(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
-                                   weir_q_checkout_t *q, const kit_asking_t *asking)
+static kit_turn_t refused(const weir_fault_t *fault, const weir_fault_t **out_fault)
+{
+    *out_fault = fault;
+    return KIT_TURN_REFUSED;
+}
+
+/* Of which kit_lease_turn() says that it takes: nearly all. */
+static inline bool is_plain(const kit_lease_t *lease, const kit_settings_t *settings)
+{
+    return lease->picks == 0 && !settings->affinity.is_strict && atomic_load(&lease->set->course) == KIT_RUNNING;
+}
+
+/* The app may be paused, or stopped; but not for those who have been with a member. */
+kit_turn_t kit_lease_turn(const kit_lease_t *lease, const kit_settings_t *settings, uint64_t now_us,
+                          const weir_fault_t **out_fault)
 {
     weir_set_t *set = lease->set;
 
+    if (lease->picks == KIT_TRIES_MOST)
+        return refused(kit_lease_refusal(lease, KIT_ALL_TRIED), out_fault);
+    if (settings->affinity.is_strict && lease->has_session && lease->pinned == NULL)
+        return refused(&kit_fault_lost, out_fault);
+    if (lease->picks > 0 || atomic_load(&set->course) == KIT_RUNNING)
+        return KIT_TURN_TAKES;
     if (!kit_is_paused(set))
-        return weir_checkout_refuse(q, &kit_fault_maintenance);
-    if (weir_now_us(request) >= atomic_load(&kit_activity_of(set)->pause_until_us))
-        return weir_checkout_refuse(q, &kit_fault_paused);
-    return kit_queue_wait(lease, settings, request, q, asking, KIT_PAUSE, KIT_ALL_FULL);
+        return refused(&kit_fault_maintenance, out_fault);
+    if (now_us >= atomic_load(&kit_activity_of(set)->pause_until_us))
+        return refused(&kit_fault_paused, out_fault);
+    return KIT_TURN_PAUSES;
 }
 
 /* Those that have not spoken yet are waited for, with or without `hold`: a proxy that starts serves as soon as it can. */
 static bool may_be_held(const kit_settings_t *settings)
 {
     return settings->hold_ms > 0 || settings->health.kind != KIT_HEALTH_NONE;
+}
+
+bool kit_lease_may_look(const kit_lease_t *lease)
+{
+    return lease->pinned != NULL || kit_queue_count(lease->set) == 0;
+}
+
+kit_turn_t kit_lease_turn_behind(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
+                                 kit_why_none_t *why)
+{
+    if (may_be_held(settings) && lease->pinned == NULL && kit_queue_count(lease->set) > 0)
+        *why = kit_lease_why(lease, request); /* nothing was tried: others wait */
+    if (*why == KIT_NONE_EXISTS && atomic_load(&lease->set->awaits_names))
+        *why = KIT_ALL_STARTING;
+    if (*why == KIT_ALL_FULL || *why == KIT_WOULD_DO)
+        return KIT_TURN_QUEUES;
+    return settings->hold_ms > 0 || *why == KIT_ALL_STARTING ? KIT_TURN_HOLDS : KIT_TURN_REFUSED;
 }
 
 /*
@@ -106,7 +160,7 @@ static void take_at_once(kit_lease_t *lease, const weir_request_t *request, cons
 {
     const uint64_t now_us = weir_now_us(request);
 
-    if (lease->pinned == NULL && kit_queue_count(lease->set) > 0)
+    if (!kit_lease_may_look(lease))
         return;
     lease->member = kit_lease_take(lease, asking, kit_lease_roll, (void *)(uintptr_t)request, now_us, out_why);
     if (lease->member == NULL && kit_queue_count(lease->set) > 0)
@@ -118,6 +172,8 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     kit_lease_t *lease = kit_lease_of(opaque);
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
     kit_why_none_t why = KIT_ALL_FULL;
+    const weir_fault_t *fault = NULL;
+    kit_turn_t turn;
 
     kit_view_fetch(atomic_load_explicit(&set->view, memory_order_acquire));
     const kit_asking_t asking = asking_of(request);
@@ -131,26 +187,19 @@ weir_answer_t weir_lease_checkout(weir_lease_t *opaque, weir_set_t *set, const w
     lease->has_head = lease->is_tunnel = lease->writes_pin = false;
     kit_use(set);
     kit_tell_begin(lease, request);
-    set_key(lease, settings, request);
-    kit_pin_look(lease, settings, request);
-    if (lease->picks == KIT_TRIES_MOST)
-        return refuse(lease, q, KIT_ALL_TRIED);
-    if (settings->affinity.is_strict && lease->has_session && lease->pinned == NULL)
-        return weir_checkout_refuse(q, &kit_fault_lost);
-    if (lease->picks == 0 && atomic_load(&set->course) != KIT_RUNNING)
-        return go_off_course(lease, settings, request, q, &asking);
+    read_wishes(lease, settings, request);
+    turn = is_plain(lease, settings) ? KIT_TURN_TAKES : kit_lease_turn(lease, settings, weir_now_us(request), &fault);
+    if (turn == KIT_TURN_REFUSED)
+        return weir_checkout_refuse(q, fault);
+    if (turn == KIT_TURN_PAUSES)
+        return kit_queue_wait(lease, settings, request, q, &asking, KIT_PAUSE, KIT_ALL_FULL);
     take_at_once(lease, request, &asking, &why);
     if (lease->member != NULL)
         return weir_checkout_pick(q, (weir_service_t *)(void *)lease->member);
-    if (may_be_held(settings) && lease->pinned == NULL && kit_queue_count(set) > 0)
-        why = kit_lease_why(lease, request); /* nothing was tried: others wait */
-    if (why == KIT_NONE_EXISTS && atomic_load(&set->awaits_names))
-        why = KIT_ALL_STARTING;
-    if (why == KIT_ALL_FULL || why == KIT_WOULD_DO)
-        return kit_queue_wait(lease, settings, request, q, &asking, KIT_BUSY, why);
-    if (settings->hold_ms > 0 || why == KIT_ALL_STARTING)
-        return kit_queue_wait(lease, settings, request, q, &asking, KIT_HOLD, why);
-    return refuse(lease, q, why);
+    turn = kit_lease_turn_behind(lease, settings, request, &why);
+    if (turn == KIT_TURN_REFUSED)
+        return weir_checkout_refuse(q, kit_lease_refusal(lease, why));
+    return kit_queue_wait(lease, settings, request, q, &asking, turn == KIT_TURN_QUEUES ? KIT_BUSY : KIT_HOLD, why);
 }
 
 static weir_keepalive_t fresh(weir_keepalive_t keepalive)

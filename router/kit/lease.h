@@ -69,6 +69,38 @@ typedef struct kit_asking {
 weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, uint64_t (*dice)(void *context), void *context,
                               uint64_t now_us, kit_why_none_t *out_why);
 
+/** One look of a request that is explained. */
+typedef struct kit_lease_look {
+    const kit_view_t *view; /* as long as the instance's lock is held */
+    kit_pick_t pick;
+    bool is_app_full;       /* so nobody was chosen */
+    kit_drawn_t drawn;      /* who was compared     */
+    kit_because_t *because; /* of the view's members; to be freed */
+} kit_lease_look_t;
+
+/**
+ * What kit_lease_take() would do now: takes nothing, and counts nothing. A pin that it would let go of is gone from the lease.
+ * Under the instance's lock. *out may be of another look.
+ */
+void kit_lease_look(kit_lease_t *lease, const kit_asking_t *asking, const weir_request_t *request, kit_lease_look_t *out);
+
+/** What becomes of a request that asks for a member. */
+typedef enum kit_turn { KIT_TURN_TAKES, KIT_TURN_PAUSES, KIT_TURN_QUEUES, KIT_TURN_HOLDS, KIT_TURN_REFUSED } kit_turn_t;
+
+/** Reads what the request says of the choice: its key, its pin. */
+void kit_lease_read(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request);
+kit_asking_t kit_lease_asking(const weir_request_t *request);
+/** Before any choice: whether it may look for a member at all. REFUSED: *out_fault. */
+kit_turn_t kit_lease_turn(const kit_lease_t *lease, const kit_settings_t *settings, uint64_t now_us,
+                          const weir_fault_t **out_fault);
+/** Whether it may look at once, though others may wait. */
+bool kit_lease_may_look(const kit_lease_t *lease);
+/** It has none: what is to be done, and *why, which is what the look has said, is made better known. */
+kit_turn_t kit_lease_turn_behind(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request,
+                                 kit_why_none_t *why);
+/** What a request is refused with that has none. */
+const weir_fault_t *kit_lease_refusal(const kit_lease_t *lease, kit_why_none_t why);
+
 /** Why no member that it has not tried would have it now; KIT_WOULD_DO: one would. Takes nothing. */
 kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request);
 #define KIT_WOULD_DO ((kit_why_none_t)(KIT_NONE_EXISTS + 1))

@@ -12,17 +12,24 @@ uint64_t kit_lease_roll(void *request)
     return weir_random(request);
 }
 
+static bool has_room(uint64_t load, uint32_t limit, uint32_t tunnel_limit)
+{
+    return (limit == 0 || kit_in_flight(load) < limit) && (tunnel_limit == 0 || kit_tunnels(load) < tunnel_limit);
+}
+
+static uint32_t tunnel_limit_of(const weir_member_t *member, bool is_upgrade)
+{
+    return is_upgrade ? atomic_load_explicit(&member->tunnel_limit, memory_order_relaxed) : 0;
+}
+
 /* One slot and one that waits for its head; false: it is full. */
 static bool take_slot(const kit_view_t *view, weir_member_t *member, bool is_upgrade, uint64_t now_us)
 {
-    const uint32_t tunnel_limit = is_upgrade ? atomic_load_explicit(&member->tunnel_limit, memory_order_relaxed) : 0;
-    const uint32_t limit = kit_request_limit(view, member, now_us);
+    const uint32_t limit = kit_request_limit(view, member, now_us), tunnel_limit = tunnel_limit_of(member, is_upgrade);
     uint64_t load = atomic_load_explicit(&member->load, memory_order_relaxed);
 
     do {
-        if (limit != 0 && kit_in_flight(load) >= limit)
-            return false;
-        if (tunnel_limit != 0 && kit_tunnels(load) >= tunnel_limit)
+        if (!has_room(load, limit, tunnel_limit))
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&member->load, &load, load + kit_lease_load(is_upgrade),
                                                     memory_order_seq_cst, memory_order_relaxed));
@@ -41,6 +48,11 @@ static bool take_trial(weir_member_t *member, uint64_t now_us)
     return true;
 }
 
+static bool has_app_room(uint32_t count, const kit_settings_t *settings)
+{
+    return settings->app_max_requests == 0 || count < settings->app_max_requests;
+}
+
 static bool take_app(kit_lease_t *lease, const kit_settings_t *settings)
 {
     uint32_t count = atomic_load_explicit(&lease->set->in_flight, memory_order_relaxed);
@@ -48,7 +60,7 @@ static bool take_app(kit_lease_t *lease, const kit_settings_t *settings)
     if (settings->app_max_requests == 0)
         return true;
     do {
-        if (count >= settings->app_max_requests)
+        if (!has_app_room(count, settings))
             return false;
     } while (!atomic_compare_exchange_weak(&lease->set->in_flight, &count, count + 1));
     return lease->is_counted = true;
@@ -91,15 +103,22 @@ static bool take(kit_lease_t *lease, const kit_view_t *view, const kit_pick_t *p
     return true;
 }
 
-static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, const kit_settings_t *settings,
-                          const weir_member_t *tried[KIT_TRIES_MOST])
+/* `takes`: the turn is this request's, and the next one gets another. */
+static uint64_t ticket_of(const kit_lease_t *lease, const kit_settings_t *settings, bool takes)
 {
-    const bool counts_turns = settings->choice.balance == KIT_ROUND_ROBIN;
+    if (settings->choice.balance != KIT_ROUND_ROBIN)
+        return 0;
+    return takes ? atomic_fetch_add_explicit(&lease->set->ticket, 1, memory_order_relaxed)
+                 : atomic_load_explicit(&lease->set->ticket, memory_order_relaxed);
+}
 
+static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, const kit_settings_t *settings,
+                          const weir_member_t *tried[KIT_TRIES_MOST], bool takes)
+{
     for (size_t i = 0; i < lease->tried_count; i++)
         tried[i] = kit_lease_tried(lease, i);
     return (kit_wish_t){
-        .ticket = counts_turns ? atomic_fetch_add_explicit(&lease->set->ticket, 1, memory_order_relaxed) : 0,
+        .ticket = ticket_of(lease, settings, takes),
         .is_upgrade = asking->is_upgrade,
         .may_be_trial = asking->may_be_trial,
         .has_key = lease->has_key || lease->has_session,
@@ -133,22 +152,27 @@ static weir_member_t *take_of(kit_lease_t *lease, const kit_view_t *view, const 
     return NULL;
 }
 
+/* KIT_BY_NOTHING: nowhere, so that its pin is to be let go of. */
+static kit_pick_t pick_of_pin(const kit_lease_t *lease, const kit_asking_t *asking)
+{
+    const bool is_trial = atomic_load_explicit(&lease->pinned->quarantine, memory_order_relaxed) == KIT_TRIAL;
+
+    if (kit_pin_leads_nowhere(lease) || (is_trial && !asking->may_be_trial))
+        return (kit_pick_t){.how = KIT_BY_NOTHING};
+    return (kit_pick_t){.member = lease->pinned, .how = is_trial ? KIT_BY_TRIAL : KIT_BY_PIN};
+}
+
 /* One that is pinned goes to its member, or waits for it; but it does not wait for another's trial. */
 static weir_member_t *take_pinned(kit_lease_t *lease, const kit_settings_t *settings, const kit_asking_t *asking,
                                   const kit_view_t *view, uint64_t now_us)
 {
-    if (kit_pin_leads_nowhere(lease)) {
-        (void)kit_pin_let_go(lease, settings);
-        return NULL;
-    }
-    const bool is_trial = atomic_load_explicit(&lease->pinned->quarantine, memory_order_relaxed) == KIT_TRIAL;
-    const kit_pick_t pick = {.member = lease->pinned, .how = is_trial ? KIT_BY_TRIAL : KIT_BY_PIN};
+    const kit_pick_t pick = pick_of_pin(lease, asking);
 
-    if ((!is_trial || asking->may_be_trial) && take(lease, view, &pick, asking->is_upgrade, now_us)) {
+    if (pick.member != NULL && take(lease, view, &pick, asking->is_upgrade, now_us)) {
         lease->how = (uint8_t)pick.how;
-        return lease->pinned;
+        return pick.member;
     }
-    if (is_trial)
+    if (pick.how != KIT_BY_PIN)
         (void)kit_pin_let_go(lease, settings);
     return NULL;
 }
@@ -160,7 +184,7 @@ weir_member_t *kit_lease_take(kit_lease_t *lease, const kit_asking_t *asking, ui
     const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
     const kit_view_t *view, *looked_at = NULL;
     const weir_member_t *tried[KIT_TRIES_MOST];
-    kit_wish_t wish = wish_of(lease, asking, settings, tried);
+    kit_wish_t wish = wish_of(lease, asking, settings, tried, true);
 
     *out_why = KIT_ALL_FULL;
     if (!take_app(lease, settings))
@@ -186,7 +210,7 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
     const kit_view_t *view = atomic_load_explicit(&lease->set->view, memory_order_acquire);
     const weir_member_t *tried[KIT_TRIES_MOST];
     const kit_asking_t asking = {false, false};
-    kit_wish_t wish = wish_of(lease, &asking, settings, tried);
+    kit_wish_t wish = wish_of(lease, &asking, settings, tried, false);
 
     wish.dice = kit_lease_roll;
     wish.dice_context = (void *)(uintptr_t)request;
@@ -195,6 +219,58 @@ kit_why_none_t kit_lease_why(kit_lease_t *lease, const weir_request_t *request)
     wish.drawn = NULL;
     kit_pick_t pick = kit_choose(view, &wish);
     return pick.member != NULL ? KIT_WOULD_DO : pick.why_none;
+}
+
+/* Whether take() would take it now. */
+static bool could_take(const kit_view_t *view, const kit_pick_t *pick, bool is_upgrade, uint64_t now_us)
+{
+    const weir_member_t *member = pick->member;
+
+    if (pick->how == KIT_BY_TRIAL && atomic_load(&member->has_trial) != 0)
+        return false;
+    return has_room(atomic_load_explicit(&member->load, memory_order_relaxed), kit_request_limit(view, member, now_us),
+                    tunnel_limit_of(member, is_upgrade)) &&
+           atomic_load(&member->admin) != KIT_OFF;
+}
+
+/* As take_pinned() and take_of() would, one behind the other. */
+static kit_pick_t look_at(kit_lease_t *lease, const kit_settings_t *settings, const kit_asking_t *asking,
+                          const kit_view_t *view, const kit_wish_t *wish)
+{
+    kit_pick_t pick = {.how = KIT_BY_NOTHING, .why_none = KIT_ALL_FULL};
+
+    if (lease->pinned != NULL)
+        pick = pick_of_pin(lease, asking);
+    if (pick.member != NULL && could_take(view, &pick, asking->is_upgrade, wish->now_us))
+        return pick;
+    if (lease->pinned != NULL && pick.how != KIT_BY_PIN)
+        (void)kit_pin_let_go(lease, settings);
+    if (lease->pinned == NULL)
+        pick = kit_choose(view, wish);
+    if (pick.member == NULL || (lease->pinned == NULL && could_take(view, &pick, asking->is_upgrade, wish->now_us)))
+        return pick;
+    return (kit_pick_t){.how = KIT_BY_NOTHING, .why_none = KIT_ALL_FULL};
+}
+
+void kit_lease_look(kit_lease_t *lease, const kit_asking_t *asking, const weir_request_t *request, kit_lease_look_t *out)
+{
+    const kit_settings_t *settings = atomic_load_explicit(&lease->set->settings, memory_order_acquire);
+    const weir_member_t *tried[KIT_TRIES_MOST];
+    kit_wish_t wish = wish_of(lease, asking, settings, tried, false);
+
+    wish.dice = kit_lease_roll;
+    wish.dice_context = (void *)(uintptr_t)request;
+    wish.now_us = weir_now_us(request);
+    wish.drawn = &out->drawn;
+    out->drawn.count = 0;
+    out->view = atomic_load_explicit(&lease->set->view, memory_order_acquire);
+    out->is_app_full = !has_app_room(atomic_load(&lease->set->in_flight), settings);
+    out->pick = (kit_pick_t){.how = KIT_BY_NOTHING, .why_none = KIT_ALL_FULL};
+    if (!out->is_app_full)
+        out->pick = look_at(lease, settings, asking, out->view, &wish);
+    free(out->because);
+    out->because = kit_alloc(kit_view_count(out->view) + 1, sizeof(out->because[0]));
+    kit_choose_because(out->view, &wish, &out->pick, out->because);
 }
 
 const weir_member_t *kit_lease_only(const kit_lease_t *lease, const weir_request_t *request)

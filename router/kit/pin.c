@@ -95,19 +95,30 @@ static void follow(kit_lease_t *lease, const kit_settings_t *settings, weir_memb
     }
 }
 
+kit_pin_fault_t kit_pin_read(const kit_lease_t *lease, const kit_settings_t *settings, const kit_ring_t *ring,
+                             const weir_request_t *request, kit_pin_t *out)
+{
+    const kit_cookie_t *cookie = &settings->affinity.cookie;
+
+    return kit_affinity_find(kit_ring_keys(ring), weir_set_name(lease->set), weir_request_header(request, WEIR_SPAN("cookie")),
+                             (weir_span_t){cookie->name, strlen(cookie->name)}, weir_wall_ms(request) / MS_PER_S,
+                             cookie->max_age_s, out);
+}
+
+weir_member_t *kit_pin_member(const weir_set_t *set, const kit_pin_t *pin)
+{
+    return member_of(atomic_load_explicit(&set->pins, memory_order_acquire), pin->member);
+}
+
 void kit_pin_look(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
 {
     const kit_ring_t *ring = atomic_load_explicit(&lease->set->ring, memory_order_acquire);
-    const kit_pins_t *pins = atomic_load_explicit(&lease->set->pins, memory_order_acquire);
-    const kit_cookie_t *cookie = &settings->affinity.cookie;
     kit_pin_t pin;
 
     lease->pinned = NULL;
     if (!settings->affinity.is_on || ring == NULL)
         return;
-    const kit_pin_fault_t fault = kit_affinity_find(
-        kit_ring_keys(ring), weir_set_name(lease->set), weir_request_header(request, WEIR_SPAN("cookie")),
-        (weir_span_t){cookie->name, strlen(cookie->name)}, weir_wall_ms(request) / MS_PER_S, cookie->max_age_s, &pin);
+    const kit_pin_fault_t fault = kit_pin_read(lease, settings, ring, request, &pin);
     if (fault != KIT_PIN_FINE) {
         lease->is_pin_invalid = fault != KIT_PIN_ABSENT;
         lease->pin_state = KIT_PIN_NEW;
@@ -116,7 +127,7 @@ void kit_pin_look(kit_lease_t *lease, const kit_settings_t *settings, const weir
     }
     lease->session_key = pin.session_key;
     lease->pin_issued_s = pin.issued_s;
-    follow(lease, settings, member_of(pins, pin.member), weir_now_us(request));
+    follow(lease, settings, kit_pin_member(lease->set, &pin), weir_now_us(request));
 }
 
 bool kit_pin_leads_nowhere(const kit_lease_t *lease)
@@ -178,13 +189,17 @@ static bool is_old(const kit_lease_t *lease, const kit_settings_t *settings, con
     return most_s != 0 && now_s > lease->pin_issued_s && now_s - lease->pin_issued_s > most_s / 2;
 }
 
-void kit_pin_answered(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
+bool kit_pin_wants_cookie(const kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
 {
     const bool is_new = lease->pin_state == KIT_PIN_NEW || lease->pin_state == KIT_PIN_MOVED;
-    const bool is_wanted = is_new || (lease->pin_state == KIT_PIN_KEPT && is_old(lease, settings, request));
 
-    lease->writes_pin =
-        settings->affinity.is_on && is_wanted && !sets_cookie(request, settings->affinity.cookie.name) && !is_for_all(request);
+    return settings->affinity.is_on && (is_new || (lease->pin_state == KIT_PIN_KEPT && is_old(lease, settings, request)));
+}
+
+void kit_pin_answered(kit_lease_t *lease, const kit_settings_t *settings, const weir_request_t *request)
+{
+    lease->writes_pin = kit_pin_wants_cookie(lease, settings, request) &&
+                        !sets_cookie(request, settings->affinity.cookie.name) && !is_for_all(request);
 }
 
 void kit_pin_write(kit_lease_t *lease, const weir_request_t *request, weir_header_sink_t *sink)

@@ -191,7 +191,7 @@ static void make_client_key(void)
 }
 
 /* Who is a client: its address, of IPv6 the network of 64 bits, or what a header says. */
-static uint8_t bucket_of(const kit_settings_t *settings, const weir_request_t *request)
+uint8_t kit_queue_bucket(const kit_settings_t *settings, const weir_request_t *request)
 {
     weir_span_t who = weir_request_peer_ip(request);
 
@@ -219,16 +219,36 @@ static kit_bucket_t *longest(struct kit_queue *queue)
     return most;
 }
 
-/* The queue is full: the client that has most waiting loses its newest. True: that is the newcomer. */
-static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter_t *newcomer, kit_waiter_t **out)
+kit_bucket_t *kit_queue_loser(struct kit_queue *queue, uint8_t bucket)
 {
     kit_bucket_t *most = longest(queue);
 
-    if (most->count == 0 || most == &queue->buckets[newcomer->bucket])
+    return most->count == 0 || most == &queue->buckets[bucket] ? NULL : most;
+}
+
+/* The client that has most waiting loses its newest. True: that is the newcomer. */
+static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter_t *newcomer, kit_waiter_t **out)
+{
+    kit_bucket_t *most = kit_queue_loser(queue, newcomer->bucket);
+
+    if (most == NULL)
         return true;
     kit_waiter_t *loser = kit_waiter_of_bucket(most->waiters.before);
     kit_queue_refuse(set, queue, loser, &kit_fault_too_deep, newcomer->since_us, out);
     return false;
+}
+
+bool kit_queue_has_no_place(weir_set_t *set, const kit_settings_t *settings, const weir_request_t *request)
+{
+    struct kit_queue *queue = kit_queue(set);
+
+    if (queue == NULL)
+        return settings->queue.length == 0;
+    pthread_mutex_lock(&queue->lock);
+    const bool has_none =
+        queue->count >= settings->queue.length && kit_queue_loser(queue, kit_queue_bucket(settings, request)) == NULL;
+    pthread_mutex_unlock(&queue->lock);
+    return has_none;
 }
 
 static weir_answer_t answer_own(kit_lease_t *lease, kit_waiter_t *waiter, kit_waiter_t **out)
@@ -250,7 +270,7 @@ static kit_waiter_t *create_waiter(kit_lease_t *lease, const kit_settings_t *set
     waiter->q = q;
     waiter->since_us = weir_now_us(request);
     waiter->asking = *asking;
-    waiter->bucket = bucket_of(settings, request);
+    waiter->bucket = kit_queue_bucket(settings, request);
     return waiter;
 }
 

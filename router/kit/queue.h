@@ -36,6 +36,12 @@ void kit_queue_pace(weir_set_t *set, bool is_success);
 uint32_t kit_queue_count(const weir_set_t *set);
 /** Before the set's activity is given back: nobody can wait in it any more. False: somebody does. Under the instance's lock. */
 bool kit_queue_close(weir_set_t *set);
+/** Whether so many are in flight that nobody is let go now: those who waited come by and by. */
+bool kit_queue_is_window_full(const weir_set_t *set);
+/** Whether a request that has to wait would be refused: the queue is full, and its client has most of those who wait. */
+bool kit_queue_has_no_place(weir_set_t *set, const kit_settings_t *settings, const weir_request_t *request);
+/** Whether a request that comes now is looked at, though others wait: all of them want what it may not. */
+bool kit_queue_lets_pass(weir_set_t *set, const kit_settings_t *settings, const weir_request_t *request);
 /** How often a tick has found somebody waiting beside a free slot: each is a fault of ours. */
 uint64_t kit_queue_rescues(void);
 /** With the set; nobody waits. Harmless on NULL. */

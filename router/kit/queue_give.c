@@ -17,7 +17,7 @@ uint64_t kit_queue_roll(void *of)
     return kit_throw(&((struct kit_queue *)of)->dice);
 }
 
-static uint64_t in_flight_of(weir_set_t *set)
+static uint64_t in_flight_of(const weir_set_t *set)
 {
     const kit_view_t *view = atomic_load_explicit(&set->view, memory_order_acquire);
     uint64_t count = 0;
@@ -27,7 +27,7 @@ static uint64_t in_flight_of(weir_set_t *set)
     return count;
 }
 
-static bool is_window_full(weir_set_t *set)
+bool kit_queue_is_window_full(const weir_set_t *set)
 {
     const uint32_t window = atomic_load_explicit(&set->window, memory_order_relaxed);
 
@@ -76,6 +76,52 @@ static bool wants_a_tunnel(weir_set_t *set, const kit_waiter_t *waiter)
            atomic_load_explicit(&set->settings, memory_order_acquire)->max_tunnels > 0;
 }
 
+/* Behind one who is, others may be served: what it waits for need not be what they want. */
+static bool is_particular(const kit_waiter_t *waiter)
+{
+    return waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->cause == KIT_HOLD;
+}
+
+/*
+ * Whether one who comes behind them is looked at, as serve_bucket() does when nobody of them can be served. `leaves` makes room
+ * for it.
+ */
+static bool lets_pass(weir_set_t *set, kit_bucket_t *bucket, const kit_link_t *leaves, bool is_for_tunnel)
+{
+    int passed = 0;
+
+    for (kit_link_t *at = bucket->waiters.after; at != &bucket->waiters; at = at->after) {
+        const kit_waiter_t *waiter = kit_waiter_of_bucket(at);
+        if (leaves != NULL && at == leaves)
+            continue;
+        if (!is_particular(waiter) && (is_for_tunnel || !wants_a_tunnel(set, waiter)))
+            return false;
+        if (++passed == PASSED_MOST)
+            return false;
+    }
+    return true;
+}
+
+bool kit_queue_lets_pass(weir_set_t *set, const kit_settings_t *settings, const weir_request_t *request)
+{
+    struct kit_queue *queue = kit_queue(set);
+    const uint8_t own = kit_queue_bucket(settings, request);
+    bool may_pass = true;
+
+    if (queue == NULL)
+        return true;
+    pthread_mutex_lock(&queue->lock);
+    const kit_bucket_t *most = queue->count < settings->queue.length ? NULL : kit_queue_loser(queue, own);
+    const kit_link_t *leaves = most == NULL ? NULL : most->waiters.before;
+    for (unsigned at = queue->turn; may_pass; at = (at + 1) % KIT_BUCKETS) {
+        may_pass = lets_pass(set, &queue->buckets[at], leaves, weir_request_wants_upgrade(request));
+        if (at == own)
+            break;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return may_pass;
+}
+
 /*
  * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
  * gets nothing, nobody does. Where one who wants a tunnel gets nothing, none of these does, and requests may.
@@ -95,9 +141,9 @@ static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucke
         passed++;
         if (only_pinned && waiter->lease->pinned == NULL)
             continue;
-        const bool is_particular = waiter->lease->may != NULL || waiter->lease->pinned != NULL || waiter->cause == KIT_HOLD;
+        const bool has_own_wishes = is_particular(waiter);
         if (!serve(set, queue, waiter, now_us)) {
-            if (!is_particular && !is_for_tunnel)
+            if (!has_own_wishes && !is_for_tunnel)
                 return ALL_FULL;
             has_no_tunnel = has_no_tunnel || is_for_tunnel;
             continue;
@@ -128,7 +174,7 @@ void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
 
     if (kit_is_paused(set))
         return;
-    while (queue->count > 0 && passed < KIT_BUCKETS && !is_window_full(set) && !is_spread_out(queue, now_us)) {
+    while (queue->count > 0 && passed < KIT_BUCKETS && !kit_queue_is_window_full(set) && !is_spread_out(queue, now_us)) {
         served_t result = serve_bucket(set, queue, &queue->buckets[cursor], only_pinned, now_us, out);
         if (result == ALL_FULL && !has_pins)
             return;

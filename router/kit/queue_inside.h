@@ -71,6 +71,10 @@ void kit_queue_refuse(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *wa
                       uint64_t now_us, kit_waiter_t **out);
 /** Answers and frees. Without the lock: the answer may have the request go on. */
 void kit_queue_send_out(kit_waiter_t *waiters);
+/** The queue is full: whose newest leaves it for a newcomer of this bucket; NULL: nobody's, there is no place. */
+kit_bucket_t *kit_queue_loser(struct kit_queue *queue, uint8_t bucket);
+/** Whose turn a request counts as. */
+uint8_t kit_queue_bucket(const kit_settings_t *settings, const weir_request_t *request);
 /** How long one waits where no member could take it. */
 uint32_t kit_queue_hold_ms(const kit_settings_t *settings);
 

@@ -27,21 +27,31 @@ void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t n
     atomic_fetch_add_explicit(&kit_activity_of(set)->repeats.answers[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
 }
 
-static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
+kit_budget_t kit_retry_budget(const weir_set_t *set, const kit_settings_t *settings)
 {
-    kit_activity_t *activity = kit_activity_of(set);
+    const kit_activity_t *activity = kit_activity(set);
     uint64_t requests = 0, repeats = 0;
 
-    for (size_t i = 0; i < KIT_CELLS; i++) {
+    for (size_t i = 0; activity != NULL && i < KIT_CELLS; i++) {
         requests += atomic_load_explicit(&activity->repeats.answers[i], memory_order_relaxed);
         repeats += atomic_load_explicit(&activity->repeats.failures[i], memory_order_relaxed);
     }
     const uint64_t answers = requests == 0 ? (uint64_t)kit_sums_of_all(set).answers : 0;
     if (requests == 0)
         requests = answers > repeats ? answers - repeats : 0;
-    if (repeats >= requests * settings->retry.budget_percent / PERCENT + (uint64_t)settings->retry.budget_floor * KIT_CELLS)
+    return (kit_budget_t){
+        .most = requests * settings->retry.budget_percent / PERCENT + (uint64_t)settings->retry.budget_floor * KIT_CELLS,
+        .spent = repeats,
+    };
+}
+
+static bool spend(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us)
+{
+    const kit_budget_t budget = kit_retry_budget(set, settings);
+
+    if (budget.spent >= budget.most)
         return false;
-    atomic_fetch_add_explicit(&activity->repeats.failures[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&kit_activity_of(set)->repeats.failures[now_us / SECOND_US % KIT_CELLS], 1, memory_order_relaxed);
     return true;
 }
 

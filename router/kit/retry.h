@@ -12,6 +12,11 @@
 
 /** A new request: the budget grows with them. */
 void kit_retry_count(weir_set_t *set, const kit_settings_t *settings, uint64_t now_us);
+/** Of the last ten seconds, what may be sent again, and what was. */
+typedef struct kit_budget {
+    uint64_t most, spent;
+} kit_budget_t;
+kit_budget_t kit_retry_budget(const weir_set_t *set, const kit_settings_t *settings);
 /** Nobody but the member that has failed just now may have it: answers with a pause, once for each time. */
 weir_answer_t kit_retry_pause(kit_lease_t *lease, weir_q_checkout_t *q);
 

@@ -2,8 +2,8 @@
 #ifndef WEIR_KIT_VIEW_H
 #define WEIR_KIT_VIEW_H
 /**
- * @file  Inside of a view, and of one look at it on behalf of a request. Private to view.c, choose.c, draw.c, hash.c
- * and owners.c.
+ * @file  Inside of a view, and of one look at it on behalf of a request. Private to view.c, choose.c, draw.c, hash.c,
+ * owners.c and because.c.
  *
  * THREAD   What is not atomic is constant from kit_view_create() on.
  */
@@ -72,6 +72,12 @@ typedef struct kit_look {
 } kit_look_t;
 
 /* choose.c */
+/** What is possible of what is configured. */
+kit_balance_t kit_look_balance(const kit_look_t *look);
+/** A look at the whole view, at no tier yet. */
+kit_look_t kit_look_begin(const kit_view_t *view, const kit_wish_t *wish);
+/** What keeps the request from the member at `index`, but for the order of tiers and the draw. */
+kit_because_t kit_look_because(kit_look_t *look, size_t index);
 /** Whether the member at `index` would do. If not, `why` says as much. */
 bool kit_look_is_usable(kit_look_t *look, size_t index);
 /** The same, and the dice let its ramp have this request; else it is the spare one. */
@@ -86,6 +92,10 @@ uint64_t kit_id_hash(uint64_t seed, const char *id);
 /** What kit_score() is made of, in two steps. Of equal weights, the greater hash has the higher score. */
 uint64_t kit_slot_hash(uint64_t seed, uint64_t id_hash, uint16_t slot);
 double kit_score_of(uint64_t hash, uint32_t weight);
+/** A member's score for the key that is looked for. */
+double kit_look_score(const kit_look_t *look, size_t index);
+/** Whether its load lets it have a key's requests, by hash_bound_percent. */
+bool kit_look_is_within_bound(const kit_look_t *look, size_t index);
 /** The highest score that will do, within the bound if there is one; NULL: none will do. */
 weir_member_t *kit_draw_by_hash(kit_look_t *look, bool is_bounded);
 

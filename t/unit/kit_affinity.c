@@ -20,7 +20,7 @@ enum { NOW_S = 1800000000, HOSTILE_VALUES = 1000000, CHANGES_EACH = 3 };
  *   m.hex(), base64.urlsafe_b64encode(b + t).rstrip(b"=")
  */
 static const char known_value[] = "AQcBycOA_rULitNnJFoBI0VniavN7zpbkySWzDMwBhc1y1XpWDo";
-static const kit_pin_t known_pin = {0xfeb50b8ad367245a, 0x0123456789abcdef, NOW_S};
+static const kit_pin_t known_pin = {0xfeb50b8ad367245a, 0x0123456789abcdef, NOW_S, 7};
 static const weir_span_t shop = {"shop", 4};
 static kit_keys_t keys;
 
@@ -86,7 +86,7 @@ static void what_is_written_is_read(void **state)
 {
     dice_state = 1;
     for (unsigned i = 0; i < 1000; i++) {
-        const kit_pin_t pin = {dice(), dice(), dice() % (UINT64_C(60) << 32) / 60 * 60};
+        const kit_pin_t pin = {dice(), dice(), dice() % (UINT64_C(60) << 32) / 60 * 60, 0};
         char value[KIT_AFFINITY_TEXT_BYTES + 1];
         kit_pin_t got;
 
@@ -187,11 +187,11 @@ static void shapes_are_refused(void **state)
 
 static void assert_age(uint64_t now_s, uint64_t max_age_s, kit_pin_fault_t wanted)
 {
-    kit_pin_t pin = {1, 2, 3};
+    kit_pin_t pin = {1, 2, 3, 0};
 
     if (kit_affinity_read(&keys, shop, text_span(known_value), now_s, max_age_s, &pin) != wanted)
         fail_msg("at %lld of %llu", (long long)now_s - NOW_S, (unsigned long long)max_age_s);
-    assert_pin(&pin, wanted == KIT_PIN_FINE ? &known_pin : &(kit_pin_t){1, 2, 3});
+    assert_pin(&pin, wanted == KIT_PIN_FINE ? &known_pin : &(kit_pin_t){1, 2, 3, 0});
 }
 
 static void a_value_has_an_age(void **state)
