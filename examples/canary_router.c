@@ -22,15 +22,28 @@ static bool may(const weir_member_t *backend, void *state)
     return weir_span_is(weir_member_label(backend, "track"), "canary") == ((weir_state_t *)state)->wants_canary;
 }
 
+static void say_who_may(weir_state_t *s, const weir_request_t *r)
+{
+    s->wants_canary = weir_span_is(weir_request_header(r, WEIR_SPAN("x-canary")), "yes");
+    weir_lease_filter(&s->lease, may, s);
+}
+
 static weir_answer_t checkout(weir_state_t *s, const weir_request_t *r, weir_group_t *group, weir_q_checkout_t *q)
 {
     (void)group;
-    s->wants_canary = weir_span_is(weir_request_header(r, WEIR_SPAN("x-canary")), "yes");
-    weir_lease_filter(&s->lease, may, s);
+    say_who_may(s, r);
     return weir_lease_checkout(&s->lease, s->app, r, q);
 }
 
-WEIR_KIT_DEFINE(lease)
+WEIR_KIT_DEFINE_BUT_EXPLAIN(lease)
+
+WEIR_MODULE void weir_router_explain(weir_shared_t *shared, const weir_request_t *r, weir_explain_t *explain)
+{
+    weir_state_t s = {.app = weir_kit_find((weir_kit_t *)shared, weir_request_host(r), weir_request_path(r), NULL)};
+
+    say_who_may(&s, r);
+    weir_lease_explain(&s.lease, s.app, r, explain);
+}
 
 const int weir_router_abi = WEIR_ROUTER_ABI;
 const weir_router_t weir_router = {

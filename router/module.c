@@ -11,6 +11,7 @@
 #include "lib/walk/metrics_source.h"
 #include "router/border.h"
 #include "router/admin.h"
+#include "router/explain.h"
 #include "router/instance.h"
 
 enum { SIZE_MIN = offsetof(weir_router_t, checkin_service) }; /* the smallest that can work ends behind what is required */
@@ -27,6 +28,7 @@ struct weir_module {
     weir_administered_t administered;
     char *given_name; /* `name` of its configuration, or NULL */
     weir_router_metrics_t *metrics;
+    weir_router_explain_t *explain; /* NULL: it has none */
     weir_metrics_source_t source;
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
@@ -42,6 +44,7 @@ extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
 extern weir_router_metrics_t *const weir_builtin_table_metrics;
+extern weir_router_explain_t *const weir_builtin_table_explain;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -55,11 +58,13 @@ static const struct {
     weir_router_show_t *const *show;
     weir_router_admin_t *const *admin;
     weir_router_metrics_t *const *metrics;
+    weir_router_explain_t *const *explain;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
-     &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin, &weir_builtin_table_metrics},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL},
+     &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin, &weir_builtin_table_metrics,
+     &weir_builtin_table_explain},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -113,6 +118,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->show = builtins[i].show == NULL ? NULL : *builtins[i].show;
             module->admin = builtins[i].admin == NULL ? NULL : *builtins[i].admin;
             module->metrics = builtins[i].metrics == NULL ? NULL : *builtins[i].metrics;
+            module->explain = builtins[i].explain == NULL ? NULL : *builtins[i].explain;
         }
         return module;
     }
@@ -147,6 +153,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_show", &module->show);
     weir_object_function(object, "weir_router_admin", &module->admin);
     weir_object_function(object, "weir_router_metrics", &module->metrics);
+    weir_object_function(object, "weir_router_explain", &module->explain);
     return module;
 
 close_object:
@@ -235,6 +242,28 @@ void weir_module_show(const weir_module_t *module, const weir_config_t *config, 
     before = weir_at_work_on(NULL, "router", module->router.name, "show");
     module->show(module->shared, config, show);
     weir_at_work_back(before);
+}
+
+bool weir_module_explain(const weir_module_t *module, const weir_request_t *request, weir_explain_t *explain)
+{
+    weir_before_t before;
+
+    if (module->explain == NULL)
+        return false;
+    before = weir_at_work_on(NULL, "router", module->router.name, "explain");
+    module->explain(module->shared, request, explain);
+    weir_at_work_back(before);
+    return true;
+}
+
+const weir_instance_t *weir_module_instance(const weir_module_t *module)
+{
+    return &module->instance;
+}
+
+const char *weir_module_name(const weir_module_t *module)
+{
+    return module->given_name != NULL ? module->given_name : weir_instance_name(&module->instance);
 }
 
 const weir_router_t *weir_module_router(const weir_module_t *module)

@@ -6,6 +6,7 @@
  *
  * THREAD   One that serves no request; before the module's first request and after its last.
  */
+#include "weir_explain.h"
 #include "weir_host.h"
 
 typedef struct weir_module weir_module_t;
@@ -39,6 +40,13 @@ const char *weir_module_origin(const weir_module_t *module);
 
 /** Has the module say what its configuration comes to, if it can. Behind weir_module_configure(), with what that was given. */
 void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show);
+
+/** Has the module say what would become of a request. False: it cannot. Between start and close, on the steward's thread. */
+bool weir_module_explain(const weir_module_t *module, const weir_request_t *request, weir_explain_t *explain);
+/** Where it serves; behind weir_module_start(). */
+const weir_instance_t *weir_module_instance(const weir_module_t *module);
+/** `name` of its configuration, or else the instance's. */
+const char *weir_module_name(const weir_module_t *module);
 
 /** Stops what start has started, releases what configure made and closes the object; nulls the pointer; harmless on NULL. */
 void weir_module_close(weir_module_t **module);

@@ -15,6 +15,7 @@
  * THREAD   A lease: its request's. The others as they say.
  * REPLAY   What changes is read by functions; nothing of it lies open.
  */
+#include "weir_explain.h"
 #include "weir_host.h"
 #include "weir_member.h"
 #include "weir_request.h"
@@ -67,6 +68,11 @@ WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, 
  */
 WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
 /**
+ * In weir_router_explain: what would become of the request, by the app of its host and path. A router with rules of its own
+ * says them to a lease first, as in its callbacks, and has that explained by weir_lease_explain().
+ */
+WEIR_API void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, weir_explain_t *explain);
+/**
  * In weir_router_metrics: the kit's of docs/metrics.md, of all instances together; what a name has in several configurations is
  * told once.
  */
@@ -110,6 +116,11 @@ WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
 /** Chooses a member, or waits for one, or refuses. Asked again after a failed connect it takes another one. */
 WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
                                            weir_q_checkout_t *q);
+/**
+ * In weir_router_explain: what that would do, with a lease of your own (zeroed, and what you say of the choice). Takes nothing.
+ * `set` NULL: there is no such app. The lease needs no weir_lease_end().
+ */
+WEIR_API void weir_lease_explain(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request, weir_explain_t *explain);
 WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 /** Gives the member back, and says how it fared. */
@@ -154,8 +165,15 @@ WEIR_C_END
  * Defines what is nothing but a call of the kit, for a weir_state_t whose member `lease` is a weir_lease_t: the functions of a
  * module whose weir_shared_t is the kit, and the callbacks that WEIR_KIT_CALLBACKS puts into its weir_router_t. What is left to
  * you: lookup_domain_name, with weir_kit_find(weir_kit_of(request), …), and checkout_service, with weir_lease_checkout().
+ * WEIR_KIT_DEFINE_BUT_EXPLAIN() leaves weir_router_explain() to you, too: if you say something of the choice.
  */
 #define WEIR_KIT_DEFINE(lease)                                                                                              \
+    WEIR_KIT_DEFINE_BUT_EXPLAIN(lease)                                                                                      \
+    WEIR_MODULE void weir_router_explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *explain)     \
+    {                                                                                                                       \
+        weir_kit_explain((weir_kit_t *)shared, request, explain);                                                           \
+    }
+#define WEIR_KIT_DEFINE_BUT_EXPLAIN(lease)                                                                                  \
     WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared)                          \
     {                                                                                                                       \
         return (*out_shared = (weir_shared_t *)weir_kit_open(config, NULL)) != NULL;                                         \

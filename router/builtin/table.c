@@ -2,6 +2,7 @@
 /* The router of everyday use: a table of apps, each with its domains and backends. What is chosen, and how, is the kit's. */
 #include "table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,11 +188,43 @@ static void metrics(const weir_shared_t *shared, weir_metric_sink_t *sink)
     weir_kit_metrics(shared->kit, sink);
 }
 
+/* Whoever configures names the target of a redirect: what JSON does not take as it is becomes an escape. */
+static void explain_redirect(const weir_group_t *app, weir_explain_t *explain)
+{
+    const size_t bytes = 6 * (strlen(app->redirect_to) + strlen(app->name)) + 128;
+    char *json = malloc(bytes), *at = json;
+    const char *const pieces[] = {"{\"lookup\":{\"app\":\"", app->name, "\"},\"outcome\":{\"what\":\"redirect\",\"to\":\"",
+                                  app->redirect_to, "\"}}"};
+
+    if (json == NULL)
+        abort();
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+        for (const char *c = pieces[i]; *c != '\0'; c++) {
+            const bool is_plain = i % 2 == 0 || ((unsigned char)*c >= ' ' && *c != '"' && *c != '\\');
+            at += is_plain ? (*at = *c, 1) : snprintf(at, 7, "\\u%04x", (unsigned char)*c);
+        }
+    }
+    weir_explain_answer(explain, json, (size_t)(at - json));
+    free(json);
+}
+
+static void explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *sink)
+{
+    void *extra = NULL;
+
+    (void)weir_kit_find(shared->kit, weir_request_host(request), weir_request_path(request), &extra);
+    if (extra != NULL && ((const weir_group_t *)extra)->redirect_to != NULL)
+        explain_redirect(extra, sink);
+    else
+        weir_kit_explain(shared->kit, request, sink);
+}
+
 extern const weir_router_t weir_builtin_table;
 extern weir_router_configure_t *const weir_builtin_table_configure;
 extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
 extern weir_router_metrics_t *const weir_builtin_table_metrics;
+extern weir_router_explain_t *const weir_builtin_table_explain;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
@@ -218,6 +251,7 @@ weir_router_configure_t *const weir_builtin_table_configure = table_configure;
 weir_router_show_t *const weir_builtin_table_show = show;
 weir_router_admin_t *const weir_builtin_table_admin = admin;
 weir_router_metrics_t *const weir_builtin_table_metrics = metrics;
+weir_router_explain_t *const weir_builtin_table_explain = explain;
 weir_router_start_t *const weir_builtin_table_start = start;
 weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -3,6 +3,7 @@
 #define WEIR_H 
 #include "weir_config.h"
 #include "weir_endpoint.h"
+#include "weir_explain.h"
 #include "weir_fastcgi.h"
 #include "weir_host.h"
 #include "weir_kit.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #ifndef WEIR_KIT_H
 #define WEIR_KIT_H 
+#include "weir_explain.h"
 #include "weir_host.h"
 #include "weir_member.h"
 #include "weir_request.h"
@@ -23,6 +24,7 @@ WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_o
 WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
 WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, weir_show_t *show);
 WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
+WEIR_API void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, weir_explain_t *explain);
 WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 WEIR_API void weir_kit_close(weir_kit_t **kit);
@@ -36,6 +38,7 @@ WEIR_API uint64_t weir_set_in_flight(const weir_set_t *set);
 WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
 WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
                                            weir_q_checkout_t *q);
+WEIR_API void weir_lease_explain(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request, weir_explain_t *explain);
 WEIR_API weir_answer_t weir_lease_backend(weir_lease_t *lease, const weir_request_t *request, weir_q_backend_t *q);
 WEIR_API void weir_lease_answered(weir_lease_t *lease, const weir_request_t *request, const weir_attempt_t *attempt);
 WEIR_API weir_answer_t weir_lease_checkin(weir_lease_t *lease, const weir_request_t *request, weir_q_checkin_t *q);
@@ -52,6 +55,12 @@ WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_memb
 WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
 WEIR_C_END
 #define WEIR_KIT_DEFINE(lease) \
+    WEIR_KIT_DEFINE_BUT_EXPLAIN(lease) \
+    WEIR_MODULE void weir_router_explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *explain) \
+    { \
+        weir_kit_explain((weir_kit_t *)shared, request, explain); \
+    }
+#define WEIR_KIT_DEFINE_BUT_EXPLAIN(lease) \
     WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared) \
     { \
         return (*out_shared = (weir_shared_t *)weir_kit_open(config, NULL)) != NULL; \
