@@ -8,6 +8,7 @@
 #include "lib/base/span.h"
 #include "lib/http/access_line.h"
 #include "lib/http/forwarded.h"
+#include "lib/walk/recent.h"
 #include "lib/walk/trace.h"
 #include "router/ask.h"
 
@@ -71,8 +72,10 @@ static void write_line(weir_exchange_t *x, bool asks_router)
 
     weir_logfmt_begin(&line, buffer, sizeof(buffer));
     weir_access_line_write(&line, &what);
+    const char *fields = line.at;
     if (asks_router)
         ask_log(x, x->fault, &line);
+    weir_recent_note(x, (weir_span_t){fields, (size_t)(line.at - fields)});
     (x->plan->has_log_time ? weir_access_log_write_timed : weir_access_log_write)(x->plan->access_log, weir_logfmt_end(&line));
     x->is_logged = true;
 }
@@ -99,4 +102,5 @@ void stages_log(weir_exchange_t *x)
         write_line(x, true);
     else
         ask_log(x, x->fault, NULL);
+    weir_recent_note(x, (weir_span_t){NULL, 0}); /* of what has no line */
 }

@@ -4,11 +4,14 @@
 #include "lib/http/status.h"
 #include "lib/walk/back.h"
 #include "lib/walk/front.h"
+#include "lib/walk/recent.h"
 
 void weir_attempt_begin(weir_exchange_t *x, weir_service_t *service)
 {
     weir_journal_t *journal = &x->journal;
 
+    if (journal->picks > 1)
+        weir_recent_note_try(x);
     x->service = service;
     x->has_service = true;
     x->was_connected = false;

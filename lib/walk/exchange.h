@@ -173,7 +173,6 @@ struct weir_exchange {
     bool is_relayed;     /* the backend's response went out whole, or its tunnel has ended; set by 70 */
     struct trace *trace; /* with plan->has_trace; NULL: nobody has asked for it yet; lib/walk/trace.c's */
     struct weir_recent_try *tries;      /* those before the present one, newest first, or NULL; recent.c's */
-    struct trace *trace;                /* with plan->has_trace; NULL: nobody has asked for it yet; handlers/trace.c's */
     struct weir_app_counts *app_counts; /* of the group, with plan->counts_apps; NULL: it is not counted; set by 20 */
     uint64_t looked_up_at_us;           /* set by 20 when the group is found; 0: not yet */
     bool is_tunnel;                     /* a 101 has joined both connections; set by 70  */
