@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/complain.h"
+#include "conf/explain.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
 #include "lib/base/log.h"
@@ -88,10 +89,16 @@ static void answer_only_router(weir_admin_call_t *call)
 static void answer_routes(weir_admin_call_t *call);
 
 static const weir_admin_route_t routes[] = {
-    {"GET", "/", weir_admin_page},          {"GET", "/v1", answer_routes},
-    {"GET", "/v1/version", answer_version}, {"GET", "/v1/routers", weir_administered_list},
-    {"GET", "/v1/top", conf_top_answer},    {"*", "/v1/routers/*/**", answer_router},
-    {"*", "/v1/**", answer_only_router},    {NULL, NULL, NULL},
+    {"GET", "/", weir_admin_page},
+    {"GET", "/v1", answer_routes},
+    {"GET", "/v1/version", answer_version},
+    {"GET", "/v1/routers", weir_administered_list},
+    {"GET", "/v1/top", conf_top_answer},
+    {"POST", "/v1/explain", conf_explain_answer},
+    {"GET", "/v1/requests/*", conf_explain_answer_request},
+    {"*", "/v1/routers/*/**", answer_router},
+    {"*", "/v1/**", answer_only_router},
+    {NULL, NULL, NULL},
 };
 
 static void answer_routes(weir_admin_call_t *call)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conf/cli_admin.h"
+#include "conf/cli_explain.h"
 #include "conf/init.h"
 #include "conf/upgrade.h"
 #include "conf/verbs.h"
@@ -95,6 +96,7 @@ static int print_help(void)
     fputs(help, stdout);
     fputs("\n", stdout);
     fputs(conf_cli_admin_help, stdout);
+    fputs(conf_cli_explain_help, stdout);
     return EXIT_FINE;
 }
 
@@ -130,7 +132,7 @@ WEIR_API int weir_main(int argc, char **argv)
     wish_t wish = {0};
     int status;
 
-    if (conf_cli_admin(argc, argv, &status))
+    if (conf_cli_admin(argc, argv, &status) || conf_cli_explain(argc, argv, &status))
         return status;
     status = read_arguments(argc, argv, &wish);
     if (status != EXIT_FINE)

@@ -16,7 +16,7 @@
 
 enum { WORDS_MOST = 4, TARGET_BYTES = 4096, PROBLEM_BYTES = 512, FILE_BYTES_MOST = 64 << 20, REFUSED_FROM = 400 };
 
-static const char usual_socket[] = "/run/weir/admin.sock";
+const char conf_cli_usual_socket[] = "/run/weir/admin.sock";
 
 const char conf_cli_admin_help[] =
     "of a process that runs (weir.admin):\n"
@@ -355,8 +355,7 @@ static int read_arguments(int argc, char **argv, order_t *order)
     return EXIT_FINE;
 }
 
-/* The path of weir.admin in a configuration; NULL after a complaint. */
-static char *socket_of(const char *file)
+char *conf_cli_socket_of(const char *file)
 {
     yoml_t *document = conf_yaml_load(file), *admin = document == NULL ? NULL : conf_yaml_get(document, "weir.admin");
     const yoml_t *path = admin == NULL || admin->type != YOML_TYPE_MAPPING ? NULL : conf_yaml_get(admin, "path");
@@ -384,11 +383,11 @@ bool conf_cli_admin(int argc, char **argv, int *out_status)
         return true;
     }
     if (order.socket == NULL && order.file != NULL) {
-        order.socket = from_file = socket_of(order.file);
+        order.socket = from_file = conf_cli_socket_of(order.file);
         *out_status = EXIT_USAGE;
     }
     if (order.socket == NULL && order.file == NULL)
-        order.socket = usual_socket;
+        order.socket = conf_cli_usual_socket;
     if (order.socket != NULL)
         *out_status = verb->run(&order);
     free(from_file);

@@ -21,6 +21,7 @@
 
 #include "conf/admin.h"
 #include "conf/complain.h"
+#include "conf/explain.h"
 #include "conf/listen.h"
 #include "conf/log_command.h"
 #include "conf/notify.h"
@@ -38,6 +39,7 @@
 #include "lib/base/must.h"
 #include "lib/base/rights.h"
 #include "lib/walk/exchange.h"
+#include "lib/walk/recent.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/client/tally.h"
 #include "lib/wire/door/inherited.h"
@@ -169,11 +171,13 @@ static bool on_bound(void *arg)
     service_t *service = arg;
     conf_t *conf = service->newest;
 
+    weir_recent_begin((size_t)conf->global->values[CONF_explain_ring].number, conf_threads(conf));
     redirect_errors(service, conf);
     weir_inherited_close_rest();
     if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !conf_admin_bind(&conf->admin) ||
         !drop_privileges(conf) || !conf_modules_start(conf))
         return false;
+    conf_explain_use(conf);
     conf_admin_start();
     weir_access_log_start();
     conf_trace_begin(conf);
@@ -241,7 +245,7 @@ static void name_what_stays(const service_t *service, const conf_t *conf)
     if (!conf_admin_is(&conf->admin))
         conf_complain_at(conf->file, 0, "weir.admin: the change waits for a restart");
 
-    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_crash_handler};
+    static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_crash_handler, CONF_explain_ring};
 
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
         const conf_value_t *value = &conf->global->values[fixed[i]];
@@ -281,6 +285,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
     if (settings != NULL) {
         service->newest = conf_around(settings);
         service->is_last_in_use = true;
+        conf_explain_use(service->newest);
         conf_listen_begin(service->newest);
         conf_watchdog_begin(settings);
         conf_trace_begin(service->newest);
@@ -332,6 +337,7 @@ static void on_discard(const weir_server_settings_t *settings)
 {
     conf_t *conf = conf_around(settings);
 
+    conf_explain_give_up(conf);
     conf_destroy(&conf);
 }
 

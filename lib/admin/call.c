@@ -189,6 +189,11 @@ void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *jso
     respond(call, status, "application/json", json, bytes);
 }
 
+void weir_admin_answer_as(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
+{
+    respond(call, status, type, body, bytes);
+}
+
 /* A path may bring any bytes. What is none has its bytes beyond ASCII replaced. */
 static void make_utf8(char *text)
 {
