@@ -214,10 +214,10 @@ static json_t *document_of_app(const struct weir_kit *kit, const kit_app_t *app,
 
     kit_settings_default(&usual);
     json_t *document = json_pack("{s:s, s:I, s:s, s:o, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "seq",
-                                 (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", kit_document_course(app->set), "domains",
-                                 domains, "settings", kit_settings_json(settings, is_effective ? NULL : &usual), "in_flight",
-                                 (json_int_t)kit_document_in_flight(app->set), "queue", "waiting", (int)kit_queue_count(app->set),
-                                 "backends", kit_document_of_members(kit, app));
+                                 (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", kit_document_course(app->set),
+                                 "domains", domains, "settings", kit_settings_json(settings, is_effective ? NULL : &usual),
+                                 "in_flight", (json_int_t)kit_document_in_flight(app->set), "queue", "waiting",
+                                 (int)kit_queue_count(app->set), "backends", kit_document_of_members(kit, app));
     kit_settings_free(&usual);
     return document;
 }
