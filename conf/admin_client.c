@@ -13,7 +13,7 @@
 
 #include "lib/base/must.h"
 
-enum { WAIT_S = 60, PIECE_BYTES = 65536, ANSWER_MOST = 256 << 20 };
+enum { WAIT_S = 60, WAIT_LONG_S = 660, STATUS_FAILED = 400, PIECE_BYTES = 65536, ANSWER_MOST = 256 << 20 };
 
 typedef struct text {
     char *at;
@@ -27,10 +27,10 @@ static bool say(char *problem, size_t bytes, const char *path, const char *what)
 }
 
 /* -1: `problem` says why. */
-static int open_socket(const char *path, char *problem, size_t bytes)
+static int open_socket(const char *path, unsigned wait_s, char *problem, size_t bytes)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval wait = {.tv_sec = WAIT_S};
+    const struct timeval wait = {.tv_sec = wait_s};
     int fd;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -132,7 +132,7 @@ static bool read_answer(text_t *text, conf_admin_answer_t *out)
 bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
                      char *problem, size_t problem_bytes)
 {
-    const int fd = open_socket(path, problem, problem_bytes);
+    const int fd = open_socket(path, strstr(target, "wait=") == NULL ? WAIT_S : WAIT_LONG_S, problem, problem_bytes);
     text_t text = {NULL, 0, 0};
 
     *out = (conf_admin_answer_t){0, NULL};
@@ -145,5 +145,124 @@ bool conf_admin_call(const char *path, const char *method, const char *target, c
     else if (!read_answer(&text, out))
         is_fine = say(problem, problem_bytes, path, "what answers there is no admin endpoint");
     free(text.at);
+    return is_fine;
+}
+
+/* ---- a stream ---- */
+
+/* What has been received and not looked at. */
+typedef struct stream {
+    text_t text, line;
+} stream_t;
+
+static void add_to_line(stream_t *stream, char c)
+{
+    text_t *line = &stream->line;
+
+    if (line->length + 2 > line->capacity) {
+        line->capacity = line->capacity * 2 + PIECE_BYTES;
+        line->at = realloc(line->at, line->capacity);
+        WEIR_MUST(line->at != NULL);
+    }
+    line->at[line->length++] = c;
+    line->at[line->length] = '\0';
+}
+
+/* False: nobody wants more. */
+static bool take_bytes(stream_t *stream, const char *bytes, size_t count, bool (*on_line)(void *context, const char *line),
+                       void *context)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes[i] != '\n') {
+            add_to_line(stream, bytes[i]);
+            continue;
+        }
+        const bool is_blank = stream->line.length == 0;
+        stream->line.length = 0;
+        if (!is_blank && !on_line(context, stream->line.at))
+            return false;
+    }
+    return true;
+}
+
+/* As many whole pieces as there are (RFC 9112 §7.1). */
+static bool take_chunks(stream_t *stream, bool (*on_line)(void *context, const char *line), void *context)
+{
+    text_t *text = &stream->text;
+    size_t at = 0;
+    bool wants_more = true;
+
+    while (wants_more && at < text->length) {
+        char *end = memmem(text->at + at, text->length - at, "\r\n", 2);
+        const unsigned long size = end == NULL ? 0 : strtoul(text->at + at, NULL, 16);
+        const size_t head = end == NULL ? 0 : (size_t)(end - text->at) + 2 - at;
+        if (end == NULL || text->length - at < head + size + 2)
+            break;
+        wants_more = size != 0 && take_bytes(stream, text->at + at + head, size, on_line, context);
+        at += head + size + 2;
+    }
+    memmove(text->at, text->at + at, text->length - at);
+    text->length -= at;
+    text->at[text->length] = '\0';
+    return wants_more;
+}
+
+static bool receive_more(int fd, text_t *text)
+{
+    ssize_t count;
+
+    if (text->capacity - text->length < PIECE_BYTES + 1) {
+        text->capacity = text->capacity * 2 + 2 * (size_t)PIECE_BYTES;
+        text->at = realloc(text->at, text->capacity);
+        WEIR_MUST(text->at != NULL);
+    }
+    do
+        count = recv(fd, text->at + text->length, PIECE_BYTES, 0);
+    while (count == -1 && errno == EINTR);
+    if (count <= 0)
+        return false;
+    text->length += (size_t)count;
+    text->at[text->length] = '\0';
+    return true;
+}
+
+/* The head is read, and cut off. False: there is none, or it is a refusal, which is in *out. */
+static bool begin_stream(int fd, text_t *text, conf_admin_answer_t *out)
+{
+    char *end;
+
+    while (text->length == 0 || (end = strstr(text->at, "\r\n\r\n")) == NULL)
+        if (!receive_more(fd, text))
+            return false;
+    out->status = (unsigned)strtoul(text->at + strcspn(text->at, " "), NULL, 10);
+    if (out->status >= STATUS_FAILED) {
+        if (receive_all(fd, text))
+            (void)read_answer(text, out);
+        return false;
+    }
+    text->length -= (size_t)(end + 4 - text->at);
+    memmove(text->at, end + 4, text->length + 1);
+    return true;
+}
+
+bool conf_admin_follow(const char *path, const char *target, bool (*on_line)(void *context, const char *line), void *context,
+                       conf_admin_answer_t *out, char *problem, size_t problem_bytes)
+{
+    const int fd = open_socket(path, WAIT_S, problem, problem_bytes);
+    stream_t stream = {0};
+
+    *out = (conf_admin_answer_t){0, NULL};
+    if (fd == -1)
+        return false;
+    bool is_fine = send_request(fd, "GET", target, NULL);
+    if (is_fine && begin_stream(fd, &stream.text, out))
+        while (take_chunks(&stream, on_line, context) && receive_more(fd, &stream.text))
+            continue;
+    is_fine = is_fine && out->status != 0;
+    close(fd);
+    if (!is_fine)
+        (void)say(problem, problem_bytes, path, "there is no answer");
+    free(stream.text.at);
+    free(stream.line.at);
     return is_fine;
 }

@@ -20,4 +20,11 @@ typedef struct conf_admin_answer {
 bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
                      char *problem, size_t problem_bytes);
 
+/**
+ * GET of a stream: on_line(context) is called with each line that is not blank (NUL-terminated, borrowed) as it comes, until it
+ * returns false or the stream ends. With a status of 400 or more *out has the answer instead. False: as conf_admin_call().
+ */
+bool conf_admin_follow(const char *path, const char *target, bool (*on_line)(void *context, const char *line), void *context,
+                       conf_admin_answer_t *out, char *problem, size_t problem_bytes);
+
 #endif

@@ -9,12 +9,19 @@
 
 #include "conf/admin_client.h"
 #include "conf/cli_admin_print.h"
+#include "conf/cli_order.h"
 #include "conf/top.h"
 #include "conf/units.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 
-enum { WORDS_MOST = 4, TARGET_BYTES = 4096, PROBLEM_BYTES = 512, FILE_BYTES_MOST = 64 << 20, REFUSED_FROM = 400 };
+enum {
+    WORDS_MOST = CONF_WORDS_MOST,
+    TARGET_BYTES = CONF_TARGET_BYTES,
+    PROBLEM_BYTES = 512,
+    FILE_BYTES_MOST = 64 << 20,
+    REFUSED_FROM = CONF_FAILED_FROM
+};
 
 const char conf_cli_usual_socket[] = "/run/weir/admin.sock";
 
@@ -24,24 +31,22 @@ const char conf_cli_admin_help[] =
     "       weir apps [APP]                  what they are, and how they fare\n"
     "       weir backends APP\n"
     "       weir add APP ADDRESS [--id ID] [--weight N] [--tier N] [--zone ZONE] [--max-requests N]\n"
-    "       weir remove APP ID\n"
+    "       weir remove APP ID [--wait]      --wait: until nothing is in flight there\n"
     "       weir weight APP ID N             0 to 1000\n"
-    "       weir drain|off|up APP ID\n"
-    "       weir pause APP [--max 30s]       new requests wait\n"
+    "       weir drain|off|up APP ID [--wait]\n"
+    "       weir pause APP [--max 30s] [--wait]   new requests wait\n"
     "       weir resume APP [--spread 5s]\n"
     "       weir stop APP                    new requests are refused\n"
+    "       weir domains [PREFIX]\n"
+    "       weir domain add DOMAIN APP [--take]   DOMAIN: NAME, *.NAME or NAME/PATH; --take: also from another app\n"
+    "       weir domain remove DOMAIN\n"
+    "       weir apply FILE                  a list of changes in JSON (-: standard input): all of them or none\n"
+    "       weir state [--save FILE]         all of it in JSON\n"
+    "       weir revert APP [ID] | DOMAIN    the configuration holds again\n"
+    "       weir watch [--after SEQ]         what changes, as it does\n"
     "       weir top [--once] [--interval SECONDS]   how all of it fares, each second anew\n"
     "       -s SOCKET, or the one of -c FILE, or /run/weir/admin.sock; --router NAME; --json\n"
     "       exit: 0 done, 1 refused, 2 usage, 6 nobody answers\n";
-
-/* What the arguments come to. */
-typedef struct order {
-    const char *verb, *words[WORDS_MOST];
-    int word_count;
-    const char *socket, *file, *router;
-    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval;
-    bool is_json, is_once;
-} order_t;
 
 typedef struct verb {
     const char *name;
@@ -52,9 +57,7 @@ typedef struct verb {
 
 /* ---- calling ---- */
 
-static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int complain(const char *format, ...)
+int conf_order_complain(const char *format, ...)
 {
     va_list arguments;
 
@@ -83,7 +86,7 @@ static void add_segment(char target[TARGET_BYTES], const char *word)
 }
 
 /* Segments behind the router's; NULL at the end. */
-static void write_target(const order_t *order, char target[TARGET_BYTES], const char *const *segments)
+void conf_order_target(const order_t *order, char target[TARGET_BYTES], const char *const *segments)
 {
     snprintf(target, TARGET_BYTES, "/v1");
     if (order->router != NULL) {
@@ -95,14 +98,14 @@ static void write_target(const order_t *order, char target[TARGET_BYTES], const 
 }
 
 /* Returns an exit status; with EXIT_FINE the document is the caller's. */
-static int call(const order_t *order, const char *method, const char *target, const json_t *body, json_t **out_document)
+int conf_order_call(const order_t *order, const char *method, const char *target, const json_t *body, json_t **out_document)
 {
     char problem[PROBLEM_BYTES];
     conf_admin_answer_t answer;
 
     *out_document = NULL;
     if (!conf_admin_call(order->socket, method, target, body, &answer, problem, sizeof(problem))) {
-        (void)complain("%s", problem);
+        (void)conf_order_complain("%s", problem);
         return EXIT_NOBODY;
     }
     if (answer.status < REFUSED_FROM) {
@@ -113,20 +116,22 @@ static int call(const order_t *order, const char *method, const char *target, co
     if (order->is_json && answer.document != NULL)
         conf_print_json(answer.document);
     else
-        (void)complain("%s", detail != NULL ? detail : "it was refused");
+        (void)conf_order_complain("%s", detail != NULL ? detail : "it was refused");
     json_decref(answer.document);
     return EXIT_REFUSED;
 }
 
 /* The same, and prints what comes of it. */
-static int call_and_print(const order_t *order, const char *method, const char *const *segments, const json_t *body,
-                          void (*print)(const json_t *document))
+int conf_order_call_and_print(const order_t *order, const char *method, const char *const *segments, const json_t *body,
+                              void (*print)(const json_t *document))
 {
     char target[TARGET_BYTES];
     json_t *document;
 
-    write_target(order, target, segments);
-    const int status = call(order, method, target, body, &document);
+    conf_order_target(order, target, segments);
+    if (order->waits)
+        strncat(target, "?wait=idle", TARGET_BYTES - strlen(target) - 1);
+    const int status = conf_order_call(order, method, target, body, &document);
     if (status != EXIT_FINE)
         return status;
     if (order->is_json && document != NULL)
@@ -142,7 +147,7 @@ static int call_and_print(const order_t *order, const char *method, const char *
 static int run_routers(const order_t *order)
 {
     json_t *document;
-    const int status = call(order, "GET", "/v1/routers", NULL, &document);
+    const int status = conf_order_call(order, "GET", "/v1/routers", NULL, &document);
 
     if (status == EXIT_FINE && order->is_json)
         conf_print_json(document);
@@ -160,9 +165,9 @@ static int run_all_apps(const order_t *order)
     const char *after = NULL;
     int status;
 
-    write_target(order, target, (const char *const[]){"apps", NULL});
+    conf_order_target(order, target, (const char *const[]){"apps", NULL});
     snprintf(page, sizeof(page), "%s?limit=1000", target);
-    while ((status = call(order, "GET", page, NULL, &document)) == EXIT_FINE) {
+    while ((status = conf_order_call(order, "GET", page, NULL, &document)) == EXIT_FINE) {
         char escaped[TARGET_BYTES] = "";
         json_array_extend(all, json_object_get(document, "apps"));
         after = json_string_value(json_object_get(document, "after"));
@@ -185,13 +190,13 @@ static int run_apps(const order_t *order)
 {
     if (order->word_count == 0)
         return run_all_apps(order);
-    return call_and_print(order, "GET", (const char *const[]){"apps", order->words[0], NULL}, NULL, conf_print_app);
+    return conf_order_call_and_print(order, "GET", (const char *const[]){"apps", order->words[0], NULL}, NULL, conf_print_app);
 }
 
 static int run_backends(const order_t *order)
 {
-    return call_and_print(order, "GET", (const char *const[]){"apps", order->words[0], "backends", NULL}, NULL,
-                          conf_print_backends);
+    return conf_order_call_and_print(order, "GET", (const char *const[]){"apps", order->words[0], "backends", NULL}, NULL,
+                                     conf_print_backends);
 }
 
 static bool put_number(json_t *body, const char *key, const char *text)
@@ -201,7 +206,7 @@ static bool put_number(json_t *body, const char *key, const char *text)
     if (text == NULL)
         return true;
     if (!conf_number_read(text, CONF_UNIT_NONE, 0, INT32_MAX, &number)) {
-        (void)complain("%s: %s is no number", key, text);
+        (void)conf_order_complain("%s: %s is no number", key, text);
         return false;
     }
     json_object_set_new(body, key, json_integer((json_int_t)number));
@@ -215,7 +220,7 @@ static bool put_duration(json_t *body, const char *key, const char *text)
     if (text == NULL)
         return true;
     if (!conf_number_read(text, CONF_UNIT_MS, 0, INT32_MAX, &ms)) {
-        (void)complain("%s is no time: 250ms, 30s, 5m", text);
+        (void)conf_order_complain("%s is no time: 250ms, 30s, 5m", text);
         return false;
     }
     json_object_set_new(body, key, json_integer((json_int_t)ms));
@@ -229,15 +234,16 @@ static int run_add(const order_t *order)
 
     if (put_number(body, "weight", order->weight) && put_number(body, "tier", order->tier) &&
         put_number(body, "max_requests", order->max_requests))
-        status = call_and_print(order, "POST", (const char *const[]){"apps", order->words[0], "backends", NULL}, body, NULL);
+        status = conf_order_call_and_print(order, "POST", (const char *const[]){"apps", order->words[0], "backends", NULL},
+                                           body, NULL);
     json_decref(body);
     return status;
 }
 
 static int run_remove(const order_t *order)
 {
-    return call_and_print(order, "DELETE", (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL},
-                          NULL, NULL);
+    return conf_order_call_and_print(
+        order, "DELETE", (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL}, NULL, NULL);
 }
 
 static int run_weight(const order_t *order)
@@ -246,8 +252,8 @@ static int run_weight(const order_t *order)
     int status = EXIT_USAGE;
 
     if (put_number(body, "weight", order->words[2]))
-        status = call_and_print(order, "PATCH",
-                                (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL}, body, NULL);
+        status = conf_order_call_and_print(
+            order, "PATCH", (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL}, body, NULL);
     json_decref(body);
     return status;
 }
@@ -255,9 +261,9 @@ static int run_weight(const order_t *order)
 /* Drain, off, up: the verb is the path's. */
 static int run_state(const order_t *order)
 {
-    return call_and_print(order, "POST",
-                          (const char *const[]){"apps", order->words[0], "backends", order->words[1], order->verb, NULL}, NULL,
-                          NULL);
+    return conf_order_call_and_print(
+        order, "POST", (const char *const[]){"apps", order->words[0], "backends", order->words[1], order->verb, NULL}, NULL,
+        NULL);
 }
 
 static int run_course(const order_t *order)
@@ -266,7 +272,8 @@ static int run_course(const order_t *order)
     int status = EXIT_USAGE;
 
     if (put_duration(body, "max_ms", order->max) && put_duration(body, "spread_ms", order->spread))
-        status = call_and_print(order, "POST", (const char *const[]){"apps", order->words[0], order->verb, NULL}, body, NULL);
+        status = conf_order_call_and_print(order, "POST", (const char *const[]){"apps", order->words[0], order->verb, NULL},
+                                           body, NULL);
     json_decref(body);
     return status;
 }
@@ -291,6 +298,12 @@ static const verb_t verbs[] = {
     {"pause", 1, 1, "APP", run_course},
     {"resume", 1, 1, "APP", run_course},
     {"stop", 1, 1, "APP", run_course},
+    {"domains", 0, 1, "[PREFIX]", conf_run_domains},
+    {"domain", 2, 3, "add DOMAIN APP | remove DOMAIN", conf_run_domain},
+    {"apply", 1, 1, "FILE", conf_run_apply},
+    {"state", 0, 0, "[--save FILE]", conf_run_state},
+    {"revert", 1, 2, "APP [ID] | DOMAIN", conf_run_revert},
+    {"watch", 0, 0, "[--after SEQ]", conf_run_watch},
     {"top", 0, 0, "[--once] [--interval SECONDS]", run_top},
 };
 
@@ -324,6 +337,8 @@ static const char **option_of(order_t *order, const char *name)
         {"--max", &order->max},
         {"--spread", &order->spread},
         {"--interval", &order->interval},
+        {"--save", &order->save},
+        {"--after", &order->after},
     };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -340,14 +355,18 @@ static int read_arguments(int argc, char **argv, order_t *order)
             order->is_json = true;
         } else if (strcmp(argv[i], "--once") == 0) {
             order->is_once = true;
+        } else if (strcmp(argv[i], "--wait") == 0) {
+            order->waits = true;
+        } else if (strcmp(argv[i], "--take") == 0) {
+            order->takes = true;
         } else if (option != NULL && i + 1 < argc) {
             *option = argv[++i];
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
-            return complain(option != NULL ? "%s: a value must follow" : "unknown option: %s", argv[i]);
+            return conf_order_complain(option != NULL ? "%s: a value must follow" : "unknown option: %s", argv[i]);
         } else if (order->verb == NULL) {
             order->verb = argv[i];
         } else if (order->word_count == WORDS_MOST) {
-            return complain("one word too many: %s", argv[i]);
+            return conf_order_complain("one word too many: %s", argv[i]);
         } else {
             order->words[order->word_count++] = argv[i];
         }
@@ -362,7 +381,7 @@ char *conf_cli_socket_of(const char *file)
     char *copy = path == NULL || path->type != YOML_TYPE_SCALAR ? NULL : strdup(path->data.scalar);
 
     if (copy == NULL)
-        (void)complain("%s: there is no weir.admin with a path", file);
+        (void)conf_order_complain("%s: there is no weir.admin with a path", file);
     conf_yaml_release(&document);
     return copy;
 }
@@ -379,7 +398,7 @@ bool conf_cli_admin(int argc, char **argv, int *out_status)
     if (*out_status != EXIT_FINE)
         return true;
     if (order.word_count < verb->least || order.word_count > verb->most) {
-        *out_status = complain("usage: weir %s %s", verb->name, verb->words);
+        *out_status = conf_order_complain("usage: weir %s %s", verb->name, verb->words);
         return true;
     }
     if (order.socket == NULL && order.file != NULL) {

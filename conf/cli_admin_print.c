@@ -204,3 +204,14 @@ void conf_print_app(const json_t *app)
     print_settings(settings, "");
     conf_print_backends(app);
 }
+
+void conf_print_domains(const json_t *domains)
+{
+    static const char *const headings[] = {"DOMAIN", "APP", NULL};
+    static const char *const keys[] = {"domain", "app"};
+    table_t table = begin(headings);
+
+    for (size_t i = 0; i < json_array_size(domains); i++)
+        add_object(&table, json_array_get(domains, i), keys);
+    print(&table);
+}

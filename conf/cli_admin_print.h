@@ -12,6 +12,8 @@ void conf_print_routers(const json_t *document);
 void conf_print_apps(const json_t *apps);
 /** One, with its settings and backends. */
 void conf_print_app(const json_t *app);
+/** A list of {domain, app}. */
+void conf_print_domains(const json_t *domains);
 /** An object with `backends`. */
 void conf_print_backends(const json_t *document);
 
