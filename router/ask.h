@@ -22,10 +22,10 @@ typedef struct ask_answer {
     weir_span_t app;           /* of lookup: how the router calls it, or base NULL */
     weir_service_t *service;   /* of checkout                          */
     uint32_t again_ms;         /* of checkout: nobody yet, and it is to be asked again in so long; else 0 */
-    weir_target_t target;      /* of backend                           */
     uint16_t page_status;      /* of page; of init: 0 unless the router has answered the request itself */
     const weir_headers_t *page_headers;
     weir_span_t page_body;
+    weir_target_t target; /* of backend; the last one: it is large, and other answers need not have it zeroed */
 } ask_answer_t;
 
 typedef void ask_then_t(weir_exchange_t *x, const ask_answer_t *answer);

@@ -11,6 +11,7 @@
 #include "router/question.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,9 @@ enum {
     SLAB_SLOTS = 1 << SLAB_BITS,
     SLABS = 1 << (SLOT_BITS - SLAB_BITS),
 };
+
+/* Five questions a request: what only one of them needs is not zeroed for the others. */
+#define ZEROED_BYTES (offsetof(ask_question_t, answer) + offsetof(ask_answer_t, target))
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "handles are 64 bits wide");
 
@@ -114,7 +118,9 @@ ask_question_t *ask_question_create(weir_exchange_t *x, ask_kind_t kind, ask_the
     const uint64_t generation = (before & ~(kind_mask | answered | slot_mask)) + generation_one;
 
     free_slots = q->next_free;
-    memset((char *)q + sizeof(q->key), 0, sizeof(*q) - sizeof(q->key));
+    memset((char *)q + sizeof(q->key), 0, ZEROED_BYTES - sizeof(q->key));
+    if (kind == ASK_BACKEND)
+        memset(&q->answer.target, 0, sizeof(q->answer.target));
     q->slot = slot;
     q->x = x;
     q->kind = kind;

@@ -48,14 +48,14 @@ typedef struct ask_question {
     weir_phase_t phase;        /* of a check-in            */
     const weir_fault_t *about; /* of a check-in or a page  */
     bool has_attempt;
-    weir_attempt_t attempt;      /* of a check-in with a service */
     uint32_t wait_ms;            /* of weir_later_until(); 0: the router timeout */
     const weir_fault_t *overdue; /* what the client gets then */
 
-    ask_answer_t answer;
     weir_headers_t page_headers;
     weir_timer_t timer;
     weir_letter_t letter;
+    ask_answer_t answer;    /* its target is zeroed for what asks for one: question.c */
+    weir_attempt_t attempt; /* with has_attempt, of a check-in; not zeroed else */
 } ask_question_t;
 
 /** A fresh one about `x`, zeroed but for what is said in the arguments. On the loop's thread. */

@@ -198,10 +198,21 @@ static void a_slot_is_cleaned(void **state)
     assert_null(q->answer.app.base);
     assert_null(q->answer.redirect.base);
     assert_int_equal(q->answer.page_status, 0);
-    assert_int_equal(q->answer.target.kind, WEIR_TARGET_NONE);
     assert_int_equal(q->page_headers.count, 0);
     assert_false(weir_timer_is_set(&q->timer));
     assert_true(weir_list_is_empty(&q->letter.link));
+    finish(q);
+}
+
+static void a_target_is_cleaned_for_who_asks_for_one(void **state)
+{
+    static const weir_target_t none;
+    ask_question_t *q = create(ASK_CHECKIN);
+
+    memset(&q->answer.target, 0x55, sizeof(q->answer.target));
+    finish(q);
+    assert_ptr_equal(create(ASK_BACKEND), q);
+    assert_memory_equal(&q->answer.target, &none, sizeof(none));
     finish(q);
 }
 
@@ -474,6 +485,7 @@ int main(void)
         cmocka_unit_test(generations_begin_anew),
         cmocka_unit_test(what_a_router_makes_up_names_nothing),
         cmocka_unit_test(a_slot_is_cleaned),
+        cmocka_unit_test(a_target_is_cleaned_for_who_asks_for_one),
         cmocka_unit_test(questions_are_called_as_their_callbacks),
         cmocka_unit_test(one_after_another_takes_one_slot),
         cmocka_unit_test(many_at_once_have_slots_of_their_own),
