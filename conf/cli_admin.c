@@ -33,7 +33,8 @@ const char conf_cli_admin_help[] =
     "       weir add APP ADDRESS [--id ID] [--weight N] [--tier N] [--zone ZONE] [--max-requests N]\n"
     "       weir remove APP ID [--wait]      --wait: until nothing is in flight there\n"
     "       weir weight APP ID N             0 to 1000\n"
-    "       weir drain|off|up APP ID [--wait]\n"
+    "       weir drain|off|up APP ID [--max 30s] [--wait]   --max: so long, then off, up, as it was\n"
+    "       weir quarantine APP ID [--max 60s]\n"
     "       weir pause APP [--max 30s] [--wait]   new requests wait\n"
     "       weir resume APP [--spread 5s]\n"
     "       weir stop APP                    new requests are refused\n"
@@ -258,12 +259,18 @@ static int run_weight(const order_t *order)
     return status;
 }
 
-/* Drain, off, up: the verb is the path's. */
+/* Drain, off, quarantine, up: the verb is the path's. */
 static int run_state(const order_t *order)
 {
-    return conf_order_call_and_print(
-        order, "POST", (const char *const[]){"apps", order->words[0], "backends", order->words[1], order->verb, NULL}, NULL,
-        NULL);
+    json_t *body = json_object();
+    int status = EXIT_USAGE;
+
+    if (put_duration(body, "max_ms", order->max))
+        status = conf_order_call_and_print(
+            order, "POST", (const char *const[]){"apps", order->words[0], "backends", order->words[1], order->verb, NULL}, body,
+            NULL);
+    json_decref(body);
+    return status;
 }
 
 static int run_course(const order_t *order)
@@ -294,6 +301,7 @@ static const verb_t verbs[] = {
     {"weight", 3, 3, "APP ID N", run_weight},
     {"drain", 2, 2, "APP ID", run_state},
     {"off", 2, 2, "APP ID", run_state},
+    {"quarantine", 2, 2, "APP ID", run_state},
     {"up", 2, 2, "APP ID", run_state},
     {"pause", 1, 1, "APP", run_course},
     {"resume", 1, 1, "APP", run_course},

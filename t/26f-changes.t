@@ -170,6 +170,27 @@ subtest 'waiting' => sub {
     is(call(POST => '/v1/apps/shop/backends/one/up?wait=grace')->{document}{state}, 'up', 'until nobody sees what was');
 };
 
+subtest 'for so long' => sub {
+    my $drained = call(POST => '/v1/apps/shop/backends/one/drain', { max_ms => 200 })->{document};
+    is("$drained->{state} $drained->{then}{do}", 'draining off', 'a drain that ends');
+    ok(wait_for { call(GET => '/v1/apps/shop/backends/one')->{document}{state} eq 'off' }, 'in being off');
+    is(call(GET => '/v1/apps/shop/backends/one')->{document}{then}, undef, 'and that is all');
+    is(call(POST => '/v1/apps/shop/backends/one/quarantine', { max_ms => 200 })->{document}{state}, 'off', 'a quarantine');
+    ok(wait_for { call(GET => '/v1/apps/shop/backends/one')->{document}{state} eq 'up' }, 'ends');
+    is(answer_of('shop.test'), 'one', 'and it serves');
+    call(POST => '/v1/apps/shop/backends/one/quarantine');
+    is(call(DELETE => '/v1/apps/shop/backends/one/quarantine')->{document}{then}, undef, 'or is ended');
+    is(answer_of('shop.test'), 'one', 'early');
+    call(POST => '/v1/apps/shop/backends/one/drain', { max_ms => 100 });
+    is(call(POST => '/v1/apps/shop/backends/one/up')->{document}{then}, undef, 'who says something else ends a drain, too');
+    call(POST => '/v1/apps/shop/backends', { at => $two->address, id => 'brief' });
+    is(call(DELETE => '/v1/apps/shop/backends/brief?drain_ms=200')->{document}{then}{do}, 'remove', 'removed, but drained first');
+    ok(wait_for { call(GET => '/v1/apps/shop/backends/brief')->{status} == 404 }, 'then it is gone');
+    is(call(GET => '/v1/apps/shop/backends/one')->{document}{state}, 'up', 'what was drained for a moment is up still');
+    is_problem(call(DELETE => '/v1/apps/shop/backends/one?drain_ms=x'), 422, 'invalid-value', 'no time');
+    is_problem(call(PATCH => '/v1/apps/shop/backends/one', { then => { do => 'dance' } }), 422, 'invalid-value', 'nothing that can be done');
+};
+
 subtest 'over a reload' => sub {
     call(PUT => '/v1/apps/api', \%api);
     call(PUT => '/v1/domains/kept.test', { app => 'shop' });

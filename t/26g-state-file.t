@@ -116,6 +116,15 @@ subtest 'no state file' => sub {
     is(content(), "something else\n", 'and leaves the file alone');
 };
 
+subtest 'a drain that ends later' => sub {
+    unlink $path;
+    my $proxy = proxy(configuration());
+    call(POST => '/v1/apps/shop/backends/one/drain', { max_ms => 1500 });
+    $proxy->stop;
+    my $next = proxy(configuration());
+    ok(wait_for { call(GET => '/v1/apps/shop/backends/one')->{document}{state} eq 'off' }, 'ends over a restart');
+};
+
 subtest 'many changes' => sub {
     unlink $path;
     my $proxy = proxy(configuration());

@@ -98,6 +98,13 @@ subtest 'watch' => sub {
     is(weir('watch', '-s', "$path.none")->{exit}, 6, 'nobody is there');
 };
 
+subtest 'for so long' => sub {
+    does('a quarantine', qw(quarantine shop one --max 200ms));
+    like((said('backends', 'shop'))[1], qr/^one .* off /m, 'it is off');
+    ok(wait_for { (said('backends', 'shop'))[1] =~ /^one .* up /m }, 'and up again');
+    refuses('no time', 2, 'soon is no time: .*', qw(drain shop one --max soon));
+};
+
 subtest 'waiting' => sub {
     does('until it is idle', qw(drain shop one --wait));
     does('and up', qw(up shop one));

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "asked.h"
 #include "document.h"
+#include "later.h"
 #include "top.h"
 #include "weir_kit.h"
 #include "weir_span.h"
@@ -17,6 +18,7 @@ enum {
     LISTED_MOST = 10000,
     PAUSE_MOST_MS = 86400000,
     PAUSE_MS = 30000,
+    QUARANTINE_MS = 60000,
     S_MS = 1000,
     MS_NS = 1000000,
 };
@@ -69,14 +71,36 @@ static bool add_member(kit_asked_t *asked)
     return true;
 }
 
-static bool set_state(kit_asked_t *asked, const char *state)
+/* What is done with a backend: a state, and, if that is to end, another one then. */
+typedef struct verb_of {
+    const char *verb, *state, *then;
+    uint32_t usual_ms; /* 0: it does not end */
+} verb_of_t;
+
+static uint32_t milliseconds_of(const kit_asked_t *asked, const char *key, uint32_t otherwise)
 {
-    json_t *document = json_pack("{s:s}", "state", state);
+    const json_t *value = json_object_get(asked->body, key);
+    const json_int_t ms = json_is_integer(value) ? json_integer_value(value) : (json_int_t)otherwise;
+
+    return ms < 0 ? 0 : ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : (uint32_t)ms;
+}
+
+static bool set_state(kit_asked_t *asked, json_t *document)
+{
     const bool has_answered =
         has_member(asked) ? change_member(asked, document, false) : kit_asked_answer_member(asked, KIT_OK);
 
     json_decref(document);
     return has_answered;
+}
+
+/* `max_ms` of the body: for so long. */
+static json_t *state_of(const kit_asked_t *asked, const verb_of_t *verb)
+{
+    const uint32_t max_ms = milliseconds_of(asked, "max_ms", verb->usual_ms);
+
+    return max_ms == 0 || verb->then == NULL ? json_pack("{s:s}", "state", verb->state)
+                                             : kit_later_patch(verb->state, max_ms, verb->then);
 }
 
 static bool end_member(kit_asked_t *asked, bool (*step)(kit_change_t *change, const char *app, const char *id))
@@ -89,18 +113,37 @@ static bool end_member(kit_asked_t *asked, bool (*step)(kit_change_t *change, co
 
 static bool call_of_verb(kit_asked_t *asked, weir_span_t verb)
 {
-    static const struct {
-        const char *verb, *state;
-    } verbs[] = {{"drain", "draining"}, {"off", "off"}, {"up", "up"}};
+    static const verb_of_t verbs[] = {{"drain", "draining", "off", 0},
+                                      {"off", "off", "up", 0},
+                                      {"quarantine", "off", "up", QUARANTINE_MS},
+                                      {"up", "up", NULL, 0}};
 
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (weir_span_is(verb, verbs[i].verb))
-            return kit_asked_has_method(asked, "POST") ? set_state(asked, verbs[i].state)
-                                                       : kit_asked_refuse_method(asked, "POST");
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (!weir_span_is(verb, verbs[i].verb))
+            continue;
+        if (kit_asked_has_method(asked, "DELETE") && weir_span_is(verb, "quarantine"))
+            return set_state(asked, json_pack("{s:s}", "state", "up"));
+        return kit_asked_has_method(asked, "POST") ? set_state(asked, state_of(asked, &verbs[i]))
+                                                   : kit_asked_refuse_method(asked, "POST");
+    }
     if (!weir_span_is(verb, "revert"))
         return false;
     return kit_asked_has_method(asked, "POST") ? end_member(asked, kit_change_member_revert)
                                                : kit_asked_refuse_method(asked, "POST");
+}
+
+/* With `drain_ms`: takes nobody new from now on, and is removed then. */
+static bool remove_member(kit_asked_t *asked)
+{
+    const weir_span_t said = weir_admin_parameter(asked->call, "drain_ms");
+    uint64_t drain_ms = 0;
+
+    if (said.base != NULL && (!weir_span_to_number(said, &drain_ms) || drain_ms > PAUSE_MOST_MS)) {
+        weir_admin_problem(asked->call, KIT_INVALID, "invalid-value", NULL, "drain_ms is at most %d", PAUSE_MOST_MS);
+        return true;
+    }
+    return drain_ms == 0 ? end_member(asked, kit_change_member_remove)
+                         : set_state(asked, kit_later_patch("draining", (uint32_t)drain_ms, "remove"));
 }
 
 static bool call_of_member(kit_asked_t *asked)
@@ -113,7 +156,7 @@ static bool call_of_member(kit_asked_t *asked)
     if (kit_asked_has_method(asked, "GET"))
         return kit_asked_answer_member(asked, KIT_OK);
     if (kit_asked_has_method(asked, "DELETE"))
-        return end_member(asked, kit_change_member_remove);
+        return remove_member(asked);
     if (!is_put && !kit_asked_has_method(asked, "PATCH"))
         return kit_asked_refuse_method(asked, "GET, PUT, PATCH, DELETE");
     if (!is_put && !has_member(asked))
@@ -134,14 +177,6 @@ static bool call_of_members(kit_asked_t *asked)
 }
 
 /* ---- apps ---- */
-
-static uint32_t milliseconds_of(const kit_asked_t *asked, const char *key, uint32_t otherwise)
-{
-    const json_t *value = json_object_get(asked->body, key);
-    const json_int_t ms = json_is_integer(value) ? json_integer_value(value) : (json_int_t)otherwise;
-
-    return ms < 0 ? 0 : ms > PAUSE_MOST_MS ? PAUSE_MOST_MS : (uint32_t)ms;
-}
 
 /* On the wall's clock, for it holds over a restart. */
 static json_t *course_of(weir_span_t verb, uint32_t max_ms)

@@ -6,6 +6,7 @@
 
 #include "alloc.h"
 #include "change_inside.h"
+#include "later.h"
 #include "saved.h"
 #include "state_file.h"
 #include "watch.h"
@@ -230,6 +231,20 @@ void kit_change_roll_back(kit_change_t *change)
     finish(change);
 }
 
+/* What is to be done with backends later: those whose edits are others now. */
+static void note_laters(const kit_change_t *change, const kit_touched_t *touched)
+{
+    const struct kit_overlay *overlay = kit_overlay_find(change->kit->instance, touched->name);
+    const kit_edit_t *before = touched->edits;
+
+    for (const kit_edit_t *edit = overlay == NULL ? NULL : overlay->edits; edit != NULL; edit = edit->next) {
+        const bool is_same = before != NULL && strcmp(before->id, edit->id) == 0 && before->patch == edit->patch;
+        if (!is_same)
+            kit_later_note(change->kit->instance, touched->name, edit);
+        before = before == NULL ? NULL : before->next;
+    }
+}
+
 static void put_app_in_force(const kit_change_t *change, kit_touched_t *touched, uint64_t seq, uint64_t now_us)
 {
     struct weir_kit *kit = change->kit;
@@ -284,6 +299,8 @@ uint64_t kit_change_commit(kit_change_t *change)
 
     for (kit_touched_t *touched = change->apps; touched != NULL; touched = touched->next)
         put_app_in_force(change, touched, seq, now_us);
+    for (kit_touched_t *touched = change->apps; touched != NULL; touched = touched->next)
+        note_laters(change, touched);
     for (kit_touched_domain_t *touched = change->domains; touched != NULL; touched = touched->next)
         put_domain_in_force(change, touched, seq);
     if (instance->file != NULL)

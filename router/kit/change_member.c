@@ -47,6 +47,19 @@ static json_t *whole(void)
                      "zone");
 }
 
+static bool is_then(kit_change_t *change, const json_t *then)
+{
+    const char *what = json_string_value(json_object_get(then, "do"));
+
+    if (then == NULL || json_is_null(then))
+        return true;
+    if (json_is_integer(json_object_get(then, "at_ms")) && what != NULL &&
+        (strcmp(what, "off") == 0 || strcmp(what, "up") == 0 || strcmp(what, "remove") == 0))
+        return true;
+    return kit_change_refuse(change, INVALID, "invalid-value", "/then",
+                             "`then` is {\"at_ms\": …, \"do\": …}: off, up or remove, in milliseconds since 1970");
+}
+
 /* Whether a backend of these words can be. */
 static bool is_possible(kit_change_t *change, const kit_app_t *app, const json_t *base, const json_t *patch)
 {
@@ -98,7 +111,7 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     struct kit_overlay *overlay;
     json_t *spelled, *patch, *base, *before;
 
-    if (found == NULL)
+    if (found == NULL || !is_then(change, json_object_get(document, "then")))
         return false;
     overlay = kit_change_touch(change, app);
     const kit_edit_t *edit = kit_overlay_edit(overlay, id);
@@ -108,6 +121,8 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     merge(patch, spelled);
     json_decref(spelled);
     json_object_set_new(patch, "id", json_string(id));
+    if (json_object_get(document, "state") != NULL && json_object_get(document, "then") == NULL)
+        json_object_del(patch, "then"); /* of the state before */
     base = kit_configured_member(found, id);
     if (!is_possible(change, found, base, patch)) {
         json_decref(base);

@@ -110,15 +110,26 @@ static json_t *document_of(const weir_member_t *member, uint64_t now_us)
         "answers_10s", (json_int_t)sums.answers, "failures_10s", (json_int_t)sums.failures);
 }
 
+/* With what is to be done with it later, if an operator has said so. */
+static json_t *document_with_then(const struct weir_kit *kit, const kit_app_t *app, const weir_member_t *member)
+{
+    const kit_edit_t *edit = kit_overlay_edit(kit_overlay_find(kit->instance, app->name), member->id);
+    json_t *document = document_of(member, weir_instance_now_us(kit->host));
+    json_t *then = edit == NULL ? NULL : json_object_get(edit->patch, "then");
+
+    if (then != NULL)
+        json_object_set(document, "then", then);
+    return document;
+}
+
 json_t *kit_document_of_members(const struct weir_kit *kit, const kit_app_t *app)
 {
-    const uint64_t now_us = weir_instance_now_us(kit->host);
     json_t *list = json_array();
 
     for (size_t i = 0; i < app->set->member_count; i++)
-        json_array_append_new(list, document_of(app->set->members[i], now_us));
+        json_array_append_new(list, document_with_then(kit, app, app->set->members[i]));
     for (size_t i = 0; i < app->set->leaving_count; i++)
-        json_array_append_new(list, document_of(app->set->leaving[i], now_us));
+        json_array_append_new(list, document_of(app->set->leaving[i], weir_instance_now_us(kit->host)));
     return list;
 }
 
@@ -126,7 +137,7 @@ json_t *kit_document_of_member(const struct weir_kit *kit, const kit_app_t *app,
 {
     for (size_t i = 0; i < app->set->member_count; i++)
         if (strcmp(app->set->members[i]->id, id) == 0)
-            return document_of(app->set->members[i], weir_instance_now_us(kit->host));
+            return document_with_then(kit, app, app->set->members[i]);
     return NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "dice.h"
+#include "later.h"
 #include "overlay.h"
 #include "rest.h"
 #include "state_file.h"
@@ -87,6 +88,7 @@ void kit_instance_release(kit_instance_t **slot)
         return;
     kit_state_file_close(&instance->file);
     kit_waits_end(instance);
+    kit_later_free(instance);
     kit_watch_end(instance);
     pthread_mutex_destroy(&instance->lock);
     kit_overlays_free(instance);

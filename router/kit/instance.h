@@ -30,6 +30,7 @@ typedef struct kit_instance {
     kit_keyed_table_t overlays, domain_edits; /* what operators have changed; overlay.h */
     uint64_t seq;                             /* of the last change                     */
     struct kit_watch *watch;                  /* who watches; NULL: nothing has changed yet; watch.h */
+    struct kit_later *laters;                 /* what is to be done with backends; later.h */
     struct kit_wait *waits;                   /* answers that wait; wait.h */
     struct kit_state_file *file;              /* NULL: there is none; state_file.h */
     struct kit_name *names;

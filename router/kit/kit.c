@@ -5,6 +5,7 @@
 #include "check.h"
 #include "config.h"
 #include "instance.h"
+#include "later.h"
 #include "names.h"
 #include "own.h"
 #include "state_file.h"
@@ -186,6 +187,8 @@ void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
     kit->instance = kit_instance_hold(name);
     pthread_mutex_lock(&kit->instance->lock);
     open_state(kit);
+    if (kit->instance->started == NULL)
+        kit_later_note_all(kit->instance);
     kit_own_apply(kit, weir_instance_now_us(instance));
     put_all_in_force(kit);
     kit_own_begin_courses(kit, weir_instance_now_us(instance));

@@ -191,6 +191,7 @@ json_t *kit_edit_document(const json_t *base, const json_t *patch)
         else
             json_object_set(document, key, value);
     }
+    json_object_del(document, "then"); /* no property of a backend */
     return document;
 }
 

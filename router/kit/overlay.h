@@ -22,7 +22,7 @@ typedef struct kit_edit {
     struct kit_edit *next;
     char *id;
     json_t *base;  /* what the configuration said when it was made; NULL: nothing, it is the operator's own backend */
-    json_t *patch; /* NULL: the backend is gone */
+    json_t *patch; /* NULL: the backend is gone. `then` of it: what is done with it when; later.h */
 } kit_edit_t;
 
 /* One app's. */

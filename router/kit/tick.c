@@ -2,6 +2,7 @@
 #include "check.h"
 #include "health.h"
 #include "instance.h"
+#include "later.h"
 #include "names.h"
 #include "queue.h"
 #include "rest.h"
@@ -105,6 +106,7 @@ void kit_tick(void *of)
         kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);
         kit_rest_tick(instance, now_us);
+        kit_later_tick(kit);
         kit_waits_tick(instance, now_us);
         tell_trouble(kit);
         take_fresh(instance, now_us);

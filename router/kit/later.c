@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "later.h"
+
+#include <time.h>
+
+#include "alloc.h"
+
+enum { S_MS = 1000, MS_NS = 1000000 };
+
+typedef struct kit_later {
+    struct kit_later *next;
+    uint64_t at_ms;
+    char *app, *id;
+} kit_later_t;
+
+static uint64_t wall_ms(void)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (uint64_t)wall.tv_sec * S_MS + (uint64_t)wall.tv_nsec / MS_NS;
+}
+
+json_t *kit_later_patch(const char *state, uint32_t ms, const char *what)
+{
+    return json_pack("{s:s, s:{s:I, s:s}}", "state", state, "then", "at_ms", (json_int_t)(wall_ms() + ms), "do", what);
+}
+
+static uint64_t at_of(const kit_edit_t *edit)
+{
+    const json_t *then = edit == NULL ? NULL : json_object_get(edit->patch, "then");
+
+    return (uint64_t)json_integer_value(json_object_get(then, "at_ms"));
+}
+
+void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t *edit)
+{
+    const uint64_t at_ms = at_of(edit);
+    kit_later_t *later;
+
+    if (at_ms == 0)
+        return;
+    later = kit_alloc(1, sizeof(*later));
+    *later = (kit_later_t){instance->laters, at_ms, kit_copy(app), kit_copy(edit->id)};
+    instance->laters = later;
+}
+
+void kit_later_note_all(kit_instance_t *instance)
+{
+    void **overlays = kit_keyed_all(&instance->overlays);
+
+    for (size_t i = 0; i < instance->overlays.count; i++) {
+        const struct kit_overlay *overlay = overlays[i];
+        for (const kit_edit_t *edit = overlay->edits; edit != NULL; edit = edit->next)
+            kit_later_note(instance, overlay->app, edit);
+    }
+    free(overlays);
+}
+
+static void destroy(kit_later_t *later)
+{
+    free(later->app);
+    free(later->id);
+    free(later);
+}
+
+static void act(struct weir_kit *kit, const kit_later_t *later, const kit_edit_t *edit)
+{
+    const char *what = json_string_value(json_object_get(json_object_get(edit->patch, "then"), "do"));
+    json_t *document = json_pack("{s:s}", "state", what != NULL && strcmp(what, "up") == 0 ? "up" : "off");
+    kit_change_t change;
+
+    kit_change_begin(&change, kit, NULL);
+    const bool is_fine = what != NULL && strcmp(what, "remove") == 0
+                             ? kit_change_member_remove(&change, later->app, later->id)
+                             : kit_change_member(&change, later->app, later->id, document, false);
+    json_decref(document);
+    if (is_fine)
+        (void)kit_change_commit(&change);
+    else
+        kit_change_roll_back(&change);
+}
+
+/* False: it is not due. What has been changed since is nobody's any more. */
+static bool is_over(struct weir_kit *kit, const kit_later_t *later, uint64_t now_ms)
+{
+    const kit_edit_t *edit = kit_overlay_edit(kit_overlay_find(kit->instance, later->app), later->id);
+
+    if (at_of(edit) != later->at_ms)
+        return true;
+    if (now_ms < later->at_ms)
+        return false;
+    act(kit, later, edit);
+    return true;
+}
+
+void kit_later_tick(struct weir_kit *kit)
+{
+    kit_later_t *due = kit->instance->laters;
+    const uint64_t now_ms = due == NULL ? 0 : wall_ms();
+
+    kit->instance->laters = NULL; /* what is done may note more */
+    for (kit_later_t *next; due != NULL; due = next) {
+        next = due->next;
+        if (is_over(kit, due, now_ms)) {
+            destroy(due);
+            continue;
+        }
+        due->next = kit->instance->laters;
+        kit->instance->laters = due;
+    }
+}
+
+void kit_later_free(kit_instance_t *instance)
+{
+    for (kit_later_t *later = instance->laters, *next; later != NULL; later = next) {
+        next = later->next;
+        destroy(later);
+    }
+    instance->laters = NULL;
+}
