@@ -3,6 +3,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::Admin;
+use IO::Select;
 
 admin_path(temp_path('admin.sock'));
 my ($one, $two, $three) = map { ok_backend($_) } qw(one two three);
@@ -18,6 +19,8 @@ sub configuration {
 }
 
 my $proxy = proxy(configuration());
+
+sub readable { my ($socket) = @_; return IO::Select->new($socket)->can_read(0) }
 
 # Who answers for a host and a path, or the status.
 sub answer_of {
@@ -149,6 +152,18 @@ subtest 'watching' => sub {
     call(POST => '/v1/changes', \@thousands) for 1 .. 2;
     is_problem(call(GET => "/v1/watch?after=$seq"), 410, 'gone', 'but no more than ten thousand');
     is_problem(call(GET => '/v1/watch?after=x'), 422, 'invalid-value', 'no number');
+};
+
+subtest 'health' => sub {
+    my ($with, $without) = map { my $socket = open_socket(); print {$socket} "GET /v1/watch?health=$_ HTTP/1.1\r\nHost: localhost\r\n\r\n"; $socket } 1, 0;
+    call(PUT => '/v1/apps/ill', { domains => ['ill.test'], backends => [ { at => '127.0.0.1:' . free_port(), id => 'nobody' }, { at => $one->address, id => 'well' } ] });
+    my ($told, $other) = ('', '');
+    ok(wait_for { answer_of('ill.test'); sysread $with, $told, 4096, length $told if readable($with); $told =~ /"health"/ }, 'who wants to know is told');
+    my ($event) = grep { $_->{op} eq 'health' } lines_of(join "\n", $told =~ /^(\{.*\})\r?$/mg);
+    is_deeply([ @$event{qw(path before after)} ], [ '/apps/ill/backends/nobody', { health => 'well' }, { health => 'connect' } ], 'who is ill, and how');
+    call(DELETE => '/v1/apps/ill');
+    ok(wait_for { sysread $without, $other, 4096, length $other; $other =~ /"delete"/ }, 'another one');
+    unlike($other, qr/"op":"health"/, 'is not');
 };
 
 subtest 'all of it' => sub {

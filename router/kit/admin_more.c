@@ -222,8 +222,9 @@ bool kit_asked_watch(kit_asked_t *asked)
         weir_admin_problem(asked->call, KIT_INVALID, "invalid-value", NULL, "`after` is a sequence number");
         return true;
     }
-    if (kit_watch_answer(asked->kit->instance, asked->call, after,
-                         weir_span_is(weir_admin_parameter(asked->call, "once"), "1")))
+    const bool is_once = weir_span_is(weir_admin_parameter(asked->call, "once"), "1");
+    const bool wants_health = weir_span_is(weir_admin_parameter(asked->call, "health"), "1");
+    if (kit_watch_answer(asked->kit->instance, asked->call, after, is_once, wants_health))
         return true;
     weir_admin_problem(asked->call, GONE, "gone", NULL, "what has changed since is not kept any more: read the state anew");
     return true;

@@ -8,6 +8,7 @@
 #include "rest.h"
 #include "state_file.h"
 #include "wait.h"
+#include "watch.h"
 
 enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
 
@@ -73,6 +74,7 @@ static void visit(const struct weir_kit *kit, weir_set_t *set, uint64_t now_us, 
     kit_queue_tick(set, now_us);
     kit_set_follow_ring(set);
     (void)kit_set_sweep(set, now_us);
+    kit_watch_health(set->instance, set);
 }
 
 static void look_at_rings(struct weir_kit *kit, uint64_t now_us)

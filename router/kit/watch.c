@@ -5,8 +5,9 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "document.h"
 
-enum { TIME_BYTES = 40, NS_PER_MS = 1000000, OK = 200 };
+enum { TIME_BYTES = 40, PATH_BYTES = 1024, NS_PER_MS = 1000000, OK = 200 };
 
 typedef struct line {
     uint64_t seq;
@@ -17,6 +18,7 @@ typedef struct watcher {
     struct watcher *next;
     struct kit_watch *watch;
     weir_admin_stream_t *stream;
+    bool wants_health;
 } watcher_t;
 
 /* As long as its instance, and as a watcher who has not been told of his end. */
@@ -27,6 +29,7 @@ struct kit_watch {
     size_t count;        /* that were ever told: count % KIT_WATCH_KEPT is the oldest */
     uint64_t forgot_seq; /* the last one that is not kept any more */
     watcher_t *watchers;
+    json_t *healths; /* by app and backend, as they were told; NULL: nobody has wanted to know */
 };
 
 /* `known_seq`: what has changed before is not known. */
@@ -86,11 +89,11 @@ static void keep(struct kit_watch *watch, uint64_t seq, char *text)
     *line = (line_t){seq, text};
 }
 
-static void send(struct kit_watch *watch, const char *text)
+static void send(struct kit_watch *watch, const char *text, bool is_health)
 {
     pthread_mutex_lock(&watch->lock);
     for (watcher_t *watcher = watch->watchers; watcher != NULL; watcher = watcher->next)
-        if (watcher->stream != NULL)
+        if (watcher->wants_health || !is_health)
             weir_admin_stream_write(watcher->stream, text, strlen(text));
     pthread_mutex_unlock(&watch->lock);
 }
@@ -107,7 +110,63 @@ void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64
     {
         char *text = line_of(event, change, seq, at);
         keep(watch, seq, text);
-        send(watch, text);
+        send(watch, text, false);
+    }
+}
+
+/* ---- health ---- */
+
+static void tell_health(struct kit_watch *watch, const weir_set_t *set, const weir_member_t *member, const char *before,
+                        const char *after)
+{
+    char at[TIME_BYTES], path[PATH_BYTES];
+    json_t *event;
+
+    write_time(at);
+    snprintf(path, sizeof(path), "/apps/%s/backends/%s", set->name, member->id);
+    event = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}}", "at", at, "op", "health", "path", path, "before", "health", before,
+                      "after", "health", after);
+    char *text = json_dumps(event, JSON_COMPACT), *line = kit_alloc(text == NULL ? 2 : strlen(text) + 2, 1);
+    snprintf(line, strlen(text == NULL ? "" : text) + 2, "%s\n", text == NULL ? "" : text);
+    send(watch, line, true);
+    free(line);
+    free(text);
+    json_decref(event);
+}
+
+static bool is_wanted(struct kit_watch *watch)
+{
+    bool is_wanted = false;
+
+    pthread_mutex_lock(&watch->lock);
+    for (const watcher_t *watcher = watch->watchers; watcher != NULL; watcher = watcher->next)
+        is_wanted = is_wanted || watcher->wants_health;
+    pthread_mutex_unlock(&watch->lock);
+    return is_wanted;
+}
+
+void kit_watch_health(kit_instance_t *instance, const weir_set_t *set)
+{
+    struct kit_watch *watch = instance->watch;
+    json_t *known;
+
+    if (watch == NULL || watch->healths == NULL)
+        return;
+    if (!is_wanted(watch)) {
+        json_decref(watch->healths);
+        watch->healths = NULL;
+        return;
+    }
+    known = json_object_get(watch->healths, set->name);
+    if (known == NULL)
+        json_object_set_new(watch->healths, set->name, known = json_object());
+    for (size_t i = 0; i < set->member_count; i++) {
+        const weir_member_t *member = set->members[i];
+        const char *before = json_string_value(json_object_get(known, member->id)), *after = kit_document_health(member);
+        if (strcmp(before == NULL ? "well" : before, after) == 0)
+            continue;
+        tell_health(watch, set, member, before == NULL ? "well" : before, after);
+        json_object_set_new(known, member->id, json_string(after));
     }
 }
 
@@ -123,6 +182,7 @@ static void let_go(struct kit_watch *watch)
         return;
     for (size_t i = 0; i < KIT_WATCH_KEPT; i++)
         free(watch->lines[i].text);
+    json_decref(watch->healths);
     pthread_mutex_destroy(&watch->lock);
     free(watch);
 }
@@ -153,7 +213,7 @@ static void send_kept(struct kit_watch *watch, weir_admin_stream_t *stream, uint
     }
 }
 
-bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once)
+bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once, bool wants_health)
 {
     struct kit_watch *watch = watch_of(instance, instance->seq);
     watcher_t *watcher;
@@ -162,6 +222,9 @@ bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_
         return false;
     watcher = kit_alloc(1, sizeof(*watcher));
     watcher->watch = watch;
+    watcher->wants_health = wants_health;
+    if (wants_health && watch->healths == NULL)
+        watch->healths = json_object();
     watcher->stream = weir_admin_stream(call, "application/x-ndjson", on_gone, watcher);
     send_kept(watch, watcher->stream, after);
     pthread_mutex_lock(&watch->lock);

@@ -17,7 +17,9 @@ void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64
  * GET …/watch: sends what has changed since `after`, and all that will; with `is_once`, only the former. False: what came
  * behind that is kept no more.
  */
-bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once);
+bool kit_watch_answer(kit_instance_t *instance, weir_admin_call_t *call, uint64_t after, bool is_once, bool wants_health);
+/** Tells those who want to know it which of the set's members are well or ill in another way than they were. Ticks do. */
+void kit_watch_health(kit_instance_t *instance, const weir_set_t *set);
 /** Nobody is told any more, and nothing is kept. */
 void kit_watch_end(kit_instance_t *instance);
 
