@@ -13,6 +13,7 @@
 enum {
     WORDS = 15, /* of a cell, behind its sequence */
     ID_HASHED = WEIR_RECENT_ID_BYTES - 8,
+    STATUS_FAILED = 500,
 };
 
 /* Cell `n` of a ring has sequence 2n + 2; one less while it is written. */
@@ -161,11 +162,17 @@ static size_t count_tries(const weir_exchange_t *x)
     return count;
 }
 
+/* What the client got it for: of what was mended by another try, the tries tell. */
+static const weir_fault_t *fault_of(const weir_exchange_t *x)
+{
+    return x->fault != NULL ? x->fault : x->journal.status >= STATUS_FAILED ? x->cause : NULL;
+}
+
 /* Newest first, as they hang together. */
 static void write_more(ring_t *ring, const weir_exchange_t *x, weir_span_t fields, size_t tries)
 {
     const weir_recent_try_t *one = x->tries;
-    const weir_fault_t *fault = x->fault != NULL ? x->fault : x->cause;
+    const weir_fault_t *fault = fault_of(x);
 
     for (size_t i = 0; i < tries; i++, one = one->before)
         write_try(ring, one);
@@ -194,7 +201,7 @@ void weir_recent_write(weir_exchange_t *x, bool is_wanted, weir_span_t fields)
         return;
     }
     head = head_of(x);
-    head.more = (uint8_t)(tries + (x->fault != NULL || x->cause != NULL) + (fields.len > 0));
+    head.more = (uint8_t)(tries + (fault_of(x) != NULL) + (fields.len > 0));
     write_cell(&memory->wanted, &head);
     write_more(&memory->wanted, x, fields, tries);
 }

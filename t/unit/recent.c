@@ -97,12 +97,16 @@ static void what_waited_or_was_tried_again_is_always_noted(void **state)
     assert_int_equal(find("waited"), 1);
     assert_int_equal(found[0].queue_us, 1000);
     assert_int_equal(find("again"), 1);
-    assert_int_equal(found_cells, 4);
+    assert_int_equal(found_cells, 3); /* and no fault: it was mended */
     assert_int_equal(found[1].kind, WEIR_RECENT_TRY);
-    assert_int_equal(found[2].kind, WEIR_RECENT_FAULT);
-    assert_memory_equal(found[2].text, "backend_refused", found[2].length);
-    assert_int_equal(found[3].kind, WEIR_RECENT_FIELDS);
-    assert_memory_equal(found[3].text, "app=shop pick=best", found[3].length);
+    assert_int_equal(found[2].kind, WEIR_RECENT_FIELDS);
+    assert_memory_equal(found[2].text, "app=shop pick=best", found[2].length);
+    begin("failed", 6000003, 503);
+    x.cause = &weir_fault_backend_refused;
+    end("");
+    assert_int_equal(find("failed"), 1);
+    assert_int_equal(found[1].kind, WEIR_RECENT_FAULT);
+    assert_memory_equal(found[1].text, "backend_refused", found[1].length);
 }
 
 static void a_request_is_noted_once(void **state)
