@@ -9,6 +9,7 @@
 
 #include "conf/complain.h"
 #include "conf/explain.h"
+#include "conf/metrics_endpoint.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
 #include "lib/base/log.h"
@@ -91,6 +92,9 @@ static void answer_routes(weir_admin_call_t *call);
 static const weir_admin_route_t routes[] = {
     {"GET", "/", weir_admin_page},
     {"GET", "/v1", answer_routes},
+    {"GET", "/metrics", conf_metrics_answer},
+    {"GET", "/livez", conf_livez_answer},
+    {"GET", "/readyz", conf_readyz_answer},
     {"GET", "/v1/version", answer_version},
     {"GET", "/v1/routers", weir_administered_list},
     {"GET", "/v1/top", conf_top_answer},

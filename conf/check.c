@@ -62,6 +62,9 @@ static void print_global(const conf_t *conf)
     for (conf_directive_t i = 0; i < CONF_DIRECTIVES; i++)
         if (conf_directives[i].levels == CONF_LEVELS_GLOBAL && i != CONF_num_threads)
             print_value("", conf->global, i);
+    if (conf->metrics_place.text != NULL)
+        printf("%-34s %-18s %s\n", conf_directives[CONF_metrics].name, conf->metrics_place.text,
+               conf->metrics_place.listen.where);
     if (conf->global->values[CONF_num_threads].text != NULL)
         print_value("", conf->global, CONF_num_threads);
     else

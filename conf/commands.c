@@ -17,6 +17,7 @@
 #include "conf/leaks.h"
 #include "conf/listen.h"
 #include "conf/metrics_apps.h"
+#include "conf/metrics_endpoint.h"
 #include "conf/paths.h"
 #include "conf/proxy.h"
 #include "conf/resumption.h"
@@ -84,6 +85,8 @@ static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_cont
     conf_t *conf = conf_of(context->globalconf);
     conf_value_t *value = &conf->level->values[CONF_metrics];
 
+    if (context->pathconf == NULL)
+        return conf_metrics_place_read(conf, node);
     if (conf_value_read(CONF_metrics, node, &conf->arena, value) != 0)
         return -1;
     if (value->number == 1)
@@ -195,7 +198,7 @@ static int leave_global(conf_t *conf, const yoml_t *node)
     conf->global = copy;
     if (conf->listens.count == 0 && !conf->has_listen && !conf->is_wrong)
         return conf_complain(node, "there is no `listen`, neither at the global level nor at a host");
-    return 0;
+    return conf_metrics_place_check(conf, node);
 }
 
 static int on_exit_level(h2o_configurator_t *configurator, h2o_configurator_context_t *context, yoml_t *node)
@@ -229,6 +232,8 @@ static int flags_of(conf_levels_t levels)
         return H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_HOST | H2O_CONFIGURATOR_FLAG_PATH;
     case CONF_LEVELS_PATHS:
         return H2O_CONFIGURATOR_FLAG_PATH;
+    case CONF_LEVELS_ENDS:
+        return H2O_CONFIGURATOR_FLAG_GLOBAL | H2O_CONFIGURATOR_FLAG_PATH;
     }
     return 0;
 }

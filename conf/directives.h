@@ -34,6 +34,7 @@ typedef enum conf_levels {
     CONF_LEVELS_HOSTS,
     CONF_LEVELS_ANYWHERE,
     CONF_LEVELS_PATHS,
+    CONF_LEVELS_ENDS,
 } conf_levels_t;
 
 typedef struct conf_directive_info {

@@ -20,6 +20,8 @@ static const char *levels_text(conf_levels_t levels)
         return "global, host";
     case CONF_LEVELS_ANYWHERE:
         return "global, host, path";
+    case CONF_LEVELS_ENDS:
+        return "global, path";
     case CONF_LEVELS_PATHS:
         return "path";
     }

@@ -26,8 +26,10 @@ static void print_how(void)
 {
     puts("<!-- Made by `weir docs metrics` from lib/base/metric.def: change it there. -->\n"
          "# Metrics\n\n"
-         "What the proxy counts of itself, for [Prometheus](https://prometheus.io) and whatever reads its format. A path "
-         "serves it:\n\n"
+         "What the proxy counts of itself, for [Prometheus](https://prometheus.io) and whatever reads its format. An address "
+         "of its own\n"
+         "serves it ([operations.md](operations.md#metrics-and-probes-from-outside)), or a path does:\n\n"
+         "    weir.metrics: 127.0.0.1:9100\n\n"
          "    hosts:\n"
          "      metrics.internal:\n"
          "        paths:\n"

@@ -151,24 +151,48 @@ static void name_listen(weir_listen_t *listen, const struct addrinfo *found)
     snprintf(listen->name, sizeof(listen->name), found->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static const char *listen_on_tcp(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, weir_listen_t *listen)
+/* Returns a sentence on failure; else the addresses are the caller's. */
+static const char *find_addresses(const conf_wish_t *wish, struct addrinfo **out_all)
 {
     char *end;
-    long port = strtol(wish->port, &end, 10);
-    struct addrinfo *all;
-    const char *problem = NULL;
+    const long port = strtol(wish->port, &end, 10);
     int error;
 
     if (wish->port[0] < '0' || wish->port[0] > '9' || *end != '\0' || port < 1 || port > 65535)
         return "a port is a number from 1 to 65535";
-    error = resolve(wish, &all);
-    if (error != 0)
-        return weir_arena_format(&conf->arena, "host %s: %s", wish->host, gai_strerror(error)).base;
+    error = resolve(wish, out_all);
+    return error == 0 ? NULL : weir_arena_format(&wish->conf->arena, "host %s: %s", wish->host, gai_strerror(error)).base;
+}
+
+static void set_address(weir_listen_t *listen, const struct addrinfo *found)
+{
+    memset(&listen->address, 0, sizeof(listen->address));
+    memcpy(&listen->address, found->ai_addr, found->ai_addrlen);
+    listen->address_len = found->ai_addrlen;
+    name_listen(listen, found);
+}
+
+const char *conf_listen_resolve(const conf_wish_t *wish, weir_listen_t *out_listen)
+{
+    struct addrinfo *all;
+    const char *problem = find_addresses(wish, &all);
+
+    if (problem != NULL)
+        return problem;
+    set_address(out_listen, all);
+    freeaddrinfo(all);
+    return NULL;
+}
+
+static const char *listen_on_tcp(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish, weir_listen_t *listen)
+{
+    struct addrinfo *all;
+    const char *problem = find_addresses(wish, &all);
+
+    if (problem != NULL)
+        return problem;
     for (const struct addrinfo *found = all; found != NULL && problem == NULL; found = found->ai_next) {
-        memset(&listen->address, 0, sizeof(listen->address));
-        memcpy(&listen->address, found->ai_addr, found->ai_addrlen);
-        listen->address_len = found->ai_addrlen;
-        name_listen(listen, found);
+        set_address(listen, found);
         problem = listen_on(conf, host, wish, listen);
     }
     freeaddrinfo(all);

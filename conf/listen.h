@@ -30,11 +30,20 @@ typedef struct conf_wish {
 /** Listens as wished, for `host` or (NULL) for all. Returns a sentence on failure. */
 const char *conf_listen_grant(conf_t *conf, h2o_hostconf_t *host, const conf_wish_t *wish);
 
+/** The first address of a wish that is no unix socket. Returns a sentence on failure. */
+const char *conf_listen_resolve(const conf_wish_t *wish, weir_listen_t *out_listen);
+
 /** Handles `listen` at the global level (host is NULL) or at a host's. Returns 0, or -1 after a complaint. */
 int conf_listen_on(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node);
 
 /** Listens on an address given as text ("8080", "127.0.0.1:8080", "[::]:80", "unix:/path"). Returns a sentence on failure. */
 const char *conf_listen_on_text(conf_t *conf, const char *text);
+
+/**
+ * Reads an address of TCP for a listener that is none of the server's. Of a name that has several the first is meant. Returns a
+ * sentence on failure.
+ */
+const char *conf_listen_address(conf_t *conf, const char *text, weir_listen_t *out_listen);
 
 /** What only a process does that is going to serve: OCSP stapling for all listens that want it. */
 void conf_listen_begin(const conf_t *conf);

@@ -62,6 +62,16 @@ const char *conf_listen_on_text(conf_t *conf, const char *text)
     return problem != NULL ? problem : conf_listen_grant(conf, NULL, &wish);
 }
 
+const char *conf_listen_address(conf_t *conf, const char *text, weir_listen_t *out_listen)
+{
+    conf_wish_t wish = no_wish(conf, NULL);
+    const char *problem = read_text(text, &wish);
+
+    if (problem == NULL && (wish.is_unix || wish.host[0] == '\0'))
+        problem = "must be HOST:PORT";
+    return problem != NULL ? problem : conf_listen_resolve(&wish, out_listen);
+}
+
 static int listen_on_scalar(conf_t *conf, h2o_hostconf_t *host, const yoml_t *node)
 {
     conf_wish_t wish = no_wish(conf, node);

@@ -24,6 +24,7 @@
 #include "conf/explain.h"
 #include "conf/listen.h"
 #include "conf/log_command.h"
+#include "conf/metrics_endpoint.h"
 #include "conf/notify.h"
 #include "conf/paths.h"
 #include "conf/porter.h"
@@ -173,12 +174,15 @@ static bool on_bound(void *arg)
 
     weir_recent_begin((size_t)conf->global->values[CONF_explain_ring].number, conf_threads(conf));
     redirect_errors(service, conf);
+    if (!conf_metrics_endpoint_bind(conf)) /* which may be among what was inherited */
+        return false;
     weir_inherited_close_rest();
     if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !conf_admin_bind(&conf->admin) ||
         !drop_privileges(conf) || !conf_modules_start(conf))
         return false;
     conf_explain_use(conf);
     conf_admin_start();
+    conf_metrics_endpoint_start();
     weir_access_log_start();
     conf_trace_begin(conf);
     conf_notify("READY=1");
@@ -190,6 +194,7 @@ static void on_serving(void *arg)
     service_t *service = arg;
 
     conf_watchdog_begin(&service->newest->settings);
+    conf_ready_set(CONF_READY);
     if (!service->is_successor)
         return;
     if (conf_upgrade_tell()) {
@@ -208,6 +213,7 @@ static bool are_leaks_sought(void)
 
 static void on_drain(void *arg)
 {
+    conf_ready_set(((const service_t *)arg)->has_successor ? CONF_SUCCEEDED : CONF_DRAINING);
     if (are_leaks_sought())
         weir_object_keep_all(); /* the report comes behind the end of main(), and shall know their functions */
     if (!((const service_t *)arg)->has_successor)
@@ -244,6 +250,8 @@ static void name_what_stays(const service_t *service, const conf_t *conf)
 {
     if (!conf_admin_is(&conf->admin))
         conf_complain_at(conf->file, 0, "weir.admin: the change waits for a restart");
+    if (!conf_metrics_endpoint_is(&conf->metrics_place))
+        conf_complain_at(conf->file, 0, "weir.metrics: the change waits for a restart");
 
     static const conf_directive_t fixed[] = {CONF_user, CONF_pid_file, CONF_num_threads, CONF_crash_handler, CONF_explain_ring};
 
@@ -287,6 +295,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         service->is_last_in_use = true;
         conf_explain_use(service->newest);
         conf_listen_begin(service->newest);
+        conf_metrics_use(&service->newest->metrics);
         conf_watchdog_begin(settings);
         conf_trace_begin(service->newest);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
@@ -323,6 +332,7 @@ static void on_upgraded(void *arg, bool has_successor)
         return;
     }
     conf_watchdog_be_silent(&service->newest->settings);
+    conf_metrics_endpoint_retreat();
     weir_log("upgrade: process %d serves, this one drains", (int)conf_upgrade_successor());
     snprintf(state, sizeof(state), "MAINPID=%d\nREADY=1\nSTATUS=", (int)conf_upgrade_successor());
     conf_notify(state);
@@ -444,9 +454,12 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_complain_settle();
     conf_listen_begin(conf);
     weir_metrics_note_config(true);
+    conf_ready_set(CONF_STARTING);
+    conf_metrics_use(&conf->metrics);
     status = run_server(&service, conf);
     weir_tls_ocsp_stop();
     conf_admin_stop();
+    conf_metrics_endpoint_stop();
     conf_watchdog_end();
     weir_steward_stop();
     weir_trace_export_stop(LAST_LINES_MS);

@@ -116,6 +116,14 @@ typedef struct conf_resumption {
     const char *where;       /* "file:line"; NULL: nowhere */
 } conf_resumption_t;
 
+/** Where weir.metrics of the global level is. */
+typedef struct conf_metrics_place {
+    weir_listen_t listen;
+    const struct weir_network *from;
+    size_t from_count;
+    const char *text; /* all of it, in one way of writing */
+} conf_metrics_place_t;
+
 /** A router that weir.router opened. */
 typedef struct conf_module {
     struct conf_module *next;
@@ -176,6 +184,7 @@ typedef struct conf {
     conf_resumption_t resumption;
     weir_admin_place_t admin; /* path NULL: no admin endpoint */
     weir_metrics_settings_t metrics;
+    conf_metrics_place_t metrics_place;    /* text NULL: none */
     weir_trace_receiver_t *trace_receiver; /* held; NULL: spans are exported to nobody */
     const char *dns_servers;               /* as weir_server_settings_t has them; NULL: the system's */
     conf_path_t *paths, **paths_end;

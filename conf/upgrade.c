@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "conf/init.h"
+#include "conf/metrics_endpoint.h"
 #include "conf/porter.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
@@ -271,11 +272,14 @@ static bool fail(int error)
 static int start_successor(const weir_handed_t *sockets, size_t count, int ready_fd, int errors_fd, pid_t *out_pid)
 {
     conf_handed_t *handed = calloc(count + 1, sizeof(*handed));
+    const int metrics_fd = conf_metrics_endpoint_fd();
     int error;
 
     WEIR_MUST(handed != NULL);
     for (size_t i = 0; i < count; i++)
         handed[i] = (conf_handed_t){.fd = sockets[i].fd, .is_foreign = weir_inherited_is_foreign(sockets[i].listen)};
+    if (metrics_fd != -1)
+        handed[count++] = (conf_handed_t){.fd = metrics_fd};
     error = conf_porter_is_used() ? conf_porter_start_successor(handed, count, ready_fd, out_pid)
                                   : conf_upgrade_start(handed, count, ready_fd, errors_fd, out_pid);
     free(handed);

@@ -18,28 +18,32 @@
 #include "lib/walk/steward.h"
 #include "lib/wire/loop/loop.h"
 
-enum { BACKLOG = 64 };
+enum { BACKLOG = 64, FORBIDDEN = 403 };
 
 typedef struct connection {
     weir_list_t link;
     weir_admin_t *admin;
     weir_admin_caller_t caller;
     int fd;
+    bool is_welcome;
     admin_open_t open;
 } connection_t;
 
 /* Begun and ended by the main thread; everything between is the steward's. */
 struct weir_admin {
     int fd;
-    char *path;
-    struct stat at; /* which socket is ours */
+    char *path;     /* NULL: it is one of TCP */
+    struct stat at; /* which socket is ours   */
+    weir_network_t *from;
+    size_t from_count; /* of TCP: who is answered */
     const weir_admin_route_t *routes;
     weir_loop_t *loop;
-    weir_letter_t start, stop, end;
+    weir_letter_t start, retreat, stop, end;
     h2o_globalconf_t conf;
     h2o_context_t context;
     h2o_accept_ctx_t accept;
-    h2o_socket_t *listener;
+    h2o_socket_t *listener; /* NULL: it has been closed */
+    bool is_retreating;
     weir_list_t connections;
     size_t connection_count;
     bool is_ending;
@@ -122,22 +126,42 @@ static void destroy(weir_admin_t *admin)
     pthread_mutex_destroy(&admin->lock);
     pthread_cond_destroy(&admin->has_ended);
     free(admin->path);
+    free(admin->from);
     free(admin);
 }
 
-weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, size_t problem_bytes)
+static weir_admin_t *create(void)
 {
     weir_admin_t *admin = calloc(1, sizeof(*admin));
 
     WEIR_MUST(admin != NULL && pthread_mutex_init(&admin->lock, NULL) == 0);
     WEIR_MUST(pthread_cond_init(&admin->has_ended, NULL) == 0);
     admin->fd = -1;
-    admin->path = strdup(place->path);
     weir_list_init(&admin->connections);
+    return admin;
+}
+
+weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, size_t problem_bytes)
+{
+    weir_admin_t *admin = create();
+
+    admin->path = strdup(place->path);
     if (open_socket(admin, place, problem, problem_bytes))
         return admin;
     destroy(admin);
     return NULL;
+}
+
+weir_admin_t *weir_admin_adopt(int fd, const weir_network_t *from, size_t from_count)
+{
+    weir_admin_t *admin = create();
+
+    admin->fd = fd;
+    admin->from = calloc(from_count + 1, sizeof(*from));
+    WEIR_MUST(admin->from != NULL);
+    memcpy(admin->from, from, from_count * sizeof(*from));
+    admin->from_count = from_count;
+    return admin;
 }
 
 /* ---- connections ---- */
@@ -172,9 +196,19 @@ static weir_admin_caller_t caller_of(int fd)
     socklen_t bytes = sizeof(peer);
     weir_admin_caller_t caller = {.size = sizeof(caller), .uid = -1, .gid = -1, .pid = -1};
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.pid != 0)
         caller = (weir_admin_caller_t){.size = sizeof(caller), .uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
     return caller;
+}
+
+/* Whoever may open a unix socket is. */
+static bool is_welcome(const weir_admin_t *admin, int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
+
+    return admin->path != NULL || (getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+                                   weir_networks_hold(admin->from, admin->from_count, (const struct sockaddr *)&peer));
 }
 
 /*
@@ -204,6 +238,7 @@ static void on_accept(h2o_socket_t *listener, const char *error)
     connection->admin = admin;
     connection->fd = h2o_socket_get_fd(sock);
     connection->caller = caller_of(connection->fd);
+    connection->is_welcome = is_welcome(admin, connection->fd);
     weir_list_append(&admin->connections, &connection->link);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
@@ -219,8 +254,12 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
     const weir_before_t before = weir_at_work_on(NULL, "the admin endpoint", "a call", "answering");
     weir_admin_call_t *call = admin_call_of(req, &connection->caller, &connection->open);
 
-    if (call != NULL && !admin_call_refuse(call))
+    if (admin->is_retreating)
+        req->http1_is_persistent = 0;
+    if (call != NULL && connection->is_welcome && !(admin->path != NULL && admin_call_refuse(call)))
         admin_call_route(call, admin->routes);
+    else if (call != NULL && !connection->is_welcome)
+        weir_admin_problem(call, FORBIDDEN, "forbidden", NULL, "this is not for where you come from");
     weir_at_work_back(before);
     return 0;
 }
@@ -232,7 +271,7 @@ static void on_start(weir_letter_t *letter)
     weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, start);
 
     h2o_config_init(&admin->conf);
-    admin->conf.max_request_entity_size = WEIR_ADMIN_BODY_BYTES;
+    admin->conf.max_request_entity_size = admin->path != NULL ? WEIR_ADMIN_BODY_BYTES : WEIR_ADMIN_BODY_BYTES_TCP;
     admin->conf.http1.req_timeout = WEIR_ADMIN_REQUEST_MS;
     admin->conf.http1.upgrade_to_http2 = 0;
     admin->conf.server_name = h2o_iovec_init(H2O_STRLIT("weir"));
@@ -271,14 +310,37 @@ static void on_end(weir_letter_t *letter)
     pthread_mutex_unlock(&admin->lock);
 }
 
+static void close_listener(weir_admin_t *admin)
+{
+    if (admin->listener == NULL)
+        return;
+    admin->fd = -1;
+    h2o_socket_read_stop(admin->listener);
+    h2o_socket_close(admin->listener);
+    admin->listener = NULL;
+}
+
+static void on_retreat(weir_letter_t *letter)
+{
+    weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, retreat);
+
+    admin->is_retreating = true;
+    close_listener(admin);
+}
+
+void weir_admin_retreat(weir_admin_t *admin)
+{
+    admin->retreat.open = on_retreat;
+    weir_list_init(&admin->retreat.link);
+    weir_loop_post(admin->loop, &admin->retreat);
+}
+
 /* Their ends are read at once, and libh2o closes who is at its end. */
 static void on_stop(weir_letter_t *letter)
 {
     weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, stop);
 
-    admin->fd = -1;
-    h2o_socket_read_stop(admin->listener);
-    h2o_socket_close(admin->listener);
+    close_listener(admin);
     admin->is_ending = true;
     for (weir_list_t *node = admin->connections.next, *next; node != &admin->connections; node = next) {
         connection_t *connection = WEIR_AROUND(node, connection_t, link);
@@ -293,7 +355,8 @@ static void remove_name(const weir_admin_t *admin)
 {
     struct stat present;
 
-    if (stat(admin->path, &present) == 0 && present.st_ino == admin->at.st_ino && present.st_dev == admin->at.st_dev)
+    if (admin->path != NULL && stat(admin->path, &present) == 0 && present.st_ino == admin->at.st_ino &&
+        present.st_dev == admin->at.st_dev)
         (void)unlink(admin->path);
 }
 

@@ -13,9 +13,15 @@
  */
 #include <sys/types.h>
 
+#include "lib/http/network.h"
 #include "weir_admin.h"
 
-enum { WEIR_ADMIN_CONNECTIONS = 64, WEIR_ADMIN_BODY_BYTES = 8 << 20, WEIR_ADMIN_REQUEST_MS = 30000 };
+enum {
+    WEIR_ADMIN_CONNECTIONS = 64,
+    WEIR_ADMIN_BODY_BYTES = 8 << 20,
+    WEIR_ADMIN_BODY_BYTES_TCP = 1024,
+    WEIR_ADMIN_REQUEST_MS = 30000,
+};
 
 /** Where it listens. */
 typedef struct weir_admin_place {
@@ -57,8 +63,17 @@ typedef struct weir_admin weir_admin_t;
 /** Opens the socket, with its owner and permission, and listens. NULL: the reason stands in `problem`. */
 weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, size_t problem_bytes);
 
+/**
+ * The same over TCP: `fd` listens, and is the endpoint's from now on. Who does not come from one of `from` (copied) gets a 403;
+ * bodies have a KiB at most. Never NULL.
+ */
+weir_admin_t *weir_admin_adopt(int fd, const weir_network_t *from, size_t from_count);
+
 /** Serves from now on. `routes`, borrowed, end with a method of NULL. */
 void weir_admin_start(weir_admin_t *admin, const weir_admin_route_t *routes);
+
+/** Takes no more connections, and keeps none behind its next answer: a successor is there for them. Waits for nothing. */
+void weir_admin_retreat(weir_admin_t *admin);
 
 /** Closes all connections, and removes the socket if it is still ours. Frees and nulls; harmless on NULL. */
 void weir_admin_stop(weir_admin_t **slot);

@@ -158,6 +158,15 @@ void weir_admin_add(weir_admin_call_t *call, const char *name, const char *value
         add_field(call->req, name, value);
 }
 
+/* Of the length that the body would have. */
+static void respond_head(h2o_req_t *req)
+{
+    static h2o_generator_t generator = {NULL, NULL};
+
+    h2o_start_response(req, &generator);
+    h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
+}
+
 void admin_request_respond(h2o_req_t *req, uint16_t status, const char *type, const char *body, size_t bytes)
 {
     req->res.status = status;
@@ -165,7 +174,10 @@ void admin_request_respond(h2o_req_t *req, uint16_t status, const char *type, co
     if (status != NO_CONTENT)
         add_field(req, "content-type", type);
     add_field(req, "cache-control", "no-store");
-    h2o_send_inline(req, body == NULL ? "" : body, body == NULL ? 0 : bytes);
+    if (h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")))
+        respond_head(req);
+    else
+        h2o_send_inline(req, body == NULL ? "" : body, body == NULL ? 0 : bytes);
 }
 
 static void respond(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
@@ -191,6 +203,8 @@ void weir_admin_answer(weir_admin_call_t *call, uint16_t status, const char *jso
 
 void weir_admin_answer_as(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes)
 {
+    if (!call->is_answered && !call->is_inner)
+        call->req->res.content_length = bytes;
     respond(call, status, type, body, bytes);
 }
 

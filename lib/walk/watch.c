@@ -18,7 +18,15 @@
 #include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
 
-enum { US_OF_MS = 1000, LOOK_MS = 50, LOOK_LEAST_MS = 10, LATE_MS = 50, WORDS_BYTES = 320, BUSY_US = 900000 };
+enum {
+    US_OF_MS = 1000,
+    LOOK_MS = 50,
+    LOOK_LEAST_MS = 10,
+    LATE_MS = 50,
+    STUCK_USUAL_MS = 10000,
+    WORDS_BYTES = 320,
+    BUSY_US = 900000,
+};
 
 /* How long a thread had run at an instant. */
 typedef struct spent {
@@ -178,6 +186,40 @@ static void look(uint64_t now_us)
         return;
     watch.alive_at_us = now_us;
     watch.on_alive();
+}
+
+/* How long; 0: it is not. Of those that were told the look before knows it; no look goes on where nothing is told. */
+static uint64_t stuck_us(watched_t *watched, uint64_t now_us)
+{
+    const uint64_t beat_us = atomic_load_explicit(&watched->desk->beat_us, memory_order_relaxed);
+    const uint64_t silent_us = now_us > beat_us ? now_us - beat_us : 0;
+
+    if (watch.limits.stuck_ms != 0) {
+        const uint64_t excused_us = watched->seen.excused_us;
+        return watched->seen.next_us != 0 && beat_us == watched->seen.beat_us && silent_us > excused_us ? silent_us - excused_us
+                                                                                                        : 0;
+    }
+    if (silent_us < (uint64_t)STUCK_USUAL_MS * US_OF_MS || !is_visible(watched))
+        return 0;
+    describe(watched);
+    return silent_us;
+}
+
+size_t weir_watch_stuck(uint64_t now_us, char *words, size_t words_bytes)
+{
+    size_t count = 0;
+
+    *words = '\0';
+    pthread_mutex_lock(&watch.lock);
+    for (weir_list_t *node = watch.loops.next; node != &watch.loops; node = node->next) {
+        watched_t *watched = WEIR_AROUND(node, watched_t, link);
+        const uint64_t us = stuck_us(watched, now_us);
+        if (us > 0 && count++ == 0)
+            snprintf(words, words_bytes, "loop %u has been stuck for %" PRIu64 " ms %s", watched->book.number, us / US_OF_MS,
+                     watched->words);
+    }
+    pthread_mutex_unlock(&watch.lock);
+    return count;
 }
 
 /* ---- on the steward's thread ---- */

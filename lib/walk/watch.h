@@ -11,6 +11,7 @@
  * THREAD   Any, unless said otherwise. It ends by itself when no loop has joined any more.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** What is watched for. */
@@ -49,6 +50,12 @@ void weir_watch_each(void (*each)(const weir_watch_loop_t *loop, void *context),
 
 /** It is not watched any more. On its thread, before that ends. */
 void weir_watch_part(void);
+
+/**
+ * How many loops are stuck now: for as long as is told, or, if nothing is told, for 10 s. `words`: of the first of them,
+ * "loop 2 has been stuck for 512 ms in checkout_service of router shop"; else "".
+ */
+size_t weir_watch_stuck(uint64_t now_us, char *words, size_t words_bytes);
 
 /* ---- the judgement, for tests ---- */
 

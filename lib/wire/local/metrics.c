@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
-#include "lib/base/scrape.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/metrics_source.h"
 #include "lib/walk/slow.h"
@@ -34,11 +33,10 @@ typedef struct inquiry {
 
 /* ---- on the steward's thread ---- */
 
-static void put_process(weir_metric_sink_t *sink, const inquiry_t *inquiry)
+static void put_process(weir_metric_sink_t *sink, const weir_metrics_settings_t *settings)
 {
     const weir_books_t books = weir_exchange_books();
     const weir_metrics_config_t config = weir_metrics_config();
-    const weir_metrics_settings_t *settings = inquiry->settings;
     char abi[20];
     const weir_metric_label_t build[] = {{"version", {settings->version, strlen(settings->version)}},
                                          {"abi", {abi, (size_t)snprintf(abi, sizeof(abi), "%u", settings->abi)}}};
@@ -60,24 +58,30 @@ static void put_stalls(weir_metric_sink_t *sink)
         weir_scrape_put(sink, WEIR_METRIC_ID_callback_stalls, "callback", counts[i].callback, (double)counts[i].count);
 }
 
+void weir_metrics_write(const weir_metrics_settings_t *settings, weir_metrics_format_t format, FILE *out)
+{
+    weir_metric_sink_t *sink = weir_scrape_create();
+
+    put_process(sink, settings);
+    put_stalls(sink);
+    weir_scrape_threads(sink);
+    weir_metrics_ask(sink);
+    if (settings->apps_most > 0)
+        weir_scrape_apps(sink, settings->apps_most);
+    weir_scrape_write(sink, out, format);
+    weir_scrape_destroy(&sink);
+}
+
 static void on_answered(weir_letter_t *letter);
 
 static void on_steward(weir_letter_t *letter)
 {
     inquiry_t *inquiry = WEIR_AROUND(letter, inquiry_t, letter);
-    weir_metric_sink_t *sink = weir_scrape_create();
     FILE *out = open_memstream(&inquiry->text, &inquiry->text_bytes);
 
     WEIR_MUST(out != NULL);
-    put_process(sink, inquiry);
-    put_stalls(sink);
-    weir_scrape_threads(sink);
-    weir_metrics_ask(sink);
-    if (inquiry->settings->apps_most > 0)
-        weir_scrape_apps(sink, inquiry->settings->apps_most);
-    weir_scrape_write(sink, out, inquiry->format);
+    weir_metrics_write(inquiry->settings, inquiry->format, out);
     (void)fclose(out);
-    weir_scrape_destroy(&sink);
     letter->open = on_answered;
     weir_loop_post(inquiry->home->loop, letter);
 }

@@ -9,6 +9,7 @@
  *
  * THREAD   Registration: where the configuration is loaded. Handler: the request's loop.
  */
+#include "lib/base/scrape.h"
 #include "lib/wire/loop/loop.h"
 
 typedef struct weir_metrics_settings {
@@ -19,5 +20,8 @@ typedef struct weir_metrics_settings {
 
 /** Has `path` answer with the metrics. The settings are read with each request, and stay as long as the configuration. */
 void weir_metrics_register(h2o_pathconf_t *path, const weir_metrics_settings_t *settings);
+
+/** Writes all of them. On the steward's thread. */
+void weir_metrics_write(const weir_metrics_settings_t *settings, weir_metrics_format_t format, FILE *out);
 
 #endif
