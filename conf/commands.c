@@ -196,6 +196,7 @@ static int leave_global(conf_t *conf, const yoml_t *node)
 
     *copy = *conf->level;
     conf->global = copy;
+    conf->metrics.tells_members = copy->values[CONF_metrics_members].number == 1;
     if (conf->listens.count == 0 && !conf->has_listen && !conf->is_wrong)
         return conf_complain(node, "there is no `listen`, neither at the global level nor at a host");
     return conf_metrics_place_check(conf, node);

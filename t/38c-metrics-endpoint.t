@@ -4,6 +4,7 @@
 use lib 't/lib';
 use Weir::Test;
 use Weir::Admin;
+use Compress::Zlib qw(crc32);
 use IO::Socket::INET;
 
 my $promtool = $ENV{PROMTOOL} // '/usr/bin/promtool';
@@ -55,7 +56,80 @@ subtest 'what is there' => sub {
     }
 };
 
+# Every series as its labels in order and its value: "name{a=b,c=d}" => 5.
+sub series {
+    my (%option) = @_;
+    my %value;
+    for (split /\n/, fetch('/metrics', %option)->{body}) {
+        next if /^#/;
+        my ($name, $labels, $value) = /^(\w+)(?:\{(.*)\})? (\S+)$/ or die "not a series: $_";
+        $labels = join ',', sort map { s/"//gr } split /,(?=\w+=")/, $labels // '';
+        $value{ $name . ($labels eq '' ? '' : "{$labels}") } = $value;
+    }
+    return \%value;
+}
+
+subtest 'what operators change, and who waits' => sub {
+    my $gate  = temp_path('gate');
+    my $gated = backend(sub { my $c = shift; while ($c->read_request) { $c->note('asked'); wait_for { -e $gate } 60; $c->write(simple_response('x')) } });
+    my $other = free_port();
+    my $own   = proxy(
+        router => { module => 'table', name => 'main', 'state-file' => temp_path('kept'), apps => {
+            shop => { domains => ['shop.test'], backends => [ { at => $gated->address, id => 'one', 'max-requests' => 1 } ], queue => { length => 5, timeout => ms(60000) } },
+            blog => { domains => ['blog.test'], backends => [ { at => $backend->address, id => 'two' }, { at => '127.0.0.1:' . refusing_port(), id => 'three', state => 'off' } ] } } },
+        global => { 'weir.metrics' => "127.0.0.1:$other", 'weir.admin' => { path => admin_path(temp_path('own.sock')) }, 'weir.metrics-apps' => 'ON', 'weir.metrics-members' => 'ON' });
+    my $ask = sub { my $c = $own->connect; $c->write("GET / HTTP/1.1\r\nHost: $_[0].test\r\nConnection: close\r\n\r\n"); $c };
+    is($ask->('blog')->read_response->status, 200, 'one is served') for 1 .. 3;
+    my $first = $ask->('shop');
+    wait_for { $gated->events };
+    my @waiting = map { $ask->('shop') } 1, 2;
+    ok(wait_for { (series(port => $other)->{'weir_queue_waiting{cause=busy}'} // 0) == 2 }, 'two wait');
+    my $series = series(port => $other);
+    is($series->{'weir_app_queue_waiting{app=other}'} // $series->{'weir_app_queue_waiting{app=shop}'}, 2, 'by app');
+    is($series->{'weir_app_queue_waiting{app=blog}'}, undef, 'nobody waits for the other');
+    is($series->{'weir_member_requests_in_flight{app=shop,member=one}'}, 1, 'what a backend has');
+    is(join(' ', map { $series->{"weir_member_up{$_}"} } 'app=shop,member=one', 'app=blog,member=two', 'app=blog,member=three'), '1 1 0', 'who takes requests');
+    is($series->{'weir_member_requests_total{app=blog,member=two,result=ok}'}, 3, 'what was answered');
+    is($series->{'weir_member_requests_total{app=blog,member=two,result=failed}'}, 0, 'and failed');
+    is($series->{'weir_member_handicap{app=blog,member=two}'}, 0, 'nobody is slow');
+    is(join(' ', map { $series->{$_} } qw(weir_state_seq weir_state_errors_total weir_probe_lag_seconds)), '0 0 0', 'nothing was changed');
+    write_file($gate, '');
+    is($_->read_response->status, 200, 'all are served') for $first, @waiting;
+    is(call(PATCH => '/v1/apps/shop/backends/one', { weight => 7 })->{status}, 200, 'a change');
+    is(call(POST => '/v1/apps/shop/pause', { max_ms => 1000 })->{status}, 200, 'a pause');
+    is(call(POST => '/v1/apps/shop/resume')->{status}, 200, 'its end');
+    is(call(PATCH => '/v1/apps/shop/backends/one', { weight => 'x' })->{status}, 422, 'what is none');
+    is(call(POST => '/v1/changes', [ { op => 'patch', path => '/apps/shop/backends/one', value => { weight => 8 } }, { op => 'delete', path => '/apps/blog/backends/three' } ])->{status}, 200, 'two at once');
+    $series = series(port => $other);
+    is(join(' ', map { $series->{"weir_state_changes_total{op=$_}"} } qw(put patch delete revert pause resume stop)), '0 2 1 0 1 1 0', 'each is counted');
+    is($series->{weir_state_seq}, 4, 'the number of the last');
+    is($series->{'weir_member_up{app=blog,member=three}'}, undef, 'who has gone is told of no more');
+    SKIP: {
+        skip "there is no $promtool", 1 unless -x $promtool;
+        my $file = write_file(temp_path('metrics'), fetch('/metrics', port => $other)->{body});
+        is(scalar `$promtool check metrics < $file 2>&1`, '', 'promtool has nothing to say');
+    }
+};
+
+subtest 'many backends, and a state file that is broken' => sub {
+    my $other = free_port();
+    my $first = '{"weir-state":1,"seq":4}';
+    my $state = write_file(temp_path('state'), sprintf("%s %08x\n", $first, crc32($first)), qq({"app":"x"} 00000000\n), '{"half');
+    my %apps  = map { my $app = sprintf 'app-%02d', $_; ($app => { domains => ["$app.test"], backends => [ map { "127.0.0.1:$_" } 20001 .. 20050 ] }) } 1 .. 10;
+    my $own   = proxy(router => { module => 'table', name => 'main', 'state-file' => $state, apps => \%apps },
+        global => { 'weir.metrics' => "127.0.0.1:$other", 'weir.metrics-members' => 'ON' });
+    ok(wait_for { fetch('/metrics', port => $other) }, 'the endpoint is there');
+    my $series = series(port => $other);
+    is($series->{'weir_members{state=up}'}, 500, 'of so many');
+    is(scalar(grep { /^weir_member_up/ } keys %$series), 400, 'some are told of');
+    ok($series->{'weir_member_up{app=app-08,member=127.0.0.1:20050}'}, 'the first of them');
+    is($series->{'weir_member_up{app=app-09,member=127.0.0.1:20001}'}, undef, 'and no more');
+    is("$series->{weir_state_seq} $series->{weir_state_errors_total}", '4 2', 'a line that is skipped, and one that is cut');
+    is((grep { /^weir_(?:member_|app_queue)/ } keys %{ series() }), 0, 'none unless they are wanted');
+};
+
 subtest 'the admin endpoint has the same' => sub {
+    admin_path($path);
     like(call(GET => '/metrics')->{body}, qr/^weir_requests_total\{/m, 'metrics');
     is(call(GET => $_)->{body}, "ok\n", $_) for '/livez', '/readyz';
 };

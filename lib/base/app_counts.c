@@ -276,6 +276,20 @@ static void choose(sums_t *sums, size_t most)
             show(&sums->at[i]);
 }
 
+const weir_span_t weir_app_counts_other = {"other", 5};
+
+weir_span_t weir_app_counts_name(weir_span_t app)
+{
+    weir_span_t name = weir_app_counts_other;
+
+    pthread_mutex_lock(&shown.lock);
+    for (size_t i = 0; i < shown.count && name.base == weir_app_counts_other.base; i++)
+        if (shown.names[i].len == app.len && memcmp(shown.names[i].base, app.base, app.len) == 0)
+            name = shown.names[i];
+    pthread_mutex_unlock(&shown.lock);
+    return name;
+}
+
 static void put(weir_metric_sink_t *sink, const app_sum_t *sum, weir_span_t name)
 {
     weir_metric_label_t labels[] = {{"app", name}, {"status", {NULL, 0}}};
@@ -293,7 +307,7 @@ static void put(weir_metric_sink_t *sink, const app_sum_t *sum, weir_span_t name
 
 void weir_scrape_apps(weir_metric_sink_t *sink, size_t most)
 {
-    static const weir_span_t other = {"other", 5};
+    const weir_span_t other = weir_app_counts_other;
     app_sum_t rest = {.requests = 0};
     sums_t sums;
 

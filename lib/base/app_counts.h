@@ -27,4 +27,9 @@ weir_app_counts_t *weir_app_counts_begin(weir_metrics_page_t *page, weir_span_t 
 /** It has ended. `total_us` UINT64_MAX: how long it took is not counted. */
 void weir_app_counts_end(weir_app_counts_t *counts, uint16_t status, uint64_t total_us);
 
+/** An app as readings name it: as it is called if the one before has told of it by name, else "other". Any thread. */
+weir_span_t weir_app_counts_name(weir_span_t app);
+
+extern const weir_span_t weir_app_counts_other;
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/app_counts.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
 #include "lib/base/scrape_private.h"
@@ -36,6 +37,12 @@ void weir_scrape_destroy(weir_metric_sink_t **sink)
         return;
     weir_arena_finish(&gone->arena);
     free(gone);
+}
+
+void weir_scrape_want(weir_metric_sink_t *sink, bool apps, bool members)
+{
+    sink->wants_apps = apps;
+    sink->wants_members = members;
 }
 
 /* ---- labels ---- */
@@ -200,12 +207,21 @@ static bool are_labels(const weir_metric_label_t *labels, size_t count)
     return count <= SCRAPE_LABELS;
 }
 
+/* WEIR_METRICS: there is none. */
+static size_t kit_index(const char *name)
+{
+    size_t i = 0;
+
+    while (i < WEIR_METRICS && (weir_metrics[i].maker != WEIR_METRIC_KIT || strcmp(weir_metrics[i].name, name) != 0))
+        i++;
+    return i;
+}
+
 static scrape_family_t *kit_family(weir_metric_sink_t *sink, const char *name)
 {
-    for (size_t i = 0; i < WEIR_METRICS; i++)
-        if (weir_metrics[i].maker == WEIR_METRIC_KIT && strcmp(weir_metrics[i].name, name) == 0)
-            return &sink->families[i];
-    return NULL;
+    const size_t i = kit_index(name);
+
+    return i < WEIR_METRICS ? &sink->families[i] : NULL;
 }
 
 static scrape_family_t *own_family(weir_metric_sink_t *sink, const char *name, weir_metric_type_t type)
@@ -243,6 +259,43 @@ static scrape_family_t *family_of(weir_metric_sink_t *sink, const char *name, bo
     return family != NULL && (family->type == WEIR_METRIC_HISTOGRAM) == is_histogram ? family : NULL;
 }
 
+static bool is_of_members(const weir_metric_sink_t *sink, const scrape_family_t *family)
+{
+    return family >= &sink->families[WEIR_METRIC_ID_member_up] && family <= &sink->families[WEIR_METRIC_ID_member_handicap];
+}
+
+/* Whether the configuration wants it. */
+static bool is_asked_for(const weir_metric_sink_t *sink, const scrape_family_t *family)
+{
+    if (family == &sink->families[WEIR_METRIC_ID_app_waiting])
+        return sink->wants_apps;
+    return !is_of_members(sink, family) || sink->wants_members;
+}
+
+WEIR_API bool weir_metric_is_wanted(const weir_metric_sink_t *sink, const char *name)
+{
+    const size_t i = name == NULL ? WEIR_METRICS : kit_index(name);
+
+    if (i == WEIR_METRICS)
+        return name != NULL && strncmp(name, own_prefix, sizeof(own_prefix) - 1) == 0;
+    const scrape_family_t *family = &sink->families[i];
+    return is_asked_for(sink, family) && family->count < (is_of_members(sink, family) ? SCRAPE_MEMBERS : SCRAPE_SERIES);
+}
+
+/* Those that are told of by name elsewhere, as far as there is room. */
+static void add_app(weir_metric_sink_t *sink, scrape_family_t *family, weir_span_t app, double value)
+{
+    weir_metric_label_t label = {"app", weir_app_counts_name(app)};
+
+    if (merge(sink, family, "", text_of(sink, &label, 1, NULL), value))
+        return;
+    label.value = weir_app_counts_other;
+    if (find(family, "", text_of(sink, &label, 1, NULL)) == NULL)
+        append(sink, family, "", text_of(sink, &label, 1, NULL), value);
+    else
+        (void)merge(sink, family, "", text_of(sink, &label, 1, NULL), value);
+}
+
 static void complain(const char *name, const char *what)
 {
     static weir_log_limit_t limit;
@@ -261,6 +314,10 @@ WEIR_API void weir_metric_add(weir_metric_sink_t *sink, const char *name, const 
 
     if (family == NULL || !are_labels(labels, label_count) || (family->type == WEIR_METRIC_COUNTER && !(value >= 0)))
         complain(name, not_usable);
+    else if (!is_asked_for(sink, family))
+        return;
+    else if (family == &sink->families[WEIR_METRIC_ID_app_waiting])
+        add_app(sink, family, label_count > 0 ? labels[0].value : (weir_span_t){NULL, 0}, value);
     else if (!merge(sink, family, "", text_of(sink, labels, label_count, NULL), value))
         complain(name, too_many);
 }

@@ -20,6 +20,9 @@ weir_metric_sink_t *weir_scrape_create(void);
 /** Frees and nulls it; harmless on NULL. */
 void weir_scrape_destroy(weir_metric_sink_t **sink);
 
+/** Has series of apps and of members told, too; else these are dropped. */
+void weir_scrape_want(weir_metric_sink_t *sink, bool apps, bool members);
+
 /** Puts what the threads have counted: weir_cells, weir_times, and weir_requests_total. */
 void weir_scrape_threads(weir_metric_sink_t *sink);
 
@@ -43,7 +46,7 @@ typedef struct weir_app_sum {
 } weir_app_sum_t;
 bool weir_scrape_app(weir_span_t app, weir_app_sum_t *out);
 
-/** app_counts.c: puts what is counted of apps; of at most `most` by name, the rest as "other". */
+/** app_counts.c: puts what is counted of apps; of at most `most` by name, the rest as "other". Before routers are asked. */
 void weir_scrape_apps(weir_metric_sink_t *sink, size_t most);
 
 /** Puts a value of one of ours, with at most two labels; a name NULL: there is none. Values of equal labels are added. */

@@ -7,7 +7,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/scrape.h"
 
-enum { SCRAPE_OWN_FAMILIES = 100, SCRAPE_SERIES = 1000, SCRAPE_LABELS = 16, SCRAPE_KEYS = 1024 };
+enum { SCRAPE_OWN_FAMILIES = 100, SCRAPE_SERIES = 1000, SCRAPE_LABELS = 16, SCRAPE_KEYS = 1024, SCRAPE_MEMBERS = 400 };
 
 typedef struct scrape_sample {
     struct scrape_sample *next;
@@ -32,6 +32,7 @@ struct weir_metric_sink {
     size_t own_count;
     const void *keys[SCRAPE_KEYS];
     size_t key_count;
+    bool wants_apps, wants_members;
 };
 
 #endif

@@ -39,6 +39,12 @@ WEIR_API void weir_metric_histogram(weir_metric_sink_t *sink, const char *name, 
                                     double sum);
 
 /**
+ * Whether a value of this name is of use: the configuration wants it (of the kit's some are for who asks for them), and there
+ * is room for another series. What is added all the same is dropped.
+ */
+WEIR_API bool weir_metric_is_wanted(const weir_metric_sink_t *sink, const char *name);
+
+/**
  * True the first time that it is asked about this key in one reading: for what several instances share, and must be told once.
  */
 WEIR_API bool weir_metric_once(weir_metric_sink_t *sink, const void *key);

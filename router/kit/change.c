@@ -7,6 +7,7 @@
 #include "alloc.h"
 #include "change_inside.h"
 #include "later.h"
+#include "metrics.h"
 #include "saved.h"
 #include "state_file.h"
 #include "watch.h"
@@ -292,6 +293,14 @@ static void tell_log(const kit_change_t *change, uint64_t seq)
     free(value);
 }
 
+static void count_events(const json_t *events)
+{
+    const json_t *event;
+    size_t i;
+
+    json_array_foreach(events, i, event) kit_metrics_changed(json_string_value(json_object_get(event, "op")));
+}
+
 uint64_t kit_change_commit(kit_change_t *change)
 {
     kit_instance_t *instance = change->kit->instance;
@@ -307,6 +316,7 @@ uint64_t kit_change_commit(kit_change_t *change)
         kit_state_file_add(instance->file, instance, kit_saved_change(change, seq));
     kit_watch_tell(instance, change, seq);
     tell_log(change, seq);
+    count_events(change->events);
     finish(change);
     return seq;
 }

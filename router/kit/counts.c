@@ -46,6 +46,20 @@ kit_sums_t kit_sums_of(const weir_member_t *member)
                         .failures = failures};
 }
 
+kit_total_t kit_total_of(const weir_member_t *member)
+{
+    const kit_record_t *record = kit_record(member);
+    const kit_trouble_t *trouble = kit_trouble(member);
+
+    if (record == NULL)
+        return (kit_total_t){0, 0};
+    const uint64_t news = atomic_load_explicit(&member->heard, memory_order_relaxed) -
+                          atomic_load_explicit(&record->heard_before, memory_order_relaxed);
+
+    return (kit_total_t){.successes = atomic_load_explicit(&record->succeeded, memory_order_relaxed) + (news & KIT_HEARD_COUNT),
+                         .failures = trouble == NULL ? 0 : atomic_load_explicit(&trouble->failed, memory_order_relaxed)};
+}
+
 void kit_count_success(weir_member_t *member, uint64_t head_us)
 {
     atomic_fetch_add_explicit(&member->heard, (head_us << KIT_HEARD_BITS) + 1, memory_order_relaxed);
@@ -116,6 +130,7 @@ static void fade_sums(kit_activity_t *activity, weir_member_t *member, size_t ce
                    news = heard - atomic_load_explicit(&record->heard_before, memory_order_relaxed);
     const uint32_t count = (uint32_t)(news & KIT_HEARD_COUNT);
     add_to(record->successes, cell, count);
+    atomic_fetch_add_explicit(&record->succeeded, count, memory_order_relaxed);
     atomic_store_explicit(&record->heard_before, heard, memory_order_relaxed);
     record->head_us = fade * record->head_us + (float)(news >> KIT_HEARD_BITS);
     record->answers = fade * record->answers + (float)count;

@@ -53,6 +53,7 @@ enum { KIT_HEARD_BITS = 20 };
 /** What the ticks know of a member that has had a request. Made then, and freed with the member. */
 typedef struct kit_record {
     _Atomic uint64_t heard_before;         /* the member's `heard` at the last tick                  */
+    _Atomic uint64_t succeeded;            /* in all, up to the last tick                            */
     _Atomic uint32_t successes[KIT_CELLS]; /* of the last ten seconds, up to the last tick           */
     float head_us, answers;                /* they fade: half of them is older than 3.4 s            */
 } kit_record_t;

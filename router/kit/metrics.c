@@ -40,6 +40,20 @@ void kit_metrics_count(kit_metric_t metric)
     add(&page_of()->counts[metric], 1);
 }
 
+void kit_metrics_count_many(kit_metric_t metric, uint64_t count)
+{
+    add(&page_of()->counts[metric], count);
+}
+
+void kit_metrics_changed(const char *op)
+{
+    static const char *const ops[] = {"put", "patch", "delete", "revert", "pause", "resume", "stop"};
+
+    for (unsigned i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+        if (strcmp(op, ops[i]) == 0)
+            kit_metrics_count((kit_metric_t)(KIT_CHANGES_PUT + i));
+}
+
 void kit_metrics_waited(uint64_t us)
 {
     kit_metrics_page_t *page = page_of();
@@ -98,6 +112,14 @@ static void tell_counts(weir_metric_sink_t *sink)
         {KIT_AFFINITY_MOVED, "weir_affinity_total", "result", "moved"},
         {KIT_AFFINITY_BORROWED, "weir_affinity_total", "result", "borrowed"},
         {KIT_AFFINITY_INVALID, "weir_affinity_total", "result", "invalid"},
+        {KIT_CHANGES_PUT, "weir_state_changes_total", "op", "put"},
+        {KIT_CHANGES_PATCH, "weir_state_changes_total", "op", "patch"},
+        {KIT_CHANGES_DELETE, "weir_state_changes_total", "op", "delete"},
+        {KIT_CHANGES_REVERT, "weir_state_changes_total", "op", "revert"},
+        {KIT_CHANGES_PAUSE, "weir_state_changes_total", "op", "pause"},
+        {KIT_CHANGES_RESUME, "weir_state_changes_total", "op", "resume"},
+        {KIT_CHANGES_STOP, "weir_state_changes_total", "op", "stop"},
+        {KIT_STATE_ERRORS, "weir_state_errors_total", NULL, NULL},
     };
 
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -159,23 +181,45 @@ static size_t count_members(const kit_instance_t *instance, uint64_t states[STAT
     return panics;
 }
 
+bool kit_metrics_is_up(const weir_member_t *member)
+{
+    return state_of(member) == UP;
+}
+
+/* Under the lock. */
+static double probe_lag_s(const kit_instance_t *instance)
+{
+    const struct weir_kit *kit = instance->started;
+    const uint64_t now_us = kit != NULL && kit->host != NULL ? weir_instance_now_us(kit->host) : 0;
+    const kit_due_t *due = kit_due_first(&instance->checks, now_us);
+
+    return due != NULL && due->at_us != 0 ? (double)(now_us - due->at_us) / 1e6 : 0;
+}
+
 static void tell_instance(kit_instance_t *instance, weir_metric_sink_t *sink)
 {
     static const char *const names[STATES] = {"up",      "draining", "off",    "starting", "check",
                                               "connect", "failing",  "silent", "trial"};
     uint64_t states[STATES] = {0};
     size_t panics, apps, domains;
+    uint64_t seq;
+    double lag_s;
 
     pthread_mutex_lock(&instance->lock);
     panics = count_members(instance, states);
     apps = instance->started == NULL ? 0 : kit_apps(instance->started)->count;
     domains = instance->started == NULL ? 0 : kit_domains_count(instance->started->domains);
+    seq = instance->seq;
+    lag_s = probe_lag_s(instance);
+    kit_metrics_tell_each(instance, sink);
     pthread_mutex_unlock(&instance->lock);
     for (unsigned i = 0; i < STATES; i++)
         tell_number(sink, "weir_members", "state", names[i], (double)states[i]);
     tell_number(sink, "weir_panic_apps", NULL, NULL, (double)panics);
     tell_number(sink, "weir_apps", NULL, NULL, (double)apps);
     tell_number(sink, "weir_domains", NULL, NULL, (double)domains);
+    tell_number(sink, "weir_state_seq", NULL, NULL, (double)seq);
+    tell_number(sink, "weir_probe_lag_seconds", NULL, NULL, lag_s);
 }
 
 void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink)

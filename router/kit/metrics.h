@@ -10,7 +10,8 @@
  */
 #include <stdatomic.h>
 
-#include "weir_types.h"
+#include "instance.h"
+#include "weir_metric.h"
 
 typedef enum kit_metric {
     KIT_ENTERED_BUSY, /* in the order of kit_cause_t; then those who wait for the member they are pinned to */
@@ -40,6 +41,14 @@ typedef enum kit_metric {
     KIT_AFFINITY_MOVED,
     KIT_AFFINITY_BORROWED,
     KIT_AFFINITY_INVALID,
+    KIT_CHANGES_PUT,
+    KIT_CHANGES_PATCH,
+    KIT_CHANGES_DELETE,
+    KIT_CHANGES_REVERT,
+    KIT_CHANGES_PAUSE,
+    KIT_CHANGES_RESUME,
+    KIT_CHANGES_STOP,
+    KIT_STATE_ERRORS,
     KIT_METRICS
 } kit_metric_t;
 
@@ -54,6 +63,14 @@ typedef struct kit_metrics_page {
 
 /** One more. */
 void kit_metrics_count(kit_metric_t metric);
+/** So many more. */
+void kit_metrics_count_many(kit_metric_t metric, uint64_t count);
+/** An operator has changed something: `op` as it is told to who watches. */
+void kit_metrics_changed(const char *op);
+/** metrics_members.c: what only those see who ask for it: apps where somebody waits, and members one by one. Under the lock. */
+void kit_metrics_tell_each(kit_instance_t *instance, weir_metric_sink_t *sink);
+/** Whether it takes requests, as weir_members counts it. */
+bool kit_metrics_is_up(const weir_member_t *member);
 
 /** One that has waited for so long was served. */
 void kit_metrics_waited(uint64_t us);

@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "alloc.h"
+#include "metrics.h"
 #include "saved.h"
 #include "state_read.h"
 
@@ -113,6 +114,7 @@ static bool fail(kit_state_file_t *file, const char *what)
              file->path, what, strerror(errno));
     file->needs_whole = true;
     pthread_mutex_unlock(&file->lock);
+    kit_metrics_count(KIT_STATE_ERRORS);
     return false;
 }
 
@@ -304,7 +306,9 @@ kit_state_file_t *kit_state_file_open(const char *path, uint32_t sync_ms, kit_in
     kit_state_file_t *file;
 
     memset(found, 0, sizeof(*found));
-    if (is_first && !kit_state_read(path, instance, found))
+    const bool is_read = !is_first || kit_state_read(path, instance, found);
+    kit_metrics_count_many(KIT_STATE_ERRORS, is_read ? found->skipped + found->is_torn : 1);
+    if (!is_read)
         return NULL;
     file = kit_alloc(1, sizeof(*file));
     file->path = kit_copy(path);

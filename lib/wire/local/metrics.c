@@ -65,9 +65,10 @@ void weir_metrics_write(const weir_metrics_settings_t *settings, weir_metrics_fo
     put_process(sink, settings);
     put_stalls(sink);
     weir_scrape_threads(sink);
-    weir_metrics_ask(sink);
+    weir_scrape_want(sink, settings->apps_most > 0, settings->tells_members);
     if (settings->apps_most > 0)
         weir_scrape_apps(sink, settings->apps_most);
+    weir_metrics_ask(sink);
     weir_scrape_write(sink, out, format);
     weir_scrape_destroy(&sink);
 }

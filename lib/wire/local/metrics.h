@@ -16,6 +16,7 @@ typedef struct weir_metrics_settings {
     const char *version; /* of the proxy; static        */
     unsigned abi;        /* of routers                  */
     size_t apps_most;    /* told of by name; 0: no apps */
+    bool tells_members;  /* backends one by one         */
 } weir_metrics_settings_t;
 
 /** Has `path` answer with the metrics. The settings are read with each request, and stay as long as the configuration. */
