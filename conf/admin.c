@@ -10,6 +10,7 @@
 #include "conf/complain.h"
 #include "conf/explain.h"
 #include "conf/metrics_endpoint.h"
+#include "conf/process.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
 #include "lib/base/log.h"
@@ -96,6 +97,10 @@ static const weir_admin_route_t routes[] = {
     {"GET", "/livez", conf_livez_answer},
     {"GET", "/readyz", conf_readyz_answer},
     {"GET", "/v1/version", answer_version},
+    {"POST", "/v1/reload", conf_reload_answer},
+    {"POST", "/v1/upgrade", conf_upgrade_answer},
+    {"GET", "/v1/connections", conf_connections_answer},
+    {"GET", "/v1/certificates", conf_certificates_answer},
     {"GET", "/v1/routers", weir_administered_list},
     {"GET", "/v1/top", conf_top_answer},
     {"POST", "/v1/explain", conf_explain_answer},

@@ -13,7 +13,17 @@
 
 #include "lib/base/must.h"
 
-enum { WAIT_S = 60, WAIT_LONG_S = 660, STATUS_FAILED = 400, PIECE_BYTES = 65536, ANSWER_MOST = 256 << 20 };
+enum {
+    WAIT_MS = 60000,
+    WAIT_LONG_MS = 660000,
+    MS_OF_S = 1000,
+    US_OF_MS = 1000,
+    STATUS_FAILED = 400,
+    PIECE_BYTES = 65536,
+    ANSWER_MOST = 256 << 20,
+};
+
+static unsigned usual_wait_ms = WAIT_MS;
 
 typedef struct text {
     char *at;
@@ -27,10 +37,10 @@ static bool say(char *problem, size_t bytes, const char *path, const char *what)
 }
 
 /* -1: `problem` says why. */
-static int open_socket(const char *path, unsigned wait_s, char *problem, size_t bytes)
+static int open_socket(const char *path, unsigned wait_ms, char *problem, size_t bytes)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval wait = {.tv_sec = wait_s};
+    const struct timeval wait = {.tv_sec = wait_ms / MS_OF_S, .tv_usec = (suseconds_t)(wait_ms % MS_OF_S) * US_OF_MS};
     int fd;
 
     if (strlen(path) >= sizeof(address.sun_path)) {
@@ -113,37 +123,78 @@ static void join_chunks(char *body)
     *to = '\0';
 }
 
-static bool read_answer(text_t *text, conf_admin_answer_t *out)
+/* The body; NULL: what has come is no answer. */
+static char *read_head(text_t *text, unsigned *out_status)
 {
     static const char version[] = "HTTP/1.1 ";
     char *head_end = strstr(text->at, "\r\n\r\n");
 
     if (head_end == NULL || strncmp(text->at, version, sizeof(version) - 1) != 0)
-        return false;
-    out->status = (unsigned)strtoul(text->at + sizeof(version) - 1, NULL, 10);
+        return NULL;
+    *out_status = (unsigned)strtoul(text->at + sizeof(version) - 1, NULL, 10);
     *head_end = '\0';
     char *body = head_end + 4;
     if (strcasestr(text->at, "transfer-encoding: chunked") != NULL)
         join_chunks(body);
+    return body;
+}
+
+static bool read_answer(text_t *text, conf_admin_answer_t *out)
+{
+    const char *body = read_head(text, &out->status);
+
+    if (body == NULL)
+        return false;
     out->document = *body == '\0' ? NULL : json_loads(body, 0, NULL);
     return *body == '\0' || out->document != NULL;
+}
+
+void conf_admin_wait(unsigned ms)
+{
+    usual_wait_ms = ms;
+}
+
+/* All of the answer; false: the reason stands in `problem`. */
+static bool exchange(const char *path, const char *method, const char *target, const json_t *body, text_t *text, char *problem,
+                     size_t problem_bytes)
+{
+    const bool is_long = strstr(target, "wait=") != NULL;
+    const int fd = open_socket(path, is_long ? WAIT_LONG_MS : usual_wait_ms, problem, problem_bytes);
+
+    if (fd == -1)
+        return false;
+    const bool is_fine = send_request(fd, method, target, body) && receive_all(fd, text);
+    close(fd);
+    return is_fine || say(problem, problem_bytes, path, "there is no answer");
 }
 
 bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
                      char *problem, size_t problem_bytes)
 {
-    const int fd = open_socket(path, strstr(target, "wait=") == NULL ? WAIT_S : WAIT_LONG_S, problem, problem_bytes);
     text_t text = {NULL, 0, 0};
 
     *out = (conf_admin_answer_t){0, NULL};
-    if (fd == -1)
-        return false;
-    bool is_fine = send_request(fd, method, target, body) && receive_all(fd, &text);
-    close(fd);
-    if (!is_fine)
-        (void)say(problem, problem_bytes, path, "there is no answer");
-    else if (!read_answer(&text, out))
+    bool is_fine = exchange(path, method, target, body, &text, problem, problem_bytes);
+    if (is_fine && !read_answer(&text, out))
         is_fine = say(problem, problem_bytes, path, "what answers there is no admin endpoint");
+    free(text.at);
+    return is_fine;
+}
+
+bool conf_admin_fetch(const char *path, const char *target, unsigned *out_status, char **out_text, char *problem,
+                      size_t problem_bytes)
+{
+    text_t text = {NULL, 0, 0};
+    const char *body = NULL;
+
+    *out_text = NULL;
+    bool is_fine = exchange(path, "GET", target, NULL, &text, problem, problem_bytes);
+    if (is_fine && (body = read_head(&text, out_status)) == NULL)
+        is_fine = say(problem, problem_bytes, path, "what answers there is no admin endpoint");
+    if (is_fine) {
+        *out_text = strdup(body);
+        WEIR_MUST(*out_text != NULL);
+    }
     free(text.at);
     return is_fine;
 }
@@ -248,7 +299,7 @@ static bool begin_stream(int fd, text_t *text, conf_admin_answer_t *out)
 bool conf_admin_follow(const char *path, const char *target, bool (*on_line)(void *context, const char *line), void *context,
                        conf_admin_answer_t *out, char *problem, size_t problem_bytes)
 {
-    const int fd = open_socket(path, WAIT_S, problem, problem_bytes);
+    const int fd = open_socket(path, WAIT_MS, problem, problem_bytes);
     stream_t stream = {0};
 
     *out = (conf_admin_answer_t){0, NULL};

@@ -27,4 +27,11 @@ bool conf_admin_call(const char *path, const char *method, const char *target, c
 bool conf_admin_follow(const char *path, const char *target, bool (*on_line)(void *context, const char *line), void *context,
                        conf_admin_answer_t *out, char *problem, size_t problem_bytes);
 
+/** conf_admin_call() by GET for what is no document: *out_text, NUL-terminated, is the caller's. */
+bool conf_admin_fetch(const char *path, const char *target, unsigned *out_status, char **out_text, char *problem,
+                      size_t problem_bytes);
+
+/** How long is waited from now on for each piece of an answer; a minute unless told. */
+void conf_admin_wait(unsigned ms);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "conf/cli_admin.h"
 #include "conf/cli_explain.h"
+#include "conf/cli_process.h"
 #include "conf/init.h"
 #include "conf/upgrade.h"
 #include "conf/verbs.h"
@@ -97,6 +98,7 @@ static int print_help(void)
     fputs("\n", stdout);
     fputs(conf_cli_admin_help, stdout);
     fputs(conf_cli_explain_help, stdout);
+    fputs(conf_cli_process_help, stdout);
     return EXIT_FINE;
 }
 
@@ -132,7 +134,7 @@ WEIR_API int weir_main(int argc, char **argv)
     wish_t wish = {0};
     int status;
 
-    if (conf_cli_admin(argc, argv, &status) || conf_cli_explain(argc, argv, &status))
+    if (conf_cli_admin(argc, argv, &status) || conf_cli_explain(argc, argv, &status) || conf_cli_process(argc, argv, &status))
         return status;
     status = read_arguments(argc, argv, &wish);
     if (status != EXIT_FINE)

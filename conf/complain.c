@@ -2,7 +2,9 @@
 #include "conf/complain.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/log.h"
@@ -31,6 +33,42 @@ static __thread struct {
     size_t bytes;
 } catcher;
 
+/* What the thread that reads a configuration says, for who has asked for that. */
+static struct {
+    pthread_mutex_t lock;
+    char text[8192];
+    size_t length;
+} copied = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static __thread bool is_copied;
+
+static void copy(const char *bytes, size_t length)
+{
+    if (!is_copied)
+        return;
+    pthread_mutex_lock(&copied.lock);
+    const size_t room = sizeof(copied.text) - 1 - copied.length, taken = length < room ? length : room;
+    memcpy(copied.text + copied.length, bytes, taken);
+    copied.length += taken;
+    copied.text[copied.length] = '\0';
+    pthread_mutex_unlock(&copied.lock);
+}
+
+void conf_complain_copy(void)
+{
+    is_copied = true;
+    pthread_mutex_lock(&copied.lock);
+    copied.length = 0;
+    copied.text[0] = '\0';
+    pthread_mutex_unlock(&copied.lock);
+}
+
+void conf_complain_copied(char *text, size_t bytes)
+{
+    pthread_mutex_lock(&copied.lock);
+    snprintf(text, bytes, "%s", copied.text);
+    pthread_mutex_unlock(&copied.lock);
+}
+
 /* While it serves: what is said before that is for who starts it. */
 static void print_time(FILE *out)
 {
@@ -39,8 +77,11 @@ static void print_time(FILE *out)
 
     if (!complaint.is_settled)
         return;
+    const bool was_copied = is_copied;
+    is_copied = false;
     length = weir_log_put_time(time);
     fwrite(time, 1, length, out);
+    is_copied = was_copied;
 }
 
 static void vcomplain(const char *file, size_t line, const char *format, va_list arguments)
@@ -178,6 +219,20 @@ static void print_rewritten(FILE *out, const char *line)
     complaint.has_placed_line = true;
 }
 
+static void copy_rewritten(const char *line)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = is_copied ? open_memstream(&text, &bytes) : NULL;
+
+    if (out == NULL)
+        return;
+    print_rewritten(out, line);
+    (void)fclose(out);
+    copy(text, bytes);
+    free(text);
+}
+
 /* What an alias repeats is read, and found wrong, once for each place. */
 static bool was_told(weir_span_t line)
 {
@@ -198,6 +253,7 @@ static void end_line(void)
     if (complaint.len > 0 && !was_told((weir_span_t){complaint.line, complaint.len})) {
         print_time(complaint.real);
         print_rewritten(complaint.real, complaint.line);
+        copy_rewritten(complaint.line);
     }
     complaint.len = 0;
     fflush(complaint.real);
@@ -205,6 +261,8 @@ static void end_line(void)
 
 static ssize_t on_write(void *unused, const char *bytes, size_t len)
 {
+    if (!is_rewriting)
+        copy(bytes, len);
     if (!is_rewriting)
         return fwrite(bytes, 1, len, complaint.real) == len ? (ssize_t)len : 0;
     for (size_t i = 0; i < len; i++) {

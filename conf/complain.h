@@ -9,6 +9,14 @@
 
 #include "yoml.h"
 
+/**
+ * Forgets what was copied; from now on what this thread says on the C stream stderr is, up to 8 KiB, without times. While it
+ * serves.
+ */
+void conf_complain_copy(void);
+/** What was copied; any thread. */
+void conf_complain_copied(char *text, size_t bytes);
+
 /** Complains about `line` (from 1) of `file`; 0 leaves the line out. Returns false. */
 bool conf_complain_at(const char *file, size_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -119,6 +119,11 @@ void conf_ready_set(conf_ready_t state)
     atomic_store(&process.ready, state);
 }
 
+bool conf_is_ready(void)
+{
+    return atomic_load(&process.ready) == CONF_READY;
+}
+
 void conf_metrics_use(const weir_metrics_settings_t *settings)
 {
     pthread_mutex_lock(&process.lock);

@@ -36,6 +36,8 @@ void conf_metrics_endpoint_stop(void);
 /** How it stands with the process. */
 typedef enum conf_ready { CONF_STARTING, CONF_READY, CONF_DRAINING, CONF_SUCCEEDED } conf_ready_t;
 void conf_ready_set(conf_ready_t state);
+/** Whether it is CONF_READY. Any thread. */
+bool conf_is_ready(void);
 
 /** Copies what is told from now on. */
 void conf_metrics_use(const weir_metrics_settings_t *settings);

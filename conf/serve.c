@@ -28,6 +28,7 @@
 #include "conf/notify.h"
 #include "conf/paths.h"
 #include "conf/porter.h"
+#include "conf/process.h"
 #include "conf/trace.h"
 #include "conf/verbs.h"
 #include "conf/watchdog.h"
@@ -214,6 +215,7 @@ static bool are_leaks_sought(void)
 static void on_drain(void *arg)
 {
     conf_ready_set(((const service_t *)arg)->has_successor ? CONF_SUCCEEDED : CONF_DRAINING);
+    conf_process_drains();
     if (are_leaks_sought())
         weir_object_keep_all(); /* the report comes behind the end of main(), and shall know their functions */
     if (!((const service_t *)arg)->has_successor)
@@ -238,6 +240,7 @@ static void on_reloading(void *arg)
 
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, weir_clock_monotonic_us());
     conf_notify(state);
+    conf_process_begins();
 }
 
 static bool is_same(const char *one, const char *other)
@@ -269,6 +272,7 @@ static const weir_server_settings_t *on_load(void *arg)
     service_t *service = arg;
     conf_t *conf;
 
+    conf_process_loads();
     conf_porter_read_again(service->is_last_in_use);
     service->is_last_in_use = false;
     conf = conf_load(service->file, false);
@@ -296,6 +300,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         conf_explain_use(service->newest);
         conf_listen_begin(service->newest);
         conf_metrics_use(&service->newest->metrics);
+        conf_certificates_use(service->newest);
         conf_watchdog_begin(settings);
         conf_trace_begin(service->newest);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
@@ -305,6 +310,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
     } else {
         weir_log("reload: nothing has changed");
     }
+    conf_process_reloaded(settings != NULL);
     conf_notify(settings != NULL ? "READY=1\nSTATUS=" : "READY=1\nSTATUS=A reload has failed; the log says why");
 }
 
@@ -326,6 +332,7 @@ static void on_upgraded(void *arg, bool has_successor)
     char state[64];
 
     service->has_successor = has_successor;
+    conf_process_upgraded(has_successor ? conf_upgrade_successor() : 0);
     if (!has_successor) {
         weir_log("upgrade: nothing has changed");
         conf_notify("READY=1\nSTATUS=An upgrade has failed; the log says why");
@@ -456,9 +463,14 @@ int conf_serve(conf_t **conf_slot, const char *file)
     weir_metrics_note_config(true);
     conf_ready_set(CONF_STARTING);
     conf_metrics_use(&conf->metrics);
+    conf_certificates_use(conf);
+    conf_process_begin(file);
     status = run_server(&service, conf);
     weir_tls_ocsp_stop();
+    conf_process_drains();
+    conf_connections_end();
     conf_admin_stop();
+    conf_certificates_use(NULL);
     conf_metrics_endpoint_stop();
     conf_watchdog_end();
     weir_steward_stop();

@@ -22,6 +22,7 @@
 #include "lib/wire/back/resolver.h"
 #include "lib/wire/client/client.h"
 #include "lib/wire/server/crew.h"
+#include "lib/wire/server/listing.h"
 #include "lib/wire/server/parts.h"
 #include "lib/wire/door/start.h"
 
@@ -71,6 +72,7 @@ void crew_end_if_idle(crew_t *crew)
     if (crew->is_ending || crew->emptied < crew->count || crew->rounds > 0 || crew->reload.is_building || crew->upgrade.is_busy)
         return;
     crew->is_ending = true;
+    listing_close();
     weir_timer_cancel(&crew->deadline);
     for (unsigned i = crew->count; i-- > 0;)
         weir_loop_post(crew->workers[i].loop, &crew->workers[i].stop);
@@ -356,6 +358,7 @@ static int serve(crew_t *crew, int signal_fd)
     weir_sock_watch(&crew->signals, true);
     if (crew->hooks->on_serving != NULL)
         crew->hooks->on_serving(crew->hooks->arg);
+    listing_open(crew);
     weir_watch_join(1, true);
     weir_loop_run(loop);
     weir_watch_part();

@@ -15,6 +15,7 @@
 #include "lib/wire/tls/tls_directory.h"
 #include "lib/wire/tls/tls_names.h"
 #include "lib/wire/tls/tls_ocsp.h"
+#include "lib/wire/tls/tls_tell.h"
 #include "lib/wire/tls/tls_tickets.h"
 
 struct weir_tls {
@@ -340,4 +341,11 @@ SSL *weir_tls_accept(weir_tls_t *tls)
     if (tls->is_application_s)
         weir_sock_tls_prepare_one(ssl);
     return ssl;
+}
+
+void weir_tls_tell(const weir_tls_t *tls, void (*each)(const weir_tls_told_t *told, void *context), void *context)
+{
+    for (size_t i = 0; i < tls->files.bucket_count; i++)
+        for (const weir_tls_name_t *entry = tls->files.buckets[i]; entry != NULL; entry = entry->next)
+            weir_tls_cert_tell(entry->cert, each, context);
 }

@@ -178,12 +178,26 @@ void weir_tls_cert_inherit_staple(weir_tls_cert_t *cert, weir_tls_cert_t *from)
     pthread_mutex_unlock(&from->lock);
 }
 
+/* Under the lock. */
+static bool has_fresh(const weir_tls_cert_t *cert)
+{
+    return cert->staple != NULL && (cert->staple_until == 0 || time(NULL) < cert->staple_until);
+}
+
+bool weir_tls_cert_has_staple(weir_tls_cert_t *cert)
+{
+    pthread_mutex_lock(&cert->lock);
+    const bool has = has_fresh(cert);
+    pthread_mutex_unlock(&cert->lock);
+    return has;
+}
+
 void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl)
 {
     if (SSL_get_tlsext_status_type(ssl) != TLSEXT_STATUSTYPE_ocsp)
         return;
     pthread_mutex_lock(&cert->lock);
-    bool is_fresh = cert->staple != NULL && (cert->staple_until == 0 || time(NULL) < cert->staple_until);
+    bool is_fresh = has_fresh(cert);
     unsigned char *copy = is_fresh ? OPENSSL_memdup(cert->staple, cert->staple_len) : NULL;
     if (copy != NULL)
         SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)cert->staple_len);

@@ -34,6 +34,9 @@ bool weir_tls_cert_use_as_default(const weir_tls_cert_t *cert, SSL_CTX *context)
 /** Has `ssl` show the authority's answer about it, if its client wants one and there is one of this time. */
 void weir_tls_cert_staple(weir_tls_cert_t *cert, SSL *ssl);
 
+/** Whether there is one of this time. */
+bool weir_tls_cert_has_staple(weir_tls_cert_t *cert);
+
 /** What the authority has said (copied), to be shown until then; 0: for ever. Empty: nothing. */
 void weir_tls_cert_set_staple(weir_tls_cert_t *cert, weir_span_t answer, time_t until);
 
