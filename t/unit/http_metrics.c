@@ -206,6 +206,35 @@ static void bounds_what_routers_say(void **state)
     weir_scrape_destroy(&sink);
 }
 
+static void drops_what_nobody_wants(void **state)
+{
+    weir_metric_sink_t *sink = weir_scrape_create();
+    const weir_metric_label_t nobody = {"app", WEIR_SPAN("never counted")};
+    char *text, name[40];
+    int told = 0;
+
+    assert_true(weir_metric_is_wanted(sink, "weir_apps"));
+    assert_true(weir_metric_is_wanted(sink, "weir_router_x"));
+    assert_false(weir_metric_is_wanted(sink, "weir_requests_total")); /* the proxy's own */
+    assert_false(weir_metric_is_wanted(sink, "weir_member_up"));
+    weir_metric_add(sink, "weir_member_up", &nobody, 1, 1);
+    weir_metric_add(sink, "weir_app_queue_waiting", &nobody, 1, 1);
+    text = written(sink, WEIR_METRICS_TEXT);
+    assert_string_equal(text, "");
+    free(text);
+    weir_scrape_want(sink, true, true);
+    for (; told < 1000 && weir_metric_is_wanted(sink, "weir_member_up"); told++) {
+        const int length = snprintf(name, sizeof(name), "m%d", told);
+        const weir_metric_label_t member = {"member", {name, (size_t)length}};
+        weir_metric_add(sink, "weir_member_up", &member, 1, 1);
+    }
+    assert_int_equal(told, 400);
+    weir_metric_add(sink, "weir_app_queue_waiting", &nobody, 1, 2);
+    weir_metric_add(sink, "weir_app_queue_waiting", &nobody, 1, 3);
+    expect(sink, WEIR_METRICS_TEXT, "\nweir_app_queue_waiting{app=\"other\"} 5\n");
+    weir_scrape_destroy(&sink);
+}
+
 static void writes_histograms_that_grow(void **state)
 {
     weir_metric_sink_t *sink = weir_scrape_create();
@@ -416,6 +445,7 @@ int main(void)
         cmocka_unit_test(takes_numbers_as_they_are),
         cmocka_unit_test(drops_what_routers_may_not_say),
         cmocka_unit_test(bounds_what_routers_say),
+        cmocka_unit_test(drops_what_nobody_wants),
         cmocka_unit_test(writes_histograms_that_grow),
         cmocka_unit_test(adds_up_threads_and_forgets_none),
         cmocka_unit_test(counts_stages_by_the_same_bounds),
