@@ -183,6 +183,23 @@ subtest 'all of it' => sub {
 subtest 'waiting' => sub {
     is(call(POST => '/v1/apps/shop/backends/one/drain?wait=idle')->{document}{state}, 'draining', 'until nothing is in flight');
     is(call(POST => '/v1/apps/shop/backends/one/up?wait=grace')->{document}{state}, 'up', 'until nobody sees what was');
+
+    my $gate = temp_path('gate');
+    my $slow = backend(sub { $_[0]->serve(sub { wait_for { -e $gate }; simple_response('slow') }) });
+    call(PUT => '/v1/apps/slow', { domains => ['slow.test'], backends => [ { at => $slow->address, id => 'a' } ] });
+    my $client = $proxy->connect;
+    $client->write("GET / HTTP/1.1\r\nHost: slow.test\r\nConnection: close\r\n\r\n");
+    ok(wait_for { call(GET => '/v1/apps/slow')->{document}{in_flight} == 1 }, 'a request is under way');
+    my @waiting = map { my $socket = open_socket(); print {$socket} "POST /v1/apps/slow/$_?wait=idle HTTP/1.0\r\nHost: localhost\r\n\r\n"; $socket->flush; $socket }
+        qw(pause backends/a/drain);
+    ok(wait_for { call(GET => '/v1/apps/slow/backends/a')->{document}{state} eq 'draining' }, 'two wait for its end');
+    write_file($gate, '');
+    is($client->read_response->body, 'slow', 'it ends');
+    for my $socket (@waiting) {
+        my $answer = do { local $/; readline $socket };
+        is((lines_of($answer =~ /(\{.*\})/s))[0]{in_flight}, 0, 'they are told what is so then');
+    }
+    call(DELETE => '/v1/apps/slow');
 };
 
 subtest 'for so long' => sub {

@@ -67,11 +67,17 @@ bool kit_asked_answer(const kit_asked_t *asked, uint16_t status, json_t *documen
     return true;
 }
 
+static bool wants_all(const kit_asked_t *asked)
+{
+    return weir_span_is(weir_admin_parameter(asked->call, "effective"), "1");
+}
+
 /* The change holds; its answer may wait for more. */
 static bool answer_later(const kit_asked_t *asked, uint16_t status, const char *text)
 {
     const weir_span_t wanted = weir_admin_parameter(asked->call, "wait");
     const bool is_idle = weir_span_is(wanted, "idle") && asked->app != NULL, is_grace = weir_span_is(wanted, "grace");
+    const kit_wait_what_t what = {asked->app, asked->id, wants_all(asked)};
     struct kit_state_file *file = asked->kit->instance->file;
     weir_admin_held_t *held;
 
@@ -81,7 +87,7 @@ static bool answer_later(const kit_asked_t *asked, uint16_t status, const char *
         return false;
     held = weir_admin_hold(asked->call);
     if (is_idle)
-        kit_wait_idle(asked->kit->instance, &held, asked->app, asked->id, status, text);
+        kit_wait_idle(asked->kit->instance, &held, &what, status, text);
     else if (is_grace)
         kit_wait_grace(&held, status, text);
     else
@@ -110,9 +116,7 @@ static kit_app_t *app_of(const kit_asked_t *asked)
 
 bool kit_asked_answer_app(const kit_asked_t *asked, uint16_t status)
 {
-    const bool is_effective = weir_span_is(weir_admin_parameter(asked->call, "effective"), "1");
-
-    return kit_asked_answer_change(asked, status, kit_document_of_app(asked->kit, app_of(asked), is_effective));
+    return kit_asked_answer_change(asked, status, kit_document_of_app(asked->kit, app_of(asked), wants_all(asked)));
 }
 
 bool kit_asked_answer_member(const kit_asked_t *asked, uint16_t status)

@@ -2,6 +2,7 @@
 #include "wait.h"
 
 #include "alloc.h"
+#include "document.h"
 #include "queue.h"
 #include "weir_retire.h"
 
@@ -13,6 +14,7 @@ typedef struct kit_wait {
     uint64_t until_us; /* 0: the next tick says */
     uint16_t status;
     char *app, *id, *text;
+    bool is_effective;
 } kit_wait_t;
 
 static kit_wait_t *create(weir_admin_held_t **held, uint16_t status, const char *text)
@@ -47,13 +49,14 @@ void kit_wait_grace(weir_admin_held_t **held, uint16_t status, const char *text)
     weir_retire(create(held, status, text), answer);
 }
 
-void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const char *app, const char *id, uint16_t status,
+void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const kit_wait_what_t *what, uint16_t status,
                    const char *text)
 {
     kit_wait_t *wait = create(held, status, text);
 
-    wait->app = kit_copy(app);
-    wait->id = kit_copy(id);
+    wait->app = kit_copy(what->app);
+    wait->id = kit_copy(what->id);
+    wait->is_effective = what->is_effective;
     wait->next = instance->waits;
     instance->waits = wait;
 }
@@ -65,10 +68,14 @@ static uint64_t count_of(const weir_member_t *member, const char *id)
     return id != NULL && strcmp(member->id, id) != 0 ? 0 : kit_in_flight(load) + kit_tunnels(load);
 }
 
+static kit_app_t *app_of(const kit_instance_t *instance, const kit_wait_t *wait)
+{
+    return instance->started == NULL ? NULL : kit_app_find(instance->started, (weir_span_t){wait->app, strlen(wait->app)});
+}
+
 static bool is_idle(const kit_instance_t *instance, const kit_wait_t *wait)
 {
-    const kit_app_t *app =
-        instance->started == NULL ? NULL : kit_app_find(instance->started, (weir_span_t){wait->app, strlen(wait->app)});
+    const kit_app_t *app = app_of(instance, wait);
     uint64_t count = 0;
 
     if (app == NULL || app->set == NULL)
@@ -80,6 +87,25 @@ static bool is_idle(const kit_instance_t *instance, const kit_wait_t *wait)
     return count == 0;
 }
 
+/* The document as it is now: in the one of the change something was in flight yet. What is gone by now is told as it was. */
+static void renew(const kit_instance_t *instance, kit_wait_t *wait)
+{
+    kit_app_t *app = app_of(instance, wait);
+    json_t *document;
+    char *text;
+
+    if (wait->text[0] == '\0' || app == NULL || app->set == NULL)
+        return;
+    document = wait->id != NULL ? kit_document_of_member(instance->started, app, wait->id)
+                                : kit_document_of_app(instance->started, app, wait->is_effective);
+    text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+    if (text == NULL)
+        return;
+    free(wait->text);
+    wait->text = text;
+}
+
 void kit_waits_tick(kit_instance_t *instance, uint64_t now_us)
 {
     for (kit_wait_t **at = &instance->waits, *wait; (wait = *at) != NULL;) {
@@ -87,6 +113,7 @@ void kit_waits_tick(kit_instance_t *instance, uint64_t now_us)
             wait->until_us = now_us + (uint64_t)KIT_WAIT_MOST_MS * 1000;
         if (is_idle(instance, wait)) {
             *at = wait->next;
+            renew(instance, wait);
             answer(wait);
         } else if (now_us >= wait->until_us) {
             *at = wait->next;

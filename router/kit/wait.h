@@ -12,11 +12,16 @@
 
 enum { KIT_WAIT_MOST_MS = 600000 };
 
+typedef struct kit_wait_what {
+    const char *app, *id; /* id NULL: all its backends */
+    bool is_effective;    /* the document of the app: with all settings */
+} kit_wait_what_t;
+
 /**
- * *held is answered with this status and text when nothing is in flight any more at the app's backend of that id (NULL: at
- * all of them), or with `not-idle` behind ten minutes; nulled.
+ * *held is answered with this status when nothing is in flight any more there, or with `not-idle` behind ten minutes; nulled.
+ * Where `text` says something, the document of the backend or the app is written anew then.
  */
-void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const char *app, const char *id, uint16_t status,
+void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const kit_wait_what_t *what, uint16_t status,
                    const char *text);
 /** *held is answered when no thread can see any more what was before; nulled. */
 void kit_wait_grace(weir_admin_held_t **held, uint16_t status, const char *text);
