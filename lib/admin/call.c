@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "lib/admin/origin.h"
+#include "lib/http/json_bounds.h"
 #include "lib/http/status.h"
 
 enum {
     FORBIDDEN = 403,
     NOT_FOUND = 404,
     NOT_ALLOWED = 405,
+    TOO_LARGE = 413,
     BAD_REQUEST = 400,
     NO_CONTENT = 204,
     DETAIL_BYTES = 1024,
@@ -245,7 +247,17 @@ void weir_admin_problem(weir_admin_call_t *call, uint16_t status, const char *ty
     free(text);
 }
 
-/* ---- whom it comes from ---- */
+/* ---- whom it comes from, and what it would cost ---- */
+
+static bool is_too_much(weir_admin_call_t *call)
+{
+    if (weir_json_is_bounded((weir_span_t){call->req->entity.base, call->req->entity.len}))
+        return false;
+    weir_admin_problem(call, TOO_LARGE, "too-large", NULL,
+                       "a document has at most %d values, %d keys in an object, and a depth of %d", WEIR_JSON_VALUES,
+                       WEIR_JSON_KEYS, WEIR_JSON_DEPTH);
+    return true;
+}
 
 bool admin_call_refuse(weir_admin_call_t *call)
 {
@@ -261,7 +273,7 @@ bool admin_call_refuse(weir_admin_call_t *call)
 
     if (why != NULL)
         weir_admin_problem(call, FORBIDDEN, "foreign-origin", NULL, "%s", why);
-    return why != NULL;
+    return why != NULL || is_too_much(call);
 }
 
 /* ---- routes ---- */

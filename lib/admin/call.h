@@ -43,7 +43,7 @@ char *admin_problem_text(uint16_t status, const char *type, const char *pointer,
 /** Makes a call of a request; NULL: it was answered, its path is none. */
 weir_admin_call_t *admin_call_of(h2o_req_t *req, const weir_admin_caller_t *caller, admin_open_t *open);
 
-/** True: it was refused, as a page of somebody else's may have sent it; origin.h. */
+/** True: it was refused, as a page of somebody else's may have sent it (origin.h), or as its body would be too much to read. */
 bool admin_call_refuse(weir_admin_call_t *call);
 
 /** Finds its route and has that answer. */
