@@ -60,25 +60,29 @@ static bool is_then(kit_change_t *change, const json_t *then)
                              "`then` is {\"at_ms\": …, \"do\": …}: off, up or remove, in milliseconds since 1970");
 }
 
-/* Whether a backend of these words can be. */
-static bool is_possible(kit_change_t *change, const kit_app_t *app, const json_t *base, const json_t *patch)
+/* A backend of these words, to be freed; NULL: there can be none, which the problem says. */
+static kit_wanted_t *read_possible(kit_change_t *change, const kit_app_t *app, const json_t *base, const json_t *patch)
 {
     json_t *document = kit_edit_document(base, patch);
     char problem[KIT_PROBLEM_BYTES];
-    kit_wanted_t wanted;
-    bool is_fine = kit_wanted_of_json(document, &wanted, problem, sizeof(problem));
+    kit_wanted_t *wanted = kit_alloc(1, sizeof(*wanted));
+    bool is_fine = kit_wanted_of_json(document, wanted, problem, sizeof(problem));
 
-    if (is_fine && wanted.place.is_https && app->manner->tls == NULL) {
+    if (is_fine && wanted->place.is_https && app->manner->tls == NULL) {
         snprintf(problem, sizeof(problem), "the app speaks no TLS with its backends, so none can be added that needs it");
         is_fine = false;
     }
-    if (is_fine && wanted.is_name) {
+    if (is_fine && wanted->is_name) {
         snprintf(problem, sizeof(problem), "`dns:` stands in configurations only");
         is_fine = false;
     }
-    kit_wanted_free(&wanted);
     json_decref(document);
-    return is_fine || kit_change_refuse(change, INVALID, "invalid-value", NULL, "%s", problem);
+    if (is_fine)
+        return wanted;
+    kit_wanted_free(wanted);
+    free(wanted);
+    (void)kit_change_refuse(change, INVALID, "invalid-value", NULL, "%s", problem);
+    return NULL;
 }
 
 /* Only what is another value; a whole one where there is nothing on the other side. */
@@ -110,6 +114,7 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     kit_app_t *found = kit_change_app(change, app);
     struct kit_overlay *overlay;
     json_t *spelled, *patch, *base, *before;
+    kit_wanted_t *wanted;
 
     if (found == NULL || !is_then(change, json_object_get(document, "then")))
         return false;
@@ -124,13 +129,14 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     if (json_object_get(document, "state") != NULL && json_object_get(document, "then") == NULL)
         json_object_del(patch, "then"); /* of the state before */
     base = kit_configured_member(found, id);
-    if (!is_possible(change, found, base, patch)) {
+    wanted = read_possible(change, found, base, patch);
+    if (wanted == NULL) {
         json_decref(base);
         json_decref(patch);
         return false;
     }
     before = kit_overlay_member(found, overlay, id);
-    kit_overlay_put(overlay, id, base, patch);
+    kit_overlay_put(overlay, id, base, patch)->read = wanted;
     tell(change, is_whole ? "put" : "patch", app, id, before, kit_overlay_member(found, overlay, id));
     json_decref(before);
     return true;

@@ -29,8 +29,17 @@ struct kit_overlay *kit_overlay_of(kit_instance_t *instance, const char *app)
     return overlay;
 }
 
+static void free_wanted(kit_wanted_t *wanted)
+{
+    if (wanted != NULL)
+        kit_wanted_free(wanted);
+    free(wanted);
+}
+
 static void free_edit(kit_edit_t *edit)
 {
+    free_wanted(edit->said);
+    free_wanted(edit->read);
     json_decref(edit->base);
     json_decref(edit->patch);
     free(edit->id);
@@ -125,16 +134,21 @@ kit_edit_t *kit_overlay_edit(const struct kit_overlay *overlay, const char *id)
     return overlay == NULL ? NULL : *place_of(overlay, id);
 }
 
-void kit_overlay_put(struct kit_overlay *overlay, const char *id, json_t *base, json_t *patch)
+kit_edit_t *kit_overlay_put(struct kit_overlay *overlay, const char *id, json_t *base, json_t *patch)
 {
-    kit_edit_t **at = place_of(overlay, id), *edit = kit_alloc(1, sizeof(*edit));
+    kit_edit_t **at = place_of(overlay, id), *before = *at, *edit = kit_alloc(1, sizeof(*edit));
 
     *edit = (kit_edit_t){.id = kit_copy(id), .base = base, .patch = patch};
-    if (*at != NULL) {
-        edit->next = (*at)->next;
-        free_edit(*at);
-    }
     *at = edit;
+    if (before == NULL)
+        return edit;
+    edit->next = before->next;
+    if (json_equal(before->base, base)) {
+        edit->said = before->said;
+        before->said = NULL;
+    }
+    free_edit(before);
+    return edit;
 }
 
 void kit_overlay_drop(struct kit_overlay *overlay, const char *id)
@@ -262,33 +276,69 @@ static void say(const struct weir_kit *kit, const kit_app_t *app, const char *id
                           what);
 }
 
-/* False: what was said of it then is another thing than the configuration says now. */
-static bool still_holds(const kit_edit_t *edit, const kit_wanted_t *configured)
+/* *slot, or the document as it is read, which is kept there. NULL: what is wrong with it stands in `problem`. */
+static const kit_wanted_t *read_once(kit_wanted_t **slot, const json_t *document, char problem[PROBLEM_BYTES])
 {
-    if ((edit->base == NULL) != (configured == NULL))
+    if (*slot != NULL)
+        return *slot;
+    *slot = kit_alloc(1, sizeof(**slot));
+    if (kit_wanted_of_json(document, *slot, problem, PROBLEM_BYTES))
+        return *slot;
+    free_wanted(*slot);
+    *slot = NULL;
+    return NULL;
+}
+
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+/* Whether kit_wanted_json() has the same to say of both. False also where labels stand in another order. */
+static bool is_surely_same(const kit_wanted_t *one, const kit_wanted_t *other)
+{
+    if (one->place.port != other->place.port || one->place.is_https != other->place.is_https ||
+        one->is_name != other->is_name || one->weight != other->weight || one->tier != other->tier ||
+        one->request_limit != other->request_limit || one->admin != other->admin || one->label_count != other->label_count)
         return false;
-    json_t *present = configured == NULL ? NULL : kit_wanted_json(configured);
-    const bool is_same = present == NULL || json_equal(present, edit->base) != 0;
+    for (size_t i = 0; i < one->label_count; i++)
+        if (strcmp(one->labels[i].name, other->labels[i].name) != 0 ||
+            strcmp(one->labels[i].value, other->labels[i].value) != 0)
+            return false;
+    return is_same_text(one->place.host, other->place.host) && is_same_text(one->id, other->id) &&
+           is_same_text(one->zone, other->zone);
+}
+
+/* False: what was said of it then is another thing than the configuration says now. */
+static bool still_holds(kit_edit_t *edit, const kit_wanted_t *configured)
+{
+    char problem[PROBLEM_BYTES];
+
+    if (edit->base == NULL || configured == NULL)
+        return edit->base == NULL && configured == NULL;
+    const kit_wanted_t *said = read_once(&edit->said, edit->base, problem);
+    if (said != NULL && is_surely_same(said, configured))
+        return true;
+    json_t *present = kit_wanted_json(configured);
+    const bool is_same = json_equal(present, edit->base) != 0;
     json_decref(present);
     return is_same;
 }
 
 /* Adds the backend as edited. */
-static void add_edited(const struct weir_kit *kit, const kit_app_t *app, const kit_edit_t *edit, kit_composed_t *out)
+static void add_edited(const struct weir_kit *kit, const kit_app_t *app, kit_edit_t *edit, kit_composed_t *out)
 {
     char problem[PROBLEM_BYTES];
-    json_t *document = kit_edit_document(edit->base, edit->patch);
-    kit_wanted_t *wanted = &out->own[out->own_count];
+    json_t *document = edit->read != NULL ? NULL : kit_edit_document(edit->base, edit->patch);
+    const kit_wanted_t *wanted = read_once(&edit->read, document, problem);
 
-    if (kit_wanted_of_json(document, wanted, problem, sizeof(problem))) {
-        wanted->place.tls = app->manner->tls;
-        out->own_count++;
-        out->wanted[out->count++] = *wanted;
-    } else {
-        say(kit, app, edit->id, problem);
-        kit_wanted_free(wanted);
-    }
     json_decref(document);
+    if (wanted == NULL) {
+        say(kit, app, edit->id, problem);
+        return;
+    }
+    out->wanted[out->count] = *wanted;
+    out->wanted[out->count++].place.tls = app->manner->tls;
 }
 
 static size_t count_edits(const struct kit_overlay *overlay)
@@ -304,7 +354,7 @@ static size_t count_edits(const struct kit_overlay *overlay)
 static void compose_configured(struct weir_kit *kit, const kit_app_t *app, struct kit_overlay *overlay,
                                const kit_wanted_t *wanted, kit_composed_t *out)
 {
-    const kit_edit_t *edit = kit_overlay_edit(overlay, wanted->id);
+    kit_edit_t *edit = kit_overlay_edit(overlay, wanted->id);
 
     if (edit != NULL && !still_holds(edit, wanted)) {
         say(kit, app, wanted->id, "the configuration says something new of it");
@@ -352,7 +402,6 @@ void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_w
 
     memset(out, 0, sizeof(*out));
     out->wanted = kit_alloc(count + edits, sizeof(out->wanted[0]));
-    out->own = kit_alloc(edits, sizeof(out->own[0]));
     compose_settings(kit, app, overlay, out);
     if (overlay != NULL && overlay->gone != NULL)
         return;
@@ -371,8 +420,5 @@ void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_w
 
 void kit_composed_free(kit_composed_t *composed)
 {
-    for (size_t i = 0; i < composed->own_count; i++)
-        kit_wanted_free(&composed->own[i]);
-    free(composed->own);
     free(composed->wanted);
 }

@@ -23,6 +23,9 @@ typedef struct kit_edit {
     char *id;
     json_t *base;  /* what the configuration said when it was made; NULL: nothing, it is the operator's own backend */
     json_t *patch; /* NULL: the backend is gone. `then` of it: what is done with it when; later.h */
+    /* The same as they are read, which takes longer than all else of a change: NULL where nobody has asked yet. */
+    kit_wanted_t *said; /* base */
+    kit_wanted_t *read; /* base with the patch on top */
 } kit_edit_t;
 
 /* One app's. */
@@ -65,16 +68,14 @@ void kit_domain_edit_drop(kit_instance_t *instance, const char *entry);
 /** The edit of a backend; NULL: there is none. */
 kit_edit_t *kit_overlay_edit(const struct kit_overlay *overlay, const char *id);
 /** Puts it in the place of the one that there is; takes over `base` and `patch`. */
-void kit_overlay_put(struct kit_overlay *overlay, const char *id, json_t *base, json_t *patch);
+kit_edit_t *kit_overlay_put(struct kit_overlay *overlay, const char *id, json_t *base, json_t *patch);
 /** The configuration holds again. Harmless if there is none. */
 void kit_overlay_drop(struct kit_overlay *overlay, const char *id);
 
 /** An app's backends and settings, with what lies on top. */
 typedef struct kit_composed {
-    kit_wanted_t *wanted; /* shallow: the configuration's, and `own` */
+    kit_wanted_t *wanted; /* shallow: the configuration's, and those of the edits */
     size_t count;
-    kit_wanted_t *own;
-    size_t own_count;
     kit_settings_t *settings; /* held */
 } kit_composed_t;
 
