@@ -531,7 +531,7 @@ def main():
     ap.add_argument("--supports", default="http,log,tls,h2,upgrade", help="shorthand candidate: what it can do")
     ap.add_argument("--name", default="candidate")
     ap.add_argument("--peers", default=DEFAULT_PEERS, help="comma list of peers/NAME.json, or 'none'; default %(default)s")
-    ap.add_argument("--scenarios", default="default", help="comma list of names and sets (default, tls), or 'all'; a leading - excludes; default %(default)s; or 'routing', by itself")
+    ap.add_argument("--scenarios", default="default", help="comma list of names and sets (default, tls), or 'all'; a leading - excludes; default %(default)s; or 'routing', 'admin-changes', 'metrics-sum', each by itself")
     ap.add_argument("--reps", type=int, default=3)
     ap.add_argument("--dur", type=int, default=4, help="seconds per measurement")
     ap.add_argument("--warm", type=int, default=1)
@@ -561,7 +561,10 @@ def main():
         for s in SCEN: print(f"{s.name:16} {s.unit:6} {s.title}")
         for n, l in SETS.items(): print(f"set {n}: {l}")
         print("routing: what lookups, choices and members cost, by themselves")
+        print("admin-changes, metrics-sum: those of admin.py, by themselves")
         return
+    if a.scenarios in ("admin-changes", "metrics-sum"):
+        os.execv(sys.executable, [sys.executable, f"{HERE}/admin.py", a.scenarios])
     if a.scenarios == "routing":
         routing(a.results if a.results != "-" else None)
         return

@@ -1,6 +1,7 @@
 /* Cheapest useful HTTP/1.1 origin: one thread, epoll, answers from memory.
  *   GET /<anything>    66-byte body
  *   GET /b/<n>         n-byte body with Content-Length (n <= 64 MiB)
+ *   GET /s/<status>    66-byte body, that status (not 1xx, 204, 304)
  *   POST/PUT           body drained (Content-Length or chunked), 66-byte answer
  *   Upgrade: x         101, then echoes bytes
  * Usage: backend PORT */
@@ -77,6 +78,11 @@ static void respond(struct conn *c, uint64_t n) {
     (unsigned long long)n, c->close_after ? "Connection: close\r\n" : "");
   c->sp = c->hdr; c->foff = 0; c->fleft = n;
 }
+static void respond_status(struct conn *c, unsigned status) {
+  c->sl = snprintf(c->hdr, sizeof c->hdr, "HTTP/1.1 %u Asked\r\nContent-Length: %d\r\n%s\r\n", status, SMALL_BODY,
+    c->close_after ? "Connection: close\r\n" : "");
+  c->sp = c->hdr; c->foff = 0; c->fleft = SMALL_BODY;
+}
 /* consume what is buffered; -1: drop; 0: need input; 1: output pending */
 static int step(struct conn *c) {
   for (;;) {
@@ -111,9 +117,10 @@ static int step(struct conn *c) {
       const char *v = find_hdr(h, end, "connection");
       c->close_after = v && !strncasecmp(v, "close", 5);
       if (!memmem(c->buf, h - c->buf, "HTTP/1.1", 8) && !(v && !strncasecmp(v, "keep-alive", 10))) c->close_after = 1;
-      uint64_t n = SMALL_BODY;
+      uint64_t n = SMALL_BODY, status = 0;
       char *path = memchr(c->buf, ' ', h - c->buf);
       if (path && !strncmp(path + 1, "/b/", 3)) n = strtoull(path + 4, NULL, 10);
+      if (path && !strncmp(path + 1, "/s/", 3)) status = strtoull(path + 4, NULL, 10);
       if ((v = find_hdr(h, end, "upgrade"))) {
         size_t l = end - c->buf;
         memmove(c->buf, c->buf + l, c->blen - l); c->blen -= l;
@@ -132,7 +139,8 @@ static int step(struct conn *c) {
       c->blen -= l;
       if (chunked) { c->st = ST_CHUNK; c->ck = 0; continue; }
       if (post && cl) { c->st = ST_BODY; c->body_left = cl; continue; }
-      respond(c, n);
+      if (status >= 200 && status <= 599) respond_status(c, status);
+      else respond(c, n);
       if (head) c->fleft = 0;
     }
     int r = flush_out(c);
