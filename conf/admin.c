@@ -96,6 +96,7 @@ static const weir_admin_route_t routes[] = {
     {"GET", "/metrics", conf_metrics_answer},
     {"GET", "/livez", conf_livez_answer},
     {"GET", "/readyz", conf_readyz_answer},
+    {"GET", "/v1/openapi.json", weir_admin_openapi},
     {"GET", "/v1/version", answer_version},
     {"POST", "/v1/reload", conf_reload_answer},
     {"POST", "/v1/upgrade", conf_upgrade_answer},

@@ -55,6 +55,8 @@ weir_span_t weir_admin_inner_document(const weir_admin_call_t *inner);
 
 /** A route: answers with the page for browsers (page.html). */
 void weir_admin_page(weir_admin_call_t *call);
+/** A route: answers with the description of all calls (openapi.json). */
+void weir_admin_openapi(weir_admin_call_t *call);
 /** Answers with something that is no JSON: `type` is its media type. As weir_admin_answer(). */
 void weir_admin_answer_as(weir_admin_call_t *call, uint16_t status, const char *type, const char *body, size_t bytes);
 

@@ -63,3 +63,8 @@ void weir_admin_page(weir_admin_call_t *call)
     const h2o_iovec_t text = fill(&call->req->pool, nonce);
     admin_call_respond(call, OK, "text/html; charset=utf-8", text.base, text.len);
 }
+
+void weir_admin_openapi(weir_admin_call_t *call)
+{
+    weir_admin_answer(call, OK, (const char *)admin_openapi, admin_openapi_bytes);
+}
