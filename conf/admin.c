@@ -7,29 +7,30 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/admin_tcp.h"
 #include "conf/complain.h"
 #include "conf/explain.h"
 #include "conf/metrics_endpoint.h"
 #include "conf/process.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
+#include "conf/upgrade.h"
 #include "lib/base/log.h"
 #include "router/admin.h"
 
 enum { OWNER_ONLY = 0600, OK = 200 };
 
 static weir_admin_t *admin;
-static struct {
-    char *path; /* NULL: there is none */
-    uid_t owner;
-    gid_t group;
-    mode_t permission;
-} present;
+static weir_admin_place_t present; /* its texts are ours; neither path nor listen: there is none */
 
 /* ---- the directive ---- */
 
 static int read_key(const char *key, const yoml_t *value, weir_arena_t *arena, weir_admin_place_t *place)
 {
+    int result;
+
+    if (conf_admin_tcp_read(key, value, arena, place, &result))
+        return result;
     if (strcmp(key, "owner") == 0)
         return conf_socket_owner(value, &place->owner, &place->group);
     if (strcmp(key, "group") == 0)
@@ -42,11 +43,13 @@ static int read_key(const char *key, const yoml_t *value, weir_arena_t *arena, w
 
 int conf_admin_read(const yoml_t *node, weir_arena_t *arena, weir_admin_place_t *out_place)
 {
-    static const char *const keys[] = {"path", "owner", "group", "permission", NULL};
+    static const char *const keys[] = {"path",     "owner",          "group",      "permission",
+                                       "listen",   "host",           "token-file", "certificate-file",
+                                       "key-file", "client-ca-file", NULL};
     weir_admin_place_t place = {.owner = (uid_t)-1, .group = (gid_t)-1, .permission = OWNER_ONLY};
 
     if (node->type != YOML_TYPE_MAPPING)
-        return conf_complain(node, "weir.admin: must be a mapping with `path`");
+        return conf_complain(node, "weir.admin: must be a mapping with `path`, or `listen`, or both");
     for (size_t i = 0; i < node->data.mapping.size; i++) {
         const yoml_mapping_element_t *entry = &node->data.mapping.elements[i];
         size_t k = 0;
@@ -59,8 +62,10 @@ int conf_admin_read(const yoml_t *node, weir_arena_t *arena, weir_admin_place_t 
         if (read_key(keys[k], entry->value, arena, &place) != 0)
             return -1;
     }
-    if (place.path == NULL)
+    if (place.path == NULL && place.listen == NULL)
         return conf_complain(node, "weir.admin: `path` is missing");
+    if (conf_admin_tcp_check(node, &place) != 0)
+        return -1;
     *out_place = place;
     return 0;
 }
@@ -125,30 +130,41 @@ static void answer_routes(weir_admin_call_t *call)
 
 /* ---- life ---- */
 
+static bool is_wanted(const weir_admin_place_t *place)
+{
+    return place->path != NULL || place->listen != NULL;
+}
+
 bool conf_admin_bind(const weir_admin_place_t *place)
 {
+    weir_admin_place_t now = *place;
     char problem[512];
 
-    if (place->path == NULL)
+    if (!is_wanted(place))
         return true;
-    admin = weir_admin_bind(place, problem, sizeof(problem));
+    now.is_successor = conf_upgrade_is_awaited();
+    admin = weir_admin_bind(&now, problem, sizeof(problem));
     if (admin == NULL) {
         weir_log("weir.admin: %s", problem);
         return false;
     }
-    present.path = strdup(place->path);
-    present.owner = place->owner;
-    present.group = place->group;
-    present.permission = place->permission;
+    present = *place;
+    present.path = place->path == NULL ? NULL : strdup(place->path);
+    conf_admin_tcp_keep(&present, place);
     return true;
 }
 
 bool conf_admin_is(const weir_admin_place_t *place)
 {
     if (place->path == NULL || present.path == NULL)
-        return place->path == NULL && present.path == NULL;
+        return place->path == present.path && conf_admin_tcp_is(place, &present);
     return strcmp(place->path, present.path) == 0 && place->owner == present.owner && place->group == present.group &&
-           place->permission == present.permission;
+           place->permission == present.permission && conf_admin_tcp_is(place, &present);
+}
+
+void conf_admin_retire(void)
+{
+    weir_admin_retire(admin);
 }
 
 void conf_admin_start(void)
@@ -161,6 +177,7 @@ void conf_admin_start(void)
 void conf_admin_stop(void)
 {
     weir_admin_stop(&admin);
-    free(present.path);
+    free((char *)(uintptr_t)present.path);
     present.path = NULL;
+    conf_admin_tcp_forget(&present);
 }

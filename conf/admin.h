@@ -19,6 +19,8 @@ bool conf_admin_bind(const weir_admin_place_t *place);
 void conf_admin_start(void);
 /** Whether it is there. */
 bool conf_admin_is(const weir_admin_place_t *place);
+/** A successor serves: nobody else comes here over TCP. Harmless without one. */
+void conf_admin_retire(void);
 /** The process ends. A successor has taken the name of the socket by then, or it goes. Harmless without one. */
 void conf_admin_stop(void);
 

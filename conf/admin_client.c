@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/admin_client.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "conf/admin_wire.h"
 #include "lib/base/must.h"
 
 enum {
     WAIT_MS = 60000,
     WAIT_LONG_MS = 660000,
-    MS_OF_S = 1000,
-    US_OF_MS = 1000,
     STATUS_FAILED = 400,
     PIECE_BYTES = 65536,
     ANSWER_MOST = 256 << 20,
@@ -36,58 +30,24 @@ static bool say(char *problem, size_t bytes, const char *path, const char *what)
     return false;
 }
 
-/* -1: `problem` says why. */
-static int open_socket(const char *path, unsigned wait_ms, char *problem, size_t bytes)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval wait = {.tv_sec = wait_ms / MS_OF_S, .tv_usec = (suseconds_t)(wait_ms % MS_OF_S) * US_OF_MS};
-    int fd;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        (void)say(problem, bytes, path, "this is too long for the name of a socket");
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    WEIR_MUST(fd != -1);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        return fd;
-    (void)say(problem, bytes, path, strerror(errno));
-    close(fd);
-    return -1;
-}
-
-static bool send_all(int fd, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        const ssize_t sent = send(fd, bytes, count, MSG_NOSIGNAL);
-        if (sent == -1 && errno != EINTR)
-            return false;
-        if (sent == -1)
-            continue;
-        bytes += sent;
-        count -= (size_t)sent;
-    }
-    return true;
-}
-
-static bool send_request(int fd, const char *method, const char *target, const json_t *body)
+static bool send_request(conf_admin_wire_t *wire, const char *method, const char *target, const json_t *body)
 {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT), *request = NULL;
-    const int length = asprintf(&request, "%s %s HTTP/1.1\r\nHost: weir\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                                method, target, text == NULL ? 0 : strlen(text), text == NULL ? "" : text);
+    const bool has_token = wire->token[0] != '\0';
+    const int length =
+        asprintf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s%sConnection: close\r\nContent-Length: %zu\r\n\r\n%s", method,
+                 target, wire->host, has_token ? "Authorization: Bearer " : "", wire->token, has_token ? "\r\n" : "",
+                 text == NULL ? 0 : strlen(text), text == NULL ? "" : text);
 
     WEIR_MUST(length != -1);
-    const bool is_sent = send_all(fd, request, (size_t)length);
+    const bool is_sent = conf_admin_wire_send(wire, request, (size_t)length);
     free(request);
     free(text);
     return is_sent;
 }
 
 /* Until its end; NUL-terminated. */
-static bool receive_all(int fd, text_t *text)
+static bool receive_all(conf_admin_wire_t *wire, text_t *text)
 {
     for (;;) {
         if (text->capacity - text->length < PIECE_BYTES + 1) {
@@ -95,9 +55,7 @@ static bool receive_all(int fd, text_t *text)
             text->at = realloc(text->at, text->capacity);
             WEIR_MUST(text->at != NULL);
         }
-        const ssize_t count = recv(fd, text->at + text->length, PIECE_BYTES, 0);
-        if (count == -1 && errno == EINTR)
-            continue;
+        const ssize_t count = conf_admin_wire_receive(wire, text->at + text->length, PIECE_BYTES);
         if (count > 0)
             text->length += (size_t)count;
         text->at[text->length] = '\0';
@@ -159,13 +117,15 @@ static bool exchange(const char *path, const char *method, const char *target, c
                      size_t problem_bytes)
 {
     const bool is_long = strstr(target, "wait=") != NULL;
-    const int fd = open_socket(path, is_long ? WAIT_LONG_MS : usual_wait_ms, problem, problem_bytes);
+    conf_admin_wire_t wire;
 
-    if (fd == -1)
+    if (!conf_admin_wire_open(&wire, path, is_long ? WAIT_LONG_MS : usual_wait_ms)) {
+        snprintf(problem, problem_bytes, "%s", wire.why);
         return false;
-    const bool is_fine = send_request(fd, method, target, body) && receive_all(fd, text);
-    close(fd);
-    return is_fine || say(problem, problem_bytes, path, "there is no answer");
+    }
+    const bool is_fine = send_request(&wire, method, target, body) && receive_all(&wire, text) && text->length > 0;
+    conf_admin_wire_close(&wire);
+    return is_fine || say(problem, problem_bytes, path, wire.why[0] == '\0' ? "there is no answer" : wire.why);
 }
 
 bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
@@ -258,7 +218,7 @@ static bool take_chunks(stream_t *stream, bool (*on_line)(void *context, const c
     return wants_more;
 }
 
-static bool receive_more(int fd, text_t *text)
+static bool receive_more(conf_admin_wire_t *wire, text_t *text)
 {
     ssize_t count;
 
@@ -267,9 +227,7 @@ static bool receive_more(int fd, text_t *text)
         text->at = realloc(text->at, text->capacity);
         WEIR_MUST(text->at != NULL);
     }
-    do
-        count = recv(fd, text->at + text->length, PIECE_BYTES, 0);
-    while (count == -1 && errno == EINTR);
+    count = conf_admin_wire_receive(wire, text->at + text->length, PIECE_BYTES);
     if (count <= 0)
         return false;
     text->length += (size_t)count;
@@ -278,16 +236,16 @@ static bool receive_more(int fd, text_t *text)
 }
 
 /* The head is read, and cut off. False: there is none, or it is a refusal, which is in *out. */
-static bool begin_stream(int fd, text_t *text, conf_admin_answer_t *out)
+static bool begin_stream(conf_admin_wire_t *wire, text_t *text, conf_admin_answer_t *out)
 {
     char *end;
 
     while (text->length == 0 || (end = strstr(text->at, "\r\n\r\n")) == NULL)
-        if (!receive_more(fd, text))
+        if (!receive_more(wire, text))
             return false;
     out->status = (unsigned)strtoul(text->at + strcspn(text->at, " "), NULL, 10);
     if (out->status >= STATUS_FAILED) {
-        if (receive_all(fd, text))
+        if (receive_all(wire, text))
             (void)read_answer(text, out);
         return false;
     }
@@ -299,18 +257,20 @@ static bool begin_stream(int fd, text_t *text, conf_admin_answer_t *out)
 bool conf_admin_follow(const char *path, const char *target, bool (*on_line)(void *context, const char *line), void *context,
                        conf_admin_answer_t *out, char *problem, size_t problem_bytes)
 {
-    const int fd = open_socket(path, WAIT_MS, problem, problem_bytes);
     stream_t stream = {0};
+    conf_admin_wire_t wire;
 
     *out = (conf_admin_answer_t){0, NULL};
-    if (fd == -1)
+    if (!conf_admin_wire_open(&wire, path, WAIT_MS)) {
+        snprintf(problem, problem_bytes, "%s", wire.why);
         return false;
-    bool is_fine = send_request(fd, "GET", target, NULL);
-    if (is_fine && begin_stream(fd, &stream.text, out))
-        while (take_chunks(&stream, on_line, context) && receive_more(fd, &stream.text))
+    }
+    bool is_fine = send_request(&wire, "GET", target, NULL);
+    if (is_fine && begin_stream(&wire, &stream.text, out))
+        while (take_chunks(&stream, on_line, context) && receive_more(&wire, &stream.text))
             continue;
     is_fine = is_fine && out->status != 0;
-    close(fd);
+    conf_admin_wire_close(&wire);
     if (!is_fine)
         (void)say(problem, problem_bytes, path, "there is no answer");
     free(stream.text.at);

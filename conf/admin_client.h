@@ -14,10 +14,10 @@ typedef struct conf_admin_answer {
 } conf_admin_answer_t;
 
 /**
- * Sends `body` (NULL: none) to the socket at `path`. False: nobody answers there, or what answers is no admin endpoint; the
- * reason stands in `problem`. The document of the answer is the caller's.
+ * Sends `body` (NULL: none) to `where`, a socket's path or a URL (admin_wire.h). False: nobody answers there, or what answers
+ * is no admin endpoint; the reason stands in `problem`. The document of the answer is the caller's.
  */
-bool conf_admin_call(const char *path, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
+bool conf_admin_call(const char *where, const char *method, const char *target, const json_t *body, conf_admin_answer_t *out,
                      char *problem, size_t problem_bytes);
 
 /**

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "conf/admin_client.h"
+#include "conf/admin_wire.h"
 #include "conf/cli_admin_print.h"
 #include "conf/cli_order.h"
 #include "conf/top.h"
@@ -23,7 +24,12 @@ enum {
     REFUSED_FROM = CONF_FAILED_FROM
 };
 
-const char conf_cli_usual_socket[] = "/run/weir/admin.sock";
+const char *conf_cli_usual_socket(void)
+{
+    const char *said = getenv("WEIR_ADMIN");
+
+    return said != NULL && *said != '\0' ? said : "/run/weir/admin.sock";
+}
 
 const char conf_cli_admin_help[] =
     "of a process that runs (weir.admin):\n"
@@ -46,7 +52,8 @@ const char conf_cli_admin_help[] =
     "       weir revert APP [ID] | DOMAIN    the configuration holds again\n"
     "       weir watch [--after SEQ]         what changes, as it does\n"
     "       weir top [--once] [--interval SECONDS]   how all of it fares, each second anew\n"
-    "       -s SOCKET, or the one of -c FILE, or /run/weir/admin.sock; --router NAME; --json\n"
+    "       -s SOCKET or URL, or the socket of -c FILE, or WEIR_ADMIN, or /run/weir/admin.sock; --router NAME; --json\n"
+    "       of a URL: --token-file PATH (or WEIR_ADMIN_TOKEN_FILE), --ca-file, --certificate-file, --key-file PATH\n"
     "       exit: 0 done, 1 refused, 2 usage, 6 nobody answers\n";
 
 typedef struct verb {
@@ -352,7 +359,7 @@ static const char **option_of(order_t *order, const char *name)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         if (strcmp(options[i].name, name) == 0)
             return options[i].value;
-    return NULL;
+    return conf_admin_credential(name);
 }
 
 static int read_arguments(int argc, char **argv, order_t *order)
@@ -414,7 +421,7 @@ bool conf_cli_admin(int argc, char **argv, int *out_status)
         *out_status = EXIT_USAGE;
     }
     if (order.socket == NULL && order.file == NULL)
-        order.socket = conf_cli_usual_socket;
+        order.socket = conf_cli_usual_socket();
     if (order.socket != NULL)
         *out_status = verb->run(&order);
     free(from_file);

@@ -12,8 +12,8 @@ bool conf_cli_admin(int argc, char **argv, int *out_status);
 /** Their lines of `weir help`. */
 extern const char conf_cli_admin_help[];
 
-/** Where the endpoint is if nothing is said. */
-extern const char conf_cli_usual_socket[];
+/** Where the endpoint is if nothing is said: WEIR_ADMIN, or the usual socket. */
+const char *conf_cli_usual_socket(void);
 /** The path of weir.admin in a configuration; to be freed. NULL after a complaint. */
 char *conf_cli_socket_of(const char *file);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/admin_client.h"
+#include "conf/admin_wire.h"
 #include "conf/cli_admin.h"
 #include "conf/cli_admin_print.h"
 #include "conf/explain.h"
@@ -74,7 +75,7 @@ static const char **option_of(order_t *order, const char *name)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         if (strcmp(options[i].name, name) == 0)
             return options[i].value;
-    return NULL;
+    return conf_admin_credential(name);
 }
 
 static bool is_header_option(const char *argument)
@@ -178,7 +179,7 @@ static int run(order_t *order)
             return EXIT_USAGE;
     }
     if (order->socket == NULL)
-        order->socket = conf_cli_usual_socket;
+        order->socket = conf_cli_usual_socket();
     status = order->request_id != NULL ? explain_id(order) : explain_url(order);
     free(from_file);
     return status;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conf/admin_client.h"
+#include "conf/admin_wire.h"
 #include "conf/cli_admin.h"
 #include "conf/cli_admin_print.h"
 #include "conf/units.h"
@@ -258,7 +259,7 @@ static const char **option_of(order_t *order, const char *name)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         if (strcmp(options[i].name, name) == 0)
             return options[i].value;
-    return NULL;
+    return conf_admin_credential(name);
 }
 
 static int read_arguments(int argc, char **argv, order_t *order)
@@ -293,7 +294,7 @@ bool conf_cli_process(int argc, char **argv, int *out_status)
         *out_status = EXIT_USAGE;
     }
     if (order.socket == NULL && order.file == NULL)
-        order.socket = conf_cli_usual_socket;
+        order.socket = conf_cli_usual_socket();
     if (order.socket != NULL)
         *out_status = verb->run(&order);
     free(from_file);

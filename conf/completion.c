@@ -114,7 +114,7 @@ static json_t *ask(const line_t *line, const char *path, bool is_of_router)
 {
     char target[TARGET_BYTES], router[TARGET_BYTES / 4], problem[PROBLEM_BYTES];
     char *from_file = line->socket == NULL && line->file != NULL ? conf_cli_socket_of(line->file) : NULL;
-    const char *socket = line->socket != NULL ? line->socket : line->file != NULL ? from_file : conf_cli_usual_socket;
+    const char *socket = line->socket != NULL ? line->socket : line->file != NULL ? from_file : conf_cli_usual_socket();
     conf_admin_answer_t answer = {0, NULL};
 
     escape(router, sizeof(router), line->router == NULL ? "" : line->router);

@@ -50,7 +50,7 @@ static const struct {
     {"certificate-file", CONF_RIGHT_READ}, {"key-file", CONF_RIGHT_READ},          {"dh-file", CONF_RIGHT_READ},
     {"apps-file", CONF_RIGHT_READ},        {"domains-file", CONF_RIGHT_READ},      {"ticket-file", CONF_RIGHT_READ},
     {"access-log", CONF_RIGHT_APPEND},     {"weir.access-log", CONF_RIGHT_APPEND}, {"error-log", CONF_RIGHT_APPEND},
-    {"listen", CONF_RIGHT_BIND},           {"pid-file", CONF_RIGHT_REMOVE},
+    {"listen", CONF_RIGHT_BIND},           {"pid-file", CONF_RIGHT_REMOVE},        {"token-file", CONF_RIGHT_READ},
 };
 
 static const char *copy(const char *text)

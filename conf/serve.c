@@ -338,6 +338,7 @@ static void on_upgraded(void *arg, bool has_successor)
         conf_notify("READY=1\nSTATUS=An upgrade has failed; the log says why");
         return;
     }
+    conf_admin_retire();
     conf_watchdog_be_silent(&service->newest->settings);
     conf_metrics_endpoint_retreat();
     weir_log("upgrade: process %d serves, this one drains", (int)conf_upgrade_successor());

@@ -12,41 +12,53 @@
 #include <unistd.h>
 
 #include "lib/admin/call.h"
+#include "lib/admin/gate.h"
 #include "lib/base/list.h"
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/loop/loop.h"
+#include "lib/wire/tls/tls_plain.h"
 
 enum { BACKLOG = 64, FORBIDDEN = 403 };
+
+/* Where callers come in. */
+typedef struct door {
+    weir_admin_t *admin;
+    int fd; /* -1: there is none, or the listener has it */
+    h2o_socket_t *listener;
+    h2o_accept_ctx_t accept;
+} door_t;
 
 typedef struct connection {
     weir_list_t link;
     weir_admin_t *admin;
+    const door_t *door;
     weir_admin_caller_t caller;
+    admin_guest_t guest; /* of one over TCP */
     int fd;
-    bool is_welcome;
+    bool is_welcome, is_cut;
     admin_open_t open;
 } connection_t;
 
 /* Begun and ended by the main thread; everything between is the steward's. */
 struct weir_admin {
-    int fd;
-    char *path;     /* NULL: it is one of TCP */
-    struct stat at; /* which socket is ours   */
-    weir_network_t *from;
-    size_t from_count; /* of TCP: who is answered */
+    door_t path_door, tcp_door;
+    char *path;           /* NULL: there is none */
+    weir_network_t *from; /* of an adopted one: who is answered; NULL: it is for operators */
+    size_t from_count;
+    char *host; /* likewise            */
+    admin_gate_t *gate;
+    SSL_CTX *tls;   /* over TCP; NULL: none */
+    struct stat at; /* which socket is ours */
     const weir_admin_route_t *routes;
     weir_loop_t *loop;
-    weir_letter_t start, retreat, stop, end;
+    weir_letter_t start, retreat, retire, stop, end;
     h2o_globalconf_t conf;
     h2o_context_t context;
-    h2o_accept_ctx_t accept;
-    h2o_socket_t *listener; /* NULL: it has been closed */
-    bool is_retreating;
     weir_list_t connections;
     size_t connection_count;
-    bool is_ending;
+    bool is_retreating, is_ending;
     pthread_mutex_t lock;
     pthread_cond_t has_ended;
     bool is_gone; /* under the lock */
@@ -99,18 +111,18 @@ static bool open_socket(weir_admin_t *admin, const weir_admin_place_t *place, ch
         snprintf(problem, bytes, "%s: there is something that is no socket", place->path);
         return false;
     }
-    admin->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (admin->fd == -1)
+    admin->path_door.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (admin->path_door.fd == -1)
         return say(problem, bytes, place->path, "socket");
     if (!make_room(&address, problem, bytes))
         return false;
-    if (bind(admin->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+    if (bind(admin->path_door.fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         return say(problem, bytes, place->path, "bind");
     const bool is_ready =
         chmod(address.sun_path, place->permission) == 0 &&
         (place->owner == (uid_t)-1 && place->group == (gid_t)-1 ? true
                                                                 : chown(address.sun_path, place->owner, place->group) == 0) &&
-        listen(admin->fd, BACKLOG) == 0 && stat(address.sun_path, &admin->at) == 0 &&
+        listen(admin->path_door.fd, BACKLOG) == 0 && stat(address.sun_path, &admin->at) == 0 &&
         rename(address.sun_path, place->path) == 0;
     if (is_ready)
         return true;
@@ -121,13 +133,68 @@ static bool open_socket(weir_admin_t *admin, const weir_admin_place_t *place, ch
 
 static void destroy(weir_admin_t *admin)
 {
-    if (admin->fd != -1)
-        close(admin->fd);
+    if (admin->path_door.fd != -1)
+        close(admin->path_door.fd);
+    if (admin->tcp_door.fd != -1)
+        close(admin->tcp_door.fd);
+    admin_gate_close(&admin->gate);
+    weir_tls_plain_free(&admin->tls);
+    free(admin->host);
     pthread_mutex_destroy(&admin->lock);
     pthread_cond_destroy(&admin->has_ended);
     free(admin->path);
     free(admin->from);
     free(admin);
+}
+
+/* ---- over TCP ---- */
+
+static void on_peer(void *of, const char *subject)
+{
+    admin_guest_show(&((connection_t *)of)->guest, subject);
+}
+
+static void on_alert(void *of, const char *words)
+{
+    ((connection_t *)of)->guest.alert = words;
+}
+
+static bool make_tls(const weir_admin_place_t *place, SSL_CTX **out_tls, char *problem, size_t bytes)
+{
+    const weir_tls_plain_settings_t settings = {.certificate_file = place->certificate_file,
+                                                .key_file = place->key_file,
+                                                .client_ca_file = place->client_ca_file,
+                                                .on_peer = on_peer,
+                                                .on_alert = on_alert};
+    char why[WEIR_TLS_PROBLEM_BYTES];
+
+    *out_tls = NULL;
+    if (place->certificate_file == NULL)
+        return true;
+    *out_tls = weir_tls_plain_create(&settings, why);
+    if (*out_tls == NULL)
+        snprintf(problem, bytes, "%s", why);
+    return *out_tls != NULL;
+}
+
+bool weir_admin_check(const weir_admin_place_t *place, char *problem, size_t bytes)
+{
+    admin_gate_t *gate = admin_gate_open(place, problem, bytes);
+    SSL_CTX *tls = NULL;
+    const bool is_fine = gate != NULL && make_tls(place, &tls, problem, bytes);
+
+    admin_gate_close(&gate);
+    weir_tls_plain_free(&tls);
+    return is_fine;
+}
+
+static bool open_tcp(weir_admin_t *admin, const weir_admin_place_t *place, char *problem, size_t bytes)
+{
+    admin->gate = admin_gate_open(place, problem, bytes);
+    if (admin->gate == NULL || !make_tls(place, &admin->tls, problem, bytes))
+        return false;
+    admin->tcp_door.fd = admin_gate_listen(place, problem, bytes);
+    return admin->tcp_door.fd != -1;
 }
 
 static weir_admin_t *create(void)
@@ -136,7 +203,7 @@ static weir_admin_t *create(void)
 
     WEIR_MUST(admin != NULL && pthread_mutex_init(&admin->lock, NULL) == 0);
     WEIR_MUST(pthread_cond_init(&admin->has_ended, NULL) == 0);
-    admin->fd = -1;
+    admin->path_door = admin->tcp_door = (door_t){.admin = admin, .fd = -1};
     weir_list_init(&admin->connections);
     return admin;
 }
@@ -145,8 +212,13 @@ weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, si
 {
     weir_admin_t *admin = create();
 
-    admin->path = strdup(place->path);
-    if (open_socket(admin, place, problem, problem_bytes))
+    admin->host = place->host == NULL ? NULL : strdup(place->host);
+    bool is_open = place->listen == NULL || open_tcp(admin, place, problem, problem_bytes);
+    if (is_open && place->path != NULL) {
+        is_open = open_socket(admin, place, problem, problem_bytes);
+        admin->path = strdup(place->path);
+    }
+    if (is_open)
         return admin;
     destroy(admin);
     return NULL;
@@ -156,7 +228,7 @@ weir_admin_t *weir_admin_adopt(int fd, const weir_network_t *from, size_t from_c
 {
     weir_admin_t *admin = create();
 
-    admin->fd = fd;
+    admin->path_door.fd = fd;
     admin->from = calloc(from_count + 1, sizeof(*from));
     WEIR_MUST(admin->from != NULL);
     memcpy(admin->from, from, from_count * sizeof(*from));
@@ -183,6 +255,8 @@ static void on_close(void *of)
     connection_t *connection = of;
     weir_admin_t *admin = connection->admin;
 
+    if (connection->door->accept.ssl_ctx != NULL && !connection->guest.is_secure)
+        admin_guest_tell_failure(&connection->guest);
     admin_open_forget(&connection->open);
     weir_list_remove(&connection->link);
     free(connection);
@@ -201,50 +275,97 @@ static weir_admin_caller_t caller_of(int fd)
     return caller;
 }
 
-/* Whoever may open a unix socket is. */
+/* Of an adopted socket it depends on where somebody comes from. */
 static bool is_welcome(const weir_admin_t *admin, int fd)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof(peer);
 
-    return admin->path != NULL || (getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+    return admin->from == NULL || (getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
                                    weir_networks_hold(admin->from, admin->from_count, (const struct sockaddr *)&peer));
 }
 
-/*
- * Nobody can keep others out by keeping still. Its end is read at once, and libh2o closes who is at its end; it stands behind
- * the others until then, so that each that is too many cuts another one.
- */
-static void cut_oldest(weir_admin_t *admin)
+/* Who has come by the unix socket is no stranger, nor who was let in over TCP. */
+static bool is_stranger(const connection_t *connection)
 {
-    weir_list_t *oldest = admin->connections.next;
-    connection_t *connection = WEIR_AROUND(oldest, connection_t, link);
-
-    (void)shutdown(connection->fd, SHUT_RDWR);
-    admin_open_cut(&connection->open);
-    weir_list_remove(oldest);
-    weir_list_append(&admin->connections, oldest);
+    return connection->door == &connection->admin->tcp_door && !connection->guest.is_known;
 }
 
-static void on_accept(h2o_socket_t *listener, const char *error)
+/*
+ * Nobody can keep others out by keeping still. Its end is read at once, and libh2o closes who is at its end; until then each
+ * that is too many cuts another one. Strangers go first: they drive out strangers, and one of the others at most. Who has come
+ * just now stays.
+ */
+static void cut_oldest(weir_admin_t *admin, const connection_t *newest)
 {
-    weir_admin_t *admin = listener->data;
-    h2o_socket_t *sock = error != NULL ? NULL : h2o_evloop_socket_accept(listener);
+    connection_t *found = NULL;
 
-    if (sock == NULL)
+    for (weir_list_t *node = admin->connections.next; node != &admin->connections; node = node->next) {
+        connection_t *connection = WEIR_AROUND(node, connection_t, link);
+        if (connection->is_cut || connection == newest || (found != NULL && !is_stranger(connection)))
+            continue;
+        found = connection;
+        if (is_stranger(connection))
+            break;
+    }
+    if (found == NULL)
         return;
+    found->is_cut = true;
+    (void)shutdown(found->fd, SHUT_RDWR);
+    admin_open_cut(&found->open);
+}
+
+static void know_caller(connection_t *connection)
+{
+    if (connection->door == &connection->admin->path_door) {
+        connection->caller = caller_of(connection->fd);
+        return;
+    }
+    admin_guest_enter(&connection->guest, connection->fd);
+    connection->caller = (weir_admin_caller_t){.size = sizeof(connection->caller),
+                                               .uid = -1,
+                                               .gid = -1,
+                                               .pid = -1,
+                                               .address = connection->guest.address_text,
+                                               .name = connection->guest.name};
+}
+
+static void let_in(door_t *door, h2o_socket_t *sock)
+{
+    weir_admin_t *admin = door->admin;
     connection_t *connection = calloc(1, sizeof(*connection));
+
     WEIR_MUST(connection != NULL);
     connection->admin = admin;
+    connection->door = door;
     connection->fd = h2o_socket_get_fd(sock);
-    connection->caller = caller_of(connection->fd);
+    know_caller(connection);
     connection->is_welcome = is_welcome(admin, connection->fd);
     weir_list_append(&admin->connections, &connection->link);
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
     if (++admin->connection_count > WEIR_ADMIN_CONNECTIONS)
-        cut_oldest(admin);
-    h2o_accept(&admin->accept, sock);
+        cut_oldest(admin, connection);
+    h2o_accept(&door->accept, sock);
+}
+
+static void on_accept(h2o_socket_t *listener, const char *error)
+{
+    h2o_socket_t *sock = error != NULL ? NULL : h2o_evloop_socket_accept(listener);
+
+    if (sock != NULL)
+        let_in(listener->data, sock);
+}
+
+/* False: it was answered. */
+static bool admit(connection_t *connection, weir_admin_call_t *call)
+{
+    weir_admin_t *admin = connection->admin;
+
+    if (connection->door == &admin->path_door)
+        return true;
+    call->own_host = admin->host;
+    return admin_gate_admits(admin->gate, &connection->guest, call);
 }
 
 static int on_request(h2o_handler_t *self, h2o_req_t *req)
@@ -256,22 +377,79 @@ static int on_request(h2o_handler_t *self, h2o_req_t *req)
 
     if (admin->is_retreating)
         req->http1_is_persistent = 0;
-    if (call != NULL && connection->is_welcome && !(admin->path != NULL && admin_call_refuse(call)))
-        admin_call_route(call, admin->routes);
-    else if (call != NULL && !connection->is_welcome)
+    if (call != NULL && !connection->is_welcome)
         weir_admin_problem(call, FORBIDDEN, "forbidden", NULL, "this is not for where you come from");
+    else if (call != NULL && admit(connection, call) && !(admin->from == NULL && admin_call_refuse(call)))
+        admin_call_route(call, admin->routes);
     weir_at_work_back(before);
     return 0;
 }
 
 /* ---- life ---- */
 
+static void begin_listening(door_t *door, SSL_CTX *tls)
+{
+    weir_admin_t *admin = door->admin;
+
+    if (door->fd == -1)
+        return;
+    door->accept = (h2o_accept_ctx_t){.ctx = &admin->context, .hosts = admin->conf.hosts, .ssl_ctx = tls};
+    door->listener = h2o_evloop_socket_create(admin->loop->h2o.loop, door->fd, H2O_SOCKET_FLAG_DONT_READ);
+    door->listener->data = door;
+    h2o_socket_read_start(door->listener, on_accept);
+}
+
+static void end_listening(door_t *door)
+{
+    door->fd = -1;
+    if (door->listener == NULL)
+        return;
+    h2o_socket_read_stop(door->listener);
+    h2o_socket_close(door->listener);
+    door->listener = NULL;
+}
+
+static void on_retreat(weir_letter_t *letter)
+{
+    weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, retreat);
+
+    admin->is_retreating = true;
+    end_listening(&admin->path_door);
+}
+
+void weir_admin_retreat(weir_admin_t *admin)
+{
+    admin->retreat.open = on_retreat;
+    weir_list_init(&admin->retreat.link);
+    weir_loop_post(admin->loop, &admin->retreat);
+}
+
+/* Whoever has come by now is served: the address is shared with the successor, the queue of those who wait is not. */
+static void on_retire(weir_letter_t *letter)
+{
+    weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, retire);
+    h2o_socket_t *sock;
+
+    while (admin->tcp_door.listener != NULL && (sock = h2o_evloop_socket_accept(admin->tcp_door.listener)) != NULL)
+        let_in(&admin->tcp_door, sock);
+    end_listening(&admin->tcp_door);
+}
+
+void weir_admin_retire(weir_admin_t *admin)
+{
+    if (admin == NULL || admin->loop == NULL)
+        return;
+    admin->retire.open = on_retire;
+    weir_list_init(&admin->retire.link);
+    weir_loop_post(admin->loop, &admin->retire);
+}
+
 static void on_start(weir_letter_t *letter)
 {
     weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, start);
 
     h2o_config_init(&admin->conf);
-    admin->conf.max_request_entity_size = admin->path != NULL ? WEIR_ADMIN_BODY_BYTES : WEIR_ADMIN_BODY_BYTES_TCP;
+    admin->conf.max_request_entity_size = admin->from == NULL ? WEIR_ADMIN_BODY_BYTES : WEIR_ADMIN_BODY_BYTES_TCP;
     admin->conf.http1.req_timeout = WEIR_ADMIN_REQUEST_MS;
     admin->conf.http1.upgrade_to_http2 = 0;
     admin->conf.server_name = h2o_iovec_init(H2O_STRLIT("weir"));
@@ -281,10 +459,8 @@ static void on_start(weir_letter_t *letter)
     handler->super.on_req = on_request;
     handler->admin = admin;
     h2o_context_init(&admin->context, admin->loop->h2o.loop, &admin->conf);
-    admin->accept = (h2o_accept_ctx_t){.ctx = &admin->context, .hosts = admin->conf.hosts};
-    admin->listener = h2o_evloop_socket_create(admin->loop->h2o.loop, admin->fd, H2O_SOCKET_FLAG_DONT_READ);
-    admin->listener->data = admin;
-    h2o_socket_read_start(admin->listener, on_accept);
+    begin_listening(&admin->path_door, NULL);
+    begin_listening(&admin->tcp_door, admin->tls);
 }
 
 void weir_admin_start(weir_admin_t *admin, const weir_admin_route_t *routes)
@@ -310,37 +486,13 @@ static void on_end(weir_letter_t *letter)
     pthread_mutex_unlock(&admin->lock);
 }
 
-static void close_listener(weir_admin_t *admin)
-{
-    if (admin->listener == NULL)
-        return;
-    admin->fd = -1;
-    h2o_socket_read_stop(admin->listener);
-    h2o_socket_close(admin->listener);
-    admin->listener = NULL;
-}
-
-static void on_retreat(weir_letter_t *letter)
-{
-    weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, retreat);
-
-    admin->is_retreating = true;
-    close_listener(admin);
-}
-
-void weir_admin_retreat(weir_admin_t *admin)
-{
-    admin->retreat.open = on_retreat;
-    weir_list_init(&admin->retreat.link);
-    weir_loop_post(admin->loop, &admin->retreat);
-}
-
 /* Their ends are read at once, and libh2o closes who is at its end. */
 static void on_stop(weir_letter_t *letter)
 {
     weir_admin_t *admin = WEIR_AROUND(letter, weir_admin_t, stop);
 
-    close_listener(admin);
+    end_listening(&admin->path_door);
+    end_listening(&admin->tcp_door);
     admin->is_ending = true;
     for (weir_list_t *node = admin->connections.next, *next; node != &admin->connections; node = next) {
         connection_t *connection = WEIR_AROUND(node, connection_t, link);

@@ -7,10 +7,14 @@
  *
  *   conf/admin.c ── routes ──► admin.c (sockets, connections) ──► call.c (one request, its answer)
  *
- * Bounds: 64 connections (a 65th has the oldest cut), 8 MiB a body, 30 s from a request's first byte to its last.
+ * Over TCP callers show who they are (gate.h), as the kernel does not know it.
+ *
+ * Bounds: 64 connections (a 65th has the oldest of a stranger cut, or else the oldest), 8 MiB a body, 30 s from a request's
+ * first byte to its last.
  *
  * THREAD   bind, start and stop: the main one. Routes answer on the steward's.
  */
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "lib/http/network.h"
@@ -23,12 +27,22 @@ enum {
     WEIR_ADMIN_REQUEST_MS = 30000,
 };
 
-/** Where it listens. */
+/** Where it listens: at a unix socket, over TCP, or both. */
 typedef struct weir_admin_place {
-    const char *path; /* of a unix socket */
+    const char *path; /* of a unix socket; NULL: none */
     uid_t owner;      /* (uid_t)-1: as created */
     gid_t group;      /* likewise          */
     mode_t permission;
+
+    const char *listen; /* as it is written: "127.0.0.1:9101"; NULL: not over TCP */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    const char *host;             /* what callers may call it in Host besides its address; NULL: nothing else   */
+    const char *token_file;       /* NULL: a client's certificate is enough                                     */
+    const char *certificate_file; /* NULL: no TLS                                                               */
+    const char *key_file;
+    const char *client_ca_file; /* NULL: clients show no certificate */
+    bool is_successor;          /* a predecessor may have the address still */
 } weir_admin_place_t;
 
 /**
@@ -62,7 +76,10 @@ void weir_admin_answer_as(weir_admin_call_t *call, uint16_t status, const char *
 
 typedef struct weir_admin weir_admin_t;
 
-/** Opens the socket, with its owner and permission, and listens. NULL: the reason stands in `problem`. */
+/** Whether the files of `place` can be used. False: the reason stands in `problem`. */
+bool weir_admin_check(const weir_admin_place_t *place, char *problem, size_t problem_bytes);
+
+/** Opens the sockets, the one at a path with its owner and permission, and listens. NULL: the reason stands in `problem`. */
 weir_admin_t *weir_admin_bind(const weir_admin_place_t *place, char *problem, size_t problem_bytes);
 
 /**
@@ -76,6 +93,8 @@ void weir_admin_start(weir_admin_t *admin, const weir_admin_route_t *routes);
 
 /** Takes no more connections, and keeps none behind its next answer: a successor is there for them. Waits for nothing. */
 void weir_admin_retreat(weir_admin_t *admin);
+/** A successor serves: over TCP nobody else comes here from now on. The path of the unix socket is the successor's already. */
+void weir_admin_retire(weir_admin_t *admin);
 
 /** Closes all connections, and removes the socket if it is still ours. Frees and nulls; harmless on NULL. */
 void weir_admin_stop(weir_admin_t **slot);

@@ -268,6 +268,7 @@ bool admin_call_refuse(weir_admin_call_t *call)
         .origin = weir_admin_field(call, "origin"),
         .fetch_site = weir_admin_field(call, "sec-fetch-site"),
         .accept_encoding = weir_admin_field(call, "accept-encoding"),
+        .own_host = {call->own_host, call->own_host == NULL ? 0 : strlen(call->own_host)},
     };
     const char *why = admin_distrust(&of);
 

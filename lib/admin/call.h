@@ -18,6 +18,7 @@ struct weir_admin_call {
     weir_span_t segments[ADMIN_SEGMENTS]; /* decoded */
     size_t segment_count, first;          /* the first that the route sees */
     weir_span_t query;                    /* as it came, behind the "?"    */
+    const char *own_host;                 /* what Host may be besides; NULL: nothing */
     bool is_answered;
     struct admin_open *open; /* its connection's: what is not over when the route returns */
     bool is_inner;           /* the answer stays here: */

@@ -39,6 +39,8 @@ static bool is_ours(const admin_provenance_t *of)
         return false;
     if (host.len == 0 || is_word(host, "localhost") || ends_in(host, ".localhost") || is_address(host))
         return true;
+    if (of->own_host.len > 0 && host.len == of->own_host.len && strncasecmp(host.base, of->own_host.base, host.len) == 0)
+        return true;
     return of->accept_encoding.base == NULL && memchr(host.base, '.', host.len) == NULL;
 }
 

@@ -17,12 +17,13 @@ typedef struct admin_provenance {
     weir_span_t origin;          /* RFC 6454                              */
     weir_span_t fetch_site;      /* Sec-Fetch-Site                        */
     weir_span_t accept_encoding; /* browsers send it, and no page can have them leave it out */
+    weir_span_t own_host;        /* of weir.admin, without a port                            */
 } admin_provenance_t;
 
 /**
- * NULL: it may be answered; else why not. Host must be localhost, a name in it, or an address, of which no page but ours can
- * come; or a word without dots of who is no browser ("weir"). What is no GET or HEAD must be of our own page, if of any: its
- * Origin is Host's.
+ * NULL: it may be answered; else why not. Host must be localhost, a name in it, an address, or the name that the configuration
+ * gives the endpoint, of which no page but ours can come; or a word without dots of who is no browser ("weir"). What is no GET
+ * or HEAD must be of our own page, if of any: its Origin is Host's.
  */
 const char *admin_distrust(const admin_provenance_t *of);
 

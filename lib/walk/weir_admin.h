@@ -20,6 +20,8 @@ typedef struct weir_admin_call weir_admin_call_t;
 typedef struct weir_admin_caller {
     size_t size;
     int64_t uid, gid, pid; /* as the kernel knows them of a unix socket; -1: of others */
+    const char *address;   /* of who has come over TCP, with the port: "192.0.2.1:4711"; NULL: of others */
+    const char *name;      /* by what that one was let in: "token deploy", "certificate CN=ops"; NULL: of others */
 } weir_admin_caller_t;
 
 /** "GET", "PATCH", … */

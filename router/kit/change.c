@@ -12,7 +12,7 @@
 #include "state_file.h"
 #include "watch.h"
 
-enum { NOT_FOUND = 404, PRECONDITION_FAILED = 412 };
+enum { NOT_FOUND = 404, PRECONDITION_FAILED = 412, WHO_BYTES = 384 };
 
 void kit_change_begin(kit_change_t *change, struct weir_kit *kit, const weir_admin_caller_t *who)
 {
@@ -275,19 +275,27 @@ static void put_domain_in_force(const kit_change_t *change, const kit_touched_do
     (void)kit_own_place_domain(change->kit, touched->entry, edit != NULL ? edit->app : touched->base);
 }
 
+static void write_who(const weir_admin_caller_t *caller, char who[static WHO_BYTES])
+{
+    if (caller != NULL && caller->name != NULL)
+        snprintf(who, WHO_BYTES, "%.255s (%.63s)", caller->name, caller->address);
+    else
+        snprintf(who, WHO_BYTES, "uid %lld (pid %lld)", caller == NULL ? -1LL : (long long)caller->uid,
+                 caller == NULL ? -1LL : (long long)caller->pid);
+}
+
 /* So that nobody has to guess afterwards who it was. */
 static void tell_log(const kit_change_t *change, uint64_t seq)
 {
     const json_t *first = json_array_get(change->events, 0), *after = json_object_get(first, "after");
     const size_t count = json_array_size(change->events);
-    char more[48] = "", *value = json_is_null(after) ? NULL : json_dumps(after, JSON_COMPACT | JSON_ENCODE_ANY);
+    char who[WHO_BYTES], more[48] = "", *value = json_is_null(after) ? NULL : json_dumps(after, JSON_COMPACT | JSON_ENCODE_ANY);
 
     if (count > 1)
         snprintf(more, sizeof(more), ", and %zu more", count - 1);
+    write_who(change->who, who);
     if (first != NULL && change->kit->host != NULL)
-        weir_instance_log(change->kit->host, "change %llu by uid %lld (pid %lld): %s %s%s%.256s%s", (unsigned long long)seq,
-                          change->who == NULL ? -1LL : (long long)change->who->uid,
-                          change->who == NULL ? -1LL : (long long)change->who->pid,
+        weir_instance_log(change->kit->host, "change %llu by %s: %s %s%s%.256s%s", (unsigned long long)seq, who,
                           json_string_value(json_object_get(first, "op")), json_string_value(json_object_get(first, "path")),
                           value == NULL ? "" : " ", value == NULL ? "" : value, more);
     free(value);

@@ -60,16 +60,21 @@ static void write_time(char text[TIME_BYTES])
     snprintf(text + length, TIME_BYTES - length, ".%03dZ", (int)(wall.tv_nsec / NS_PER_MS));
 }
 
+static json_t *who_of(const weir_admin_caller_t *who)
+{
+    if (who == NULL)
+        return json_null();
+    return json_pack("{s:I, s:I, s:s*, s:s*}", "uid", (json_int_t)who->uid, "pid", (json_int_t)who->pid, "name", who->name,
+                     "address", who->address);
+}
+
 static char *line_of(json_t *event, const kit_change_t *change, uint64_t seq, const char *at)
 {
     char *text, *line;
 
     json_object_set_new(event, "seq", json_integer((json_int_t)seq));
     json_object_set_new(event, "at", json_string(at));
-    json_object_set_new(event, "who",
-                        change->who == NULL ? json_null()
-                                            : json_pack("{s:I, s:I}", "uid", (json_int_t)change->who->uid, "pid",
-                                                        (json_int_t)change->who->pid));
+    json_object_set_new(event, "who", who_of(change->who));
     text = json_dumps(event, JSON_COMPACT);
     const size_t length = text == NULL ? 0 : strlen(text);
     line = kit_alloc(length + 2, 1);

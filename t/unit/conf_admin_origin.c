@@ -15,7 +15,7 @@ static weir_span_t span(const char *text)
 
 static bool may(const char *method, const char *host, const char *origin, const char *site, const char *encoding)
 {
-    const admin_provenance_t of = {span(method), span(host), span(origin), span(site), span(encoding)};
+    const admin_provenance_t of = {span(method), span(host), span(origin), span(site), span(encoding), span("Proxy-1.example")};
 
     return admin_distrust(&of) == NULL;
 }
@@ -43,6 +43,17 @@ static void who_is_no_browser_may_call_it_as_it_likes(void **state)
     assert_false(may("GET", "evil.example", NULL, NULL, NULL));
 }
 
+static void the_name_that_is_configured_is_ours(void **state)
+{
+    assert_true(may("GET", "proxy-1.example", NULL, NULL, NULL));
+    assert_true(may("GET", "PROXY-1.example:9101", NULL, NULL, "gzip"));
+    assert_true(may("POST", "proxy-1.example:9101", "https://proxy-1.example:9101", "same-origin", "gzip"));
+    assert_false(may("POST", "proxy-1.example:9101", "https://evil.example", NULL, "gzip"));
+    assert_false(may("GET", "proxy-1.example.evil.example", NULL, NULL, NULL));
+    assert_false(may("GET", "a.proxy-1.example", NULL, NULL, NULL));
+    assert_false(may("GET", "proxy-1.example.", NULL, NULL, NULL));
+}
+
 static void changes_are_of_our_own_page(void **state)
 {
     assert_true(may("POST", "localhost:8081", "http://localhost:8081", "same-origin", "gzip"));
@@ -66,9 +77,8 @@ static void whoever_links_here_only_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_this_machine_are_ours),
-        cmocka_unit_test(who_is_no_browser_may_call_it_as_it_likes),
-        cmocka_unit_test(changes_are_of_our_own_page),
+        cmocka_unit_test(names_of_this_machine_are_ours),      cmocka_unit_test(who_is_no_browser_may_call_it_as_it_likes),
+        cmocka_unit_test(the_name_that_is_configured_is_ours), cmocka_unit_test(changes_are_of_our_own_page),
         cmocka_unit_test(whoever_links_here_only_reads),
     };
 

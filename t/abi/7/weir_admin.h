@@ -7,6 +7,8 @@ typedef struct weir_admin_call weir_admin_call_t;
 typedef struct weir_admin_caller {
     size_t size;
     int64_t uid, gid, pid;
+    const char *address;
+    const char *name;
 } weir_admin_caller_t;
 WEIR_API weir_span_t weir_admin_method(const weir_admin_call_t *call);
 WEIR_API weir_span_t weir_admin_segment(const weir_admin_call_t *call, size_t index);
