@@ -2,8 +2,8 @@
 #ifndef WEIR_CONF_ADMIN_WIRE_H
 #define WEIR_CONF_ADMIN_WIRE_H
 /**
- * @file  A connection to an admin endpoint, from a command: by a unix socket, over TCP, or TLS. Blocks, as long as it is told to
- * at most.
+ * @file  A connection to an admin endpoint, from a command: by a unix socket, over TCP, or TLS. Blocks, as long as it is told
+ * to at most.
  *
  * THREAD   Any, one connection each.
  */

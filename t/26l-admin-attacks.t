@@ -176,7 +176,7 @@ subtest 'who waits, and goes' => sub {
 };
 
 # Some of each are there when the process ends.
-my @left = map { my $c = client(); $c->write($_); $c } map { ($_) x 4 } text_of(GET => '/v1/watch'), "GET /v1", text_of(POST => '/v1/apps/live/pause?wait=idle'), '';
+my @left = map { my $c = client(); $c->write($_); $c } map { ($_) x 4 } text_of(GET => '/v1/watch'), "GET /v1", text_of(POST => "/v1/apps/slow/pause?wait=idle"), '';
 my $seen = $load->finish;
 is_deeply($seen->{wrong}, [], "none of $seen->{answers} requests of clients has failed");
 
