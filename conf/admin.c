@@ -14,11 +14,13 @@
 #include "conf/process.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
+#include "conf/units.h"
 #include "conf/upgrade.h"
 #include "lib/base/log.h"
 #include "router/admin.h"
+#include "weir_span.h"
 
-enum { OWNER_ONLY = 0600, OK = 200 };
+enum { OWNER_ONLY = 0600, OK = 200, PRECONDITION_REQUIRED = 428 };
 
 static weir_admin_t *admin;
 static weir_admin_place_t present; /* its texts are ours; neither path nor listen: there is none */
@@ -37,15 +39,28 @@ static int read_key(const char *key, const yoml_t *value, weir_arena_t *arena, w
         return conf_socket_group(value, &place->group);
     if (strcmp(key, "permission") == 0)
         return conf_socket_permission(value, &place->permission);
+    if (strcmp(key, "require-if-match") == 0)
+        return conf_flag_read(value->data.scalar, &place->requires_match)
+                   ? 0
+                   : conf_complain(value, "weir.admin: `require-if-match` is ON or OFF");
     place->path = weir_arena_copy(arena, (weir_span_t){value->data.scalar, strlen(value->data.scalar)}).base;
     return 0;
 }
 
 int conf_admin_read(const yoml_t *node, weir_arena_t *arena, weir_admin_place_t *out_place)
 {
-    static const char *const keys[] = {"path",     "owner",          "group",      "permission",
-                                       "listen",   "host",           "token-file", "certificate-file",
-                                       "key-file", "client-ca-file", NULL};
+    static const char *const keys[] = {"path",
+                                       "owner",
+                                       "group",
+                                       "permission",
+                                       "listen",
+                                       "host",
+                                       "token-file",
+                                       "certificate-file",
+                                       "key-file",
+                                       "client-ca-file",
+                                       "require-if-match",
+                                       NULL};
     weir_admin_place_t place = {.owner = (uid_t)-1, .group = (gid_t)-1, .permission = OWNER_ONLY};
 
     if (node->type != YOML_TYPE_MAPPING)
@@ -80,17 +95,34 @@ static void answer_version(weir_admin_call_t *call)
     weir_admin_answer(call, OK, text, (size_t)length);
 }
 
+/* RFC 6585 §3: so that nobody overwrites what he has not seen. False: it was answered. */
+static bool has_seen(weir_admin_call_t *call)
+{
+    const weir_span_t method = weir_admin_method(call);
+    const bool is_change = weir_span_is(method, "PUT") || weir_span_is(method, "PATCH") || weir_span_is(method, "DELETE");
+
+    if (!present.requires_match || !is_change || weir_admin_field(call, "if-match").base != NULL ||
+        weir_admin_field(call, "if-none-match").base != NULL)
+        return true;
+    weir_admin_problem(call, PRECONDITION_REQUIRED, "precondition-required", NULL,
+                       "If-Match, with the ETag of what was seen, or If-None-Match is required here");
+    return false;
+}
+
 static void answer_router(weir_admin_call_t *call)
 {
     weir_span_t name = weir_admin_segment(call, 0);
 
+    if (!has_seen(call))
+        return;
     weir_admin_skip(call, 1);
     weir_administered_ask(name, call);
 }
 
 static void answer_only_router(weir_admin_call_t *call)
 {
-    weir_administered_ask((weir_span_t){NULL, 0}, call);
+    if (has_seen(call))
+        weir_administered_ask((weir_span_t){NULL, 0}, call);
 }
 
 static void answer_routes(weir_admin_call_t *call);
@@ -156,6 +188,8 @@ bool conf_admin_bind(const weir_admin_place_t *place)
 
 bool conf_admin_is(const weir_admin_place_t *place)
 {
+    if (place->requires_match != present.requires_match)
+        return false;
     if (place->path == NULL || present.path == NULL)
         return place->path == present.path && conf_admin_tcp_is(place, &present);
     return strcmp(place->path, present.path) == 0 && place->owner == present.owner && place->group == present.group &&

@@ -214,6 +214,25 @@ is($run->{exit}, 1, 'a file that is no socket is not replaced');
 like($run->{err}, qr/weir\.admin: \Q$file\E: there is something that is no socket/, 'and is named');
 is(read_file($file), 'mine');
 
+subtest 'require-if-match' => sub {
+    admin_path(temp_path('careful.sock'));
+    my %option = configuration();
+    $option{global} = { 'weir.admin' => { path => admin_path(), 'require-if-match' => 'ON' } };
+    my $careful = proxy(%option);
+    ok(wait_for { -S admin_path() }, 'the endpoint is there');
+    is_problem(call(PATCH => '/v1/apps/shop/backends/one', { weight => 5 }), 428, 'precondition-required', 'who has not looked');
+    is_problem(call(DELETE => '/v1/routers/main/apps/shop'), 428, 'precondition-required', 'nor this one');
+    my $tag = call(GET => '/v1/apps/shop')->{fields}{etag};
+    is(call(PATCH => '/v1/apps/shop/backends/one', { weight => 5 }, 'If-Match' => $tag)->{status}, 200, 'who has may change it');
+    is(call(PUT => '/v1/domains/new.test', { app => 'shop' }, 'If-None-Match' => '*')->{status}, 201, 'or make what is not there');
+    is(call(POST => '/v1/apps/shop/backends/one/off')->{status}, 200, 'a verb needs none');
+};
+
+refuses_config(<<"YAML", qr/\d+: weir\.admin: `require-if-match` is ON or OFF/, 'a flag that is none');
+listen: 8080
+weir.admin: { path: /x, require-if-match: maybe }
+hosts: { default: { paths: { /: { weir.router: stub } } } }
+YAML
 refuses_config(<<"YAML", qr/\d+: weir\.admin: `path` is missing/, 'an endpoint nowhere');
 listen: 8080
 weir.admin: { permission: 0660 }

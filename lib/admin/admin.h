@@ -33,6 +33,7 @@ typedef struct weir_admin_place {
     uid_t owner;      /* (uid_t)-1: as created */
     gid_t group;      /* likewise          */
     mode_t permission;
+    bool requires_match; /* PUT, PATCH and DELETE say what they have seen: conf's */
 
     const char *listen; /* as it is written: "127.0.0.1:9101"; NULL: not over TCP */
     struct sockaddr_storage address;
