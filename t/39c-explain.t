@@ -180,8 +180,8 @@ subtest 'paused and stopped' => sub {
 };
 
 subtest 'ill members' => sub {
-    for (1 .. 60) { last if verdict(explained('http://ill.test/'), 'lost') eq 'skipped connect'; get('ill', '/') }
-    my $ill = explained('http://ill.test/');
+    my $ill;    # it is ill for a time only: the explanation that has seen it is the one that counts
+    for (1 .. 60) { $ill = explained('http://ill.test/'); last if verdict($ill, 'lost') eq 'skipped connect'; get('ill', '/') }
     is(verdict($ill, 'lost'), 'skipped connect', 'the reason');
     like(member($ill, 'lost')->{until}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z\z/, 'and until when');
     is($ill->{pick}{id}, 'two', 'another is taken');
