@@ -87,7 +87,8 @@ static bool is_repeated(const conf_t *conf, const weir_listen_t *listen, const h
 {
     const conf_listen_more_t *more = more_of(conf, listen);
 
-    if (wish->node == NULL || wish->ssl.node != NULL || listen->where == NULL || strcmp(listen->where, wanted->where) == 0)
+    if (wish->node == NULL || wish->ssl.node != NULL || listen->where == NULL || wanted->where == NULL ||
+        strcmp(listen->where, wanted->where) == 0)
         return false;
     return host == NULL ? more->is_for_all : more->hosts.count > 0 && more->hosts.at[more->hosts.count - 1] == host;
 }

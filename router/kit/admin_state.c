@@ -119,7 +119,7 @@ bool kit_asked_step(kit_change_t *change, const json_t *step)
     static const char domains[] = "/domains/";
     const char *op = json_string_value(json_object_get(step, "op")), *text = json_string_value(json_object_get(step, "path"));
     const json_t *value = json_object_get(step, "value");
-    path_t path;
+    path_t path = {.is_backend = false};
 
     if (op == NULL || text == NULL)
         return kit_change_refuse(change, KIT_INVALID, "invalid-value", NULL, "a change has `op` and `path`");

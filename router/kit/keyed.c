@@ -38,7 +38,8 @@ static void grow(kit_keyed_table_t *table)
     table->chain_count = table->chain_count == 0 ? CHAINS_FIRST : table->chain_count * 2;
     table->chains = kit_alloc(table->chain_count, sizeof(kit_keyed_t *));
     for (size_t i = 0; i < table->count; i++)
-        put(table, all[i]);
+        if (all[i] != NULL) /* always */
+            put(table, all[i]);
     free(all);
 }
 

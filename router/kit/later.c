@@ -23,7 +23,9 @@ static uint64_t wall_ms(void)
 
 json_t *kit_later_patch(const char *state, uint32_t ms, const char *what)
 {
-    return json_pack("{s:s, s:{s:I, s:s}}", "state", state, "then", "at_ms", (json_int_t)(wall_ms() + ms), "do", what);
+    const uint64_t at_ms = wall_ms() + ms;
+
+    return json_pack("{s:s, s:{s:I, s:s}}", "state", state, "then", "at_ms", (json_int_t)at_ms, "do", what);
 }
 
 static uint64_t at_of(const kit_edit_t *edit)

@@ -21,6 +21,7 @@ enum {
     JOURNAL_BYTES = 1 << 20, /* so much is appended before a new file is thought of */
     MS_NS = 1000000,
     S_MS = 1000,
+    S_NS = 1000000000,
     BAD_STATUS = 500,
 };
 
@@ -232,8 +233,8 @@ static void gather(kit_state_file_t *file)
         return;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += (long)(file->sync_ms % S_MS) * MS_NS;
-    until.tv_sec += file->sync_ms / S_MS + until.tv_nsec / (S_MS * MS_NS);
-    until.tv_nsec %= S_MS * MS_NS;
+    until.tv_sec += file->sync_ms / S_MS + until.tv_nsec / S_NS;
+    until.tv_nsec %= S_NS;
     while (!file->is_ending && pthread_cond_timedwait(&file->has_work, &file->lock, &until) == 0) {
     }
 }

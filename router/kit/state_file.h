@@ -41,6 +41,6 @@ void kit_state_file_answers(kit_state_file_t *file, weir_admin_held_t **held, ui
 /** What went wrong since it was asked last; false: nothing. Any thread. */
 bool kit_state_file_trouble(kit_state_file_t *file, char *text, size_t bytes);
 /** Writes what is left, frees and nulls; harmless on NULL. Not under the instance's lock. */
-void kit_state_file_close(kit_state_file_t **file);
+void kit_state_file_close(kit_state_file_t **slot);
 
 #endif
