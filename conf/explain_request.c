@@ -3,21 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "conf/explain.h"
+#include "lib/base/log_time.h"
 #include "lib/base/must.h"
 #include "lib/walk/recent.h"
 
-enum {
-    NOT_FOUND = 404,
-    ANSWERS_MOST = 16,
-    TIME_BYTES = 40,
-    US_PER_MS = 1000,
-    US_PER_S = 1000000,
-    TRY_WORDS = 4,
-    WORD_BYTES = 64
-};
+enum { NOT_FOUND = 404, ANSWERS_MOST = 16, US_PER_MS = 1000, TRY_WORDS = 4, WORD_BYTES = 64 };
 
 /* ---- the document ---- */
 
@@ -30,15 +22,9 @@ static json_t *text_of(const char *bytes, size_t length)
 
 static json_t *time_of(uint64_t wall_us)
 {
-    const time_t seconds = (time_t)(wall_us / US_PER_S);
-    char text[TIME_BYTES];
-    struct tm parts;
+    char text[WEIR_LOG_TIME_BYTES];
 
-    if (gmtime_r(&seconds, &parts) == NULL)
-        return json_null();
-    const size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + length, sizeof(text) - length, ".%03uZ", (unsigned)(wall_us % US_PER_S / US_PER_MS));
-    return json_string(text);
+    return json_stringn(text, weir_log_time_write(wall_us, text) - 1); /* without the blank */
 }
 
 /* "reason reach status us backend", as recent.c writes it. */

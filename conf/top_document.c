@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/log_time.h"
 #include "lib/base/must.h"
 #include "lib/base/scrape.h"
 #include "lib/base/span.h"
@@ -17,7 +17,7 @@
 #include "lib/walk/watch.h"
 #include "router/admin.h"
 
-enum { OK = 200, MALFORMED = 400, US_PER_MS = 1000, US_PER_S = 1000000, TIME_BYTES = 40, LINE_BYTES = 256, DIGITS = 6 };
+enum { OK = 200, MALFORMED = 400, US_PER_MS = 1000, LINE_BYTES = 256, DIGITS = 6 };
 
 static uint64_t began_at_us;
 
@@ -36,15 +36,9 @@ static json_t *number(uint64_t value)
 
 static json_t *instant(uint64_t wall_us)
 {
-    const time_t seconds = (time_t)(wall_us / US_PER_S);
-    char text[TIME_BYTES];
-    struct tm parts;
+    char text[WEIR_LOG_TIME_BYTES];
 
-    if (gmtime_r(&seconds, &parts) == NULL)
-        return json_null();
-    const size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + length, sizeof(text) - length, ".%03uZ", (unsigned)(wall_us % US_PER_S / US_PER_MS));
-    return json_string(text);
+    return json_stringn(text, weir_log_time_write(wall_us, text) - 1); /* without the blank */
 }
 
 static json_t *bounds_of(const weir_bounds_t *bounds)

@@ -154,6 +154,25 @@ subtest 'watching' => sub {
     is_problem(call(GET => '/v1/watch?after=x'), 422, 'invalid-value', 'no number');
 };
 
+subtest 'what is kept is bounded' => sub {
+    my $seq = call(GET => '/v1/apps')->{document}{seq};
+    for my $n (1 .. 5) { call(PATCH => '/v1/apps/shop/backends/one', { labels => { long => $n x 600_000 } }) }
+    is_problem(call(GET => "/v1/watch?after=$seq"), 410, 'gone', 'long ones are not kept for long');
+    my @last = lines_of(call(GET => '/v1/watch?once=1&after=' . ($seq + 4))->{body});
+    is(length $last[0]{after}{labels}{long}, 600_000, 'the last ones are');
+    call(PATCH => '/v1/apps/shop/backends/one', { labels => undef });
+};
+
+subtest 'many apps at once' => sub {
+    my @apps = map { { op => 'put', path => "/apps/group$_", value => { domains => [ "a$_.group.test", "b$_.group.test" ], backends => [ $one->address ] } } } 1 .. 5;
+    is(call(POST => '/v1/changes', \@apps)->{status}, 200, 'are made');
+    $_->{value}{domains}[1] =~ s/^b/c/ for @apps;
+    is(call(POST => '/v1/changes', \@apps)->{status}, 200, 'and replaced');
+    is_deeply([ map { answer_of("$_.group.test") } qw(a1 a5 c1 c5 b1 b5) ], [ ('one') x 4, 404, 404 ], 'each with its own domains');
+    call(POST => '/v1/changes', [ map { { op => 'delete', path => "/apps/group$_" } } 1 .. 5 ]);
+    is(answer_of('c3.group.test'), 404, 'and gone');
+};
+
 subtest 'health' => sub {
     my ($with, $without) = map { my $socket = open_socket(); print {$socket} "GET /v1/watch?health=$_ HTTP/1.1\r\nHost: localhost\r\n\r\n"; $socket } 1, 0;
     call(PUT => '/v1/apps/ill', { domains => ['ill.test'], backends => [ { at => '127.0.0.1:' . free_port(), id => 'nobody' }, { at => $one->address, id => 'well' } ] });

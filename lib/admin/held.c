@@ -36,6 +36,7 @@ struct weir_admin_stream {
     weir_timer_t silence;
     text_t waiting, on_its_way;
     bool is_sending, is_ending;
+    bool is_slow;         /* what is on its way has not been taken for SILENCE_MS */
     atomic_bool is_over;  /* its owner has ended it, or is told that nobody reads any more */
     bool has_ended;       /* and has been heard, or told; the steward's */
     weir_letter_t letter; /* of the owner's end */
@@ -128,6 +129,7 @@ static void flush(weir_admin_stream_t *stream)
     stream->waiting = empty;
     stream->waiting.length = 0;
     stream->is_sending = true;
+    stream->is_slow = false;
     weir_timer_set(weir_steward(), &stream->silence, SILENCE_MS, on_silence);
     h2o_iovec_t bytes = {stream->on_its_way.base, stream->on_its_way.length};
     h2o_send(stream->req, &bytes, 1, H2O_SEND_STATE_IN_PROGRESS);
@@ -168,9 +170,28 @@ static void stop(h2o_generator_t *generator, h2o_req_t *req)
     }
 }
 
+/* What is on its way fails now, and stop() comes of it. */
+static void cut(weir_admin_stream_t *stream)
+{
+    stream->is_ending = true;
+    (void)shutdown(h2o_socket_get_fd(stream->req->conn->callbacks->get_socket(stream->req->conn)), SHUT_RDWR);
+}
+
+/* Since the last that was sent: either there was nothing more, or it is not taken. */
 static void on_silence(weir_timer_t *timer)
 {
-    weir_admin_stream_write(WEIR_AROUND(timer, weir_admin_stream_t, silence), "\n", 1);
+    weir_admin_stream_t *stream = WEIR_AROUND(timer, weir_admin_stream_t, silence);
+
+    if (!stream->is_sending) {
+        weir_admin_stream_write(stream, "\n", 1);
+        return;
+    }
+    if (stream->is_slow) {
+        cut(stream);
+        return;
+    }
+    stream->is_slow = true;
+    weir_timer_set(weir_steward(), &stream->silence, SILENCE_MS, on_silence);
 }
 
 weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type, void (*on_gone)(void *context), void *context)
@@ -200,11 +221,8 @@ void weir_admin_stream_write(weir_admin_stream_t *stream, const char *bytes, siz
         return;
     append(&stream->waiting, bytes, length);
     flush(stream);
-    if (stream->waiting.length <= BEHIND_BYTES)
-        return;
-    /* What is on its way fails now, and stop() comes of it. */
-    stream->is_ending = true;
-    (void)shutdown(h2o_socket_get_fd(stream->req->conn->callbacks->get_socket(stream->req->conn)), SHUT_RDWR);
+    if (stream->waiting.length > BEHIND_BYTES)
+        cut(stream);
 }
 
 static void end_now(weir_admin_stream_t *stream)

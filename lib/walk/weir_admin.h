@@ -72,7 +72,10 @@ typedef struct weir_admin_stream weir_admin_stream_t;
  */
 WEIR_API weir_admin_stream_t *weir_admin_stream(weir_admin_call_t *call, const char *type, void (*on_gone)(void *context),
                                                 void *context);
-/** Sends, or keeps what the client does not take yet: who is more than 4 MiB behind is cut. On the host's thread. */
+/**
+ * Sends, or keeps what the client does not take yet: who is more than 4 MiB behind, or takes nothing for half a minute, is cut.
+ * On the host's thread.
+ */
 WEIR_API void weir_admin_stream_write(weir_admin_stream_t *stream, const char *bytes, size_t length);
 /**
  * It ends well; nulls. True: on_gone will not be called. False: it is being called, on the host's thread, or there was no

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What operators ask of the apps of a kit, and have it do: /v1/routers/NAME/apps…; admin_more.c has the rest. */
 #include <stdio.h>
-#include <time.h>
 
 #include "alloc.h"
 #include "asked.h"
 #include "document.h"
 #include "later.h"
 #include "top.h"
+#include "wall.h"
 #include "weir_kit.h"
 #include "weir_span.h"
 
@@ -19,8 +19,6 @@ enum {
     PAUSE_MOST_MS = 86400000,
     PAUSE_MS = 30000,
     QUARANTINE_MS = 60000,
-    S_MS = 1000,
-    MS_NS = 1000000,
 };
 
 /* ---- backends ---- */
@@ -181,14 +179,13 @@ static bool call_of_members(kit_asked_t *asked)
 /* On the wall's clock, for it holds over a restart. */
 static json_t *course_of(weir_span_t verb, uint32_t max_ms)
 {
-    struct timespec wall;
+    const uint64_t until_ms = kit_wall_ms() + max_ms;
 
     if (weir_span_is(verb, "stop"))
         return json_string("stopped");
     if (weir_span_is(verb, "resume"))
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return json_pack("{s:I}", "paused_until_ms", (json_int_t)wall.tv_sec * S_MS + wall.tv_nsec / MS_NS + max_ms);
+    return json_pack("{s:I}", "paused_until_ms", (json_int_t)until_ms);
 }
 
 /* What is said of a set takes the lock itself. */

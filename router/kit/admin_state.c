@@ -147,30 +147,32 @@ static bool answer_state(const kit_asked_t *asked)
     return kit_asked_answer(asked, KIT_OK, json_pack("{s:I, s:o}", "seq", (json_int_t)asked->kit->instance->seq, "apps", list));
 }
 
-static bool is_listed(const json_t *list, const char *app)
+static json_t *names_of(const json_t *list)
 {
-    const json_t *one;
+    json_t *names = json_object(), *one;
     size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)list, i, one)
     {
         const char *name = json_string_value(json_object_get(one, "app"));
-        if (name != NULL && strcmp(name, app) == 0)
-            return true;
+        if (name != NULL)
+            json_object_set_new(names, name, json_true());
     }
-    return false;
+    return names;
 }
 
 /* First those go that are not wanted, for their domains may be others' then. */
 static bool remove_others(kit_change_t *change, const json_t *list)
 {
     const kit_apps_t *apps = kit_apps(change->kit);
+    json_t *wanted = names_of(list);
+    bool is_fine = true;
 
-    for (size_t i = 0; i < apps->count; i++)
-        if (!atomic_load(&apps->at[i]->is_gone) && !is_listed(list, apps->at[i]->name) &&
-            !kit_change_app_remove(change, apps->at[i]->name))
-            return false;
-    return true;
+    for (size_t i = 0; is_fine && i < apps->count; i++)
+        if (!atomic_load(&apps->at[i]->is_gone) && json_object_get(wanted, apps->at[i]->name) == NULL)
+            is_fine = kit_change_app_remove(change, apps->at[i]->name);
+    json_decref(wanted);
+    return is_fine;
 }
 
 static bool put_state(kit_change_t *change, const json_t *list)

@@ -193,7 +193,9 @@ static void finish(kit_change_t *change)
     }
     kit_keyed_finish(&change->app_table);
     kit_keyed_finish(&change->domain_table);
+    json_decref(change->domains_of);
     json_decref(change->events);
+    change->domains_of = NULL;
     change->apps = NULL;
     change->domains = NULL;
     change->events = NULL;

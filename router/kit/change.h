@@ -34,7 +34,9 @@ typedef struct kit_change {
     struct kit_touched *apps;       /* as they were before, newest first */
     struct kit_touched_domain *domains;
     kit_keyed_table_t app_table, domain_table; /* the same by their names */
-    json_t *events;                            /* what is told to who watches */
+    json_t *domains_of;     /* lists by the names of apps, of the table as it was; NULL: nobody has asked for a second app */
+    bool has_asked_domains; /* for a first one */
+    json_t *events;         /* what is told to who watches */
     kit_problem_t problem;
 } kit_change_t;
 

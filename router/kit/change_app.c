@@ -18,29 +18,7 @@ static void tell(kit_change_t *change, const char *op, const char *app, json_t *
     kit_change_tell(change, op, path, before, after);
 }
 
-static void replace(json_t **place, json_t *value)
-{
-    json_decref(*place);
-    *place = value;
-}
-
 /* ---- settings ---- */
-
-/* A null takes back what was changed of a setting. */
-static json_t *merged(const json_t *patch, const json_t *more)
-{
-    json_t *result = patch == NULL ? json_object() : json_deep_copy(patch), *value;
-    const char *key;
-
-    json_object_foreach((json_t *)(uintptr_t)more, key, value)
-    {
-        if (json_is_null(value))
-            json_object_del(result, key);
-        else
-            json_object_set(result, key, value);
-    }
-    return result;
-}
 
 bool kit_change_settings(kit_change_t *change, const char *app, const json_t *document)
 {
@@ -54,7 +32,8 @@ bool kit_change_settings(kit_change_t *change, const char *app, const json_t *do
     if (!json_is_object(more))
         return kit_change_refuse(change, INVALID, "invalid-value", "/settings", "of an app `settings` can be changed");
     overlay = kit_change_touch(change, app);
-    json_t *patch = merged(overlay->settings, more);
+    json_t *patch = overlay->settings == NULL ? json_object() : json_deep_copy(overlay->settings);
+    kit_change_merge(patch, more);
     kit_settings_t *settings = kit_settings_patched(found->settings, patch, problem, sizeof(problem));
     if (settings == NULL) {
         json_decref(patch);
@@ -63,7 +42,7 @@ bool kit_change_settings(kit_change_t *change, const char *app, const json_t *do
     kit_settings_release(settings);
     tell(change, "patch", app, overlay->settings == NULL ? NULL : json_pack("{s:O}", "settings", overlay->settings),
          json_pack("{s:O}", "settings", patch));
-    replace(&overlay->settings, patch);
+    kit_replace(&overlay->settings, patch);
     return true;
 }
 
@@ -146,8 +125,8 @@ static bool put_configured(kit_change_t *change, kit_app_t *app, struct kit_over
         return kit_change_refuse(change, INVALID, "invalid-value", "/settings", "%s", problem);
     patch = kit_settings_json(settings, app->settings);
     kit_settings_release(settings);
-    replace(&overlay->gone, NULL);
-    replace(&overlay->settings, json_object_size(patch) == 0 ? NULL : json_incref(patch));
+    kit_replace(&overlay->gone, NULL);
+    kit_replace(&overlay->settings, json_object_size(patch) == 0 ? NULL : json_incref(patch));
     json_decref(patch);
     return true;
 }
@@ -182,8 +161,8 @@ static bool put_own(kit_change_t *change, const char *app, struct kit_overlay *o
     }
     kit_own_discard(change->kit, touched->read);
     touched->read = read;
-    replace(&overlay->own, mapping);
-    replace(&overlay->settings, NULL);
+    kit_replace(&overlay->own, mapping);
+    kit_replace(&overlay->settings, NULL);
     return true;
 }
 
@@ -240,36 +219,10 @@ static bool put_backends(kit_change_t *change, const char *app, struct kit_overl
 
 /* ---- its domains ---- */
 
-typedef struct search {
-    const kit_change_t *change;
-    const char *app;
-    json_t *found;
-} search_t;
-
-static void look_at(void *context, weir_span_t entry, void *app)
+/* A list as it stands in the table, to be looked up in; what is no domain is left out. */
+static json_t *set_of(const json_t *list)
 {
-    const search_t *it = context;
-    char text[KIT_ENTRY_BYTES];
-
-    memcpy(text, entry.base, entry.len);
-    text[entry.len] = '\0';
-    const char *owner = kit_change_domain_owner(it->change, text);
-    if (owner != NULL && strcmp(owner, it->app) == 0)
-        json_array_append_new(it->found, json_string(text));
-}
-
-/* Those that it has when the change is begun, and has still. */
-static json_t *domains_of(const kit_change_t *change, const char *app)
-{
-    search_t it = {change, app, json_array()};
-
-    kit_domains_each(change->kit->domains, look_at, &it);
-    return it.found;
-}
-
-static bool is_among(const json_t *list, const char *entry)
-{
-    json_t *one;
+    json_t *set = json_object(), *one;
     size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)list, i, one)
@@ -279,20 +232,23 @@ static bool is_among(const json_t *list, const char *entry)
         if (name == NULL || kit_domains_problem((weir_span_t){name, strlen(name)}) != NULL)
             continue;
         kit_domain_text((weir_span_t){name, strlen(name)}, text);
-        if (strcmp(text, entry) == 0)
-            return true;
+        json_object_set_new(set, text, json_true());
     }
-    return false;
+    return set;
 }
 
 static bool put_domains(kit_change_t *change, const char *app, const json_t *list, bool was_there)
 {
-    json_t *before = was_there ? domains_of(change, app) : json_array(), *one;
+    json_t *before = was_there ? kit_change_domains_of(change, app) : json_array(), *wanted = set_of(list), *one;
     bool is_fine = true;
     size_t i;
 
-    json_array_foreach(before, i, one) if (is_fine && !is_among(list, json_string_value(one))) is_fine =
-        kit_change_domain_remove(change, json_string_value(one));
+    json_array_foreach(before, i, one)
+    {
+        if (is_fine && json_object_get(wanted, json_string_value(one)) == NULL)
+            is_fine = kit_change_domain_remove(change, json_string_value(one));
+    }
+    json_decref(wanted);
     json_decref(before);
     json_array_foreach((json_t *)(uintptr_t)list, i, one)
     {
@@ -337,11 +293,11 @@ bool kit_change_app_remove(kit_change_t *change, const char *app)
         return false;
     while (overlay->edits != NULL)
         kit_overlay_drop(overlay, overlay->edits->id);
-    replace(&overlay->settings, NULL);
-    replace(&overlay->course, NULL);
-    replace(&overlay->own, NULL);
+    kit_replace(&overlay->settings, NULL);
+    kit_replace(&overlay->course, NULL);
+    kit_replace(&overlay->own, NULL);
     if (kit_app_is_configured(change->kit, found))
-        replace(&overlay->gone, kit_app_digest(found));
+        kit_replace(&overlay->gone, kit_app_digest(found));
     tell(change, "delete", app, NULL, NULL);
     return true;
 }
@@ -356,8 +312,8 @@ bool kit_change_app_revert(kit_change_t *change, const char *app)
     overlay = kit_change_touch(change, app);
     while (overlay->edits != NULL)
         kit_overlay_drop(overlay, overlay->edits->id);
-    replace(&overlay->settings, NULL);
-    replace(&overlay->gone, NULL);
+    kit_replace(&overlay->settings, NULL);
+    kit_replace(&overlay->gone, NULL);
     tell(change, "revert", app, NULL, NULL);
     return true;
 }
@@ -372,6 +328,6 @@ bool kit_change_course(kit_change_t *change, const char *app, const char *op, js
     }
     overlay = kit_change_touch(change, app);
     tell(change, op, app, NULL, course == NULL ? NULL : json_pack("{s:O}", "course", course));
-    replace(&overlay->course, course);
+    kit_replace(&overlay->course, course);
     return true;
 }

@@ -45,6 +45,58 @@ const char *kit_change_domain_owner(const kit_change_t *change, const char *entr
     return owner != NULL && kit_change_has_app(change, owner) ? owner : NULL;
 }
 
+/* ---- all of an app ---- */
+
+typedef struct search {
+    const kit_change_t *change;
+    const char *app; /* NULL: of every app */
+    json_t *found;   /* a list; of every app: lists by their names */
+} search_t;
+
+static void look_at(void *context, weir_span_t entry, void *of)
+{
+    const search_t *it = context;
+    const kit_app_t *app = of;
+    json_t *list = it->found;
+
+    if (it->app != NULL && strcmp(it->app, app->name) != 0)
+        return;
+    if (it->app == NULL && (list = json_object_get(it->found, app->name)) == NULL)
+        json_object_set_new(it->found, app->name, list = json_array());
+    json_array_append_new(list, json_stringn(entry.base, entry.len));
+}
+
+/* The first app is looked for alone; with the second one, all are, so that many apps take two looks at the table. */
+static json_t *in_table(kit_change_t *change, const char *app)
+{
+    search_t it = {change, change->has_asked_domains ? NULL : app, NULL};
+
+    if (change->domains_of == NULL) {
+        it.found = it.app == NULL ? json_object() : json_array();
+        kit_domains_each(change->kit->domains, look_at, &it);
+        change->domains_of = it.app == NULL ? it.found : NULL;
+    }
+    change->has_asked_domains = true;
+    return it.app != NULL ? it.found : json_incref(json_object_get(change->domains_of, app));
+}
+
+json_t *kit_change_domains_of(kit_change_t *change, const char *app)
+{
+    json_t *before = in_table(change, app), *still = json_array(), *one;
+    size_t i;
+
+    json_array_foreach(before, i, one)
+    {
+        const char *owner = kit_change_domain_owner(change, json_string_value(one));
+        if (owner != NULL && strcmp(owner, app) == 0)
+            json_array_append(still, one);
+    }
+    json_decref(before);
+    return still;
+}
+
+/* ---- steps ---- */
+
 static void tell(kit_change_t *change, const char *op, const char *entry, const char *before, const char *after)
 {
     char path[PATH_BYTES];

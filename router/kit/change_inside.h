@@ -33,6 +33,16 @@ typedef struct kit_touched_domain {
 kit_touched_t *kit_change_touched(const kit_change_t *change, const char *app);
 /** A backend with the configuration's keys, and without what is only shown. */
 json_t *kit_change_respelled(const json_t *document);
+/** Lays `more` upon `patch`: a null takes back what was changed, so that the configuration's word holds, or the default. */
+void kit_change_merge(json_t *patch, const json_t *more);
+/** Puts `value` (taken over; may be NULL) in the place of what stands there. */
+static inline void kit_replace(json_t **place, json_t *value)
+{
+    json_decref(*place);
+    *place = value;
+}
+/** The domains that an app had when the change began, and has still; the caller's. */
+json_t *kit_change_domains_of(kit_change_t *change, const char *app);
 /** Keeps what the edit of this entry was. */
 void kit_change_touch_domain(kit_change_t *change, const char *entry);
 /** Whether the configuration has it. */

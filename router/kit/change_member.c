@@ -25,8 +25,7 @@ json_t *kit_change_respelled(const json_t *document)
     return copy;
 }
 
-/* A null takes back what was changed of it: the configuration's word holds, or the default. */
-static void merge(json_t *patch, const json_t *more)
+void kit_change_merge(json_t *patch, const json_t *more)
 {
     const char *key;
     json_t *value;
@@ -123,7 +122,7 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     const bool begins_anew = edit == NULL || edit->patch == NULL;
     spelled = kit_change_respelled(document);
     patch = is_whole ? whole() : begins_anew ? json_object() : json_deep_copy(edit->patch);
-    merge(patch, spelled);
+    kit_change_merge(patch, spelled);
     json_decref(spelled);
     json_object_set_new(patch, "id", json_string(id));
     if (json_object_get(document, "state") != NULL && json_object_get(document, "then") == NULL)

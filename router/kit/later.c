@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "later.h"
 
-#include <time.h>
-
 #include "alloc.h"
-
-enum { S_MS = 1000, MS_NS = 1000000 };
+#include "wall.h"
 
 typedef struct kit_later {
     struct kit_later *next;
@@ -13,17 +10,9 @@ typedef struct kit_later {
     char *app, *id;
 } kit_later_t;
 
-static uint64_t wall_ms(void)
-{
-    struct timespec wall;
-
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (uint64_t)wall.tv_sec * S_MS + (uint64_t)wall.tv_nsec / MS_NS;
-}
-
 json_t *kit_later_patch(const char *state, uint32_t ms, const char *what)
 {
-    const uint64_t at_ms = wall_ms() + ms;
+    const uint64_t at_ms = kit_wall_ms() + ms;
 
     return json_pack("{s:s, s:{s:I, s:s}}", "state", state, "then", "at_ms", (json_int_t)at_ms, "do", what);
 }
@@ -35,12 +24,24 @@ static uint64_t at_of(const kit_edit_t *edit)
     return (uint64_t)json_integer_value(json_object_get(then, "at_ms"));
 }
 
+static kit_later_t *find(const kit_instance_t *instance, const char *app, const char *id)
+{
+    kit_later_t *later = instance->laters;
+
+    while (later != NULL && (strcmp(later->id, id) != 0 || strcmp(later->app, app) != 0))
+        later = later->next;
+    return later;
+}
+
+/* A backend stands here once, however often something is said of it. */
 void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t *edit)
 {
     const uint64_t at_ms = at_of(edit);
-    kit_later_t *later;
+    kit_later_t *later = at_ms == 0 ? NULL : find(instance, app, edit->id);
 
-    if (at_ms == 0)
+    if (later != NULL)
+        later->at_ms = at_ms;
+    if (at_ms == 0 || later != NULL)
         return;
     later = kit_alloc(1, sizeof(*later));
     *later = (kit_later_t){instance->laters, at_ms, kit_copy(app), kit_copy(edit->id)};
@@ -99,7 +100,7 @@ static bool is_over(struct weir_kit *kit, const kit_later_t *later, uint64_t now
 void kit_later_tick(struct weir_kit *kit)
 {
     kit_later_t *due = kit->instance->laters;
-    const uint64_t now_ms = due == NULL ? 0 : wall_ms();
+    const uint64_t now_ms = due == NULL ? 0 : kit_wall_ms();
 
     kit->instance->laters = NULL; /* what is done may note more */
     for (kit_later_t *next; due != NULL; due = next) {

@@ -2,11 +2,11 @@
 #include "own.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "alloc.h"
 #include "config.h"
 #include "document.h"
+#include "wall.h"
 #include "weir_digest.h"
 #include "weir_retire.h"
 
@@ -261,17 +261,10 @@ void kit_own_apply(struct weir_kit *kit, uint64_t now_us)
     free(edits);
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec wall;
-
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / 1000000;
-}
-
 static void begin_course(weir_set_t *set, const json_t *course, uint64_t now_us)
 {
-    const uint64_t until_ms = (uint64_t)json_integer_value(json_object_get(course, "paused_until_ms")), present_ms = wall_ms();
+    const uint64_t until_ms = (uint64_t)json_integer_value(json_object_get(course, "paused_until_ms")),
+                   present_ms = kit_wall_ms();
 
     if (json_is_string(course)) {
         atomic_store(&set->course, KIT_STOPPED);

@@ -123,12 +123,6 @@ static json_t *value_of(const json_t *one, const char *key)
     return json_is_null(value) ? NULL : json_incref(value);
 }
 
-static void replace(json_t **place, json_t *value)
-{
-    json_decref(*place);
-    *place = value;
-}
-
 static bool restore_backend(struct kit_overlay *overlay, const json_t *one, const char *id)
 {
     const json_t *base = json_object_get(one, "base"), *patch = json_object_get(one, "patch");
@@ -164,10 +158,10 @@ static bool restore_app(kit_instance_t *instance, const json_t *one, const char 
         return restore_backend(overlay, one, id);
     if (!is_object_or_none(one, "own") || !is_object_or_none(one, "settings"))
         return false;
-    replace(&overlay->own, value_of(one, "own"));
-    replace(&overlay->gone, value_of(one, "gone"));
-    replace(&overlay->settings, value_of(one, "settings"));
-    replace(&overlay->course, value_of(one, "course"));
+    kit_replace(&overlay->own, value_of(one, "own"));
+    kit_replace(&overlay->gone, value_of(one, "gone"));
+    kit_replace(&overlay->settings, value_of(one, "settings"));
+    kit_replace(&overlay->course, value_of(one, "course"));
     return true;
 }
 

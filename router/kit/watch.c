@@ -2,15 +2,15 @@
 #include "watch.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "alloc.h"
 #include "document.h"
 
-enum { TIME_BYTES = 40, PATH_BYTES = 1024, NS_PER_MS = 1000000, OK = 200 };
+enum { PATH_BYTES = 1024 };
 
 typedef struct line {
     uint64_t seq;
+    size_t bytes;
     char *text; /* ends with "\n" */
 } line_t;
 
@@ -25,8 +25,10 @@ typedef struct watcher {
 struct kit_watch {
     pthread_mutex_t lock; /* of `watchers` and `holders`: their ends come on a thread of the host's */
     unsigned holders;
-    line_t lines[KIT_WATCH_KEPT];
-    size_t count;        /* that were ever told: count % KIT_WATCH_KEPT is the oldest */
+    line_t
+        lines[KIT_WATCH_KEPT]; /* the `first` of those that were ever told, up to `end`, each at its number % KIT_WATCH_KEPT */
+    size_t first, end;
+    size_t bytes;        /* of all that are kept */
     uint64_t forgot_seq; /* the last one that is not kept any more */
     watcher_t *watchers;
     json_t *healths; /* by app and backend, as they were told; NULL: nobody has wanted to know */
@@ -47,19 +49,6 @@ static struct kit_watch *watch_of(kit_instance_t *instance, uint64_t known_seq)
 
 /* ---- telling ---- */
 
-static void write_time(char text[TIME_BYTES])
-{
-    struct timespec wall;
-    struct tm parts;
-
-    clock_gettime(CLOCK_REALTIME, &wall);
-    text[0] = '\0';
-    if (gmtime_r(&wall.tv_sec, &parts) == NULL)
-        return;
-    const size_t length = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + length, TIME_BYTES - length, ".%03dZ", (int)(wall.tv_nsec / NS_PER_MS));
-}
-
 static json_t *who_of(const weir_admin_caller_t *who)
 {
     if (who == NULL)
@@ -68,12 +57,12 @@ static json_t *who_of(const weir_admin_caller_t *who)
                      "address", who->address);
 }
 
-static char *line_of(json_t *event, const kit_change_t *change, uint64_t seq, const char *at)
+static char *line_of(json_t *event, const kit_change_t *change, uint64_t seq)
 {
     char *text, *line;
 
     json_object_set_new(event, "seq", json_integer((json_int_t)seq));
-    json_object_set_new(event, "at", json_string(at));
+    json_object_set_new(event, "at", kit_document_time(0, 0));
     json_object_set_new(event, "who", who_of(change->who));
     text = json_dumps(event, JSON_COMPACT);
     const size_t length = text == NULL ? 0 : strlen(text);
@@ -84,14 +73,27 @@ static char *line_of(json_t *event, const kit_change_t *change, uint64_t seq, co
     return line;
 }
 
+static void forget_oldest(struct kit_watch *watch)
+{
+    line_t *line = &watch->lines[watch->first++ % KIT_WATCH_KEPT];
+
+    watch->forgot_seq = line->seq;
+    watch->bytes -= line->bytes;
+    free(line->text);
+    line->text = NULL;
+}
+
+/* Who comes back gets at once what he has missed: so it is no more than a watcher may be behind. */
 static void keep(struct kit_watch *watch, uint64_t seq, char *text)
 {
-    line_t *line = &watch->lines[watch->count++ % KIT_WATCH_KEPT];
+    const size_t bytes = strlen(text);
 
-    if (line->text != NULL)
-        watch->forgot_seq = line->seq;
-    free(line->text);
-    *line = (line_t){seq, text};
+    if (watch->end - watch->first == KIT_WATCH_KEPT)
+        forget_oldest(watch);
+    watch->lines[watch->end++ % KIT_WATCH_KEPT] = (line_t){seq, bytes, text};
+    watch->bytes += bytes;
+    while (watch->bytes > KIT_WATCH_BYTES)
+        forget_oldest(watch);
 }
 
 static void send(struct kit_watch *watch, const char *text, bool is_health)
@@ -106,16 +108,14 @@ static void send(struct kit_watch *watch, const char *text, bool is_health)
 void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64_t seq)
 {
     struct kit_watch *watch = watch_of(instance, seq - 1);
-    char at[TIME_BYTES];
     json_t *event;
     size_t i;
 
-    write_time(at);
     json_array_foreach(change->events, i, event)
     {
-        char *text = line_of(event, change, seq, at);
-        keep(watch, seq, text);
+        char *text = line_of(event, change, seq);
         send(watch, text, false);
+        keep(watch, seq, text);
     }
 }
 
@@ -124,13 +124,12 @@ void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64
 static void tell_health(struct kit_watch *watch, const weir_set_t *set, const weir_member_t *member, const char *before,
                         const char *after)
 {
-    char at[TIME_BYTES], path[PATH_BYTES];
+    char path[PATH_BYTES];
     json_t *event;
 
-    write_time(at);
     snprintf(path, sizeof(path), "/apps/%s/backends/%s", set->name, member->id);
-    event = json_pack("{s:s, s:s, s:s, s:{s:s}, s:{s:s}}", "at", at, "op", "health", "path", path, "before", "health", before,
-                      "after", "health", after);
+    event = json_pack("{s:o, s:s, s:s, s:{s:s}, s:{s:s}}", "at", kit_document_time(0, 0), "op", "health", "path", path,
+                      "before", "health", before, "after", "health", after);
     char *text = json_dumps(event, JSON_COMPACT), *line = kit_alloc(text == NULL ? 2 : strlen(text) + 2, 1);
     snprintf(line, strlen(text == NULL ? "" : text) + 2, "%s\n", text == NULL ? "" : text);
     send(watch, line, true);
@@ -209,12 +208,10 @@ static void on_gone(void *context)
 
 static void send_kept(struct kit_watch *watch, weir_admin_stream_t *stream, uint64_t after)
 {
-    const size_t first = watch->count > KIT_WATCH_KEPT ? watch->count - KIT_WATCH_KEPT : 0;
-
-    for (size_t i = first; i < watch->count; i++) {
+    for (size_t i = watch->first; i < watch->end; i++) {
         const line_t *line = &watch->lines[i % KIT_WATCH_KEPT];
         if (line->seq > after)
-            weir_admin_stream_write(stream, line->text, strlen(line->text));
+            weir_admin_stream_write(stream, line->text, line->bytes);
     }
 }
 

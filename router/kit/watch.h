@@ -2,14 +2,17 @@
 #ifndef WEIR_KIT_WATCH_H
 #define WEIR_KIT_WATCH_H
 /**
- * @file  Who watches what changes: each change is kept as lines, the last 10,000 of them, and sent to who has asked.
+ * @file  Who watches what changes: each change is kept as lines, the last 10,000 of them or 3 MiB, and sent to who has asked.
  *
  * OWNER    The instance.
  * THREAD   The host's, under the instance's lock.
  */
 #include "change.h"
 
-enum { KIT_WATCH_KEPT = 10000 };
+enum {
+    KIT_WATCH_KEPT = 10000,
+    KIT_WATCH_BYTES = 3 << 20, /* of all that are kept; less than a stream may be behind (weir_admin.h) */
+};
 
 /** A change has been put in force. */
 void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64_t seq);
