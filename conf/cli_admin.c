@@ -78,7 +78,7 @@ int conf_order_complain(const char *format, ...)
 }
 
 /* Adds "/word", percent-encoded. */
-static void add_segment(char target[TARGET_BYTES], const char *word)
+void conf_cli_add_segment(char target[TARGET_BYTES], const char *word)
 {
     size_t length = strlen(target);
 
@@ -98,11 +98,11 @@ void conf_order_target(const order_t *order, char target[TARGET_BYTES], const ch
 {
     snprintf(target, TARGET_BYTES, "/v1");
     if (order->router != NULL) {
-        add_segment(target, "routers");
-        add_segment(target, order->router);
+        conf_cli_add_segment(target, "routers");
+        conf_cli_add_segment(target, order->router);
     }
     for (; *segments != NULL; segments++)
-        add_segment(target, *segments);
+        conf_cli_add_segment(target, *segments);
 }
 
 /* Returns an exit status; with EXIT_FINE the document is the caller's. */
@@ -180,7 +180,7 @@ static int run_all_apps(const order_t *order)
         json_array_extend(all, json_object_get(document, "apps"));
         after = json_string_value(json_object_get(document, "after"));
         if (after != NULL)
-            add_segment(escaped, after);
+            conf_cli_add_segment(escaped, after);
         json_decref(document);
         if (after == NULL)
             break;
@@ -332,34 +332,34 @@ static const verb_t *find(const char *name)
     return NULL;
 }
 
-/* Where the value of an option goes; NULL: there is no such option. */
+const char **conf_cli_option(const conf_cli_option_t *options, const char *name)
+{
+    for (; options->name != NULL; options++)
+        if (strcmp(options->name, name) == 0)
+            return options->value;
+    return conf_admin_credential(name);
+}
+
 static const char **option_of(order_t *order, const char *name)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } options[] = {
-        {"-s", &order->socket},
-        {"--socket", &order->socket},
-        {"-c", &order->file},
-        {"--conf", &order->file},
-        {"--router", &order->router},
-        {"--id", &order->id},
-        {"--weight", &order->weight},
-        {"--tier", &order->tier},
-        {"--zone", &order->zone},
-        {"--max-requests", &order->max_requests},
-        {"--max", &order->max},
-        {"--spread", &order->spread},
-        {"--interval", &order->interval},
-        {"--save", &order->save},
-        {"--after", &order->after},
-    };
+    const conf_cli_option_t options[] = {{"-s", &order->socket},
+                                         {"--socket", &order->socket},
+                                         {"-c", &order->file},
+                                         {"--conf", &order->file},
+                                         {"--router", &order->router},
+                                         {"--id", &order->id},
+                                         {"--weight", &order->weight},
+                                         {"--tier", &order->tier},
+                                         {"--zone", &order->zone},
+                                         {"--max-requests", &order->max_requests},
+                                         {"--max", &order->max},
+                                         {"--spread", &order->spread},
+                                         {"--interval", &order->interval},
+                                         {"--save", &order->save},
+                                         {"--after", &order->after},
+                                         {NULL, NULL}};
 
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        if (strcmp(options[i].name, name) == 0)
-            return options[i].value;
-    return conf_admin_credential(name);
+    return conf_cli_option(options, name);
 }
 
 static int read_arguments(int argc, char **argv, order_t *order)
@@ -401,11 +401,21 @@ char *conf_cli_socket_of(const char *file)
     return copy;
 }
 
+int conf_cli_find_socket(const char **socket, const char *file, char **out_owned)
+{
+    *out_owned = NULL;
+    if (*socket == NULL && file != NULL)
+        *socket = *out_owned = conf_cli_socket_of(file);
+    else if (*socket == NULL)
+        *socket = conf_cli_usual_socket();
+    return *socket == NULL ? EXIT_USAGE : EXIT_FINE;
+}
+
 bool conf_cli_admin(int argc, char **argv, int *out_status)
 {
     const verb_t *verb = argc > 1 ? find(argv[1]) : NULL;
     order_t order = {0};
-    char *from_file = NULL;
+    char *from_file;
 
     if (verb == NULL)
         return false;
@@ -416,13 +426,8 @@ bool conf_cli_admin(int argc, char **argv, int *out_status)
         *out_status = conf_order_complain("usage: weir %s %s", verb->name, verb->words);
         return true;
     }
-    if (order.socket == NULL && order.file != NULL) {
-        order.socket = from_file = conf_cli_socket_of(order.file);
-        *out_status = EXIT_USAGE;
-    }
-    if (order.socket == NULL && order.file == NULL)
-        order.socket = conf_cli_usual_socket();
-    if (order.socket != NULL)
+    *out_status = conf_cli_find_socket(&order.socket, order.file, &from_file);
+    if (*out_status == EXIT_FINE)
         *out_status = verb->run(&order);
     free(from_file);
     return true;

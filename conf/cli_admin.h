@@ -16,5 +16,22 @@ extern const char conf_cli_admin_help[];
 const char *conf_cli_usual_socket(void);
 /** The path of weir.admin in a configuration; to be freed. NULL after a complaint. */
 char *conf_cli_socket_of(const char *file);
+/**
+ * Finds the endpoint, if *socket is NULL: the one of `file`, or the usual one. *out_owned (NULL: nothing) is to be freed. An
+ * exit status: EXIT_USAGE after a complaint.
+ */
+int conf_cli_find_socket(const char **socket, const char *file, char **out_owned);
+
+/** An option that has a value, and where that goes. */
+typedef struct conf_cli_option {
+    const char *name;
+    const char **value;
+} conf_cli_option_t;
+/** Where the value of the option `name` goes: one of these (NULL ends them), or of those that say who calls. NULL: none. */
+const char **conf_cli_option(const conf_cli_option_t *options, const char *name);
+
+enum { CONF_CLI_TARGET_BYTES = 4096 };
+/** Adds "/word", percent-encoded; what does not fit is left out. */
+void conf_cli_add_segment(char target[CONF_CLI_TARGET_BYTES], const char *word);
 
 #endif

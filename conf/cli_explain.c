@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/cli_explain.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include "conf/units.h"
 #include "conf/verbs.h"
 
-enum { PROBLEM_BYTES = 512, TARGET_BYTES = 4096, WORDS_MOST = 2, REFUSED_FROM = 400 };
+enum { PROBLEM_BYTES = 512, WORDS_MOST = 2, REFUSED_FROM = 400 };
 
 const char conf_cli_explain_help[] =
     "       weir explain [METHOD] URL [--from ADDRESS] [-H 'Name: value']… [--seed N]\n"
@@ -59,23 +58,16 @@ static bool add_header(json_t *headers, const char *line)
 
 static const char **option_of(order_t *order, const char *name)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } options[] = {
-        {"-s", &order->socket},
-        {"--socket", &order->socket},
-        {"-c", &order->file},
-        {"--conf", &order->file},
-        {"--from", &order->from},
-        {"--seed", &order->seed},
-        {"--request-id", &order->request_id},
-    };
+    const conf_cli_option_t options[] = {{"-s", &order->socket},
+                                         {"--socket", &order->socket},
+                                         {"-c", &order->file},
+                                         {"--conf", &order->file},
+                                         {"--from", &order->from},
+                                         {"--seed", &order->seed},
+                                         {"--request-id", &order->request_id},
+                                         {NULL, NULL}};
 
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        if (strcmp(options[i].name, name) == 0)
-            return options[i].value;
-    return conf_admin_credential(name);
+    return conf_cli_option(options, name);
 }
 
 static bool is_header_option(const char *argument)
@@ -155,32 +147,20 @@ static int explain_url(const order_t *order)
 
 static int explain_id(const order_t *order)
 {
-    char target[TARGET_BYTES] = "/v1/requests/";
-    size_t length = strlen(target);
+    char target[CONF_CLI_TARGET_BYTES] = "/v1/requests";
 
-    for (const char *c = order->request_id; *c != '\0' && length + 4 < sizeof(target); c++) {
-        if (isalnum((unsigned char)*c) || strchr("-._~", *c) != NULL)
-            target[length++] = *c;
-        else
-            length += (size_t)snprintf(target + length, 4, "%%%02X", (unsigned char)*c);
-    }
-    target[length] = '\0';
+    conf_cli_add_segment(target, order->request_id);
     return call(order, "GET", target, NULL, conf_explain_request_text);
 }
 
 static int run(order_t *order)
 {
-    char *from_file = NULL;
+    char *from_file;
     int status;
 
-    if (order->socket == NULL && order->file != NULL) {
-        order->socket = from_file = conf_cli_socket_of(order->file);
-        if (from_file == NULL)
-            return EXIT_USAGE;
-    }
-    if (order->socket == NULL)
-        order->socket = conf_cli_usual_socket();
-    status = order->request_id != NULL ? explain_id(order) : explain_url(order);
+    status = conf_cli_find_socket(&order->socket, order->file, &from_file);
+    if (status == EXIT_FINE)
+        status = order->request_id != NULL ? explain_id(order) : explain_url(order);
     free(from_file);
     return status;
 }

@@ -8,7 +8,9 @@
 
 #include <jansson.h>
 
-enum { CONF_WORDS_MOST = 4, CONF_TARGET_BYTES = 4096, CONF_FAILED_FROM = 400 };
+#include "conf/cli_admin.h"
+
+enum { CONF_WORDS_MOST = 4, CONF_TARGET_BYTES = CONF_CLI_TARGET_BYTES, CONF_FAILED_FROM = 400 };
 
 /** What the arguments come to. */
 typedef struct order {

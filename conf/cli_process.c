@@ -248,18 +248,11 @@ static const struct verb *find(const char *name)
 
 static const char **option_of(order_t *order, const char *name)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } options[] = {
-        {"-s", &order->socket},   {"--socket", &order->socket}, {"-c", &order->file},
-        {"--conf", &order->file}, {"--limit", &order->limit},   {"--expires-in", &order->expires_in},
-    };
+    const conf_cli_option_t options[] = {
+        {"-s", &order->socket},     {"--socket", &order->socket},         {"-c", &order->file}, {"--conf", &order->file},
+        {"--limit", &order->limit}, {"--expires-in", &order->expires_in}, {NULL, NULL}};
 
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        if (strcmp(options[i].name, name) == 0)
-            return options[i].value;
-    return conf_admin_credential(name);
+    return conf_cli_option(options, name);
 }
 
 static int read_arguments(int argc, char **argv, order_t *order)
@@ -282,20 +275,15 @@ bool conf_cli_process(int argc, char **argv, int *out_status)
 {
     const struct verb *verb = argc > 1 ? find(argv[1]) : NULL;
     order_t order = {0};
-    char *from_file = NULL;
+    char *from_file;
 
     if (verb == NULL)
         return false;
     *out_status = read_arguments(argc, argv, &order);
     if (*out_status != EXIT_FINE)
         return true;
-    if (order.socket == NULL && order.file != NULL) {
-        order.socket = from_file = conf_cli_socket_of(order.file);
-        *out_status = EXIT_USAGE;
-    }
-    if (order.socket == NULL && order.file == NULL)
-        order.socket = conf_cli_usual_socket();
-    if (order.socket != NULL)
+    *out_status = conf_cli_find_socket(&order.socket, order.file, &from_file);
+    if (*out_status == EXIT_FINE)
         *out_status = verb->run(&order);
     free(from_file);
     return true;

@@ -2,9 +2,10 @@
 # The commands that speak with a process that runs: what they print, what they do, what they exit with.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Admin;
 use JSON::PP ();
 
-my $path = temp_path('admin.sock');
+my $path = admin_path(temp_path('admin.sock'));
 my ($one, $two, $three) = map { ok_backend($_) } qw(one two three);
 my $proxy = proxy(
     global => { 'weir.admin' => { path => $path } },
@@ -14,27 +15,6 @@ my $proxy = proxy(
 );
 
 ok(wait_for { -S $path }, 'the endpoint is there');
-
-# Exit status, standard output, standard error of a command.
-sub said {
-    my $run = weir(@_, '-s', $path);
-    return ($run->{exit}, $run->{out}, $run->{err});
-}
-
-sub does {
-    my ($what, @command) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($exit, $out, $err) = said(@command);
-    is("$exit $out$err", '0 ', $what);
-}
-
-sub refuses {
-    my ($what, $status, $why, @command) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($exit, $out, $err) = said(@command);
-    is("$exit $out", "$status ", "$what: exit status");
-    like($err, qr/^weir: $why\n\z/, "$what: says why");
-}
 
 sub column {
     my ($name, $id) = @_;

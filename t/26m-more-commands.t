@@ -2,9 +2,10 @@
 # Commands about domains, lists of changes, all of the state, and who watches.
 use lib 't/lib';
 use Weir::Test;
+use Weir::Admin;
 use JSON::PP ();
 
-my $path = temp_path('admin.sock');
+my $path = admin_path(temp_path('admin.sock'));
 my ($one, $two) = map { ok_backend($_) } qw(one two);
 my $proxy = proxy(
     global => { 'weir.admin' => { path => $path } },
@@ -13,26 +14,6 @@ my $proxy = proxy(
         blog => { domains => ['blog.test'], backends => [ { at => $two->address, id => 'two' } ] } } },
 );
 ok(wait_for { -S $path }, 'the endpoint is there');
-
-sub said {
-    my $run = weir(@_, '-s', $path);
-    return ($run->{exit}, $run->{out}, $run->{err});
-}
-
-sub does {
-    my ($what, @command) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($exit, $out, $err) = said(@command);
-    is("$exit $out$err", '0 ', $what);
-}
-
-sub refuses {
-    my ($what, $status, $why, @command) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my ($exit, $out, $err) = said(@command);
-    is("$exit $out", "$status ", "$what: exit status");
-    like($err, qr/^weir: $why\n\z/, "$what: says why");
-}
 
 sub answer_of {
     my ($host, $target) = @_;

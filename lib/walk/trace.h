@@ -7,6 +7,9 @@
  * It is made when it is first asked for, and then stays. The proxy is one span of it, however many backends are tried; where
  * the trace is sampled and the plan has `exports_traces`, each attempt is another one below that, and all of them are put into
  * the queue of trace_queue.h when they end.
+ *
+ * OWNER    The exchange, in whose arena it lies.
+ * THREAD   The exchange's loop.
  */
 #include "lib/http/trace_context.h"
 #include "lib/walk/exchange.h"

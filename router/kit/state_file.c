@@ -363,6 +363,22 @@ bool kit_state_file_is_strict(const kit_state_file_t *file)
     return file->sync_ms == 0;
 }
 
+uint64_t kit_state_file_number(kit_state_file_t *file)
+{
+    pthread_mutex_lock(&file->lock);
+    const uint64_t number = file->added;
+    pthread_mutex_unlock(&file->lock);
+    return number;
+}
+
+bool kit_state_file_has_handled(kit_state_file_t *file, uint64_t number)
+{
+    pthread_mutex_lock(&file->lock);
+    const bool has_handled = file->handled >= number;
+    pthread_mutex_unlock(&file->lock);
+    return has_handled;
+}
+
 void kit_state_file_answers(kit_state_file_t *file, weir_admin_held_t **held, uint16_t status, const char *text)
 {
     waiting_t *waiting = kit_alloc(1, sizeof(*waiting));

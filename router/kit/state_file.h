@@ -36,6 +36,9 @@ const char *kit_state_file_path(const kit_state_file_t *file);
 void kit_state_file_add(kit_state_file_t *file, const kit_instance_t *instance, json_t *record);
 /** Whether answers are to wait until their change is on disk. */
 bool kit_state_file_is_strict(const kit_state_file_t *file);
+/** A number that stands for all that has been added so far; whether that has been written, or could not be. */
+uint64_t kit_state_file_number(kit_state_file_t *file);
+bool kit_state_file_has_handled(kit_state_file_t *file, uint64_t number);
 /** Has *held answered with this status and text when all is on disk that has been added so far; nulls it. */
 void kit_state_file_answers(kit_state_file_t *file, weir_admin_held_t **held, uint16_t status, const char *text);
 /** What went wrong since it was asked last; false: nothing. Any thread. */

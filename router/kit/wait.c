@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "document.h"
 #include "queue.h"
+#include "state_file.h"
 #include "weir_retire.h"
 
 enum { CONFLICT = 409, UNAVAILABLE = 503 };
@@ -15,6 +16,7 @@ typedef struct kit_wait {
     uint16_t status;
     char *app, *id, *text;
     bool is_effective;
+    uint64_t file_number; /* of the state file, which comes first; 0: it need not */
 } kit_wait_t;
 
 static kit_wait_t *create(weir_admin_held_t **held, uint16_t status, const char *text)
@@ -57,6 +59,8 @@ void kit_wait_idle(kit_instance_t *instance, weir_admin_held_t **held, const kit
     wait->app = kit_copy(what->app);
     wait->id = kit_copy(what->id);
     wait->is_effective = what->is_effective;
+    if (instance->file != NULL && kit_state_file_is_strict(instance->file))
+        wait->file_number = kit_state_file_number(instance->file);
     wait->next = instance->waits;
     instance->waits = wait;
 }
@@ -78,6 +82,8 @@ static bool is_idle(const kit_instance_t *instance, const kit_wait_t *wait)
     const kit_app_t *app = app_of(instance, wait);
     uint64_t count = 0;
 
+    if (wait->file_number != 0 && instance->file != NULL && !kit_state_file_has_handled(instance->file, wait->file_number))
+        return false;
     if (app == NULL || app->set == NULL)
         return true;
     for (size_t i = 0; i < app->set->member_count; i++)

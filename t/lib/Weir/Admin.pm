@@ -7,8 +7,9 @@ use Exporter 'import';
 use IO::Socket::UNIX;
 use JSON::PP ();
 use Test::More;
+use Weir::Test ();
 
-our @EXPORT = qw(admin_path open_socket call is_problem lines_of);
+our @EXPORT = qw(said does refuses admin_path open_socket call is_problem lines_of);
 
 my $json = JSON::PP->new->utf8->canonical;
 my $path;
@@ -41,6 +42,29 @@ sub call {
     my $is_json = ($got{'content-type'} // '') =~ m{^application/(?:problem\+)?json};
     return { status => $first =~ m{^HTTP/1\.1 (\d+)} ? $1 : 0, fields => \%got, body => $rest // '',
         document => $is_json && length($rest // '') ? $json->decode($rest) : undef };
+}
+
+# Exit status, standard output, standard error of a command.
+sub said {
+    my $run = Weir::Test::weir(@_, '-s', $path);
+    return ($run->{exit}, $run->{out}, $run->{err});
+}
+
+# It does so without a word.
+sub does {
+    my ($what, @command) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($exit, $out, $err) = said(@command);
+    return is("$exit $out$err", '0 ', $what);
+}
+
+# It exits with this status and says why.
+sub refuses {
+    my ($what, $status, $why, @command) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($exit, $out, $err) = said(@command);
+    is("$exit $out", "$status ", "$what: exit status");
+    return like($err, qr/^weir: $why\n\z/, "$what: says why");
 }
 
 # The documents of a stream, one a line.
