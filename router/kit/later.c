@@ -44,7 +44,8 @@ void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t 
     if (at_ms == 0 || later != NULL)
         return;
     later = kit_alloc(1, sizeof(*later));
-    *later = (kit_later_t){instance->laters, at_ms, kit_copy(app), kit_copy(edit->id)};
+    *later =
+        (kit_later_t){instance->laters, at_ms, kit_copy_bytes(app, strlen(app)), kit_copy_bytes(edit->id, strlen(edit->id))};
     instance->laters = later;
 }
 
