@@ -21,7 +21,12 @@ sub down { my ($n) = @_; (delete $up{$n})->stop; return }
 up($_) for 1 .. 3;
 
 sub at  { my ($n, %more) = @_; return { at => "127.0.0.1:$port{$n}", id => "web-$n", %more } }
-sub app { my ($backends, %more) = @_; return { shop => { domains => ['*'], backends => $backends, affinity => 'ON', %more } } }
+
+# In turn, so that a new browser gets to each of them; `best` may leave out one that was slow once.
+sub app {
+    my ($backends, %more) = @_;
+    return { shop => { domains => ['*'], backends => $backends, affinity => 'ON', balance => 'round-robin', %more } };
+}
 my @three = map { at($_) } 1 .. 3;
 
 sub keys_file {

@@ -29,8 +29,8 @@ my %is_told;
 
 sub filled { my ($text, $names) = @_; return $text =~ s/\b(APP|ID|URL|REQUEST|LOG|ERRORS|METRICS|NEW|ADDRESS|CONFIG|PID|AT)\b/$names->{$1} \/\/ die "no $1"/ger }
 
-# Does one block of a story; what was said, all in one.
-sub does {
+# Follows one block of a story; what was said, all in one.
+sub follows {
     my ($story, $names) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $block = $stories->{$story}[ $is_told{$story}++ ] // die "$story has no more steps";
@@ -82,7 +82,7 @@ subtest 'what to look at' => sub {
     my ($proxy, $names) = begin({ backends => [ { at => '127.0.0.1:' . refusing_port(), id => 'web-1' } ] });
     request($proxy, $names);
     ok($proxy->log_where(request_id => $names->{REQUEST})->{code}, 'a line tells of it');
-    like(does('', $names), qr/^shop .*^ +1 +code=backend_refused$/ms, 'the app, and why');
+    like(follows('', $names), qr/^shop .*^ +1 +code=backend_refused$/ms, 'the app, and why');
     is_over('');
     $proxy->ends_well;
 };
@@ -90,10 +90,10 @@ subtest 'what to look at' => sub {
 subtest 'a dead backend' => sub {
     my ($proxy, $names) = begin({ backends => [ { at => '127.0.0.1:' . refusing_port(), id => 'web-1' } ] });
     is(request($proxy, $names)->status, 503, 'clients are refused') for 1 .. 3;
-    my $said = does('A backend is dead', $names);
+    my $said = follows('A backend is dead', $names);
     like($said, qr/^web-1 .* up +connect /m, 'who it is');
-    does('A backend is dead', $names);
-    does('A backend is dead', $names);
+    follows('A backend is dead', $names);
+    follows('A backend is dead', $names);
     is_over('A backend is dead');
     all_are_well($proxy, $names);
     $proxy->ends_well;
@@ -105,11 +105,11 @@ subtest 'a slow backend' => sub {
     my @clients = map { begin_request($proxy, $names) } 1 .. 16;
     $_->read_response for @clients;
     like($proxy->log_where(request_id => $names->{REQUEST})->{dyno}, qr/^web-[12]$/, 'the log has them');
-    my %head_ms = does('A backend is slow', $names) =~ /^(web-[12]) .* (\d+)\.\d+ +\d+ +\d+$/mg;
+    my %head_ms = follows('A backend is slow', $names) =~ /^(web-[12]) .* (\d+)\.\d+ +\d+ +\d+$/mg;
     cmp_ok($head_ms{'web-1'}, '>=', 200, 'how slow it is');
     cmp_ok($head_ms{'web-1'}, '>', $head_ms{'web-2'}, 'and that the other one is not');
-    does('A backend is slow', $names);
-    like(does('A backend is slow', $names), qr/^outcome +pick web-2 /m, 'all go to the other one');
+    follows('A backend is slow', $names);
+    like(follows('A backend is slow', $names), qr/^outcome +pick web-2 /m, 'all go to the other one');
     is_over('A backend is slow');
     all_are_well($proxy, $names);
     $proxy->ends_well;
@@ -125,11 +125,11 @@ subtest 'a flapping backend' => sub {
         ok(wait_for { request($proxy, $names)->body eq 'flapping' }, 'and answers');
         $backend->stop;
     }
-    my $said = does('A backend flaps', $names);
+    my $said = follows('A backend flaps', $names);
     is((() = $said =~ /backend web-1 is up again, after \d+ failures? in [\d.]+ s/g), 2, 'how often, and for how long');
     cmp_ok(($said =~ /result="refused"\} (\d+)/)[0], '>=', 2, 'in the metrics, too');
-    does('A backend flaps', $names);
-    does('A backend flaps', $names);
+    follows('A backend flaps', $names);
+    follows('A backend flaps', $names);
     is_over('A backend flaps');
     my $backend = ok_backend('flapping', port => $port);
     all_are_well($proxy, $names);
@@ -146,13 +146,13 @@ subtest 'a full queue' => sub {
         ok(wait_for { my $app = call(GET => '/v1/apps/shop')->{document}; $app->{in_flight} + $app->{queue}{waiting} == $n }, "$n are there");
     }
     like(request($proxy, $names)->body, qr/^backlog_too_deep: /m, 'one more is refused');
-    my $said = does('The queue is full', $names);
+    my $said = follows('The queue is full', $names);
     like($said, qr/^shop +up +1 +2 +1 +1$/m, 'two wait, with one under way');
     like($said, qr{^ +web-1 .* 1/1 .* skipped: full$}m, 'the backend is full');
     like($said, qr/^weir_queue_waiting\{cause="busy"\} 2$/m, 'in the metrics, too');
-    does('The queue is full', $names);
+    follows('The queue is full', $names);
     is($_->read_response->body, 'new', 'who waits is served') for @clients[ 1, 2 ];
-    does('The queue is full', $names);
+    follows('The queue is full', $names);
     is_over('The queue is full');
     all_are_well($proxy, $names);
     write_file($gate, '');
@@ -166,9 +166,9 @@ subtest 'a wrong certificate' => sub {
     my ($proxy, $names) = begin({ tls => { 'ca-file' => $ca->{cert} }, backends => [ { at => 'https://127.0.0.1:' . $wrong->port, id => 'web-1' } ] });
     @$names{qw(ADDRESS AT)} = ('https://127.0.0.1:' . $right->port, $wrong->address);
     is(request($proxy, $names)->status, 502, 'clients are refused');
-    does('A certificate is wrong', $names);
-    like(does('A certificate is wrong', $names), qr/DNS:elsewhere\.test/, 'whose it is');
-    does('A certificate is wrong', $names);
+    follows('A certificate is wrong', $names);
+    like(follows('A certificate is wrong', $names), qr/DNS:elsewhere\.test/, 'whose it is');
+    follows('A certificate is wrong', $names);
     is_over('A certificate is wrong');
     all_are_well($proxy, $names);
     $proxy->ends_well;
@@ -182,13 +182,13 @@ subtest 'a blocked callback' => sub {
     my $client = begin_request($proxy, $names, '/cart', "X-Stuck: checkout_service\r\n");
     ok(wait_for { $proxy->stderr =~ /has been stuck/ }, 'a loop is stuck');
     my $other = begin_request($proxy, {}, '/other');
-    like(does('A callback blocks', $names), qr/in checkout_service of router stuck \(request $names->{REQUEST}\)$/m, 'where, and for whom');
+    like(follows('A callback blocks', $names), qr/in checkout_service of router stuck \(request $names->{REQUEST}\)$/m, 'where, and for whom');
     write_file($gate, '');
     is($_->read_response->status, 200, 'it goes on') for $client, $other;
     ok(wait_for { $proxy->stderr =~ /was stuck/ }, 'which is told');
-    like(does('A callback blocks', $names), qr/^weir_callback_stalls_total\{callback="checkout_service"\} [1-9]/m, 'and counted');
+    like(follows('A callback blocks', $names), qr/^weir_callback_stalls_total\{callback="checkout_service"\} [1-9]/m, 'and counted');
     $proxy->configure(%more, global => \%global, backends => [$ok]);
-    does('A callback blocks', $names);
+    follows('A callback blocks', $names);
     is_over('A callback blocks');
     ok(wait_for { $proxy->reloads == 1 }, 'it is loaded');
     is(begin_request($proxy, $names, '/cart', "X-Stuck: checkout_service\r\n")->read_response->body, 'new', 'the same request blocks nothing');

@@ -16,7 +16,9 @@ use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 use File::Basename qw(dirname);
 use File::Spec;
 use File::Temp ();
+use IO::Select;
 use IO::Socket::IP;
+use IO::Socket::UNIX;
 use POSIX ();
 use Socket qw(SOCK_STREAM SOMAXCONN);
 use Test::More import => [qw(diag is like ok)];
@@ -38,6 +40,7 @@ $build = "$root/$build" unless $build =~ m{^/};
 my $dir     = File::Temp::tempdir('weir-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{WEIR_KEEP});
 my $owner   = $$;
 my @proxies;
+my $notify_sockets = 0;
 my @held;    # sockets that keep a port busy
 
 # Everything of Test::More, ours in place of done_testing.
@@ -404,11 +407,20 @@ sub proxy {
     unshift @command, @{ $option{prefix} // [] };
     @command = _hand_over(@{ $option{handed} }, @command) if $option{handed};
     @command = ('/bin/sh', '-c', "ulimit -n $option{nofile}; exec \"\$@\"", 'sh', @command) if $option{nofile};
-    $self->{pid} = _spawn($self->{out}, $self->{err},
-        command => \@command, env => { %{ _proxy_env($self->{report}) }, %{ $option{env} // {} } });
+    my %env = (%{ _proxy_env($self->{report}) }, %{ $option{env} // {} });
+    my $told = $env{NOTIFY_SOCKET} ? undef : _notify_socket(\%env);
+    $self->{pid} = _spawn($self->{out}, $self->{err}, command => \@command, env => \%env);
     push @proxies, $self;
-    $self->_wait_ready;
+    $self->_wait_ready($told);
     return $self;
+}
+
+# Where it says that it is ready: its port takes connections before its other doors are open. No file, so that anybody may write.
+sub _notify_socket {
+    my ($env) = @_;
+    my $name = "weir-test-$$-" . ++$notify_sockets;
+    $env->{NOTIFY_SOCKET} = "\@$name";
+    return IO::Socket::UNIX->new(Type => Socket::SOCK_DGRAM(), Local => "\0$name") // croak("no socket to be told by: $!");
 }
 
 # A command that gets sockets in the manner of sd_listen_fds(3).
@@ -507,10 +519,11 @@ sub config { return $_[0]{config} }
 sub stderr { return Weir::Test::read_file($_[0]{err}) }
 
 sub _wait_ready {
-    my ($self) = @_;
+    my ($self, $told) = @_;
     my $until = time + 2 * Weir::Client::wait_seconds();
     while (1) {
-        my $probe = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $self->{port});
+        my $is_ready = !$told || IO::Select->new($told)->can_read(0);
+        my $probe = $is_ready && IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $self->{port});
         return close $probe if $probe;
         my $gone = waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
         if ($gone || time > $until) {
