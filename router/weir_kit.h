@@ -113,6 +113,11 @@ WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
 
 /* ── A request: one call each in the callbacks of the same name. ── */
 
+/**
+ * In lookup_domain_name, behind weir_kit_find(), if you like: a client that weir.explain-trusted names is then told by what of
+ * the app it was found, `rule=`. Does nothing for all others.
+ */
+WEIR_API void weir_lease_found(weir_lease_t *lease, const weir_kit_t *kit, const weir_request_t *request);
 /** Chooses a member, or waits for one, or refuses. Asked again after a failed connect it takes another one. */
 WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
                                            weir_q_checkout_t *q);
@@ -202,13 +207,9 @@ WEIR_C_END
         weir_kit_close(&kit);                                                                                               \
     }                                                                                                                       \
     static weir_answer_t weir_kit_backend_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_backend_t *q) \
-    {                                                                                                                       \
-        return (void)b, weir_lease_backend(&s->lease, r, q);                                                                \
-    }                                                                                                                       \
+    { return (void)b, weir_lease_backend(&s->lease, r, q); }                                                                \
     static weir_answer_t weir_kit_checkin_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_checkin_t *q) \
-    {                                                                                                                       \
-        return (void)b, weir_lease_checkin(&s->lease, r, q);                                                                \
-    }                                                                                                                       \
+    { return (void)b, weir_lease_checkin(&s->lease, r, q); }                                                                \
     static weir_answer_t weir_kit_page_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault,                 \
                                         weir_q_page_t *q)                                                                    \
     {                                                                                                                       \
@@ -241,9 +242,7 @@ WEIR_C_END
     }                                                                                                                       \
     static bool weir_kit_retry_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_fault_t *fault,     \
                                 const weir_attempt_t *a)                                                                    \
-    {                                                                                                                       \
-        return (void)b, weir_lease_retry(&s->lease, r, fault, a);                                                           \
-    }
+    { return (void)b, weir_lease_retry(&s->lease, r, fault, a); }
 #define WEIR_KIT_CALLBACKS                                                                                                  \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_,     \
     .error_page = weir_kit_page_,                                                                                           \

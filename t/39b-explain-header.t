@@ -5,8 +5,8 @@ use Weir::Test;
 
 # What a client of this app is told; of a page, too.
 sub explained {
-    my ($proxy, $host, $headers) = @_;
-    my $answer = $proxy->raw("GET / HTTP/1.1\r\nHost: $host.test\r\n" . ($headers // '') . "Connection: close\r\n\r\n");
+    my ($proxy, $host, $headers, $path) = @_;
+    my $answer = $proxy->raw('GET ' . ($path // '/') . " HTTP/1.1\r\nHost: $host.test\r\n" . ($headers // '') . "Connection: close\r\n\r\n");
     my @lines = $answer =~ /^x-weir-explain: (.*?)\r?$/gmi;
     return { status => $answer =~ m{^HTTP/1.1 (\d+)} ? $1 : 0, lines => scalar @lines, text => $lines[0] // '' };
 }
@@ -22,12 +22,12 @@ sub platform {
             module => 'table',
             apps => {
                 shop => {
-                    domains => ['shop.test'],
+                    domains => [ 'shop.test', 'shop.test/sub' ],
                     backends => [{ at => $backend->address, id => 'web-1' }, { at => $other->address, id => 'web 2' }],
                 },
                 one => { domains => ['one.test'], backends => [$backend->address], affinity => 'ON' },
                 gone => { domains => ['gone.test'], backends => [{ at => "127.0.0.1:$dead", id => 'lost' }] },
-                none => { domains => ['none.test'], backends => [], hold => 1 },
+                none => { domains => ['*.none.test'], backends => [], hold => 1 },
             },
         },
     );
@@ -38,16 +38,17 @@ subtest 'who may know' => sub {
     my $told = explained($proxy, 'shop');
     is($told->{status}, 200);
     is($told->{lines}, 1, 'one header');
-    like($told->{text}, qr{^app=shop pick=best drawn=\S+ queue=0 tries=1 pin=none$}, 'what was decided');
+    like($told->{text}, qr{^app=shop rule=exact pick=best drawn=\S+ queue=0 tries=1 pin=none$}, 'what was decided');
     my ($drawn) = $told->{text} =~ /drawn=(\S+)/;
     is(join(' ', sort map { s/:\d+\/\d+$//r } split /,/, $drawn), 'web-1 web?2', 'both were compared, and no name breaks the word')
       or diag $told->{text};
-    like(explained($proxy, 'one')->{text}, qr{^app=one pick=only drawn=\S+ queue=0 tries=1 pin=new$}, 'a pin');
+    like(explained($proxy, 'one')->{text}, qr{^app=one rule=exact pick=only drawn=\S+ queue=0 tries=1 pin=new$}, 'a pin');
     my $failed = explained($proxy, 'gone');
     is($failed->{status}, 503, 'a page');
-    like($failed->{text}, qr{^app=gone pick=(?:only|last) .*tries=[1-9]\d* pin=none$}, 'says it, too');
-    my $held = explained($proxy, 'none');
-    like($held->{text}, qr{^app=none pick=none queue=\d+ tries=0 pin=none$}, 'who waited for nobody');
+    like($failed->{text}, qr{^app=gone rule=exact pick=(?:only|last) .*tries=[1-9]\d* pin=none$}, 'says it, too');
+    my $held = explained($proxy, 'a.none');
+    like($held->{text}, qr{^app=none rule=suffix pick=none queue=\d+ tries=0 pin=none$}, 'who waited for nobody');
+    like(explained($proxy, 'shop', '', '/sub/x')->{text}, qr{^app=shop rule=exact,prefix pick}, 'a path');
     is(explained($proxy, 'unknown')->{lines}, 0, 'nothing was decided where there is no app');
 };
 

@@ -72,7 +72,7 @@ my $proxy = proxy(
         turns => { domains => ['turns.test'], backends => [ @pair, { at => $three->address, id => 'three' } ], balance => 'round-robin' },
         tiers => { domains => ['tiers.test'], backends => [ $pair[0], { %{ $pair[1] }, tier => 1 }, { at => $three->address, id => 'three', weight => 0 } ] },
         tight => { domains => ['tight.test'], backends => [ $pair[0] ], 'max-requests' => 1, queue => { length => 2, timeout => ms(30_000) } },
-        ill => { domains => ['ill.test'], backends => [ { at => $dead, id => 'lost' }, $pair[1] ] },
+        ill => { domains => ['ill.test'], backends => [ { at => $dead, id => 'lost' }, $pair[1] ], balance => 'round-robin', 'quarantine-base' => 60_000 },
         alone => { domains => ['alone.test'], backends => [ { at => $dead, id => 'lost' } ] },
         old => { domains => ['old.test'], 'redirect-to' => 'shop.test' },
     } },

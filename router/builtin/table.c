@@ -34,6 +34,7 @@ static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, 
         return weir_lookup_redirect(q, (weir_span_t){app->redirect_to, strlen(app->redirect_to)});
     state->app = app;
     state->set = set;
+    weir_lease_found(&state->lease, state->shared->kit, request);
     return weir_lookup_found(q, app);
 }
 

@@ -84,6 +84,13 @@ static kit_found_t find_with_suffixes(const kit_domains_t *domains, weir_span_t 
     return found;
 }
 
+const char *kit_match_word(kit_match_t match)
+{
+    static const char *const words[] = {"none", "exact", "suffix", "any"};
+
+    return words[match];
+}
+
 kit_found_t kit_domains_find(const kit_domains_t *domains, weir_span_t host, weir_span_t path)
 {
     kit_found_t found = {NULL, KIT_MATCH_NONE, 0, 0};

@@ -66,6 +66,9 @@ typedef struct kit_found {
     uint16_t name_bytes;   /* of the host's end: what is equal with the name, of "*.shop.example" with its dot */
 } kit_found_t;
 
+/** none, exact, suffix, any. */
+const char *kit_match_word(kit_match_t match);
+
 /**
  * The app of a host, in lower case and without port, and a path. A trailing dot of the host says nothing; empty or longer than
  * KIT_DOMAIN_BYTES: only "*" can be found. The path may have its query with it: a prefix ends where the path does, or before

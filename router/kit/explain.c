@@ -86,7 +86,6 @@ void kit_explain_free(kit_explained_t *it)
 
 static json_t *lookup_of(const weir_kit_t *kit, const weir_request_t *request, const kit_found_t *found)
 {
-    static const char *const words[] = {"none", "exact", "suffix", "any"};
     const weir_span_t host = weir_request_host(request), path = weir_request_path(request);
     char entry[KIT_DOMAIN_BYTES + 2] = "*";
 
@@ -94,7 +93,7 @@ static json_t *lookup_of(const weir_kit_t *kit, const weir_request_t *request, c
         snprintf(entry, sizeof(entry), "%s%.*s", found->match == KIT_MATCH_EXACT ? "" : "*", (int)found->name_bytes,
                  host.base + host.len - found->name_bytes);
     return json_pack("{s:s%, s:o, s:s, s:o, s:I}", "domain", host.len == 0 ? "" : host.base, host.len, "entry",
-                     found->app == NULL ? json_null() : json_string(entry), "match", words[found->match], "prefix",
+                     found->app == NULL ? json_null() : json_string(entry), "match", kit_match_word(found->match), "prefix",
                      found->prefix_bytes == 0 ? json_null() : json_stringn(path.base, found->prefix_bytes), "entries",
                      (json_int_t)kit_domains_count(kit->domains));
 }

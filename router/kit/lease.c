@@ -375,8 +375,8 @@ void weir_lease_end(weir_lease_t *opaque)
     for (size_t i = 0; i < lease->picks; i++)
         kit_address_release(lease->addresses[i]);
     lease->picks = lease->tried_count = 0;
-    free(lease->drawn);
-    lease->drawn = NULL;
+    free(lease->told);
+    lease->told = NULL;
 }
 
 /* ---- what is said, and what is told ---- */

@@ -24,7 +24,7 @@ typedef struct kit_lease {
     bool (*may)(const weir_member_t *member, void *context);
     void *may_context;
     const weir_member_t *preferred; /* to be compared with: it may be gone; NULL: nobody */
-    kit_drawn_t *drawn;             /* of the last choice; NULL: its client is not told. Freed with the lease */
+    struct kit_told *told;          /* what its client may know; NULL: nothing. Freed with the lease */
     weir_member_t *pinned;          /* nobody else will do, as long as it stands here */
     uint64_t session_key, pin_issued_s;
     uint64_t key;

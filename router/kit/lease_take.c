@@ -4,6 +4,7 @@
 #include "health.h"
 #include "lease.h"
 #include "pin.h"
+#include "tell.h"
 
 enum { TAKES_MOST = 3 };
 
@@ -129,7 +130,7 @@ static kit_wish_t wish_of(const kit_lease_t *lease, const kit_asking_t *asking, 
         .tried_count = lease->tried_count,
         .may = lease->may,
         .may_context = lease->may_context,
-        .drawn = lease->drawn,
+        .drawn = kit_tell_drawn(lease),
         .tries_ill = settings->hold_ms == 0,
     };
 }

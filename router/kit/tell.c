@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "instance.h"
 #include "pin.h"
 
 enum { FIRST_PRINTED = 0x21, LAST_PRINTED = 0x7e, RESERVED_BYTES = 64 };
@@ -15,8 +16,22 @@ typedef struct text {
 
 void kit_tell_begin(kit_lease_t *lease, const weir_request_t *request)
 {
-    if (lease->drawn == NULL && weir_request_may_explain(request))
-        lease->drawn = kit_alloc(1, sizeof(*lease->drawn));
+    if (lease->told == NULL && weir_request_may_explain(request))
+        lease->told = kit_alloc(1, sizeof(*lease->told));
+}
+
+kit_drawn_t *kit_tell_drawn(const kit_lease_t *lease)
+{
+    return lease->told == NULL ? NULL : &lease->told->drawn;
+}
+
+void weir_lease_found(weir_lease_t *opaque, const weir_kit_t *kit, const weir_request_t *request)
+{
+    kit_lease_t *lease = kit_lease_of(opaque);
+
+    kit_tell_begin(lease, request);
+    if (lease->told != NULL)
+        lease->told->found = kit_domains_find(kit->domains, weir_request_host(request), weir_request_path(request));
 }
 
 /* What would end the word, or is not for a header, becomes a question mark. */
@@ -67,14 +82,17 @@ size_t kit_tell_write(const kit_lease_t *lease, char out[static KIT_TELL_BYTES])
     const char *pin = kit_pin_word(lease), *how = kit_lease_how(lease);
     char app[KIT_TELL_BYTES / 4];
 
-    if (lease->drawn == NULL)
+    if (lease->told == NULL)
         return 0;
     snprintf(app, sizeof(app), "%s", lease->set->name);
     add_key(&text, "app=");
     add(&text, app);
+    add_key(&text, "rule=");
+    add(&text, kit_match_word(lease->told->found.match));
+    add(&text, lease->told->found.prefix_bytes > 0 ? ",prefix" : "");
     add_key(&text, "pick=");
     add(&text, how == NULL ? "none" : how);
-    add_drawn(&text, lease->drawn);
+    add_drawn(&text, &lease->told->drawn);
     add_number(&text, "queue=", lease->waited_ms);
     add_number(&text, "tries=", lease->picks);
     add_key(&text, "pin=");

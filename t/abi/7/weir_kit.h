@@ -36,6 +36,7 @@ WEIR_API void weir_set_resume(weir_set_t *set, uint32_t spread_ms);
 WEIR_API void weir_set_stop(weir_set_t *set);
 WEIR_API uint64_t weir_set_in_flight(const weir_set_t *set);
 WEIR_API uint32_t weir_set_waiting(const weir_set_t *set);
+WEIR_API void weir_lease_found(weir_lease_t *lease, const weir_kit_t *kit, const weir_request_t *request);
 WEIR_API weir_answer_t weir_lease_checkout(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request,
                                            weir_q_checkout_t *q);
 WEIR_API void weir_lease_explain(weir_lease_t *lease, weir_set_t *set, const weir_request_t *request, weir_explain_t *explain);
@@ -89,13 +90,9 @@ WEIR_C_END
         weir_kit_close(&kit); \
     } \
     static weir_answer_t weir_kit_backend_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_backend_t *q) \
-    { \
-        return (void)b, weir_lease_backend(&s->lease, r, q); \
-    } \
+    { return (void)b, weir_lease_backend(&s->lease, r, q); } \
     static weir_answer_t weir_kit_checkin_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_checkin_t *q) \
-    { \
-        return (void)b, weir_lease_checkin(&s->lease, r, q); \
-    } \
+    { return (void)b, weir_lease_checkin(&s->lease, r, q); } \
     static weir_answer_t weir_kit_page_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault, \
                                         weir_q_page_t *q) \
     { \
@@ -128,9 +125,7 @@ WEIR_C_END
     } \
     static bool weir_kit_retry_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_fault_t *fault, \
                                 const weir_attempt_t *a) \
-    { \
-        return (void)b, weir_lease_retry(&s->lease, r, fault, a); \
-    }
+    { return (void)b, weir_lease_retry(&s->lease, r, fault, a); }
 #define WEIR_KIT_CALLBACKS \
     .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_, \
     .error_page = weir_kit_page_, \
