@@ -49,6 +49,8 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
     address->of = of;
     address->manner = kit_manner_hold(manner);
     address->host = kit_copy(place->host);
+    address->name = kit_copy(name);
+    address->server_name = kit_copy(place->server_name);
     address->port = place->port;
     address->is_https = place->is_https;
     address->endpoint = weir_endpoint_create(&settings, problem, problem_bytes);
@@ -73,7 +75,20 @@ void kit_address_release(void *of)
     weir_endpoint_destroy(&address->endpoint);
     kit_manner_release(address->manner);
     free(address->host);
+    free(address->name);
+    free(address->server_name);
     free(address);
+}
+
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+bool kit_address_is_as(const kit_address_t *address, const place_t *place, const char *name, const kit_manner_t *manner)
+{
+    return address->manner == manner && kit_address_is_at(address, place) && is_same_text(address->name, name) &&
+           is_same_text(address->server_name, place->server_name);
 }
 
 bool kit_address_is_at(const kit_address_t *address, const place_t *place)

@@ -34,7 +34,9 @@ typedef struct kit_address {
     const struct weir_member *of; /* to be compared with and not to be looked at */
     kit_manner_t *manner;
     weir_endpoint_t *endpoint;
-    char *host; /* or a path */
+    char *host;        /* or a path */
+    char *name;        /* what logs call it; NULL: where it is */
+    char *server_name; /* NULL: host */
     uint16_t port;
     bool is_https;
 } kit_address_t;
@@ -49,5 +51,7 @@ kit_address_t *kit_address_hold(kit_address_t *address);
 void kit_address_release(void *of);
 /** Whether it leads to the same place. */
 bool kit_address_is_at(const kit_address_t *address, const place_t *place);
+/** Whether kit_address_create() would make the same again. */
+bool kit_address_is_as(const kit_address_t *address, const place_t *place, const char *name, const kit_manner_t *manner);
 
 #endif

@@ -15,7 +15,7 @@ static const char *const shown[] = {"health",   "because", "since",       "until
 /* Documents say max_requests, configurations max-requests; and what is shown only may be given back. */
 json_t *kit_change_respelled(const json_t *document)
 {
-    json_t *copy = json_deep_copy(document), *value = json_object_get(copy, "max_requests");
+    json_t *copy = json_copy((json_t *)(uintptr_t)document), *value = json_object_get(copy, "max_requests");
 
     if (value != NULL)
         json_object_set(copy, "max-requests", value);
@@ -121,7 +121,7 @@ bool kit_change_member(kit_change_t *change, const char *app, const char *id, co
     const kit_edit_t *edit = kit_overlay_edit(overlay, id);
     const bool begins_anew = edit == NULL || edit->patch == NULL;
     spelled = kit_change_respelled(document);
-    patch = is_whole ? whole() : begins_anew ? json_object() : json_deep_copy(edit->patch);
+    patch = is_whole ? whole() : begins_anew ? json_object() : json_copy(edit->patch);
     kit_change_merge(patch, spelled);
     json_decref(spelled);
     json_object_set_new(patch, "id", json_string(id));

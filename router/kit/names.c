@@ -227,6 +227,15 @@ static size_t expand_one(const kit_wanted_t *wanted, kit_wanted_t *expanded, siz
     return count;
 }
 
+bool kit_names_has(const struct kit_app *app)
+{
+    size_t i = 0;
+
+    while (i < app->wanted_count && app->wanted[i].name == NULL)
+        i++;
+    return i < app->wanted_count;
+}
+
 kit_wanted_t *kit_names_expand(const struct kit_app *app, size_t *out_count, bool *out_is_waiting)
 {
     size_t most = app->wanted_count, count = 0;

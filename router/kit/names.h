@@ -38,6 +38,8 @@ void kit_names_tick(struct kit_instance *instance, uint64_t now_us);
 /** Questions of this configuration have ended without an answer. */
 void kit_names_end(struct weir_kit *kit);
 
+/** Whether the configuration has names among its backends. */
+bool kit_names_has(const struct kit_app *app);
 /**
  * What an app wants, with the addresses of its names in place of these. *out_count of them; to be given back by
  * kit_names_free(). *out_is_waiting: a name has not been answered yet.

@@ -195,7 +195,7 @@ json_t *kit_wanted_json(const kit_wanted_t *wanted)
 
 json_t *kit_edit_document(const json_t *base, const json_t *patch)
 {
-    json_t *document = base == NULL ? json_object() : json_deep_copy(base), *value;
+    json_t *document = base == NULL ? json_object() : json_copy((json_t *)(uintptr_t)base), *value;
     const char *key;
 
     json_object_foreach((json_t *)(uintptr_t)patch, key, value)
@@ -213,9 +213,14 @@ json_t *kit_configured_member(const kit_app_t *app, const char *id)
 {
     size_t count;
     bool is_waiting;
-    kit_wanted_t *all = kit_names_expand(app, &count, &is_waiting);
     json_t *document = NULL;
 
+    for (size_t i = 0; i < app->wanted_count; i++)
+        if (app->wanted[i].name == NULL && strcmp(app->wanted[i].id, id) == 0)
+            return kit_wanted_json(&app->wanted[i]);
+    if (!kit_names_has(app))
+        return NULL;
+    kit_wanted_t *all = kit_names_expand(app, &count, &is_waiting);
     for (size_t i = 0; i < count && document == NULL; i++)
         if (strcmp(all[i].id, id) == 0)
             document = kit_wanted_json(&all[i]);

@@ -53,11 +53,24 @@ static weir_member_t *find_member(weir_member_t **members, size_t count, const c
     return NULL;
 }
 
+static bool has_labels(const kit_labels_t *labels, const kit_wanted_t *wanted)
+{
+    if (labels == NULL || labels->count != wanted->label_count)
+        return labels == NULL && wanted->label_count == 0;
+    for (size_t i = 0; i < labels->count; i++)
+        if (strcmp(labels->at[i].name, wanted->labels[i].name) != 0 ||
+            strcmp(labels->at[i].value, wanted->labels[i].value) != 0)
+            return false;
+    return true;
+}
+
 /* What readers may look at is retired: they have taken their own hold of it by then, if they keep it. */
 static void set_labels(weir_member_t *member, const kit_wanted_t *wanted)
 {
     kit_labels_t *labels = NULL;
 
+    if (has_labels(atomic_load(&member->labels), wanted))
+        return;
     if (wanted->label_count > 0)
         labels = kit_alloc(1, sizeof(*labels) + wanted->label_count * sizeof(labels->at[0]));
     for (size_t i = 0; i < wanted->label_count; i++, labels->count++) {
@@ -91,11 +104,13 @@ static void forget_health(weir_member_t *member, uint64_t now_us)
 /* True if it has moved. */
 static bool set_address(weir_member_t *member, const kit_wanted_t *wanted, kit_manner_t *manner, uint64_t now_us)
 {
-    kit_address_t *before = atomic_load(&member->address);
+    kit_address_t *before = atomic_load(&member->address), *address;
+    const char *name = wanted->has_id ? wanted->id : NULL;
     char problem[256];
-    kit_address_t *address =
-        kit_address_create(member, &wanted->place, wanted->has_id ? wanted->id : NULL, manner, problem, sizeof(problem));
 
+    if (before != NULL && kit_address_is_as(before, &wanted->place, name, manner))
+        return false;
+    address = kit_address_create(member, &wanted->place, name, manner, problem, sizeof(problem));
     if (address == NULL)
         return false; /* the configuration was read by the same rules: does not happen */
     atomic_store_explicit(&member->address, address, memory_order_release);
@@ -254,6 +269,14 @@ static void heed_agent(weir_member_t *member)
     atomic_store(&member->admin, drains ? (uint8_t)KIT_DRAINING : member->own_admin);
 }
 
+static void set_zone(weir_member_t *member, const char *zone)
+{
+    if (zone != NULL && member->zone != NULL && strcmp(member->zone, zone) == 0)
+        return;
+    free(member->zone);
+    member->zone = kit_copy(zone);
+}
+
 static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
                                    kit_manner_t *manner, bool is_alone, uint64_t now_us)
 {
@@ -267,8 +290,7 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
     member->own_weight = (uint16_t)wanted->weight;
     member->own_admin = (uint8_t)wanted->admin;
     member->tier = wanted->tier;
-    free(member->zone);
-    member->zone = wanted->zone == NULL ? NULL : kit_copy(wanted->zone);
+    set_zone(member, wanted->zone);
     set_labels(member, wanted);
     const bool has_moved = set_address(member, wanted, manner, now_us);
     atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);
