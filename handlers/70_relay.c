@@ -175,7 +175,9 @@ static void add_own(weir_exchange_t *x, weir_headers_t *headers)
 /* Who will read the response's headers when they are gone from the wire's buffer. */
 static bool is_asked_afterwards(const weir_exchange_t *x)
 {
-    return x->binding->router->terminate != NULL || x->binding->router->log != NULL;
+    const weir_router_t *router = x->binding->router;
+
+    return !router->needs_no_response && (router->terminate != NULL || router->log != NULL);
 }
 
 /* The head is there: this attempt is no longer under its own clock, and the router hears of it. */

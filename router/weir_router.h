@@ -188,9 +188,7 @@ WEIR_API void weir_header_put(weir_header_sink_t *sink, weir_span_t name, weir_s
 WEIR_API void weir_header_unset(weir_header_sink_t *sink, weir_span_t name);
 /** The value of the first header of this name as it stands now; base is NULL if there is none. */
 WEIR_API weir_span_t weir_header_get(const weir_header_sink_t *sink, weir_span_t name);
-/**
- * Adds a header behind all others and leaves those of this name alone: a Set-Cookie beside the backend's. Of Host there is one.
- */
+/** Adds a header behind all others and leaves those of this name alone: a Set-Cookie beside the backend's. No second Host. */
 WEIR_API void weir_header_add(weir_header_sink_t *sink, weir_span_t name, weir_span_t value);
 /**
  * Adds `name=value` at the end of the request's access line, the value quoted if it has to be. Left out: a name that is no
@@ -251,6 +249,8 @@ typedef struct weir_router {
     /** Default: nothing. What logs and tools show of a group, of a service: weir_describe(). Any thread; never block. */
     void (*describe_group)(weir_shared_t *, const weir_group_t *, weir_description_t *);
     void (*describe_service)(weir_shared_t *, const weir_service_t *, weir_description_t *);
+    /** Neither log nor terminate asks for the response's headers: they are not copied for them. Since ABI 7. */
+    bool needs_no_response;
 } weir_router_t;
 
 #define WEIR_ROUTER(name_) .size = sizeof(weir_router_t), .name = (name_)

@@ -140,7 +140,7 @@ WEIR_API uint64_t weir_request_response_bytes(const weir_request_t *request);
 /**
  * The value of the first header of this name (letters of either case are equal) in the backend's final response or its 101, as
  * it came: before anything was removed or added. base is NULL if there is none. Available in answered and in additional_headers
- * to the client, and from then on if the router has terminate or log; elsewhere there are none.
+ * to the client, and from then on if the router has terminate or log, and not needs_no_response; elsewhere there are none.
  */
 WEIR_API weir_span_t weir_request_response_header(const weir_request_t *request, weir_span_t name);
 WEIR_API size_t weir_request_response_header_count(const weir_request_t *request);

@@ -247,6 +247,7 @@ const weir_router_t weir_builtin_table = {
     .log = log_fields,
     .terminate = terminate,
     .describe_group = describe_app,
+    .needs_no_response = true,
 };
 weir_router_configure_t *const weir_builtin_table_configure = table_configure;
 weir_router_show_t *const weir_builtin_table_show = show;

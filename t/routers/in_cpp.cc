@@ -103,4 +103,5 @@ const weir_router_t weir_router = {
     .retry_request = nullptr,
     .describe_group = nullptr,
     .describe_service = nullptr,
+    .needs_no_response = false,
 };

@@ -185,9 +185,28 @@ static void headers_are_kept_only_if_somebody_asks(void **state)
     }
 }
 
+static void headers_are_not_kept_for_who_needs_none(void **state)
+{
+    for (int needs = 0; needs < 2; needs++) {
+        weir_router_t router = fake_router;
+
+        world_open(NULL);
+        router.additional_headers = NULL;
+        router.needs_no_response = !needs;
+        assert_true(router.terminate != NULL || router.log != NULL);
+        w.plan.binding.router = &router;
+        world_request(GET);
+        fake_respond(w.x, OK_HEAD);
+        assert_int_equal(w.x->response_headers != NULL, needs);
+        assert_true(fake_relay_end(w.x, NULL));
+        world_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_are_not_kept_for_who_needs_none),
         cmocka_unit_test(nothing_has_happened),
         cmocka_unit_test(everything_has),
         cmocka_unit_test(events_are_sorted),

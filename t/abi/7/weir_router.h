@@ -115,6 +115,7 @@ typedef struct weir_router {
                           const weir_attempt_t *);
     void (*describe_group)(weir_shared_t *, const weir_group_t *, weir_description_t *);
     void (*describe_service)(weir_shared_t *, const weir_service_t *, weir_description_t *);
+    bool needs_no_response;
 } weir_router_t;
 #define WEIR_ROUTER(name_) .size = sizeof(weir_router_t), .name = (name_)
 WEIR_C_END
