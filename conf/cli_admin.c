@@ -19,6 +19,7 @@
 enum {
     WORDS_MOST = CONF_WORDS_MOST,
     TARGET_BYTES = CONF_TARGET_BYTES,
+    PARAMETER_BYTES = 32,
     PROBLEM_BYTES = 512,
     FILE_BYTES_MOST = 64 << 20,
     REFUSED_FROM = CONF_FAILED_FROM
@@ -37,7 +38,7 @@ const char conf_cli_admin_help[] =
     "       weir apps [APP]                  what they are, and how they fare\n"
     "       weir backends APP\n"
     "       weir add APP ADDRESS [--id ID] [--weight N] [--tier N] [--zone ZONE] [--max-requests N]\n"
-    "       weir remove APP ID [--wait]      --wait: until nothing is in flight there\n"
+    "       weir remove APP ID [--drain 30s] [--cut] [--wait]   --drain: nobody new first; --cut: nobody at all then\n"
     "       weir weight APP ID N             0 to 1000\n"
     "       weir drain|off|up APP ID [--max 30s] [--wait]   --max: so long, then off, up, as it was\n"
     "       weir quarantine APP ID [--max 60s]\n"
@@ -129,16 +130,21 @@ int conf_order_call(const order_t *order, const char *method, const char *target
     return EXIT_REFUSED;
 }
 
-/* The same, and prints what comes of it. */
-int conf_order_call_and_print(const order_t *order, const char *method, const char *const *segments, const json_t *body,
-                              void (*print)(const json_t *document))
+static void add_parameter(char target[TARGET_BYTES], const char *parameter)
 {
-    char target[TARGET_BYTES];
+    const size_t length = strlen(target);
+
+    snprintf(target + length, TARGET_BYTES - length, "%c%s", strchr(target, '?') == NULL ? '?' : '&', parameter);
+}
+
+/* The same of a whole target, and prints what comes of it. */
+static int call_and_print(const order_t *order, const char *method, char target[TARGET_BYTES], const json_t *body,
+                          void (*print)(const json_t *document))
+{
     json_t *document;
 
-    conf_order_target(order, target, segments);
     if (order->waits)
-        strncat(target, "?wait=idle", TARGET_BYTES - strlen(target) - 1);
+        add_parameter(target, "wait=idle");
     const int status = conf_order_call(order, method, target, body, &document);
     if (status != EXIT_FINE)
         return status;
@@ -148,6 +154,15 @@ int conf_order_call_and_print(const order_t *order, const char *method, const ch
         print(document);
     json_decref(document);
     return EXIT_FINE;
+}
+
+int conf_order_call_and_print(const order_t *order, const char *method, const char *const *segments, const json_t *body,
+                              void (*print)(const json_t *document))
+{
+    char target[TARGET_BYTES];
+
+    conf_order_target(order, target, segments);
+    return call_and_print(order, method, target, body, print);
 }
 
 /* ---- commands ---- */
@@ -248,10 +263,32 @@ static int run_add(const order_t *order)
     return status;
 }
 
+static bool add_drain(const order_t *order, char target[TARGET_BYTES])
+{
+    char parameter[PARAMETER_BYTES];
+    uint64_t ms;
+
+    if (order->drain == NULL)
+        return true;
+    if (!conf_number_read(order->drain, CONF_UNIT_MS, 0, INT32_MAX, &ms)) {
+        (void)conf_order_complain("%s is no time: 250ms, 30s, 5m", order->drain);
+        return false;
+    }
+    snprintf(parameter, sizeof(parameter), "drain_ms=%llu", (unsigned long long)ms);
+    add_parameter(target, parameter);
+    return true;
+}
+
 static int run_remove(const order_t *order)
 {
-    return conf_order_call_and_print(
-        order, "DELETE", (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL}, NULL, NULL);
+    char target[TARGET_BYTES];
+
+    conf_order_target(order, target, (const char *const[]){"apps", order->words[0], "backends", order->words[1], NULL});
+    if (!add_drain(order, target))
+        return EXIT_USAGE;
+    if (order->cuts)
+        add_parameter(target, "cut=true");
+    return call_and_print(order, "DELETE", target, NULL, NULL);
 }
 
 static int run_weight(const order_t *order)
@@ -304,7 +341,7 @@ static const verb_t verbs[] = {
     {"apps", 0, 1, "[APP]", run_apps},
     {"backends", 1, 1, "APP", run_backends},
     {"add", 2, 2, "APP ADDRESS", run_add},
-    {"remove", 2, 2, "APP ID", run_remove},
+    {"remove", 2, 2, "APP ID [--drain 30s] [--cut]", run_remove},
     {"weight", 3, 3, "APP ID N", run_weight},
     {"drain", 2, 2, "APP ID", run_state},
     {"off", 2, 2, "APP ID", run_state},
@@ -354,6 +391,7 @@ static const char **option_of(order_t *order, const char *name)
                                          {"--max-requests", &order->max_requests},
                                          {"--max", &order->max},
                                          {"--spread", &order->spread},
+                                         {"--drain", &order->drain},
                                          {"--interval", &order->interval},
                                          {"--save", &order->save},
                                          {"--after", &order->after},
@@ -374,6 +412,8 @@ static int read_arguments(int argc, char **argv, order_t *order)
             order->waits = true;
         } else if (strcmp(argv[i], "--take") == 0) {
             order->takes = true;
+        } else if (strcmp(argv[i], "--cut") == 0) {
+            order->cuts = true;
         } else if (option != NULL && i + 1 < argc) {
             *option = argv[++i];
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {

@@ -17,9 +17,9 @@ typedef struct order {
     const char *verb, *words[CONF_WORDS_MOST];
     int word_count;
     const char *socket, *file, *router;
-    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval;
+    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval, *drain;
     const char *save, *after; /* of `state`, of `watch` */
-    bool is_json, is_once, waits, takes;
+    bool is_json, is_once, waits, takes, cuts;
 } order_t;
 
 /** "/v1/…" with these segments (NULL at the end) behind the router's, percent-encoded. */

@@ -34,7 +34,7 @@ static const struct command {
     {"apps", "a", OF_A_ROUTER},
     {"backends", "a", OF_A_ROUTER},
     {"add", "a.", OF_A_ROUTER " --id= --weight= --tier= --zone= --max-requests="},
-    {"remove", "ab", OF_A_ROUTER " --wait"},
+    {"remove", "ab", OF_A_ROUTER " --drain= --cut --wait"},
     {"weight", "ab.", OF_A_ROUTER},
     {"drain", "ab", OF_A_ROUTER " --max= --wait"},
     {"off", "ab", OF_A_ROUTER " --max= --wait"},

@@ -75,8 +75,15 @@ static bool retry(weir_exchange_t *x, const weir_fault_t *fault)
     return true;
 }
 
+/* From outside: whoever goes through all requests meets no one that ends meanwhile. */
+static void on_cut(weir_exchange_t *x)
+{
+    relay_limits_cut(&((memory_t *)weir_stage_memory(x))->limits);
+}
+
 static void stop_timers(memory_t *memory)
 {
+    memory->x->on_cut = NULL;
     weir_timer_cancel(&memory->try_timer);
     relay_limits_stop(&memory->limits);
 }
@@ -397,6 +404,7 @@ static weir_verdict_t enter(weir_exchange_t *x, void *memory)
     *relay = (memory_t){.x = x};
     set_try_timer(x, relay);
     relay_limits_start(&relay->limits, x, on_over);
+    x->on_cut = on_cut;
     journal->relay_at_us = weir_loop_now_us(x->loop);
     journal->head_sent_at_us = journal->request_sent_at_us = journal->first_byte_at_us = journal->last_byte_at_us = 0;
     weir_relay_start(x, &head, x->request.framing, &events);

@@ -17,6 +17,17 @@ static void on_total_due(weir_timer_t *timer)
     end(WEIR_AROUND(timer, relay_limits_t, total_timer), &weir_fault_request_too_long);
 }
 
+static void on_cut_due(weir_timer_t *timer)
+{
+    end(WEIR_AROUND(timer, relay_limits_t, total_timer), &weir_fault_backend_cut);
+}
+
+void relay_limits_cut(relay_limits_t *limits)
+{
+    weir_timer_cancel(&limits->total_timer);
+    weir_timer_set(limits->x->loop, &limits->total_timer, 1, on_cut_due);
+}
+
 /* Whether one side was waited for during the whole of a window, and has not done its part. */
 static bool is_too_slow(relay_limits_t *limits)
 {

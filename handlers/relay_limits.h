@@ -29,4 +29,7 @@ void relay_limits_start(relay_limits_t *limits, weir_exchange_t *x,
 /** on_over will not run. Harmless if nothing was started. */
 void relay_limits_stop(relay_limits_t *limits);
 
+/** Has on_over run soon for backend_cut, also of a tunnel whose limits were stopped. Behind relay_limits_start(). */
+void relay_limits_cut(relay_limits_t *limits);
+
 #endif

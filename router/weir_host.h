@@ -110,6 +110,13 @@ WEIR_API bool weir_waiting_begin(void);
 /** It waits no more: once for each weir_waiting_begin() that was true. */
 WEIR_API void weir_waiting_end(void);
 
+/**
+ * Takes a service away from all requests that have been sent there, soon: who has no response yet gets `backend_cut`, or may be
+ * sent elsewhere by retry_request; responses and tunnels are cut. Requests that are still connecting go on. A service is an
+ * address, which is compared with and not looked at: nobody else's may be equal. Any thread; never blocks. Since ABI 7.
+ */
+WEIR_API void weir_service_cut(const weir_service_t *service);
+
 typedef struct weir_ticker weir_ticker_t;
 /**
  * Has run(argument) called every `ms` milliseconds (1 … 86400000) on a thread of the host's that serves no request and is

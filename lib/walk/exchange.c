@@ -137,6 +137,18 @@ void weir_exchange_each(void (*each)(weir_exchange_t *x))
         each(WEIR_AROUND(node, weir_exchange_t, link));
 }
 
+/* Who is told ends later: by a timer. */
+void weir_exchange_cut_all(const weir_service_t *service)
+{
+    if (alive_count == 0)
+        return;
+    for (weir_list_t *node = alive.next; node != &alive; node = node->next) {
+        weir_exchange_t *x = WEIR_AROUND(node, weir_exchange_t, link);
+        if (x->has_service && x->service == service && x->on_cut != NULL)
+            x->on_cut(x);
+    }
+}
+
 /* Who is told answers at once or later, and no exchange ends but by a letter. */
 static void shut_down(weir_exchange_t *x)
 {

@@ -190,6 +190,7 @@ struct weir_exchange {
 
     struct ask_question *question;       /* the open one, or NULL; router/ask.c's */
     void (*on_idle)(weir_exchange_t *x); /* waits for the open question; router/ask.c's */
+    void (*on_cut)(weir_exchange_t *x);  /* its service is taken away from it; NULL: it cannot be, now. 70's */
     void (*on_gone)(weir_exchange_t *x); /* the client is gone, or the proxy ends: who hears of it in place of a stage's cancel;
                                             NULL: nobody; router/ask.c's */
     weir_list_t link;                    /* of this thread's */
@@ -214,6 +215,9 @@ void weir_exchange_client_gone(weir_exchange_t *x, const weir_fault_t *fault);
 
 /** The proxy ends: whoever still holds a question of this thread's exchanges is told that nobody waits. */
 void weir_exchange_shut_down_all(void);
+
+/** Takes this service away from every exchange of this thread that has been sent there: compared with, and not looked at. */
+void weir_exchange_cut_all(const weir_service_t *service);
 
 /** Calls `each` for every exchange of this thread, the oldest first. None may end meanwhile. */
 void weir_exchange_each(void (*each)(weir_exchange_t *x));

@@ -130,18 +130,33 @@ static bool call_of_verb(kit_asked_t *asked, weir_span_t verb)
                                                : kit_asked_refuse_method(asked, "POST");
 }
 
-/* With `drain_ms`: takes nobody new from now on, and is removed then. */
+static bool remove_and_cut(kit_asked_t *asked)
+{
+    const weir_service_t *service = kit_service_of(asked->kit, asked->app, asked->id);
+    kit_change_t *change = kit_asked_begin(asked);
+    const bool is_fine = kit_asked_may(asked, has_member(asked)) && kit_change_member_remove(change, asked->app, asked->id);
+
+    if (!kit_asked_end(asked, is_fine))
+        return true;
+    if (service != NULL)
+        weir_service_cut(service);
+    return kit_asked_answer_change(asked, KIT_NO_CONTENT, NULL);
+}
+
+/* With `drain_ms`: takes nobody new from now on, and is removed then. `cut`: with the requests that it has then. */
 static bool remove_member(kit_asked_t *asked)
 {
     const weir_span_t said = weir_admin_parameter(asked->call, "drain_ms");
+    const bool cuts = weir_span_is(weir_admin_parameter(asked->call, "cut"), "true");
     uint64_t drain_ms = 0;
 
     if (said.base != NULL && (!weir_span_to_number(said, &drain_ms) || drain_ms > PAUSE_MOST_MS)) {
         weir_admin_problem(asked->call, KIT_INVALID, "invalid-value", NULL, "drain_ms is at most %d", PAUSE_MOST_MS);
         return true;
     }
-    return drain_ms == 0 ? end_member(asked, kit_change_member_remove)
-                         : set_state(asked, kit_later_patch("draining", (uint32_t)drain_ms, "remove"));
+    if (drain_ms > 0)
+        return set_state(asked, kit_later_patch("draining", (uint32_t)drain_ms, cuts ? "cut" : "remove"));
+    return cuts ? remove_and_cut(asked) : end_member(asked, kit_change_member_remove);
 }
 
 static bool call_of_member(kit_asked_t *asked)

@@ -53,10 +53,10 @@ static bool is_then(kit_change_t *change, const json_t *then)
     if (then == NULL || json_is_null(then))
         return true;
     if (json_is_integer(json_object_get(then, "at_ms")) && what != NULL &&
-        (strcmp(what, "off") == 0 || strcmp(what, "up") == 0 || strcmp(what, "remove") == 0))
+        (strcmp(what, "off") == 0 || strcmp(what, "up") == 0 || strcmp(what, "remove") == 0 || strcmp(what, "cut") == 0))
         return true;
     return kit_change_refuse(change, INVALID, "invalid-value", "/then",
-                             "`then` is {\"at_ms\": …, \"do\": …}: off, up or remove, in milliseconds since 1970");
+                             "`then` is {\"at_ms\": …, \"do\": …}: off, up, remove or cut, in milliseconds since 1970");
 }
 
 /* A backend of these words, to be freed; NULL: there can be none, which the problem says. */

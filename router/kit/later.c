@@ -68,6 +68,13 @@ static void destroy(kit_later_t *later)
     free(later);
 }
 
+const weir_service_t *kit_service_of(const struct weir_kit *kit, const char *app, const char *id)
+{
+    const kit_app_t *found = kit_app_find(kit, (weir_span_t){app, strlen(app)});
+
+    return found == NULL ? NULL : (const weir_service_t *)(const void *)kit_set_find(found->set, id);
+}
+
 static void act(struct weir_kit *kit, const kit_later_t *later, const kit_edit_t *edit)
 {
     const char *what = json_string_value(json_object_get(json_object_get(edit->patch, "then"), "do"));
@@ -75,14 +82,18 @@ static void act(struct weir_kit *kit, const kit_later_t *later, const kit_edit_t
     kit_change_t change;
 
     kit_change_begin(&change, kit, NULL);
-    const bool is_fine = what != NULL && strcmp(what, "remove") == 0
-                             ? kit_change_member_remove(&change, later->app, later->id)
-                             : kit_change_member(&change, later->app, later->id, document, false);
+    const bool cuts = what != NULL && strcmp(what, "cut") == 0, removes = cuts || (what != NULL && strcmp(what, "remove") == 0);
+    const weir_service_t *service = cuts ? kit_service_of(kit, later->app, later->id) : NULL;
+    const bool is_fine = removes ? kit_change_member_remove(&change, later->app, later->id)
+                                 : kit_change_member(&change, later->app, later->id, document, false);
     json_decref(document);
-    if (is_fine)
-        (void)kit_change_commit(&change);
-    else
+    if (!is_fine) {
         kit_change_roll_back(&change);
+        return;
+    }
+    (void)kit_change_commit(&change);
+    if (service != NULL)
+        weir_service_cut(service);
 }
 
 /* False: it is not due. What has been changed since is nobody's any more. */

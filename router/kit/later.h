@@ -12,7 +12,10 @@
  */
 #include "change.h"
 
-/** {"state": …, "then": …}: this state for so long (ms), and what then (a literal: "off", "up" or "remove"). */
+/**
+ * {"state": …, "then": …}: this state for so long (ms), and what then (a literal: "off", "up", "remove", or "cut": removed, and
+ * its requests are cut off).
+ */
 json_t *kit_later_patch(const char *state, uint32_t ms, const char *what);
 /** What the patch says is noted, if it says something. */
 void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t *edit);
@@ -20,6 +23,8 @@ void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t 
 void kit_later_note_all(kit_instance_t *instance);
 /** Does what is due, as changes of the proxy's own. Ten times a second. */
 void kit_later_tick(struct weir_kit *kit);
+/** What requests that were sent to this backend have as their service, for weir_service_cut(); NULL: there is none. */
+const weir_service_t *kit_service_of(const struct weir_kit *kit, const char *app, const char *id);
 void kit_later_free(kit_instance_t *instance);
 
 #endif

@@ -53,6 +53,11 @@ static weir_member_t *find_member(weir_member_t **members, size_t count, const c
     return NULL;
 }
 
+weir_member_t *kit_set_find(const weir_set_t *set, const char *id)
+{
+    return find_member(set->members, set->member_count, id);
+}
+
 static bool has_labels(const kit_labels_t *labels, const kit_wanted_t *wanted)
 {
     if (labels == NULL || labels->count != wanted->label_count)

@@ -130,6 +130,8 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
                    const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);
 /** Lets go of members that have left, are idle and drain no more; how many are left. Under the instance's lock. */
 size_t kit_set_sweep(weir_set_t *set, uint64_t now_us);
+/** The member of this id; NULL: there is none. Under the instance's lock. */
+weir_member_t *kit_set_find(const weir_set_t *set, const char *id);
 /** A member's agent has said something else: its weight, or that it drains. Under the instance's lock. */
 void kit_set_heed(weir_set_t *set, weir_member_t *member, uint64_t now_us);
 /** Makes pins anew if the keys are others. Under the instance's lock. */

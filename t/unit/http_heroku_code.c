@@ -68,6 +68,7 @@ static const struct {
     {"backend_timeout", "H12", "H15", "Request timeout"},
     {"backend_too_slow", "H99", NULL, "Platform error"},
     {"request_too_long", "H99", NULL, "Platform error"},
+    {"backend_cut", "H99", NULL, "Platform error"},
     {"backend_stalled", "H99", NULL, "Platform error"},
     {"backend_invalid_status", "H17", NULL, "Poorly formatted HTTP response"},
     {"backend_status_length", "H25", NULL, "HTTP restriction: oversized status line"},

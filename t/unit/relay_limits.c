@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
+#include "weir_host.h"
+
+#define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
 
 static void a_request_may_not_last_for_ever(void **state)
 {
@@ -27,7 +30,7 @@ static void a_tunnel_may(void **state)
     world_open(NULL);
     w.plan.max_request_time_ms = 10000;
     w.plan.min_rate_bytes = 100;
-    world_request("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    world_request(UPGRADE);
     assert_true(fake_respond(w.x, "HTTP/1.1 101 Whatever\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"));
     w.x->back->waits_for = WEIR_RELAY_CLIENT;
     fake_advance(&w.loop, 50000);
@@ -68,11 +71,45 @@ static void who_is_waited_for_may_not_be_too_slow(void **state)
     }
 }
 
+/* Of a request that waits, of one that is answered, of a tunnel. */
+static void a_service_can_be_taken_away(void **state)
+{
+    static const struct {
+        const char *request, *response;
+    } cases[] = {
+        {GET, NULL},
+        {GET, OK_HEAD},
+        {UPGRADE, "HTTP/1.1 101 Whatever\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        world_open(NULL);
+        world_request(cases[i].request);
+        if (cases[i].response != NULL)
+            assert_true(fake_respond(w.x, cases[i].response));
+        assert_true(w.x->has_service);
+        weir_service_cut((const weir_service_t *)(const void *)&w); /* somebody else's */
+        fake_advance(&w.loop, 10);
+        assert_lacks(w.loop.text, "stop\n");
+        weir_service_cut(w.x->service);
+        weir_service_cut(w.x->service);
+        assert_lacks(w.loop.text, "stop\n"); /* not while all are gone through */
+        fake_advance(&w.loop, 1);
+        assert_contains(w.loop.text, "stop\n");
+        if (cases[i].response == NULL)
+            assert_ptr_equal(w.script.last_fault, &weir_fault_backend_cut);
+        else
+            assert_contains(w.loop.text, "cut\n");
+        world_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_may_not_last_for_ever),
         cmocka_unit_test(a_tunnel_may),
+        cmocka_unit_test(a_service_can_be_taken_away),
         cmocka_unit_test(who_is_waited_for_may_not_be_too_slow),
     };
 

@@ -61,6 +61,14 @@ void weir_grace_part(weir_grace_reader_t *reader)
     (void)weir_grace_release();
 }
 
+void weir_grace_each(void (*each)(weir_grace_reader_t *reader, void *context), void *context)
+{
+    pthread_mutex_lock(&grace.lock);
+    for (weir_list_t *at = grace.readers.next; at != &grace.readers; at = at->next)
+        each(WEIR_AROUND(at, weir_grace_reader_t, link), context);
+    pthread_mutex_unlock(&grace.lock);
+}
+
 /* ---- releasing ---- */
 
 static uint64_t age_seen_by_all(void)

@@ -26,6 +26,9 @@ void weir_grace_quiet(weir_grace_reader_t *reader);
 /** It reads no more. With the last reader everything is released. On its thread, or when that has ended. */
 void weir_grace_part(weir_grace_reader_t *reader);
 
+/** Calls each(reader, context) for all of them; none joins or parts meanwhile. Any thread. */
+void weir_grace_each(void (*each)(weir_grace_reader_t *reader, void *context), void *context);
+
 /** Releases what nobody can read any more; how many are left. From the steward, or a test. Any thread. */
 size_t weir_grace_release(void);
 /** The steward ends: it looks no more. On its thread, when its letters are open. */

@@ -37,6 +37,7 @@ WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, .
 WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
 WEIR_API bool weir_waiting_begin(void);
 WEIR_API void weir_waiting_end(void);
+WEIR_API void weir_service_cut(const weir_service_t *service);
 typedef struct weir_ticker weir_ticker_t;
 WEIR_API weir_ticker_t *weir_every(weir_instance_t *instance, uint32_t ms, void (*run)(void *argument), void *argument);
 WEIR_API void weir_ticker_stop(weir_ticker_t **ticker);
