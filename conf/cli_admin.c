@@ -41,6 +41,7 @@ const char conf_cli_admin_help[] =
     "       weir remove APP ID [--drain 30s] [--cut] [--wait]   --drain: nobody new first; --cut: nobody at all then\n"
     "       weir weight APP ID N             0 to 1000\n"
     "       weir drain|off|up APP ID [--max 30s] [--wait]   --max: so long, then off, up, as it was\n"
+    "                                        drain --ramp 20s: who is pinned leaves by and by\n"
     "       weir quarantine APP ID [--max 60s]\n"
     "       weir pause APP [--max 30s] [--wait]   new requests wait\n"
     "       weir resume APP [--spread 5s]\n"
@@ -309,7 +310,7 @@ static int run_state(const order_t *order)
     json_t *body = json_object();
     int status = EXIT_USAGE;
 
-    if (put_duration(body, "max_ms", order->max))
+    if (put_duration(body, "max_ms", order->max) && put_duration(body, "ramp_ms", order->ramp))
         status = conf_order_call_and_print(
             order, "POST", (const char *const[]){"apps", order->words[0], "backends", order->words[1], order->verb, NULL}, body,
             NULL);
@@ -392,6 +393,7 @@ static const char **option_of(order_t *order, const char *name)
                                          {"--max", &order->max},
                                          {"--spread", &order->spread},
                                          {"--drain", &order->drain},
+                                         {"--ramp", &order->ramp},
                                          {"--interval", &order->interval},
                                          {"--save", &order->save},
                                          {"--after", &order->after},

@@ -17,7 +17,7 @@ typedef struct order {
     const char *verb, *words[CONF_WORDS_MOST];
     int word_count;
     const char *socket, *file, *router;
-    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval, *drain;
+    const char *id, *weight, *tier, *zone, *max_requests, *max, *spread, *interval, *drain, *ramp;
     const char *save, *after; /* of `state`, of `watch` */
     bool is_json, is_once, waits, takes, cuts;
 } order_t;

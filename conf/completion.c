@@ -36,7 +36,7 @@ static const struct command {
     {"add", "a.", OF_A_ROUTER " --id= --weight= --tier= --zone= --max-requests="},
     {"remove", "ab", OF_A_ROUTER " --drain= --cut --wait"},
     {"weight", "ab.", OF_A_ROUTER},
-    {"drain", "ab", OF_A_ROUTER " --max= --wait"},
+    {"drain", "ab", OF_A_ROUTER " --max= --ramp= --wait"},
     {"off", "ab", OF_A_ROUTER " --max= --wait"},
     {"quarantine", "ab", OF_A_ROUTER " --max="},
     {"up", "ab", OF_A_ROUTER},

@@ -21,7 +21,7 @@ sub offered { return [ sort split /\n/, weir('complete', @_)->{out} ] }
 subtest 'what is offered' => sub {
     is_deeply(offered('re'), [qw(reload remove resume revert)], 'commands');
     is_deeply(offered('shop-is-no-command', ''), [], 'nothing for what is none');
-    is_deeply(offered('drain', '--'), [qw(--conf --json --max --router --socket --wait)], 'options');
+    is_deeply(offered('drain', '--'), [qw(--conf --json --max --ramp --router --socket --wait)], 'options');
     is_deeply(offered('pause', '--m'), ['--max'], 'of a command of its own');
     is_deeply(offered('drain', '-s', $path, 'sh'), [qw(shed shop)], 'apps');
     is_deeply(offered('drain', '-c', $proxy->config, 'b'), ['blog'], 'of the process of a configuration');

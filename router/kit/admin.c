@@ -92,13 +92,14 @@ static bool set_state(kit_asked_t *asked, json_t *document)
     return has_answered;
 }
 
-/* `max_ms` of the body: for so long. */
+/* `max_ms` of the body: for so long. `ramp_ms` of a drain: who is pinned leaves by and by. */
 static json_t *state_of(const kit_asked_t *asked, const verb_of_t *verb)
 {
-    const uint32_t max_ms = milliseconds_of(asked, "max_ms", verb->usual_ms);
+    const uint32_t ramp_ms = strcmp(verb->verb, "drain") == 0 ? milliseconds_of(asked, "ramp_ms", 0) : 0;
+    const uint32_t max_ms = milliseconds_of(asked, "max_ms", ramp_ms != 0 ? ramp_ms : verb->usual_ms);
 
     return max_ms == 0 || verb->then == NULL ? json_pack("{s:s}", "state", verb->state)
-                                             : kit_later_patch(verb->state, max_ms, verb->then);
+                                             : kit_later_ramped(verb->state, max_ms, ramp_ms, verb->then);
 }
 
 static bool end_member(kit_asked_t *asked, bool (*step)(kit_change_t *change, const char *app, const char *id))

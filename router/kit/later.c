@@ -17,6 +17,28 @@ json_t *kit_later_patch(const char *state, uint32_t ms, const char *what)
     return json_pack("{s:s, s:{s:I, s:s}}", "state", state, "then", "at_ms", (json_int_t)at_ms, "do", what);
 }
 
+json_t *kit_later_ramped(const char *state, uint32_t ms, uint32_t ramp_ms, const char *what)
+{
+    json_t *patch = kit_later_patch(state, ms, what), *then = json_object_get(patch, "then");
+    const json_int_t at_ms = json_integer_value(json_object_get(then, "at_ms"));
+
+    if (ramp_ms == 0)
+        return patch;
+    json_object_set_new(then, "ramp_from_ms", json_integer(at_ms - (json_int_t)ms));
+    json_object_set_new(then, "ramp_ms", json_integer(ramp_ms < ms ? ramp_ms : ms));
+    return patch;
+}
+
+void kit_later_ramp(const kit_edit_t *edit, kit_wanted_t *wanted)
+{
+    const json_t *then = json_object_get(edit->patch, "then");
+    const json_int_t ramp_ms = json_integer_value(json_object_get(then, "ramp_ms")),
+                     from_ms = json_integer_value(json_object_get(then, "ramp_from_ms"));
+
+    wanted->ramp_ms = ramp_ms < 0 || ramp_ms > UINT32_MAX ? 0 : (uint32_t)ramp_ms;
+    wanted->ramp_from_ms = from_ms < 0 ? 0 : (uint64_t)from_ms;
+}
+
 static uint64_t at_of(const kit_edit_t *edit)
 {
     const json_t *then = edit == NULL ? NULL : json_object_get(edit->patch, "then");

@@ -17,6 +17,10 @@
  * its requests are cut off).
  */
 json_t *kit_later_patch(const char *state, uint32_t ms, const char *what);
+/** The same, and who is pinned to the backend leaves it by and by in `ramp_ms` from now on (at most `ms`). */
+json_t *kit_later_ramped(const char *state, uint32_t ms, uint32_t ramp_ms, const char *what);
+/** What the patch says of that. */
+void kit_later_ramp(const kit_edit_t *edit, kit_wanted_t *wanted);
 /** What the patch says is noted, if it says something. */
 void kit_later_note(kit_instance_t *instance, const char *app, const kit_edit_t *edit);
 /** All that the overlay says. When the first configuration starts. */

@@ -69,6 +69,8 @@ typedef struct kit_trouble {
     _Atomic uint64_t pushed_back_until_us; /* it has said 429, or 503 with Retry-After */
     _Atomic uint64_t ill_since_us;         /* not well since; 0: it is                 */
     _Atomic uint64_t failed;               /* in all                                   */
+    _Atomic uint64_t ramp_from_us;         /* with ramp_ms                             */
+    _Atomic uint32_t ramp_ms;              /* kit_wanted_t has it                      */
     /* ---- the writer's ---- */
     struct kit_probe *connecting; /* while it is tried whether it can be connected to, or NULL; check.h        */
     uint64_t drain_until_us;      /* of one that leaves: who is pinned to it may come until then */

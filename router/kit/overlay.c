@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "config.h"
+#include "later.h"
 #include "names.h"
 
 enum { PROBLEM_BYTES = 512, ADDRESS_BYTES = 512 };
@@ -343,6 +344,7 @@ static void add_edited(const struct weir_kit *kit, const kit_app_t *app, kit_edi
         return;
     }
     out->wanted[out->count] = *wanted;
+    kit_later_ramp(edit, &out->wanted[out->count]);
     out->wanted[out->count++].place.tls = app->manner->tls;
 }
 

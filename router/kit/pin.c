@@ -77,10 +77,24 @@ static bool has_tried(const kit_lease_t *lease, const weir_member_t *member)
     return false;
 }
 
+/* In which moment of a drain that lasts a session leaves is a matter of its key, so that all its requests leave together. */
+static bool has_left(const kit_lease_t *lease, const weir_member_t *member, uint64_t now_us)
+{
+    const kit_trouble_t *trouble = kit_trouble(member);
+    const uint64_t ramp_ms = trouble == NULL ? 0 : atomic_load_explicit(&trouble->ramp_ms, memory_order_acquire);
+
+    if (ramp_ms == 0 || atomic_load_explicit(&member->admin, memory_order_relaxed) != KIT_DRAINING)
+        return false;
+    const uint64_t from_us = atomic_load_explicit(&trouble->ramp_from_us, memory_order_relaxed);
+    const uint64_t share_us = ramp_ms * US_PER_MS * (lease->session_key >> 48) >> 16;
+    return kit_since(now_us, from_us) >= share_us;
+}
+
 /* Which member, and what becomes of the pin where it is another. */
 static void follow(kit_lease_t *lease, const kit_settings_t *settings, weir_member_t *member, uint64_t now_us)
 {
-    const bool may_be_had = member != NULL && atomic_load_explicit(&member->admin, memory_order_relaxed) != KIT_OFF;
+    const bool may_be_had = member != NULL && atomic_load_explicit(&member->admin, memory_order_relaxed) != KIT_OFF &&
+                            !has_left(lease, member, now_us);
 
     lease->has_session = true;
     lease->pinned = NULL;

@@ -6,9 +6,10 @@
 #include "instance.h"
 #include "pin.h"
 #include "queue.h"
+#include "wall.h"
 #include "weir_retire.h"
 
-enum { WHOLE_PERCENT = 100 };
+enum { WHOLE_PERCENT = 100, US_PER_MS = 1000 };
 
 /* ---- members ---- */
 
@@ -282,6 +283,18 @@ static void set_zone(weir_member_t *member, const char *zone)
     member->zone = kit_copy(zone);
 }
 
+static void set_ramp(weir_member_t *member, const kit_wanted_t *wanted, uint64_t now_us)
+{
+    kit_trouble_t *trouble = wanted->ramp_ms == 0 ? kit_trouble(member) : kit_trouble_of(member);
+    const uint64_t wall_ms = wanted->ramp_ms == 0 ? 0 : kit_wall_ms();
+    const uint64_t since_us = wall_ms > wanted->ramp_from_ms ? (wall_ms - wanted->ramp_from_ms) * US_PER_MS : 0;
+
+    if (trouble == NULL)
+        return;
+    atomic_store_explicit(&trouble->ramp_from_us, now_us > since_us ? now_us - since_us : 0, memory_order_relaxed);
+    atomic_store_explicit(&trouble->ramp_ms, wanted->ramp_ms, memory_order_release);
+}
+
 static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
                                    kit_manner_t *manner, bool is_alone, uint64_t now_us)
 {
@@ -296,6 +309,7 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
     member->own_admin = (uint8_t)wanted->admin;
     member->tier = wanted->tier;
     set_zone(member, wanted->zone);
+    set_ramp(member, wanted, now_us);
     set_labels(member, wanted);
     const bool has_moved = set_address(member, wanted, manner, now_us);
     atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);

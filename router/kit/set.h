@@ -30,6 +30,8 @@ typedef struct kit_wanted {
     kit_admin_t admin;
     kit_label_t *labels;
     size_t label_count;
+    uint64_t ramp_from_ms; /* with ramp_ms; on the wall's clock */
+    uint32_t ramp_ms;      /* of a drain: who is pinned there leaves by and by, in so long; 0: when it is off */
 } kit_wanted_t;
 
 struct kit_queue;
