@@ -19,6 +19,11 @@ bool weir_waiting_begin(void)
     return false;
 }
 
+bool weir_waiting_may(void)
+{
+    return atomic_load(&waiting) < atomic_load_explicit(&most, memory_order_relaxed);
+}
+
 void weir_waiting_end(void)
 {
     atomic_fetch_sub(&waiting, 1);

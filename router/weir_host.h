@@ -107,6 +107,8 @@ WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
  * already; refuse it. Any thread; never blocks. Since ABI 7.
  */
 WEIR_API bool weir_waiting_begin(void);
+/** Whether that would be true now: for explanations. Any thread; never blocks. Since ABI 7. */
+WEIR_API bool weir_waiting_may(void);
 /** It waits no more: once for each weir_waiting_begin() that was true. */
 WEIR_API void weir_waiting_end(void);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Who waits: for a free backend, in turn among clients, with a bound and a deadline; for a backend to be there at all.
 use lib 't/lib';
+use Weir::Admin;
 use Weir::Test;
 use Time::HiRes qw(time);
 
@@ -196,11 +197,16 @@ subtest 'Retry-After' => sub {
 };
 
 subtest 'weir.queue-max: of all apps together' => sub {
-    my $proxy = proxy(apps => { map { ("app$_" => { domains => ["$_.test"], @one }) } 1, 2 }, global => { 'weir.queue-max' => 2 });
+    admin_path(temp_path('admin.sock'));
+    my $proxy = proxy(apps => { map { ("app$_" => { domains => ["$_.test"], @one }) } 1, 2 },
+        global => { 'weir.queue-max' => 2, 'weir.admin' => { path => admin_path() } });
+    my $outcome = sub { my $it = call(POST => '/v1/explain', { url => 'http://1.test/' })->{document}{outcome}; return join ' ', grep { defined } @$it{qw(what reason)} };
     my $of = sub { my ($app, $case) = @_; my $c = $proxy->connect; $c->write("GET /$case HTTP/1.1\r\nHost: $app.test\r\n\r\n"); return $c };
     my @busy = ($of->(1, 'q1'), $of->(2, 'q2'));
     $gated->wait_event(qr/at q$_$/) for 1, 2;
+    is($outcome->(), 'queue', 'the next one would wait');
     my @waiting = map { my $c = $of->($_, "w$_"); $c->is_silent(0.1); $c } 1, 2;
+    is($outcome->(), 'refuse backlog_too_deep', 'and then be refused');
     my $r = $of->(1, 'w3')->read_response;
     like($r->body, qr/backlog_too_deep/, 'two wait, the third does not');
     let_go($_) for qw(q1 q2 w1 w2);

@@ -26,7 +26,7 @@ static bool is_wait(kit_turn_t turn)
 /* One that would wait for a slot is put into the queue, and looks once more there, if the others let it. */
 static void look_from_queue(kit_explained_t *it, kit_lease_t *lease, const weir_request_t *request)
 {
-    if (is_wait(it->turn) && kit_queue_has_no_place(lease->set, it->settings, request)) {
+    if (is_wait(it->turn) && (kit_queue_has_no_place(lease->set, it->settings, request) || !weir_waiting_may())) {
         it->turn = KIT_TURN_REFUSED;
         it->fault = &kit_fault_too_deep;
     }

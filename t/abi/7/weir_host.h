@@ -36,6 +36,7 @@ WEIR_API uint64_t weir_instance_generation(const weir_instance_t *instance);
 WEIR_API void weir_instance_log(weir_instance_t *instance, const char *format, ...) __attribute__((format(printf, 2, 3)));
 WEIR_API uint64_t weir_instance_now_us(const weir_instance_t *instance);
 WEIR_API bool weir_waiting_begin(void);
+WEIR_API bool weir_waiting_may(void);
 WEIR_API void weir_waiting_end(void);
 WEIR_API void weir_service_cut(const weir_service_t *service);
 typedef struct weir_ticker weir_ticker_t;
