@@ -114,6 +114,11 @@ bool weir_request_wants_upgrade(const weir_request_t *request)
     return around(request)->wants_upgrade;
 }
 
+bool weir_request_has_body(const weir_request_t *request)
+{
+    return request->framing.kind != WEIR_FRAMING_NONE;
+}
+
 bool weir_request_may_explain(const weir_request_t *request)
 {
     const weir_plan_t *plan = around(request)->plan;

@@ -45,6 +45,8 @@ WEIR_API weir_span_t weir_request_id(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
 /** Whether it becomes a tunnel if the backend agrees: a WebSocket, by whatever version of HTTP. From checkout_service on. */
 WEIR_API bool weir_request_wants_upgrade(const weir_request_t *request);
+/** Whether it comes with a body, maybe an empty one: Content-Length, chunks, an open stream. Since ABI 7. */
+WEIR_API bool weir_request_has_body(const weir_request_t *request);
 /** Whether the client may know why its request goes where it goes, weir.explain-trusted: tell it in X-Weir-Explain. */
 WEIR_API bool weir_request_may_explain(const weir_request_t *request);
 /** The client's port; 0 for unix sockets. */

@@ -111,6 +111,11 @@ static weir_member_t *of_class(kit_look_t *look, const kit_class_t *peers, kit_b
     size_t most = balance == KIT_BEST ? look->view->settings.choices : 1;
     hand_t hand = {0};
 
+    if (peers->count == 1) { /* no dice are needed */
+        if (kit_look_may_draw(look, peers->first))
+            put(look, &hand, peers->first);
+        return hand.best;
+    }
     if (balance == KIT_LEAST) {
         walk(look, peers, peers->count, &hand);
         return hand.best;

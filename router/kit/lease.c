@@ -65,12 +65,10 @@ static inline __attribute__((always_inline)) kit_asking_t asking_of(const weir_r
 {
     weir_span_t method = weir_request_method(request);
     const bool is_safe = weir_span_is(method, "GET") || weir_span_is(method, "HEAD") || weir_span_is(method, "OPTIONS");
-    const bool has_length = weir_request_header(request, WEIR_SPAN("content-length")).len > 0 ||
-                            weir_request_header(request, WEIR_SPAN("transfer-encoding")).len > 0;
 
     return (kit_asking_t){
         .is_upgrade = weir_request_wants_upgrade(request),
-        .may_be_trial = is_safe && !has_length,
+        .may_be_trial = is_safe && !weir_request_has_body(request),
     };
 }
 

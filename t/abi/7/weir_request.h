@@ -20,6 +20,7 @@ WEIR_API bool weir_request_header_at(const weir_request_t *request, size_t index
 WEIR_API weir_span_t weir_request_id(const weir_request_t *request);
 WEIR_API weir_span_t weir_request_peer_ip(const weir_request_t *request);
 WEIR_API bool weir_request_wants_upgrade(const weir_request_t *request);
+WEIR_API bool weir_request_has_body(const weir_request_t *request);
 WEIR_API bool weir_request_may_explain(const weir_request_t *request);
 WEIR_API uint16_t weir_request_peer_port(const weir_request_t *request);
 WEIR_API bool weir_request_is_proxied(const weir_request_t *request);
