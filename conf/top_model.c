@@ -277,6 +277,71 @@ static void read_routers(const pair_t *pair, top_model_t *model)
     }
 }
 
+/* ---- changes ---- */
+
+/* Of all routers, the newest first. */
+typedef struct newest {
+    struct {
+        const char *router;
+        const json_t *change;
+    } at[TOP_CHANGES_MOST];
+    size_t count;
+} newest_t;
+
+static void insert_change(newest_t *newest, const char *router, const json_t *change)
+{
+    size_t at = newest->count;
+
+    while (at > 0 && strcmp(text_in(newest->at[at - 1].change, "at"), text_in(change, "at")) < 0)
+        at--;
+    if (at == TOP_CHANGES_MOST)
+        return;
+    newest->count -= newest->count == TOP_CHANGES_MOST;
+    memmove(&newest->at[at + 1], &newest->at[at], (newest->count - at) * sizeof(newest->at[0]));
+    newest->at[at].router = router;
+    newest->at[at].change = change;
+    newest->count++;
+}
+
+/* Nobody called for what was to happen at its time. */
+static void write_who(const json_t *who, char text[static TOP_NAME_BYTES])
+{
+    if (!json_is_object(who))
+        snprintf(text, TOP_NAME_BYTES, "weir");
+    else if (*text_in(who, "name") != '\0')
+        snprintf(text, TOP_NAME_BYTES, "%.150s (%.63s)", text_in(who, "name"), text_in(who, "address"));
+    else
+        snprintf(text, TOP_NAME_BYTES, "uid %lld (pid %lld)", (long long)json_integer_value(json_object_get(who, "uid")),
+                 (long long)json_integer_value(json_object_get(who, "pid")));
+}
+
+/* "12:04:31 uid 1000 (pid 77): patch /apps/shop/backends/one" */
+static void write_change(const char *router, const json_t *change, char text[static TOP_NAME_BYTES])
+{
+    const char *at = text_in(change, "at"), *clock = strchr(at, 'T');
+    char who[TOP_NAME_BYTES], line[2 * TOP_NAME_BYTES];
+
+    write_who(json_object_get(change, "who"), who);
+    snprintf(line, sizeof(line), "%.8s %s: %s %s%s", clock == NULL ? at : clock + 1, who, text_in(change, "op"), router,
+             text_in(change, "path"));
+    top_clean(line, text, TOP_NAME_BYTES);
+}
+
+static void read_changes(const pair_t *pair, top_model_t *model)
+{
+    const json_t *routers = json_object_get(pair->after, "routers");
+    const size_t count = json_array_size(routers);
+    newest_t newest = {.count = 0};
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *router = json_array_get(routers, i), *changes = json_object_get(router, "changes");
+        for (size_t k = 0; k < json_array_size(changes); k++)
+            insert_change(&newest, count > 1 ? text_in(router, "name") : "", json_array_get(changes, k));
+    }
+    for (size_t i = 0; i < newest.count; i++)
+        write_change(newest.at[i].router, newest.at[i].change, model->changes[model->change_count++]);
+}
+
 /* ---- the model ---- */
 
 /* Another process, or the same document. */
@@ -299,6 +364,7 @@ top_model_t *top_model_make(const json_t *before, const json_t *after)
     model->is_since_start = !are;
     read_process(&pair, model);
     read_routers(&pair, model);
+    read_changes(&pair, model);
     json_decref(pair.apps_before);
     return model;
 }

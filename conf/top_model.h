@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-enum { TOP_NAME_BYTES = 256, TOP_STAGES = 4, TOP_LOOPS_MOST = 256, TOP_SLOW_MOST = 8 };
+enum { TOP_NAME_BYTES = 256, TOP_STAGES = 4, TOP_LOOPS_MOST = 256, TOP_SLOW_MOST = 8, TOP_CHANGES_MOST = 5 };
 
 /** An app of a router. */
 typedef struct top_app {
@@ -39,6 +39,8 @@ typedef struct top_model {
     size_t loop_count;
     char slow[TOP_SLOW_MOST][TOP_NAME_BYTES]; /* one line each */
     size_t slow_count;
+    char changes[TOP_CHANGES_MOST][TOP_NAME_BYTES]; /* the newest first, one line each */
+    size_t change_count;
     top_app_t *apps;
     size_t app_count;
     uint64_t apps_total; /* configured, of all routers */

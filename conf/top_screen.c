@@ -6,7 +6,7 @@
 
 #include "lib/base/must.h"
 
-enum { HEAD_ROWS = 8, SLOW_ROWS = 3, FOOT_ROWS = 1, WIDE_BYTES = 512 };
+enum { HEAD_ROWS = 8, APP_ROWS = 8, SLOW_ROWS = 3, FOOT_ROWS = 1, WIDE_BYTES = 512 };
 
 const char *top_order_name(top_order_t order)
 {
@@ -175,13 +175,25 @@ static top_look_t look_of(const void *of, size_t row)
     return has_nobody || app->course != NULL ? TOP_ALARM : app->ill > 0 ? TOP_BOLD : TOP_PLAIN;
 }
 
-/* How many rows there are for apps. */
-static size_t app_rows(const top_model_t *model, size_t rows)
-{
-    const size_t slow = model == NULL ? 0 : model->slow_count < SLOW_ROWS ? model->slow_count : SLOW_ROWS;
-    const size_t taken = HEAD_ROWS + slow + FOOT_ROWS; /* the headings are one of the head's */
+/* How many rows there are for each. */
+typedef struct shares {
+    size_t apps, slow, changes;
+} shares_t;
 
-    return rows > taken + 1 ? rows - taken : 1;
+static size_t least_of(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Where rows are few, changes give way first: they have what APP_ROWS apps leave. */
+static shares_t share_rows(const top_model_t *model, size_t rows)
+{
+    const size_t slow = model == NULL ? 0 : least_of(model->slow_count, SLOW_ROWS);
+    const size_t taken = HEAD_ROWS + slow + FOOT_ROWS; /* the headings are one of the head's */
+    const size_t left = rows > taken + 1 ? rows - taken : 1, spare = left > APP_ROWS ? left - APP_ROWS : 0;
+    const size_t changes = model == NULL ? 0 : least_of(model->change_count, spare);
+
+    return (shares_t){left - changes, slow, changes};
 }
 
 /* Where the selected one is now; if it is gone, who has its place. */
@@ -207,11 +219,11 @@ static void keep_in_sight(top_screen_t *screen, size_t rows, size_t count)
 
 static void draw_apps(top_screen_t *screen, const top_model_t *model, top_page_t *page)
 {
-    const size_t rows = app_rows(model, page->rows);
+    const shares_t shares = share_rows(model, page->rows);
     const listed_t listed = list_apps(model, screen->filter);
 
     find_selected(screen, &listed);
-    keep_in_sight(screen, rows, listed.count);
+    keep_in_sight(screen, shares.apps, listed.count);
     const top_table_t table = {
         .columns = columns,
         .column_count = sizeof(columns) / sizeof(columns[0]),
@@ -220,14 +232,16 @@ static void draw_apps(top_screen_t *screen, const top_model_t *model, top_page_t
         .of = &listed,
         .row_count = listed.count,
         .first = screen->first,
-        .shown_most = rows,
+        .shown_most = shares.apps,
         .selected = screen->at,
     };
     top_page_table(page, &table);
     free(listed.at);
-    top_page_fill(page, HEAD_ROWS + rows);
-    for (size_t i = 0; i < model->slow_count && i < SLOW_ROWS; i++)
+    top_page_fill(page, HEAD_ROWS + shares.apps);
+    for (size_t i = 0; i < shares.slow; i++)
         top_page_add(page, TOP_DIM, "slow: %s", model->slow[i]);
+    for (size_t i = 0; i < shares.changes; i++)
+        top_page_add(page, TOP_DIM, "change: %s", model->changes[i]);
 }
 
 /* ---- the rest ---- */
@@ -315,6 +329,8 @@ void top_screen_print(const top_model_t *model, FILE *out, size_t width)
     top_page_table(&page, &table);
     for (size_t i = 0; i < model->slow_count; i++)
         top_page_add(&page, TOP_PLAIN, "slow: %s", model->slow[i]);
+    for (size_t i = 0; i < model->change_count; i++)
+        top_page_add(&page, TOP_PLAIN, "change: %s", model->changes[i]);
     top_page_print(&page, out);
     free(listed.at);
 }
@@ -426,7 +442,7 @@ static top_typed_t arrows_of(const top_screen_t *screen, const top_typed_t *type
 void top_screen_key(top_screen_t *screen, const top_model_t *model, const top_typed_t *typed, size_t rows)
 {
     const top_typed_t own = arrows_of(screen, typed);
-    const size_t page = app_rows(model, rows);
+    const size_t page = share_rows(model, rows).apps;
 
     if (own.key == TOP_KEY_INTERRUPT) {
         screen->is_over = true;

@@ -97,6 +97,38 @@ subtest 'who waits is counted' => sub {
     is($client->read_response->status, 200, 'it goes on');
 };
 
+subtest 'what was changed' => sub {
+    my $list = sub { my ($changes) = @_; return join "\n", map { "$_->{op} $_->{path}" } @$changes };
+    my $newest = "resume /apps/idle\npause /apps/idle";    # of the app whose requests waited
+    my $seq = (call('/v1/apps'))[1]{seq};
+    my $id = $ok->address;
+    is($list->(top()->{routers}[0]{changes}), $newest, 'is there, the newest first');
+    is(weir('weight', 'idle', $id, $_, '-s', $path)->{exit}, 0, "a weight, $_") for 1 .. 4;
+    my $changes = top()->{routers}[0]{changes};
+    is($list->($changes), join("\n", ("patch /apps/idle/backends/$id") x 4, 'resume /apps/idle'), 'the last five');
+    is(join(' ', map { $_->{seq} - $seq } @$changes), '4 3 2 1 0', 'with their numbers');
+    is_deeply([ sort keys %{ $changes->[0] } ], [qw(at op path seq who)], 'and no more than a line has room for');
+    is($changes->[0]{who}{uid}, $<, 'who it was');
+    like($changes->[0]{at}, qr/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, 'and when');
+    is($list->((call('/v1/routers/main/top'))[1]{changes}), $list->($changes), 'a router tells of its own');
+    my $line = qr/^change: \d\d:\d\d:\d\d uid $< \(pid \d+\): patch \/apps\/idle\/backends\/\S+$/m;
+    my $text = weir('top', '--once', '--interval', '0.1', '-s', $path)->{out};
+    is(scalar(() = $text =~ /$line/g), 4, 'they are printed');
+    like($text, qr/: resume \/apps\/idle\n\z/, 'to the last');
+    my $json = JSON::PP::decode_json(weir('top', '--once', '--json', '-s', $path)->{out});
+    is($list->($json->{routers}[0]{changes}), $list->($changes), 'they are in the document');
+    return if !Weir::Terminal->new(command => ['true'], columns => 80, rows => 24);
+    my $terminal = terminal();
+    ok($terminal->shows(qr/(?:^change: .*patch \/apps\/idle\/backends\/\S+\s*\n){4}^change: .*resume .*\n^by requests/m), 'and at the foot of the screen');
+    is(weir('pause', 'shop', '-s', $path)->{exit}, 0, 'an app is paused');
+    ok($terminal->shows(qr/^change: .*pause \/apps\/shop\s*\n(?:^change: .*patch \/apps\/idle\/backends\/\S+\s*\n){4}^by requests/m), 'which is shown');
+    weir('resume', 'shop', '-s', $path);
+    $terminal->resize(100, 14);
+    ok($terminal->shows(qr/\A(?!.*change:).*^shop .*^by requests/ms), 'they give way where it is low');
+    $terminal->type('q');
+    is($terminal->finish, 0, 'q ends it');
+};
+
 subtest 'once' => sub {
     my $run = weir('top', '--once', '--interval', '0.2', '-s', $path);
     is("$run->{exit} $run->{err}", '0 ', 'fine');

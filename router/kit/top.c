@@ -5,6 +5,7 @@
 #include "counts.h"
 #include "own.h"
 #include "queue.h"
+#include "watch.h"
 #include "weir_span.h"
 
 enum { ALL_MOST = 1000 /* apps, of which all are looked at, used or not */, US_PER_MS = 1000, FIRST_ROWS = 64 };
@@ -186,6 +187,7 @@ json_t *kit_top_document(const struct weir_kit *kit, kit_top_order_t order, size
             json_array_append_new(list, document_of(&rows.at[i]));
     }
     free(rows.at);
-    return json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)kit_apps(kit)->count, "looked_at", (json_int_t)rows.count,
-                     "waiting", (json_int_t)waiting, "apps", list);
+    return json_pack("{s:I, s:I, s:I, s:o, s:o}", "total", (json_int_t)kit_apps(kit)->count, "looked_at",
+                     (json_int_t)rows.count, "waiting", (json_int_t)waiting, "apps", list, "changes",
+                     kit_watch_latest(kit->instance));
 }

@@ -19,7 +19,7 @@ typedef enum kit_top_order { KIT_TOP_REQUESTS, KIT_TOP_ERRORS, KIT_TOP_QUEUE, KI
 /** False: `word` (base NULL: REQUESTS) is none. */
 bool kit_top_order_read(weir_span_t word, kit_top_order_t *out_order);
 
-/** { "total": …, "looked_at": …, "waiting": …, "apps": […] }, of at most `limit` apps. */
+/** { "total": …, "looked_at": …, "waiting": …, "apps": […], "changes": […] }, of at most `limit` apps. */
 json_t *kit_top_document(const struct weir_kit *kit, kit_top_order_t order, size_t limit);
 
 #endif

@@ -28,7 +28,9 @@ struct kit_watch {
     line_t
         lines[KIT_WATCH_KEPT]; /* the `first` of those that were ever told, up to `end`, each at its number % KIT_WATCH_KEPT */
     size_t first, end;
-    size_t bytes;        /* of all that are kept */
+    size_t bytes;                     /* of all that are kept */
+    json_t *latest[KIT_WATCH_LATEST]; /* of the `told`, each at its number % KIT_WATCH_LATEST */
+    size_t told;
     uint64_t forgot_seq; /* the last one that is not kept any more */
     watcher_t *watchers;
     json_t *healths; /* by app and backend, as they were told; NULL: nobody has wanted to know */
@@ -96,6 +98,17 @@ static void keep(struct kit_watch *watch, uint64_t seq, char *text)
         forget_oldest(watch);
 }
 
+/* A line may be as long as all of an app; who asks for the latest does so each second. */
+static void note_latest(struct kit_watch *watch, const json_t *event)
+{
+    json_t **slot = &watch->latest[watch->told++ % KIT_WATCH_LATEST];
+
+    json_decref(*slot);
+    *slot =
+        json_pack("{s:O, s:O, s:O, s:O, s:O}", "seq", json_object_get(event, "seq"), "at", json_object_get(event, "at"), "who",
+                  json_object_get(event, "who"), "op", json_object_get(event, "op"), "path", json_object_get(event, "path"));
+}
+
 static void send(struct kit_watch *watch, const char *text, bool is_health)
 {
     pthread_mutex_lock(&watch->lock);
@@ -116,7 +129,19 @@ void kit_watch_tell(kit_instance_t *instance, const kit_change_t *change, uint64
         char *text = line_of(event, change, seq);
         send(watch, text, false);
         keep(watch, seq, text);
+        note_latest(watch, event);
     }
+}
+
+json_t *kit_watch_latest(const kit_instance_t *instance)
+{
+    const struct kit_watch *watch = instance->watch;
+    const size_t told = watch == NULL ? 0 : watch->told;
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < told && i < KIT_WATCH_LATEST; i++)
+        json_array_append(list, watch->latest[(told - 1 - i) % KIT_WATCH_LATEST]);
+    return list;
 }
 
 /* ---- health ---- */
@@ -186,6 +211,8 @@ static void let_go(struct kit_watch *watch)
         return;
     for (size_t i = 0; i < KIT_WATCH_KEPT; i++)
         free(watch->lines[i].text);
+    for (size_t i = 0; i < KIT_WATCH_LATEST; i++)
+        json_decref(watch->latest[i]);
     json_decref(watch->healths);
     pthread_mutex_destroy(&watch->lock);
     free(watch);

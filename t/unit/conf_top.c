@@ -151,6 +151,51 @@ static void two_documents_make_rates(void **state)
     top_model_free(&model);
 }
 
+/* Of a router: so many changes, ten seconds apart, the newest first. */
+static void add_changes(json_t *router, int count, int newest_s)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < count; i++) {
+        char at[32], path[32];
+        snprintf(at, sizeof(at), "2026-11-30T12:04:%02d.000Z", newest_s - 10 * i);
+        snprintf(path, sizeof(path), "/apps/app-%d", i);
+        json_array_append_new(list, json_pack("{s:s, s:{s:i, s:i}, s:s, s:s}", "at", at, "who", "uid", 1000, "pid", 77, "op",
+                                              "patch", "path", path));
+    }
+    json_object_set_new(router, "changes", list);
+}
+
+static void the_newest_changes_are_those_of_all_routers(void **state)
+{
+    json_t *after = document(3000, 300, 1), *routers = json_object_get(after, "routers"), *router = json_array_get(routers, 0);
+
+    add_changes(router, 2, 30);
+    top_model_t *model = top_model_make(NULL, after);
+    assert_int_equal(model->change_count, 2);
+    assert_string_equal(model->changes[0], "12:04:30 uid 1000 (pid 77): patch /apps/app-0");
+    top_model_free(&model);
+    add_changes(router, 5, 55);
+    json_array_append_new(routers, json_pack("{s:s}", "name", "other"));
+    add_changes(json_array_get(routers, 1), 4, 52);
+    json_t *own = json_array_get(json_object_get(router, "changes"), 1),
+           *of_other = json_object_get(json_array_get(routers, 1), "changes");
+    json_object_set_new(own, "who", json_null());
+    json_object_set_new(
+        json_array_get(of_other, 1), "who",
+        json_pack("{s:i, s:i, s:s, s:s}", "uid", -1, "pid", -1, "name", "token \x1b[2J", "address", "192.0.2.1:4711"));
+    json_array_append_new(routers, json_pack("{s:s, s:[i, n, {}]}", "name", "foreign", "changes", 1));
+    model = top_model_make(NULL, after);
+    assert_int_equal(model->change_count, TOP_CHANGES_MOST);
+    assert_string_equal(model->changes[0], "12:04:55 uid 1000 (pid 77): patch main/apps/app-0");
+    assert_string_equal(model->changes[1], "12:04:52 uid 1000 (pid 77): patch other/apps/app-0");
+    assert_string_equal(model->changes[2], "12:04:45 weir: patch main/apps/app-1");
+    assert_string_equal(model->changes[3], "12:04:42 token ?[2J (192.0.2.1:4711): patch other/apps/app-1");
+    assert_string_equal(model->changes[4], "12:04:35 uid 1000 (pid 77): patch main/apps/app-2");
+    top_model_free(&model);
+    json_decref(after);
+}
+
 static void what_begins_anew_is_since_the_start(void **state)
 {
     json_t *before = document(9000, 900, 1), *after = document(2000, 50, 1);
@@ -241,6 +286,41 @@ static void every_size_is_filled_and_no_more(void **state)
         assert_non_null(strstr(page.lines[rows - 1].text, "q quit"));
     }
     top_model_free(&model);
+}
+
+static size_t lines_with(const char *text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < page.count; i++)
+        count += strstr(page.lines[i].text, text) != NULL;
+    return count;
+}
+
+static void changes_give_way_where_it_is_low(void **state)
+{
+    json_t *after = document(3000, 300, 40);
+    top_screen_t screen = {.at = 0};
+
+    add_changes(json_array_get(json_object_get(after, "routers"), 0), 5, 55);
+    top_model_t *model = top_model_make(NULL, after);
+    draw(&screen, model, 80, 24);
+    assert_int_equal(lines_with("change: "), 5);
+    assert_non_null(strstr(page.lines[page.count - 2].text, "change: 12:04:15 "));
+    assert_int_equal(lines_with("app-"), 8 + 5);
+    draw(&screen, model, 80, 20);
+    assert_int_equal(lines_with("change: "), 2);
+    assert_non_null(strstr(page.lines[page.count - 2].text, "change: 12:04:45 "));
+    draw(&screen, model, 80, 16);
+    assert_int_equal(lines_with("change: "), 0);
+    assert_int_equal(lines_with("slow: "), 1);
+    for (size_t rows = 4; rows < 60; rows++) {
+        draw(&screen, model, 80, rows);
+        assert_int_equal(page.count, rows);
+        assert_non_null(strstr(page.lines[rows - 1].text, "q quit"));
+    }
+    top_model_free(&model);
+    json_decref(after);
 }
 
 static void a_cell_that_does_not_fit_says_so(void **state)
@@ -408,10 +488,12 @@ int main(void)
         cmocka_unit_test(numbers_are_short),
         cmocka_unit_test(nothing_of_a_text_is_an_order),
         cmocka_unit_test(two_documents_make_rates),
+        cmocka_unit_test(the_newest_changes_are_those_of_all_routers),
         cmocka_unit_test(what_begins_anew_is_since_the_start),
         cmocka_unit_test(apps_are_sorted),
         cmocka_unit_test(columns_give_way_where_it_is_narrow),
         cmocka_unit_test(every_size_is_filled_and_no_more),
+        cmocka_unit_test(changes_give_way_where_it_is_low),
         cmocka_unit_test(a_cell_that_does_not_fit_says_so),
         cmocka_unit_test(keys_are_read),
         cmocka_unit_test(who_is_selected_is_known_by_name),
