@@ -216,6 +216,7 @@ static int run_certificates(const order_t *order)
         return status;
     const json_t *list = json_object_get(document, "certificates");
     const json_int_t left_out = json_integer_value(json_object_get(document, "left_out"));
+    const json_int_t unread = json_integer_value(json_object_get(document, "unread"));
     const size_t count = json_array_size(list);
     if (order->is_json)
         conf_print_json(document);
@@ -223,8 +224,10 @@ static int run_certificates(const order_t *order)
         print_certificates(list);
     if (left_out > 0 && !order->is_json)
         printf("and %" JSON_INTEGER_FORMAT " more\n", left_out);
+    if (unread > 0 && !order->is_json)
+        printf("and %" JSON_INTEGER_FORMAT " that were not read\n", unread);
     json_decref(document);
-    return order->expires_in != NULL && count > 0 ? EXIT_REFUSED : EXIT_FINE;
+    return order->expires_in != NULL && (count > 0 || unread > 0) ? EXIT_REFUSED : EXIT_FINE;
 }
 
 /* ---- arguments ---- */

@@ -31,6 +31,9 @@ void conf_process_drains(void);
 /** From now on its certificates are those that are told of; NULL: none. Holds what it needs. */
 void conf_certificates_use(const conf_t *conf);
 
+/** The proxy ends: nobody is told of certificates any more. Waits for a file that is being read. */
+void conf_certificates_end(void);
+
 /** The proxy has ended: nobody is told of connections any more. */
 void conf_connections_end(void);
 

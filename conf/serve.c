@@ -470,6 +470,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     weir_tls_ocsp_stop();
     conf_process_drains();
     conf_connections_end();
+    conf_certificates_end();
     conf_admin_stop();
     conf_certificates_use(NULL);
     conf_metrics_endpoint_stop();

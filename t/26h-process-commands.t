@@ -4,6 +4,8 @@ use lib 't/lib';
 use Weir::Test;
 use Weir::Admin;
 use Weir::TLS;
+use File::Copy qw(copy);
+use IO::Select;
 use JSON::PP ();
 
 my $path = admin_path(temp_path('admin.sock'));
@@ -106,6 +108,64 @@ subtest 'certificates' => sub {
     is((said('reload'))[0], 0, 'another one, behind its time');
     is((said('certificates', '--expires-in', 0))[0], 1, 'is found');
     cmp_ok(call(GET => '/v1/certificates')->{document}{certificates}[0]{days_left}, '<', 0, 'it has ended');
+    $proxy->configure(configuration());
+    is((said('reload'))[0], 0, 'as before');
+};
+
+subtest 'certificates of a directory' => sub {
+    my $dir = temp_path('certificates');
+    mkdir $dir or die $!;
+    my $put = sub { my ($name, $c) = @_; copy($c->{cert}, "$dir/$name.crt"); copy($c->{key}, "$dir/$name.key") };
+    $put->('www.a.test', $cert);
+    $put->('_.wild.test', $cert);
+    copy($cert->{cert}, "$dir/keyless.test.crt");
+    my %ssl = ('certificate-file' => $cert->{cert}, 'key-file' => $cert->{key}, 'certificate-directory' => $dir);
+    $proxy->configure(configuration(), listen => [ { host => '127.0.0.1', port => $tls, ssl => \%ssl } ]);
+    is((said('reload'))[0], 0, 'there is one');
+    my $files = sub { my ($document) = @_; return join ' ', map { $_->{file} =~ s{.*/}{}r } @{ $document->{certificates} } };
+    my $listed = call(GET => '/v1/certificates')->{document};
+    my $own = $cert->{cert} =~ s{.*/}{}r;
+    is($files->($listed), "$own _.wild.test.crt www.a.test.crt", 'its own, and then those of the directory, by name');
+    is("$listed->{left_out} $listed->{unread}", '0 0', 'all of them');
+    is_deeply({ %{ $listed->{certificates}[2] }, file => $cert->{cert} }, $listed->{certificates}[0], 'each with all that is told of one');
+    my ($exit, $out) = said('certificates');
+    like($out, qr/^127\.0\.0\.1:$tls +a\.test www\.a\.test +\d{4}-\d\d-\d\dT[\d:]+Z +\d+ +none +\Q$dir\E\/www\.a\.test\.crt\n\z/m, 'as a table');
+    is_deeply([ said('certificates', '--expires-in', 0) ], [ 0, '', '' ], 'none ends today');
+    $put->('late.test', $late);
+    ($exit, $out) = said('certificates', '--expires-in', 0);
+    is($exit, 1, 'one that has ended is a failure');
+    like($out, qr/\ALISTEN .*\n.* -\d+ +none +\Q$dir\E\/late\.test\.crt\n\z/, 'and the only one that is told of');
+    $put->('late.test', $cert);
+    is((said('certificates', '--expires-in', 0))[0], 0, 'files are read as they are now');
+    write_file("$dir/broken.test.$_", 'nothing') for qw(crt key);
+    is_deeply([ said('certificates', '--expires-in', 0) ], [ 1, "and 1 that were not read\n", '' ], 'of one that cannot be read nobody knows when it ends');
+    like($proxy->stderr, qr/a certificate cannot be used: .*broken\.test\.crt is no PEM file/, 'the log says why');
+    unlink map { "$dir/broken.test.$_" } qw(crt key);
+
+    for my $n (1 .. 10_000) {
+        link "$dir/www.a.test.$_", sprintf '%s/n%05d.test.%s', $dir, $n, $_ or die $! for qw(crt key);
+    }
+    my $many = open_socket();
+    print {$many} "GET /v1/certificates HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    my ($same, $version) = map { call(GET => $_) } qw(/v1/certificates /v1/version);
+    ok(!IO::Select->new($many)->can_read(0), 'many are read for a while');
+    is($version->{status}, 200, 'others are answered meanwhile');
+    is_problem($same, 503, 'busy', 'but for who wants the same');
+    my $text = join '', <$many>;
+    is(scalar(() = $text =~ /"listen":/g), 10_000, 'so many are listed');
+    like($text, qr/"left_out":4,"unread":0/, 'and the others counted');
+    like($text, qr{/n09997\.test\.crt"[^/]+\z}, 'up to here');
+    my $end = temp_path('end.sock');
+    my $short = proxy(backends => [$ok], global => { 'weir.admin' => { path => $end } },
+        listen => [ { host => '127.0.0.1', port => free_port(), ssl => \%ssl } ]);
+    ok(wait_for { -S $end }, 'another proxy');
+    my $socket = open_socket($end);
+    print {$socket} "GET /v1/certificates HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    admin_path($end);
+    ok(wait_for { call(GET => '/v1/certificates')->{status} == 503 }, 'which reads them');
+    admin_path($path);
+    is($short->stop, 0, 'its end does not wait for all of them');
+    like(join('', <$socket>), qr/^HTTP.1.1 503/, 'who waits is told so');
     $proxy->configure(configuration());
     is((said('reload'))[0], 0, 'as before');
 };

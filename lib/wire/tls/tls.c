@@ -349,3 +349,8 @@ void weir_tls_tell(const weir_tls_t *tls, void (*each)(const weir_tls_told_t *to
         for (const weir_tls_name_t *entry = tls->files.buckets[i]; entry != NULL; entry = entry->next)
             weir_tls_cert_tell(entry->cert, each, context);
 }
+
+size_t weir_tls_tell_directory(const weir_tls_t *tls, size_t most, const weir_tls_telling_t *telling)
+{
+    return tls->directory == NULL ? 0 : weir_tls_directory_tell(tls->directory, most, telling);
+}

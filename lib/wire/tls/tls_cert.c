@@ -91,7 +91,7 @@ weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *ke
     cert->file = strdup(certificate_file);
     WEIR_MUST(cert->file != NULL && pthread_mutex_init(&cert->lock, NULL) == 0);
     ERR_clear_error();
-    if (!read_certificates(cert, certificate_file, problem) || !read_key(cert, key_file, problem))
+    if (!read_certificates(cert, certificate_file, problem) || (key_file != NULL && !read_key(cert, key_file, problem)))
         weir_tls_cert_release(&cert);
     return cert;
 }

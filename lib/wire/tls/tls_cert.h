@@ -15,7 +15,10 @@
 
 typedef struct weir_tls_cert weir_tls_cert_t;
 
-/** Loads two PEM files. NULL: see `problem`. A key that needs a passphrase is none. */
+/**
+ * Loads two PEM files. NULL: see `problem`. A key that needs a passphrase is none. `key_file` NULL: it is only to be told of,
+ * and shown to nobody.
+ */
 weir_tls_cert_t *weir_tls_cert_load(const char *certificate_file, const char *key_file,
                                     char problem[static WEIR_TLS_PROBLEM_BYTES]);
 

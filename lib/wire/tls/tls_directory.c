@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/wire/tls/tls_directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,7 +17,7 @@
 #include "lib/base/must.h"
 #include "lib/wire/tls/tls_ocsp.h"
 
-enum { CHECK_US = 10000000, COMPLAINT_US = 1000000, PATH_BYTES = 4096 };
+enum { CHECK_US = 10000000, COMPLAINT_US = 1000000, PATH_BYTES = 4096, NAMES_FIRST = 64 };
 
 struct weir_tls_directory {
     char *path;
@@ -206,4 +207,106 @@ weir_tls_cert_t *weir_tls_directory_find(weir_tls_directory_t *directory, weir_s
     cert = find_exactly(directory, wildcard);
     any[0] = '_';
     return cert != NULL ? cert : find_exactly(directory, wildcard);
+}
+
+/* ---- telling of all ---- */
+
+typedef struct found {
+    char **names;
+    size_t count, capacity, further;
+} found_t;
+
+/* NAME of "NAME.crt"; empty where no client could ask for it. */
+static weir_span_t name_of(const char *file)
+{
+    static const char end[] = ".crt";
+    const size_t len = strlen(file), end_len = sizeof(end) - 1;
+    char clean[WEIR_TLS_NAME_BYTES + 1];
+    size_t clean_len;
+
+    if (len <= end_len || strcmp(file + len - end_len, end) != 0)
+        return (weir_span_t){NULL, 0};
+    const weir_span_t name = {file, len - end_len};
+    const bool is_clean = weir_tls_name_clean(name, clean, &clean_len) && memcmp(clean, file, clean_len) == 0;
+    return is_clean ? name : (weir_span_t){NULL, 0};
+}
+
+static void add_found(found_t *found, weir_span_t name, size_t most)
+{
+    if (found->count == most) {
+        found->further++;
+        return;
+    }
+    if (found->count == found->capacity) {
+        found->capacity = 2 * found->capacity + NAMES_FIRST;
+        found->names = realloc(found->names, found->capacity * sizeof(found->names[0]));
+        WEIR_MUST(found->names != NULL);
+    }
+    found->names[found->count] = strndup(name.base, name.len);
+    WEIR_MUST(found->names[found->count] != NULL);
+    found->count++;
+}
+
+static int by_name(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* False: see errno. */
+static bool find_all(const char *path, size_t most, found_t *found)
+{
+    DIR *files = opendir(path);
+    const struct dirent *file;
+
+    if (files == NULL)
+        return false;
+    while ((file = readdir(files)) != NULL) {
+        const weir_span_t name = name_of(file->d_name);
+        if (name.len > 0)
+            add_found(found, name, most);
+    }
+    closedir(files);
+    if (found->count > 0)
+        qsort(found->names, found->count, sizeof(found->names[0]), by_name);
+    return true;
+}
+
+/* False: it cannot be read. */
+static bool tell_one(weir_tls_directory_t *directory, const char *text, const weir_tls_telling_t *telling)
+{
+    const weir_span_t name = {text, strlen(text)};
+    char path[PATH_BYTES], problem[WEIR_TLS_PROBLEM_BYTES];
+    uint64_t changed_at_ns;
+
+    if (!find_file(directory, name, ".key", path, &changed_at_ns) || !find_file(directory, name, ".crt", path, &changed_at_ns))
+        return true; /* it is no pair */
+    weir_tls_cert_t *cert = weir_tls_cert_load(path, NULL, problem);
+    if (cert == NULL) {
+        complain(directory, "a certificate", problem);
+        return false;
+    }
+    if (find_file(directory, name, ".ocsp", path, &changed_at_ns))
+        (void)weir_tls_ocsp_show_file(cert, path);
+    weir_tls_cert_tell(cert, telling->each, telling->context);
+    weir_tls_cert_release(&cert);
+    return true;
+}
+
+size_t weir_tls_directory_tell(weir_tls_directory_t *directory, size_t most, const weir_tls_telling_t *telling)
+{
+    found_t found = {.count = 0};
+    bool goes_on = true;
+
+    if (!find_all(directory->path, most, &found)) {
+        complain(directory, directory->path, strerror(errno));
+        return 1;
+    }
+    size_t left_out = found.further;
+    for (size_t i = 0; i < found.count; i++) {
+        goes_on = goes_on && telling->goes_on(telling->context);
+        left_out += !goes_on || !tell_one(directory, found.names[i], telling);
+        free(found.names[i]);
+    }
+    free(found.names);
+    return left_out;
 }

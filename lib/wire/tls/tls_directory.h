@@ -18,6 +18,7 @@
  * THREAD   Any. A handshake waits for the disk only for the files of the name it asks for; no lock is held meanwhile.
  */
 #include "lib/wire/tls/tls_names.h"
+#include "lib/wire/tls/tls_tell.h"
 
 enum { WEIR_TLS_DIRECTORY_KEPT = 10000 };
 
@@ -31,5 +32,8 @@ void weir_tls_directory_close(weir_tls_directory_t **slot);
 
 /** The certificate for a clean name, held for the caller; NULL if there is none. */
 weir_tls_cert_t *weir_tls_directory_find(weir_tls_directory_t *directory, weir_span_t name);
+
+/** weir_tls_tell_directory() of it. Reads files anew, and no keys; what is kept stays as it is. */
+size_t weir_tls_directory_tell(weir_tls_directory_t *directory, size_t most, const weir_tls_telling_t *telling);
 
 #endif
