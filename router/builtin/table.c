@@ -7,7 +7,6 @@
 #include <string.h>
 
 struct weir_state {
-    const weir_shared_t *shared;
     const weir_group_t *app;
     weir_set_t *set;
     weir_lease_t lease;
@@ -16,16 +15,11 @@ struct weir_state {
 static const weir_fault_t not_found = {"not_found", 404, WEIR_BLAME_CLIENT, "No app has this domain."};
 static const weir_fault_t empty_host = {"empty_host", 400, WEIR_BLAME_CLIENT, "The request names no host."};
 
-static weir_answer_t init(weir_state_t *state, const weir_request_t *request, weir_shared_t *shared, weir_q_init_t *q)
-{
-    state->shared = shared;
-    return weir_init_done(q);
-}
-
 static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, weir_span_t domain, weir_q_lookup_t *q)
 {
+    const weir_kit_t *kit = weir_request_shared(request)->kit;
     void *extra;
-    weir_set_t *set = weir_kit_find(state->shared->kit, domain, weir_request_path(request), &extra);
+    weir_set_t *set = weir_kit_find(kit, domain, weir_request_path(request), &extra);
     weir_group_t *app = extra;
 
     if (set == NULL)
@@ -34,7 +28,7 @@ static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, 
         return weir_lookup_redirect(q, (weir_span_t){app->redirect_to, strlen(app->redirect_to)});
     state->app = app;
     state->set = set;
-    weir_lease_found(&state->lease, state->shared->kit, request);
+    weir_lease_found(&state->lease, kit, request);
     return weir_lookup_found(q, app);
 }
 
@@ -233,7 +227,6 @@ extern weir_router_release_t *const weir_builtin_table_release;
 const weir_router_t weir_builtin_table = {
     WEIR_ROUTER("table"),
     .state_size = sizeof(weir_state_t),
-    .init = init,
     .lookup_domain_name = lookup,
     .checkout_service = checkout,
     .service_backend = backend,
