@@ -2,7 +2,7 @@
 # The commands about a process as a whole: reload, upgrade, connections, certificates, metrics.
 use lib 't/lib';
 use Weir::Test;
-use Weir::Admin;
+use Weir::Admin qw(admin_path open_socket call is_problem);
 use Weir::TLS;
 use File::Copy qw(copy);
 use IO::Select;
