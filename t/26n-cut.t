@@ -73,7 +73,7 @@ for my $how ([ 'over the socket', sub { call(DELETE => '/v1/apps/sick/backends/s
         is($proxy->log_where(path => $tunnel_at)->{code}, 'backend_cut', 'a tunnel, too');
         ok($_->is_silent(0.2), 'what is not its stays') for $other, $other_tunnel;
         is($proxy->ask("GET / HTTP/1.1\r\nHost: sick.test\r\nConnection: close\r\n\r\n")->body, 'whole', 'another backend serves');
-        $_->close for $other, $other_tunnel;
+        $_->close for $half, $tunnel, $post, $get, $other, $other_tunnel;
     };
 }
 
