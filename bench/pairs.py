@@ -10,9 +10,8 @@ All of them serve at the same time, on one CPU, and are asked one by one; CPU ti
 ends by itself. Standard library and wrk only.
 """
 import argparse, os, re, socket, statistics, subprocess, tempfile, time
+from admin import ROOT, build_tool, free_port
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(HERE)
 QUIET = "weir.watchdog: 0\n"
 SEEN = "weir.watchdog: 100\nweir.metrics: 127.0.0.1:@FREE@\nweir.trace: { sample: 0.01, export: \"http://127.0.0.1:9/\" }\n"
 CONFIG = """{user}num-threads: 1
@@ -21,20 +20,6 @@ weir.access-log: OFF
 {more}hosts:
   default: {{ paths: {{ /: {{ weir.router: {{ module: table, apps: {{ app: {{ domains: [ "*" ], backends: [ "127.0.0.1:{backend}" ] }} }} }} }} }} }}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def build_tool(folder, name):
-    source, tool = f"{HERE}/tools/{name}.c", f"{folder}/{name}"
-    os.makedirs(folder, exist_ok=True)
-    if not os.path.exists(tool) or os.path.getmtime(tool) < os.path.getmtime(source):
-        subprocess.run(["gcc", "-O2", "-include", "stddef.h", "-o", tool, source], check=True)
-    return tool
 
 
 def on_cpu(cpu):

@@ -90,6 +90,7 @@ subtest 'HTTP/2' => sub {
 
 subtest 'without it' => sub {
     my $proxy = platform();
+    is_problem(call(DELETE => '/v1/apps/sick/backends/sick?cut=maybe'), 422, 'invalid-value', 'neither');
     my ($half) = asks($proxy, 'sick', 'half');
     is(call(DELETE => '/v1/apps/sick/backends/sick')->{status}, 204, 'the backend is removed');
     ok($half->is_silent(0.3), 'and its request goes on');

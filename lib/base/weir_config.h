@@ -78,9 +78,9 @@ WEIR_API bool weir_config_each_line(const weir_config_t *map, const char *key,
                                     bool (*each)(void *context, const weir_config_t *line), void *context);
 
 /**
- * Calls read(context, node) with a JSON object in a text of its own, as an operator sends it; the node is borrowed. What is
- * wrong with it stands in `problem` (`bytes` of it, one sentence without a place) instead of on standard error. False then, or
- * if `read` has returned false. Any thread. Since ABI 7.
+ * Calls read(context, node) with a JSON object in a text of its own, as an operator sends it (a key that stands twice is
+ * refused); the node is borrowed. What is wrong with it stands in `problem` (`bytes` of it, one sentence without a place)
+ * instead of on standard error. False then, or if `read` has returned false. Any thread. Since ABI 7.
  */
 WEIR_API bool weir_config_of_text(const char *json, size_t length, bool (*read)(void *context, const weir_config_t *node),
                                   void *context, char *problem, size_t bytes);

@@ -80,15 +80,10 @@ void kit_address_release(void *of)
     free(address);
 }
 
-static bool is_same_text(const char *one, const char *other)
-{
-    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
-}
-
 bool kit_address_is_as(const kit_address_t *address, const place_t *place, const char *name, const kit_manner_t *manner)
 {
-    return address->manner == manner && kit_address_is_at(address, place) && is_same_text(address->name, name) &&
-           is_same_text(address->server_name, place->server_name);
+    return address->manner == manner && kit_address_is_at(address, place) && kit_is_same_text(address->name, name) &&
+           kit_is_same_text(address->server_name, place->server_name);
 }
 
 bool kit_address_is_at(const kit_address_t *address, const place_t *place)

@@ -102,12 +102,18 @@ static json_t *state_of(const kit_asked_t *asked, const verb_of_t *verb)
                                              : kit_later_ramped(verb->state, max_ms, ramp_ms, verb->then);
 }
 
-static bool end_member(kit_asked_t *asked, bool (*step)(kit_change_t *change, const char *app, const char *id))
+/* `cut`: what its requests have as their service, from which it is taken away then; NULL: nothing. */
+static bool end_member(kit_asked_t *asked, bool (*step)(kit_change_t *change, const char *app, const char *id),
+                       const weir_service_t *cut)
 {
     kit_change_t *change = kit_asked_begin(asked);
     const bool is_fine = kit_asked_may(asked, has_member(asked)) && step(change, asked->app, asked->id);
 
-    return !kit_asked_end(asked, is_fine) || kit_asked_answer_change(asked, KIT_NO_CONTENT, NULL);
+    if (!kit_asked_end(asked, is_fine))
+        return true;
+    if (cut != NULL)
+        weir_service_cut(cut);
+    return kit_asked_answer_change(asked, KIT_NO_CONTENT, NULL);
 }
 
 static bool call_of_verb(kit_asked_t *asked, weir_span_t verb)
@@ -127,37 +133,29 @@ static bool call_of_verb(kit_asked_t *asked, weir_span_t verb)
     }
     if (!weir_span_is(verb, "revert"))
         return false;
-    return kit_asked_has_method(asked, "POST") ? end_member(asked, kit_change_member_revert)
+    return kit_asked_has_method(asked, "POST") ? end_member(asked, kit_change_member_revert, NULL)
                                                : kit_asked_refuse_method(asked, "POST");
-}
-
-static bool remove_and_cut(kit_asked_t *asked)
-{
-    const weir_service_t *service = kit_service_of(asked->kit, asked->app, asked->id);
-    kit_change_t *change = kit_asked_begin(asked);
-    const bool is_fine = kit_asked_may(asked, has_member(asked)) && kit_change_member_remove(change, asked->app, asked->id);
-
-    if (!kit_asked_end(asked, is_fine))
-        return true;
-    if (service != NULL)
-        weir_service_cut(service);
-    return kit_asked_answer_change(asked, KIT_NO_CONTENT, NULL);
 }
 
 /* With `drain_ms`: takes nobody new from now on, and is removed then. `cut`: with the requests that it has then. */
 static bool remove_member(kit_asked_t *asked)
 {
     const weir_span_t said = weir_admin_parameter(asked->call, "drain_ms");
-    const bool cuts = weir_span_is(weir_admin_parameter(asked->call, "cut"), "true");
+    const weir_span_t cut = weir_admin_parameter(asked->call, "cut");
+    const bool cuts = weir_span_is(cut, "true");
     uint64_t drain_ms = 0;
 
+    if (cut.base != NULL && !cuts && !weir_span_is(cut, "false")) {
+        weir_admin_problem(asked->call, KIT_INVALID, "invalid-value", NULL, "cut is true or false");
+        return true;
+    }
     if (said.base != NULL && (!weir_span_to_number(said, &drain_ms) || drain_ms > PAUSE_MOST_MS)) {
         weir_admin_problem(asked->call, KIT_INVALID, "invalid-value", NULL, "drain_ms is at most %d", PAUSE_MOST_MS);
         return true;
     }
     if (drain_ms > 0)
         return set_state(asked, kit_later_patch("draining", (uint32_t)drain_ms, cuts ? "cut" : "remove"));
-    return cuts ? remove_and_cut(asked) : end_member(asked, kit_change_member_remove);
+    return end_member(asked, kit_change_member_remove, cuts ? kit_service_of(asked->kit, asked->app, asked->id) : NULL);
 }
 
 static bool call_of_member(kit_asked_t *asked)

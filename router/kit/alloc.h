@@ -4,6 +4,7 @@
 /**
  * @file  Memory that is there, or the process ends, as everywhere in the proxy.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,12 @@ static inline char *kit_copy_bytes(const char *text, size_t length)
     char *copy = kit_alloc(length + 1, 1);
 
     return length == 0 ? copy : memcpy(copy, text, length);
+}
+
+/** Whether both are equal texts, or both NULL. */
+static inline bool kit_is_same_text(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
 }
 
 /** A copy of a text; NULL of NULL. */

@@ -295,11 +295,6 @@ static const kit_wanted_t *read_once(kit_wanted_t **slot, const json_t *document
     return NULL;
 }
 
-static bool is_same_text(const char *one, const char *other)
-{
-    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
-}
-
 /* Whether kit_wanted_json() has the same to say of both. False also where labels stand in another order. */
 static bool is_surely_same(const kit_wanted_t *one, const kit_wanted_t *other)
 {
@@ -311,8 +306,8 @@ static bool is_surely_same(const kit_wanted_t *one, const kit_wanted_t *other)
         if (strcmp(one->labels[i].name, other->labels[i].name) != 0 ||
             strcmp(one->labels[i].value, other->labels[i].value) != 0)
             return false;
-    return is_same_text(one->place.host, other->place.host) && is_same_text(one->id, other->id) &&
-           is_same_text(one->zone, other->zone);
+    return kit_is_same_text(one->place.host, other->place.host) && kit_is_same_text(one->id, other->id) &&
+           kit_is_same_text(one->zone, other->zone);
 }
 
 /* False: what was said of it then is another thing than the configuration says now. */

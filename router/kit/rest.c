@@ -30,7 +30,7 @@ void kit_rest_end(weir_set_t *set)
 static bool is_over(const weir_member_t *member, const kit_trouble_t *trouble)
 {
     return trouble->connecting == NULL && atomic_load(&member->quarantine) == KIT_FREE &&
-           atomic_load(&trouble->ill_since_us) == 0;
+           atomic_load(&trouble->ill_since_us) == 0 && atomic_load(&trouble->ramp_ms) == 0;
 }
 
 /* Whoever comes meanwhile may still add to a record that is gone: nobody will miss that. */

@@ -277,7 +277,7 @@ static void heed_agent(weir_member_t *member)
 
 static void set_zone(weir_member_t *member, const char *zone)
 {
-    if (zone != NULL && member->zone != NULL && strcmp(member->zone, zone) == 0)
+    if (kit_is_same_text(member->zone, zone))
         return;
     free(member->zone);
     member->zone = kit_copy(zone);

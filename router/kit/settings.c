@@ -252,17 +252,12 @@ void kit_settings_copy(const kit_settings_t *from, kit_settings_t *out)
         out->hash_on[i].name = kit_copy(out->hash_on[i].name);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool is_same_field(const kit_field_t *field, const kit_settings_t *a, const kit_settings_t *b)
 {
     const void *one = kit_field_of(field, a), *other = kit_field_of(field, b);
 
     if (kit_field_is_text(field))
-        return is_same_text(*(const char *const *)one, *(const char *const *)other);
+        return kit_is_same_text(*(const char *const *)one, *(const char *const *)other);
     if (field->kind == KIT_FIELD_STATUS)
         return memcmp(one, other, sizeof(kit_status_set_t)) == 0;
     if (field->kind == KIT_FIELD_FLAG)
@@ -278,7 +273,7 @@ bool kit_settings_equal(const kit_settings_t *a, const kit_settings_t *b)
         a->hash_on_count == b->hash_on_count && a->affinity.is_on == b->affinity.is_on && a->health.kind == b->health.kind;
 
     for (size_t i = 0; is_same && i < a->hash_on_count; i++)
-        is_same = a->hash_on[i].source == b->hash_on[i].source && is_same_text(a->hash_on[i].name, b->hash_on[i].name);
+        is_same = a->hash_on[i].source == b->hash_on[i].source && kit_is_same_text(a->hash_on[i].name, b->hash_on[i].name);
     for (size_t i = 0; is_same && i < kit_field_count; i++)
         is_same = is_same_field(&kit_fields[i], a, b);
     return is_same;
