@@ -22,6 +22,7 @@
 #include "conf/proxy.h"
 #include "conf/resumption.h"
 #include "conf/trace.h"
+#include "conf/workers.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 #include "lib/wire/local/metrics.h"
@@ -92,6 +93,11 @@ static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_cont
     if (value->number == 1)
         weir_metrics_register(context->pathconf, &conf->metrics);
     return 0;
+}
+
+static int on_workers(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_workers_read(conf_of(context->globalconf), context->pathconf, node);
 }
 
 static int on_metrics_apps(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -253,6 +259,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_metrics;
     if (directive == CONF_metrics_apps)
         return on_metrics_apps;
+    if (directive == CONF_workers)
+        return on_workers;
     if (directive == CONF_trace)
         return on_trace;
     if (directive == CONF_proxy_reverse_url)

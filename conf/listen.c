@@ -9,6 +9,7 @@
 
 #include "conf/complain.h"
 #include "conf/hosts.h"
+#include "conf/workers.h"
 #include "lib/base/must.h"
 
 /* ---- what is listened on ---- */
@@ -221,13 +222,31 @@ static void settle_limit(const conf_t *conf, conf_directive_t directive, uint32_
         *limit = (uint32_t)conf->global->values[directive].number;
 }
 
+/* The short form's host is reachable at its own listener only: whoever else names it does not find it. */
+static h2o_hostconf_t **hosts_for_all(conf_t *conf)
+{
+    h2o_hostconf_t **all = conf->globalconf.hosts, **open;
+    size_t count = 0, kept = 0;
+
+    while (all[count] != NULL)
+        count++;
+    open = weir_arena_alloc(&conf->arena, (count + 1) * sizeof(open[0]));
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i]->authority.hostport.base, CONF_WORKERS_HOST) != 0)
+            open[kept++] = all[i];
+    open[kept] = NULL;
+    return kept == 0 || kept == count ? all : open; /* libh2o has at least one */
+}
+
 void conf_listen_finish(conf_t *conf)
 {
+    h2o_hostconf_t **all = hosts_for_all(conf);
+
     for (size_t i = 0; i < conf->listens.count; i++) {
         weir_listen_t *listen = &conf->listens.at[i];
         h2o_hostconf_t **own = conf->listens.more[i].hosts.at;
 
-        listen->hosts = own != NULL ? own : conf->globalconf.hosts;
+        listen->hosts = own != NULL ? own : all;
         settle_limit(conf, CONF_max_client_connections, &listen->max_client_connections);
         settle_limit(conf, CONF_max_connections_per_client, &listen->max_connections_per_client);
     }

@@ -13,6 +13,7 @@
 #include "conf/paths.h"
 #include "conf/resumption.h"
 #include "conf/suggest.h"
+#include "conf/workers.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 #include "lib/wire/local/status.h"
@@ -82,6 +83,7 @@ bool conf_apply(conf_t *conf, yoml_t **document)
 {
     bool is_whole, has_said_where;
 
+    conf_workers_expand(document);
     conf_complain_begin(conf_suggest_command, &conf->globalconf);
     CONF_LEAKS_LOOK_AWAY();
     conf->is_wrong = !conf_h2o_look(conf, *document);

@@ -32,6 +32,7 @@
 #include "conf/trace.h"
 #include "conf/verbs.h"
 #include "conf/watchdog.h"
+#include "conf/workers.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
 #include "lib/base/crash.h"
@@ -184,6 +185,7 @@ static bool on_bound(void *arg)
     conf_explain_use(conf);
     conf_admin_start();
     conf_metrics_endpoint_start();
+    conf_workers_use(conf);
     weir_access_log_start();
     conf_trace_begin(conf);
     conf_notify("READY=1");
@@ -216,6 +218,7 @@ static void on_drain(void *arg)
 {
     conf_ready_set(((const service_t *)arg)->has_successor ? CONF_SUCCEEDED : CONF_DRAINING);
     conf_process_drains();
+    conf_workers_drain();
     if (are_leaks_sought())
         weir_object_keep_all(); /* the report comes behind the end of main(), and shall know their functions */
     if (!((const service_t *)arg)->has_successor)
@@ -303,6 +306,7 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         conf_certificates_use(service->newest);
         conf_watchdog_begin(settings);
         conf_trace_begin(service->newest);
+        conf_workers_use(service->newest);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
@@ -475,6 +479,7 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_certificates_use(NULL);
     conf_metrics_endpoint_stop();
     conf_watchdog_end();
+    conf_workers_end();
     weir_steward_stop();
     weir_trace_export_stop(LAST_LINES_MS);
     conf_complain_unsettle();

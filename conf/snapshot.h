@@ -170,6 +170,8 @@ typedef struct conf {
     weir_server_settings_t settings; /* what the server needs of it; see conf_settings_fill() */
     int error_fd;                    /* error-log, open for the one who serves; -1: none */
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
+    bool has_workers;                /* some path takes workers */
+    bool hands_over_always;          /* for tests: what goes to them goes by way of another loop */
     bool has_status;                 /* some path answers with the status */
     bool is_dry;                     /* checked only: no log is opened */
     bool is_wrong;                   /* something was complained about, and what is behind it is still read */

@@ -33,6 +33,7 @@ static const struct {
     {&weir_fault_backend_http2_error, "http_protocol_error"},
     {&weir_fault_backend_http2_message, "http_protocol_error"},
     {&weir_fault_backend_goaway, "connection_terminated"},
+    {&weir_fault_worker_gone, "connection_terminated"},
     {&weir_fault_backend_busy, "connection_limit_reached"},
     {&weir_fault_no_descriptors, "proxy_internal_error"},
     {&weir_fault_backend_ping_timeout, "http_response_timeout"},

@@ -52,7 +52,9 @@ static bool read(weir_endpoint_t *endpoint, const weir_endpoint_settings_t *sett
     target->fastcgi = settings->fastcgi;
     if (settings->name != NULL && settings->name[0] != '\0')
         set_label(endpoint, settings->name);
-    if (settings->host != NULL)
+    if (settings->worker != 0)
+        target_use_worker(target, settings->worker);
+    else if (settings->host != NULL)
         target_read_host(target, settings->host, settings->port, &memory);
     else
         target_read_path(target, settings->path, &memory);
@@ -117,7 +119,8 @@ void target_use_endpoint(weir_target_t *target, const weir_endpoint_t *endpoint)
     const weir_target_t before = *target;
 
     *target = endpoint->target;
-    target->keepalive = before.keepalive;
+    if (target->kind != WEIR_TARGET_WORKER) /* of such connections none is made, and none is closed by us */
+        target->keepalive = before.keepalive;
     target->path = before.path;
     target->try_timeout_ms = before.try_timeout_ms;
     target->hold_body_bytes = before.hold_body_bytes;

@@ -13,6 +13,7 @@
 #include "router/admin.h"
 #include "router/explain.h"
 #include "router/instance.h"
+#include "router/workers.h"
 
 enum { SIZE_MIN = offsetof(weir_router_t, checkin_service) }; /* the smallest that can work ends behind what is required */
 
@@ -29,6 +30,9 @@ struct weir_module {
     char *given_name; /* `name` of its configuration, or NULL */
     weir_router_metrics_t *metrics;
     weir_router_explain_t *explain; /* NULL: it has none */
+    weir_router_worker_t *worker;   /* likewise */
+    weir_router_workers_t *workers;
+    weir_worker_host_t worker_host;
     weir_metrics_source_t source;
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
@@ -45,6 +49,8 @@ extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
 extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_explain_t *const weir_builtin_table_explain;
+extern weir_router_worker_t *const weir_builtin_table_worker;
+extern weir_router_workers_t *const weir_builtin_table_workers;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -59,12 +65,16 @@ static const struct {
     weir_router_admin_t *const *admin;
     weir_router_metrics_t *const *metrics;
     weir_router_explain_t *const *explain;
+    weir_router_worker_t *const *worker;
+    weir_router_workers_t *const *workers;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
      &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin, &weir_builtin_table_metrics,
-     &weir_builtin_table_explain},
-    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL, NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL, NULL},
+     &weir_builtin_table_explain, &weir_builtin_table_worker, &weir_builtin_table_workers},
+    {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -119,6 +129,8 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->admin = builtins[i].admin == NULL ? NULL : *builtins[i].admin;
             module->metrics = builtins[i].metrics == NULL ? NULL : *builtins[i].metrics;
             module->explain = builtins[i].explain == NULL ? NULL : *builtins[i].explain;
+            module->worker = builtins[i].worker == NULL ? NULL : *builtins[i].worker;
+            module->workers = builtins[i].workers == NULL ? NULL : *builtins[i].workers;
         }
         return module;
     }
@@ -154,6 +166,8 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_admin", &module->admin);
     weir_object_function(object, "weir_router_metrics", &module->metrics);
     weir_object_function(object, "weir_router_explain", &module->explain);
+    weir_object_function(object, "weir_router_worker", &module->worker);
+    weir_object_function(object, "weir_router_workers", &module->workers);
     return module;
 
 close_object:
@@ -230,6 +244,11 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
     weir_administered_enter(&module->administered, module->given_name, &module->instance, &module->router, module->admin,
                             module->shared);
     offer_metrics(module);
+    weir_worker_host_enter(&module->worker_host, &(weir_worker_host_t){.name = weir_module_name(module),
+                                                                       .router = module->router.name,
+                                                                       .worker = module->worker,
+                                                                       .workers = module->workers,
+                                                                       .shared = module->shared});
     return true;
 }
 
@@ -294,6 +313,7 @@ void weir_module_close(weir_module_t **module)
     if (closing == NULL)
         return;
     *module = NULL;
+    weir_worker_host_leave(&closing->worker_host);
     weir_administered_leave(&closing->administered);
     weir_metrics_source_remove(&closing->source);
     if (closing->instance.name != NULL)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/span.h"
+#include "lib/walk/workers.h"
 
 enum { NAME_BYTES = 253, LABEL_BYTES = 63 };
 
@@ -154,6 +155,16 @@ void target_read_host(weir_target_t *target, const char *text, uint16_t port, co
     target->name = copy(memory, host);
     target->port = port;
     target->kind = WEIR_TARGET_NAME;
+}
+
+void target_use_worker(weir_target_t *target, uint64_t number)
+{
+    target->address_len = weir_worker_address(number, &target->address);
+    target->keepalive = WEIR_REUSE;
+    target->tls = NULL;
+    target->kind = WEIR_TARGET_WORKER;
+    if (target->label.len == 0)
+        target->label = WEIR_SPAN("worker");
 }
 
 void target_read_path(weir_target_t *target, const char *path, const target_memory_t *memory)

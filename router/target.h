@@ -16,6 +16,9 @@ typedef struct target_memory {
 void target_read_host(weir_target_t *target, const char *text, uint16_t port, const target_memory_t *memory);
 void target_read_path(weir_target_t *target, const char *path, const target_memory_t *memory);
 
+/** Makes it the place of the worker of that number. */
+void target_use_worker(weir_target_t *target, uint64_t number);
+
 /** Makes it the endpoint's place; what a question says of this one request stays. */
 void target_use_endpoint(weir_target_t *target, const weir_endpoint_t *endpoint);
 

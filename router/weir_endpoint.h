@@ -19,11 +19,12 @@ typedef struct weir_endpoint_settings {
     size_t size;      /* sizeof(weir_endpoint_settings_t)                                  */
     const char *host; /* an IPv4 or IPv6 address, brackets allowed, or a name; NULL: `path` */
     uint16_t port;    /* of host, not 0                                                     */
-    const char *path; /* of a unix socket, at most 107 bytes; NULL: `host`                  */
+    const char *path; /* of a unix socket, at most 107 bytes; NULL: `host`, or `worker`     */
     const char *name; /* what logs call it; NULL or empty: its address                      */
     weir_protocol_t protocol;
     weir_backend_tls_t *tls;       /* NULL: none. Must outlive the endpoint                              */
     const weir_fastcgi_t *fastcgi; /* with WEIR_FASTCGI; NULL: no scripts. Must outlive the endpoint. Since ABI 6 */
+    uint64_t worker;               /* the number of a worker that has dialled in (weir_worker.h); 0: none. Since ABI 7    */
     const char *server_name;       /* with `tls`: who it must be, and is asked for; NULL: `host`. Since ABI 7     */
 } weir_endpoint_settings_t;
 

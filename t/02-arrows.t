@@ -33,7 +33,8 @@ my %wire = (
     export => [qw(loop sock tls)],
     front  => [qw(loop sock relay client)],
     door   => [qw(loop sock tls client front)],
-    server => [qw(loop sock tls relay client local back front door)],
+    worker => [qw(loop sock relay client back front)],
+    server => [qw(loop sock tls relay client local back front door worker)],
 );
 $may{"lib/wire/$_"} = [ qw(lib/base/ lib/http/ lib/walk/), map { "lib/wire/$_/" } @{ $wire{$_} } ] for keys %wire;
 

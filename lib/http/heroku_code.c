@@ -46,6 +46,7 @@ static const struct {
     {"backend_closed", &closed, NULL},
     {"backend_reset", &closed, &interrupted},
     {"backend_goaway", &closed, NULL},
+    {"worker_gone", &closed, NULL},
     {"backend_stream_refused", &closed, NULL},
     {"no_backend", &no_processes, NULL},
     {"tunnel_idle", &idle, NULL},

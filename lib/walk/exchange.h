@@ -61,6 +61,7 @@ typedef enum weir_target_kind {
     WEIR_TARGET_NONE,
     WEIR_TARGET_ADDRESS,
     WEIR_TARGET_NAME,
+    WEIR_TARGET_WORKER, /* who dials us: its address is its number, workers.h */
     WEIR_TARGET_BROKEN
 } weir_target_kind_t;
 
@@ -73,7 +74,7 @@ typedef struct weir_target {
     weir_keepalive_t keepalive;
     weir_protocol_t protocol;
     uint16_t port;         /* of a NAME */
-    socklen_t address_len; /* of an ADDRESS */
+    socklen_t address_len; /* of an ADDRESS or a WORKER */
     weir_address_t address;
     weir_span_t name;  /* of a NAME: NUL-terminated, in the arena              */
     weir_span_t label; /* what logs call the service: its name or its address  */

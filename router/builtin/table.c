@@ -203,6 +203,16 @@ static void explain_redirect(const weir_group_t *app, weir_explain_t *explain)
     free(json);
 }
 
+static uint16_t worker(weir_shared_t *shared, const weir_worker_claim_t *claim, char *why, size_t why_bytes)
+{
+    return weir_kit_worker(shared->kit, claim, why, why_bytes);
+}
+
+static void workers(weir_shared_t *shared, weir_span_t app)
+{
+    weir_kit_workers(shared->kit, app);
+}
+
 static void explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *sink)
 {
     void *extra = NULL;
@@ -220,6 +230,8 @@ extern weir_router_show_t *const weir_builtin_table_show;
 extern weir_router_admin_t *const weir_builtin_table_admin;
 extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_explain_t *const weir_builtin_table_explain;
+extern weir_router_worker_t *const weir_builtin_table_worker;
+extern weir_router_workers_t *const weir_builtin_table_workers;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
@@ -247,6 +259,8 @@ weir_router_show_t *const weir_builtin_table_show = show;
 weir_router_admin_t *const weir_builtin_table_admin = admin;
 weir_router_metrics_t *const weir_builtin_table_metrics = metrics;
 weir_router_explain_t *const weir_builtin_table_explain = explain;
+weir_router_worker_t *const weir_builtin_table_worker = worker;
+weir_router_workers_t *const weir_builtin_table_workers = workers;
 weir_router_start_t *const weir_builtin_table_start = start;
 weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -171,11 +171,22 @@ static bool is_blank(const reading_t *it)
     return is_on;
 }
 
+/* Likewise: OFF, or something that says how they may come. */
+static bool has_workers(const reading_t *it)
+{
+    const weir_config_t *workers = value_of(it, "workers");
+    bool is_on = workers != NULL;
+
+    if (weir_config_kind(workers) == WEIR_CONFIG_SCALAR)
+        (void)weir_config_flag(weir_config_get(it->node, "workers") != NULL ? it->node : it->defaults, "workers", &is_on);
+    return is_on;
+}
+
 static bool has_somewhere_to_go(const weir_group_t *app, const reading_t *it)
 {
     const weir_config_t *node = it->node, *backends = weir_config_get(node, "backends");
 
-    if (app->redirect_to == NULL && backends == NULL && !is_blank(it))
+    if (app->redirect_to == NULL && backends == NULL && !is_blank(it) && !has_workers(it))
         return weir_config_wrong(
             node, "the app `%s` has neither backends nor redirect-to; `backends: []` says that they come later", app->name);
     if (app->redirect_to != NULL && kit_entry_count(backends) > 0)

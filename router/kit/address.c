@@ -32,17 +32,19 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
                                   char *problem, size_t problem_bytes)
 {
     kit_address_t *address = kit_alloc(1, sizeof(*address));
-    const bool is_path = place->port == 0;
+    const bool is_path = place->port == 0 && place->worker == 0;
+    const weir_protocol_t protocol = place->worker != 0 ? place->worker_protocol : manner->protocol;
     const weir_endpoint_settings_t settings = {
         .size = sizeof(settings),
         .host = is_path ? NULL : place->host,
         .path = is_path ? place->host : NULL,
         .port = place->port,
         .name = name,
-        .protocol = manner->protocol,
+        .protocol = protocol,
         .tls = place->is_https ? manner->tls : NULL,
-        .fastcgi = manner->protocol == WEIR_FASTCGI ? &manner->fastcgi : NULL,
+        .fastcgi = protocol == WEIR_FASTCGI ? &manner->fastcgi : NULL,
         .server_name = place->server_name,
+        .worker = place->worker,
     };
 
     atomic_init(&address->holders, 1);
@@ -52,6 +54,7 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
     address->name = kit_copy(name);
     address->server_name = kit_copy(place->server_name);
     address->port = place->port;
+    address->worker = place->worker;
     address->is_https = place->is_https;
     address->endpoint = weir_endpoint_create(&settings, problem, problem_bytes);
     if (address->endpoint != NULL)
@@ -88,5 +91,6 @@ bool kit_address_is_as(const kit_address_t *address, const place_t *place, const
 
 bool kit_address_is_at(const kit_address_t *address, const place_t *place)
 {
-    return address->port == place->port && address->is_https == place->is_https && strcmp(address->host, place->host) == 0;
+    return address->worker == place->worker && address->port == place->port && address->is_https == place->is_https &&
+           strcmp(address->host, place->host) == 0;
 }

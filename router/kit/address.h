@@ -37,6 +37,7 @@ typedef struct kit_address {
     char *host;        /* or a path */
     char *name;        /* what logs call it; NULL: where it is */
     char *server_name; /* NULL: host */
+    uint64_t worker;   /* 0: none */
     uint16_t port;
     bool is_https;
 } kit_address_t;

@@ -357,7 +357,7 @@ static bool has_what_it_needs(const reading_t *it)
 
     if (needs_none && it->app->wanted_count > 0)
         return weir_config_wrong(it->node, "the app `%s` has backends, and something that excludes them", it->app->name);
-    return needs_none || it->app->settings->is_blank || it->app->wanted_count > 0 ||
+    return needs_none || it->app->settings->is_blank || it->app->wanted_count > 0 || it->app->settings->workers.is_on ||
            weir_config_get(it->node, "backends") != NULL ||
            weir_config_wrong(it->node, "the app `%s` has no backends; `backends: []` says that they come later", it->app->name);
 }

@@ -79,7 +79,7 @@ json_t *kit_document_address(const weir_member_t *member)
     char text[512];
 
     if (address->port == 0)
-        snprintf(text, sizeof(text), "unix:%s", address->host);
+        snprintf(text, sizeof(text), "%s:%s", address->worker != 0 ? "worker" : "unix", address->host);
     else
         snprintf(text, sizeof(text), strchr(address->host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u",
                  address->is_https ? "https://" : "", address->host, (unsigned)address->port);
@@ -143,10 +143,25 @@ json_t *kit_document_of_member(const struct weir_kit *kit, const kit_app_t *app,
 
 /* ---- apps ---- */
 
+/* Of a list that is kept as words. */
+static json_t *list_of(const char *words)
+{
+    json_t *list = json_array();
+
+    while (words != NULL && *words != '\0') {
+        const size_t length = strcspn(words, " ");
+        json_array_append_new(list, json_stringn(words, length));
+        words += length + (words[length] == ' ');
+    }
+    return list;
+}
+
 static json_t *value_of(const kit_field_t *field, const kit_settings_t *settings)
 {
     char text[KIT_SHOWN_BYTES];
 
+    if (field->kind == KIT_FIELD_TOKENS || field->kind == KIT_FIELD_NAMES)
+        return list_of(*(const char *const *)kit_field_of(field, settings));
     kit_show_value(field, settings, text);
     if (field->kind == KIT_FIELD_FLAG)
         return json_boolean(*(const bool *)kit_field_of(field, settings));
@@ -161,6 +176,8 @@ json_t *kit_settings_json(const kit_settings_t *settings, const kit_settings_t *
 
     for (size_t i = 0; i < kit_field_count; i++) {
         const kit_field_t *field = &kit_fields[i];
+        if (field->group != NULL && strcmp(field->group, "workers") == 0 && !settings->workers.is_on)
+            continue;
         json_t *into = object, *value = value_of(field, settings), *usual = base == NULL ? NULL : value_of(field, base);
         const bool is_usual = usual != NULL && json_equal(value, usual) != 0;
         json_decref(usual);

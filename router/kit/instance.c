@@ -11,6 +11,7 @@
 #include "state_file.h"
 #include "wait.h"
 #include "watch.h"
+#include "workers.h"
 
 enum { SETS_FIRST = 16 };
 
@@ -91,6 +92,7 @@ void kit_instance_release(kit_instance_t **slot)
     kit_later_free(instance);
     kit_watch_end(instance);
     pthread_mutex_destroy(&instance->lock);
+    kit_workers_free(instance);
     kit_overlays_free(instance);
     kit_rings_free(&instance->rings);
     kit_dues_free(&instance->checks);

@@ -34,9 +34,10 @@ typedef struct kit_instance {
     struct kit_wait *waits;                   /* answers that wait; wait.h */
     struct kit_state_file *file;              /* NULL: there is none; state_file.h */
     struct kit_name *names;
-    kit_dues_t name_questions; /* kit_name_t */
-    struct kit_probe *probes;  /* under way                                      */
-    uint64_t dice;             /* of the ticks; see kit_dice() */
+    struct kit_claimed *claimed; /* domains that workers have claimed; workers.h */
+    kit_dues_t name_questions;   /* kit_name_t */
+    struct kit_probe *probes;    /* under way                                      */
+    uint64_t dice;               /* of the ticks; see kit_dice() */
 } kit_instance_t;
 
 /** What a configuration says of an app. */

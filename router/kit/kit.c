@@ -9,6 +9,7 @@
 #include "names.h"
 #include "own.h"
 #include "state_file.h"
+#include "workers.h"
 
 enum { TICK_MS = 100 };
 
@@ -190,6 +191,7 @@ void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
     if (kit->instance->started == NULL)
         kit_later_note_all(kit->instance);
     kit_own_apply(kit, weir_instance_now_us(instance));
+    kit_workers_begin(kit);
     put_all_in_force(kit);
     kit_own_begin_courses(kit, weir_instance_now_us(instance));
     kit->started_before = kit->instance->started;

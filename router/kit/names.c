@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "config.h"
 #include "instance.h"
+#include "workers.h"
 
 enum { MS_US = 1000, ANSWER_TIMEOUT_MS = 10000, AGAIN_MS = 2000, ADDRESSES_MOST = 64, ID_MORE_BYTES = 96 };
 
@@ -254,6 +256,7 @@ kit_wanted_t *kit_names_expand(const struct kit_app *app, size_t *out_count, boo
         *out_is_waiting = *out_is_waiting || !app->wanted[i].name->is_known;
         count = expand_one(&app->wanted[i], expanded, count);
     }
+    expanded = kit_workers_add(app, expanded, &count);
     *out_count = count;
     return expanded;
 }
@@ -261,6 +264,8 @@ kit_wanted_t *kit_names_expand(const struct kit_app *app, size_t *out_count, boo
 void kit_names_free(kit_wanted_t *expanded, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (expanded[i].place.worker != 0)
+            kit_wanted_free(&expanded[i]);
         if (expanded[i].name == NULL)
             continue;
         free(expanded[i].id);

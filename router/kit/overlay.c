@@ -7,6 +7,7 @@
 #include "config.h"
 #include "later.h"
 #include "names.h"
+#include "workers.h"
 
 enum { PROBLEM_BYTES = 512, ADDRESS_BYTES = 512 };
 
@@ -171,7 +172,7 @@ static void write_address(const kit_wanted_t *wanted, char text[ADDRESS_BYTES])
     const bool is_v6 = strchr(place->host, ':') != NULL && place->host[0] != '[';
 
     if (place->port == 0)
-        snprintf(text, ADDRESS_BYTES, "unix:%s", place->host);
+        snprintf(text, ADDRESS_BYTES, "%s:%s", place->worker != 0 ? "worker" : "unix", place->host);
     else
         snprintf(text, ADDRESS_BYTES, is_v6 ? "%s%s[%s]:%u" : "%s%s%s:%u", dns, scheme, place->host, (unsigned)place->port);
 }
@@ -219,7 +220,7 @@ json_t *kit_configured_member(const kit_app_t *app, const char *id)
     for (size_t i = 0; i < app->wanted_count; i++)
         if (app->wanted[i].name == NULL && strcmp(app->wanted[i].id, id) == 0)
             return kit_wanted_json(&app->wanted[i]);
-    if (!kit_names_has(app))
+    if (!kit_names_has(app) && weir_worker_count() == 0)
         return NULL;
     kit_wanted_t *all = kit_names_expand(app, &count, &is_waiting);
     for (size_t i = 0; i < count && document == NULL; i++)
@@ -243,10 +244,22 @@ static bool read_wanted(void *wanted, const weir_config_t *node)
     return kit_wanted_read(node, wanted);
 }
 
+/* Where a worker is cannot be written in a configuration: here only, of one that is there, for what operators say of it. */
+static bool is_worker(const json_t *document)
+{
+    const char *at = json_string_value(json_object_get(document, "at"));
+
+    return at != NULL && strncmp(at, "worker:", 7) == 0;
+}
+
 bool kit_wanted_of_json(const json_t *document, kit_wanted_t *out, char *problem, size_t bytes)
 {
-    char *text = json_dumps(document, JSON_COMPACT);
+    json_t *copy = json_copy((json_t *)(uintptr_t)document);
 
+    if (is_worker(document))
+        json_object_set_new(copy, "at", json_sprintf("unix:%s", json_string_value(json_object_get(document, "at")) + 7));
+    char *text = json_dumps(copy, JSON_COMPACT);
+    json_decref(copy);
     memset(out, 0, sizeof(*out));
     const bool is_fine = weir_config_of_text(text, strlen(text), read_wanted, out, problem, bytes);
     free(text);
@@ -326,8 +339,18 @@ static bool still_holds(kit_edit_t *edit, const kit_wanted_t *configured)
     return is_same;
 }
 
-/* Adds the backend as edited. */
-static void add_edited(const struct weir_kit *kit, const kit_app_t *app, kit_edit_t *edit, kit_composed_t *out)
+/* What nobody can change of a worker: who it is, and what it can do. */
+static void carry_worker(const kit_wanted_t *from, kit_wanted_t *to)
+{
+    if (from->place.worker == 0)
+        return;
+    to->place.worker = from->place.worker;
+    to->place.worker_protocol = from->place.worker_protocol;
+    to->capacity = from->capacity;
+}
+
+/* Adds the backend as edited; false: it cannot be read. */
+static bool add_edited(const struct weir_kit *kit, const kit_app_t *app, kit_edit_t *edit, kit_composed_t *out)
 {
     char problem[PROBLEM_BYTES];
     json_t *document = edit->read != NULL ? NULL : kit_edit_document(edit->base, edit->patch);
@@ -336,11 +359,12 @@ static void add_edited(const struct weir_kit *kit, const kit_app_t *app, kit_edi
     json_decref(document);
     if (wanted == NULL) {
         say(kit, app, edit->id, problem);
-        return;
+        return false;
     }
     out->wanted[out->count] = *wanted;
     kit_later_ramp(edit, &out->wanted[out->count]);
     out->wanted[out->count++].place.tls = app->manner->tls;
+    return true;
 }
 
 static size_t count_edits(const struct kit_overlay *overlay)
@@ -365,8 +389,8 @@ static void compose_configured(struct weir_kit *kit, const kit_app_t *app, struc
     }
     if (edit == NULL)
         out->wanted[out->count++] = *wanted;
-    else if (edit->patch != NULL)
-        add_edited(kit, app, edit, out);
+    else if (edit->patch != NULL && add_edited(kit, app, edit, out))
+        carry_worker(wanted, &out->wanted[out->count - 1]);
 }
 
 static bool is_configured(const kit_wanted_t *expanded, size_t count, const char *id)
@@ -414,7 +438,7 @@ void kit_overlay_compose(struct weir_kit *kit, const kit_app_t *app, const kit_w
         if (is_configured(expanded, count, edit->id))
             continue;
         if (edit->base == NULL && edit->patch != NULL)
-            add_edited(kit, app, edit, out);
+            (void)add_edited(kit, app, edit, out);
         else
             kit_overlay_drop(overlay, edit->id); /* of one that the configuration has no more */
     }

@@ -14,6 +14,8 @@ typedef struct place {
     bool is_https;
     char *server_name;       /* of an address of "dns:https://…": who it must be; NULL: `host`. Borrowed */
     weir_backend_tls_t *tls; /* borrowed; NULL: plain */
+    uint64_t worker;         /* the number of one that has dialled in, `host` is its id then; 0: none. See workers.h */
+    weir_protocol_t worker_protocol;
 } place_t;
 
 /** Reads one place. False after a complaint about `node`; then nothing needs to be freed. */

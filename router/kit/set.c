@@ -174,7 +174,8 @@ weir_span_t weir_set_name(const weir_set_t *set)
 static void leave(weir_set_t *set, weir_member_t *member, uint64_t now_us)
 {
     const kit_settings_t *settings = atomic_load(&set->settings);
-    const bool drains = settings->affinity.is_on && settings->drain_timeout_ms > 0;
+    const bool is_gone = atomic_load(&member->address)->worker != 0; /* a worker that has left is not there any more */
+    const bool drains = settings->affinity.is_on && settings->drain_timeout_ms > 0 && !is_gone;
 
     kit_check_forget(member);
     atomic_store(&member->admin, drains ? KIT_DRAINING : KIT_OFF);
@@ -295,6 +296,20 @@ static void set_ramp(weir_member_t *member, const kit_wanted_t *wanted, uint64_t
     atomic_store_explicit(&trouble->ramp_ms, wanted->ramp_ms, memory_order_release);
 }
 
+static bool is_paused(const kit_wanted_t *wanted)
+{
+    return wanted->place.worker != 0 && wanted->capacity == 0;
+}
+
+static uint32_t limit_of(const kit_wanted_t *wanted, const kit_settings_t *settings)
+{
+    const uint32_t said = wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests;
+
+    if (wanted->place.worker == 0)
+        return said;
+    return said != 0 && said < wanted->capacity ? said : wanted->capacity;
+}
+
 static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, const kit_settings_t *settings,
                                    kit_manner_t *manner, bool is_alone, uint64_t now_us)
 {
@@ -303,19 +318,22 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
 
     if (is_new)
         member = create_member(wanted->id, now_us, set->is_started);
-    else if (atomic_load(&member->admin) == KIT_OFF && wanted->admin == KIT_UP)
+    else if (atomic_load(&member->admin) == KIT_OFF && wanted->admin == KIT_UP && wanted->place.worker == 0)
         atomic_store(&member->joined_at_us, now_us);
     member->own_weight = (uint16_t)wanted->weight;
-    member->own_admin = (uint8_t)wanted->admin;
+    member->own_admin = (uint8_t)(is_paused(wanted) ? KIT_OFF : wanted->admin);
     member->tier = wanted->tier;
     set_zone(member, wanted->zone);
     set_ramp(member, wanted, now_us);
     set_labels(member, wanted);
     const bool has_moved = set_address(member, wanted, manner, now_us);
-    atomic_store(&member->request_limit, wanted->request_limit != 0 ? wanted->request_limit : settings->max_requests);
+    atomic_store(&member->request_limit, limit_of(wanted, settings));
     atomic_store(&member->tunnel_limit, settings->max_tunnels);
     /* One that was there serves on until its check says otherwise; and one that is alone no check takes out. */
-    kit_check_follow(set, settings, member, is_alone || (!is_new && !has_moved), now_us);
+    if (wanted->place.worker != 0)
+        kit_check_forget(member); /* its PINGs tell */
+    else
+        kit_check_follow(set, settings, member, is_alone || (!is_new && !has_moved), now_us);
     heed_agent(member);
     return member;
 }

@@ -28,6 +28,7 @@ typedef struct kit_wanted {
     char *zone;             /* NULL: none */
     uint32_t request_limit; /* 0: the app's */
     kit_admin_t admin;
+    uint32_t capacity; /* of a worker, at present; 0: it is paused */
     kit_label_t *labels;
     size_t label_count;
     uint64_t ramp_from_ms; /* with ramp_ms; on the wall's clock */

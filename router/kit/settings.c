@@ -108,6 +108,10 @@ const kit_field_t kit_fields[] = {
     NUMBER("retry-budget", "percent", retry.budget_percent, 0, 100, 10),
     NUMBER("retry-budget", "floor", retry.budget_floor, 0, 1000, 3),
 
+    TEXT(TOKENS, "workers", "tokens", workers.tokens, 0, NULL),
+    TEXT(NAMES, "workers", "domains", workers.domains, 0, NULL),
+    NUMBER("workers", "max-connections", workers.connections_most, 1, 100000, 200),
+
     MS(NULL, "drain-timeout", drain_timeout_ms, 0, DAY_MS, 30 * SECOND_MS),
     FLAG(NULL, "blank", is_blank, false),
 };
@@ -139,6 +143,7 @@ const char *const kit_settings_keys[] = {
     "panic",
     "retry",
     "retry-budget",
+    "workers",
     "drain-timeout",
     "blank",
     NULL,
@@ -269,8 +274,9 @@ static bool is_same_field(const kit_field_t *field, const kit_settings_t *a, con
 
 bool kit_settings_equal(const kit_settings_t *a, const kit_settings_t *b)
 {
-    bool is_same =
-        a->hash_on_count == b->hash_on_count && a->affinity.is_on == b->affinity.is_on && a->health.kind == b->health.kind;
+    bool is_same = a->hash_on_count == b->hash_on_count && a->affinity.is_on == b->affinity.is_on &&
+                   a->health.kind == b->health.kind && a->workers.is_on == b->workers.is_on &&
+                   a->workers.is_off == b->workers.is_off;
 
     for (size_t i = 0; is_same && i < a->hash_on_count; i++)
         is_same = a->hash_on[i].source == b->hash_on[i].source && kit_is_same_text(a->hash_on[i].name, b->hash_on[i].name);

@@ -99,6 +99,16 @@ typedef struct kit_retry_settings {
     uint32_t budget_floor;   /* besides, a second                      */
 } kit_retry_settings_t;
 
+/** Of backends that dial in; workers.h. */
+typedef struct kit_worker_settings {
+    bool is_on;  /* it was said */
+    bool is_off; /* they were refused, likewise */
+    uint32_t connections_most;
+    const char *tokens; /* SHA-256s in hex, each perhaps with "@" and when it ends, in seconds since 1970; NULL: none */
+    const char
+        *domains; /* names, and "*.suffix"es, that workers may claim; NULL: not said. Both lists are set apart by blanks */
+} kit_worker_settings_t;
+
 typedef struct kit_settings {
     _Atomic uint32_t holders; /* of one that was created */
     bool is_blank;            /* it has never been given code: nothing is asked of members */
@@ -115,6 +125,7 @@ typedef struct kit_settings {
     kit_quarantine_settings_t quarantine;
     kit_health_settings_t health;
     kit_retry_settings_t retry;
+    kit_worker_settings_t workers;
     uint32_t drain_timeout_ms;
 } kit_settings_t;
 

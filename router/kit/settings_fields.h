@@ -16,6 +16,8 @@ typedef enum kit_field_kind {
     KIT_FIELD_WORDS,  /* uint32_t: a bit for each of `words`                        */
     KIT_FIELD_STATUS, /* kit_status_set_t, of status codes from least to most       */
     KIT_FIELD_TEXT,   /* const char *, owned                                        */
+    KIT_FIELD_TOKENS, /* the same: what workers prove themselves by, worker_token.h        */
+    KIT_FIELD_NAMES,  /* the same: entries of the table of domains, without paths          */
     KIT_FIELD_VALUE,  /* the same, of 1 to `most` visible characters, no blanks     */
     KIT_FIELD_PATH,   /* the same, below the configuration's directory              */
     KIT_FIELD_CLIENT, /* the same: the header's name of "header NAME", or "address" */

@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "settings_fields.h"
+#include "worker_token.h"
 #include "weir_span.h"
 
 enum { NAME_BYTES = 128, PATH_BYTES = 4096, GROUP_KEYS_MOST = 24 };
@@ -155,6 +156,40 @@ static bool read_client(const kit_field_t *field, const weir_config_t *node, con
     return true;
 }
 
+/* As a list is kept: its items, set apart by blanks. */
+static bool read_list(const kit_field_t *field, const weir_config_t *node,
+                      bool (*read)(const weir_config_t *item, char text[KIT_WORKER_ITEM_BYTES]), const char **out)
+{
+    const size_t count = is_map(node) ? 1 : entry_count(node);
+    char *all = kit_alloc(count * KIT_WORKER_ITEM_BYTES + 1, 1), item[KIT_WORKER_ITEM_BYTES];
+
+    if (count > KIT_WORKER_ITEMS_MOST) {
+        free(all);
+        return weir_config_wrong(node, "%s: at most %d of them", field->key, KIT_WORKER_ITEMS_MOST);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!read(is_map(node) ? node : entry_at(node, i), item)) {
+            free(all);
+            return false;
+        }
+        strcat(all, i == 0 ? "" : " ");
+        strcat(all, item);
+    }
+    set_text(out, all);
+    free(all);
+    return true;
+}
+
+static bool read_name(const weir_config_t *item, char text[KIT_WORKER_ITEM_BYTES])
+{
+    const char *name = weir_config_text(item);
+
+    if (name == NULL || strchr(name, '/') != NULL || kit_domains_problem((weir_span_t){name, strlen(name)}) != NULL)
+        return weir_config_wrong(item, "domains: `%s` is no domain that a worker could claim", name == NULL ? "" : name);
+    kit_domain_text((weir_span_t){name, strlen(name)}, text);
+    return true;
+}
+
 static bool read_field(const kit_field_t *field, const weir_config_t *map, kit_settings_t *settings)
 {
     const weir_config_t *node = weir_config_get(map, field->key);
@@ -181,6 +216,10 @@ static bool read_field(const kit_field_t *field, const weir_config_t *map, kit_s
         return read_status(field, node, at);
     case KIT_FIELD_TEXT:
         return read_text(field, map, at);
+    case KIT_FIELD_TOKENS:
+        return read_list(field, node, kit_worker_token_read, at);
+    case KIT_FIELD_NAMES:
+        return read_list(field, node, read_name, at);
     case KIT_FIELD_VALUE:
         return read_value(field, map, at);
     case KIT_FIELD_PATH:
@@ -350,6 +389,26 @@ static bool read_retry(const weir_config_t *map, kit_settings_t *settings)
     return read_group(node, "retry", settings);
 }
 
+/* ON, OFF, or a map; what it says of a wait holds unless `hold` says something. */
+static bool read_workers(const weir_config_t *map, kit_settings_t *settings)
+{
+    const weir_config_t *node = weir_config_get(map, "workers");
+    bool is_on = true;
+
+    if (node == NULL)
+        return true;
+    if (weir_config_kind(node) == WEIR_CONFIG_SCALAR && !weir_config_flag(map, "workers", &is_on))
+        return false;
+    if (weir_config_kind(node) != WEIR_CONFIG_SCALAR && (!is_map(node) || !read_group(node, "workers", settings)))
+        return is_map(node) ? false
+                            : weir_config_wrong(node, "workers: must be ON, OFF or a map of tokens, domains, max-connections");
+    settings->workers.is_on = is_on;
+    settings->workers.is_off = !is_on;
+    if (is_on && weir_config_get(map, "hold") == NULL && settings->hold_ms == 0)
+        settings->hold_ms = KIT_WORKER_HOLD_MS;
+    return true;
+}
+
 static bool read_budget(const weir_config_t *map, kit_settings_t *settings)
 {
     const weir_config_t *node = weir_config_get(map, "retry-budget");
@@ -371,7 +430,7 @@ bool kit_settings_read(const weir_config_t *node, kit_settings_t *settings)
         return weir_config_wrong(node, "the settings of an app are a map");
     if (!read_fields(node, NULL, settings) || !read_hash_on(node, settings) || !read_affinity(node, settings) ||
         !read_queue(node, settings) || !read_health(node, settings) || !read_retry(node, settings) ||
-        !read_budget(node, settings))
+        !read_workers(node, settings) || !read_budget(node, settings))
         return false;
     return settings->quarantine.base_ms <= settings->quarantine.longest_ms ||
            weir_config_wrong(weir_config_get(node, "quarantine-base") != NULL ? weir_config_get(node, "quarantine-base")

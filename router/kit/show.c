@@ -73,6 +73,10 @@ void kit_show_value(const kit_field_t *field, const kit_settings_t *settings, ch
     case KIT_FIELD_STATUS:
         write_status(at, text);
         break;
+    case KIT_FIELD_TOKENS:
+        add(text, *(const char *const *)at != NULL ? "some, which are not shown" : "none");
+        return;
+    case KIT_FIELD_NAMES:
     case KIT_FIELD_TEXT:
     case KIT_FIELD_VALUE:
     case KIT_FIELD_PATH:
@@ -119,6 +123,8 @@ static bool has_meaning(const kit_settings_t *settings, const kit_field_t *field
         return settings->health.kind != KIT_HEALTH_NONE;
     if (is_group(field, "retry"))
         return settings->retry.on != 0;
+    if (is_group(field, "workers"))
+        return settings->workers.is_on;
     if (field->group == NULL && strncmp(field->key, "hash-", 5) == 0)
         return settings->choice.balance == KIT_HASH;
     return true;
@@ -176,6 +182,7 @@ static void tell_settings(const telling_t *it)
     tell_switch(it, "affinity", it->settings->affinity.is_on);
     tell_switch(it, "health", it->settings->health.kind != KIT_HEALTH_NONE);
     tell_switch(it, "retry", it->settings->retry.on != 0);
+    tell_switch(it, "workers", it->settings->workers.is_on);
     tell_hash_on(it);
     for (size_t i = 0; i < kit_field_count; i++)
         tell_field(it, &kit_fields[i]);

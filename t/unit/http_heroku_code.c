@@ -87,6 +87,7 @@ static const struct {
     {"backend_http2_error", "H99", NULL, "Platform error"},
     {"backend_http2_message", "H99", NULL, "Platform error"},
     {"backend_goaway", "H13", NULL, "Connection closed without response"},
+    {"worker_gone", "H13", NULL, "Connection closed without response"},
     {"backend_busy", "H99", NULL, "Platform error"},
     {"backend_ping_timeout", "H99", NULL, "Platform error"},
     {"backend_stream_refused", "H13", NULL, "Connection closed without response"},

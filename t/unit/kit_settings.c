@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is read of an app's settings, and what holds without them. */
 #include "kit_settings.h"
+#include "router/kit/worker_token.h"
 
 static kit_settings_t settings;
 
@@ -176,6 +177,9 @@ static const char everything[] =
     "retry: { on: [ reset, status ], status: [ 502, 429 ], methods: [ idempotent, keyed ], most: 9,\n"
     "         try-timeout: 5s, body-buffer: 0 }\n"
     "retry-budget: { percent: 100, floor: 0 }\n"
+    "workers: { tokens: [ 0000000000000000000000000000000000000000000000000000000000000001, { sha256: "
+    "A000000000000000000000000000000000000000000000000000000000000002, not-after: 2027-01-02, note: old } ], "
+    "domains: [ W.example, \"*.w.example\" ], max-connections: 7 }\n"
     "drain-timeout: 24h\n"
     "blank: ON\n";
 
@@ -388,6 +392,63 @@ static void nothing_changes_nothing(void **state)
     kit_settings_free(&other);
 }
 
+/* ---- workers ---- */
+
+static void tokens_and_domains_of_workers(void **state)
+{
+    uint8_t sha256[KIT_SHA256_BYTES] = {[KIT_SHA256_BYTES - 1] = 1};
+
+    read_right(everything);
+    assert_true(settings.workers.is_on);
+    assert_int_equal(settings.workers.connections_most, 7);
+    assert_string_equal(settings.workers.domains, "w.example *.w.example");
+    assert_string_equal(settings.workers.tokens, "0000000000000000000000000000000000000000000000000000000000000001 "
+                                                 "A000000000000000000000000000000000000000000000000000000000000002@1798848000");
+    assert_true(kit_worker_token_is(settings.workers.tokens, sha256, 0));
+    sha256[0] = 0xa0;
+    assert_false(kit_worker_token_is(settings.workers.tokens, sha256, 0));
+    sha256[KIT_SHA256_BYTES - 1] = 2;
+    assert_true(kit_worker_token_is(settings.workers.tokens, sha256, 1798847999));
+    assert_false(kit_worker_token_is(settings.workers.tokens, sha256, 1798848000));
+    assert_false(kit_worker_token_is(NULL, sha256, 0));
+}
+
+static void workers_wait_for_without_a_hold(void **state)
+{
+    read_right("workers: ON\n");
+    assert_int_equal(settings.hold_ms, KIT_WORKER_HOLD_MS);
+    read_right("hold: 7\nworkers: ON\n");
+    assert_int_equal(settings.hold_ms, 7);
+    read_right("workers: OFF\n");
+    assert_true(settings.workers.is_off);
+}
+
+static void what_is_wrong_with_workers(void **state)
+{
+    static const char *const wrong[] = {
+        "workers: [ a ]",
+        "workers: { token: a }",
+        "workers: { tokens: a }",
+        "workers: { tokens: { sha256: 12 } }",
+        "workers: { tokens: { sha256: 00000000000000000000000000000000000000000000000000000000000000010 } }",
+        "workers: { tokens: { sha256: 0000000000000000000000000000000000000000000000000000000000000001, not-after: soon } }",
+        "workers: { tokens: 0000000000000000000000000000000000000000000000000000000000000001@ }",
+        "workers: { domains: a/b }",
+        "workers: { max-connections: 0 }",
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        kit_settings_t other;
+        char *said;
+
+        kit_settings_default(&other);
+        if (read_over(wrong[i], &other, &said))
+            fail_msg("%s", wrong[i]);
+        free(said);
+        kit_settings_free(&other);
+    }
+}
+
 /* ---- the list of keys ---- */
 
 /* Each of them is looked at: a map with a list in a map would be right for none. */
@@ -406,7 +467,7 @@ static void each_key_is_read(void **state)
         free(said);
         kit_settings_free(&other);
     }
-    assert_int_equal(count, 27);
+    assert_int_equal(count, 28);
 }
 
 /* Each that stands at the margin of `everything`, but for the domains. */
@@ -427,7 +488,7 @@ static void each_key_is_listed(void **state)
         if (!is_listed)
             fail_msg("%s", line);
     }
-    assert_int_equal(count, 27);
+    assert_int_equal(count, 28);
 }
 
 #define OPEN(test) cmocka_unit_test_setup_teardown(test, settings_open, settings_close)
@@ -436,6 +497,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OPEN(choice_without_settings),
+        OPEN(tokens_and_domains_of_workers),
+        OPEN(workers_wait_for_without_a_hold),
+        OPEN(what_is_wrong_with_workers),
         OPEN(affinity_without_settings),
         OPEN(limits_without_settings),
         OPEN(health_without_settings),

@@ -11,6 +11,7 @@
 #include "lib/base/must.h"
 #include "lib/base/metrics.h"
 #include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/back/back_worker.h"
 
 enum {
     OUT_BYTES = 65536, /* most that is taken from libnghttp2 before the kernel has taken it */
@@ -25,12 +26,12 @@ static void on_flush(weir_letter_t *letter);
 
 /* ---- its beginning ---- */
 
-static void make_session(back_http2_t *http2)
+static void make_session(back_http2_t *http2, const back_http2_manner_t *manner)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0}, /* of the backend's own: none */
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, BACK_HTTP2_STREAM_BYTES},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, manner->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_BYTES},
     };
     nghttp2_session_callbacks *callbacks = back_http2_callbacks_create();
@@ -45,17 +46,19 @@ static void make_session(back_http2_t *http2)
     nghttp2_session_callbacks_del(callbacks);
     WEIR_MUST(failed == 0);
     WEIR_MUST(nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(*settings)) == 0);
-    WEIR_MUST(nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0, BACK_HTTP2_WINDOW_BYTES) == 0);
+    WEIR_MUST(nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0, (int32_t)manner->connection_window) ==
+              0);
 }
 
-back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan)
+back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const back_http2_manner_t *manner)
 {
     back_http2_t *http2 = calloc(1, sizeof(*http2));
 
     WEIR_MUST(http2 != NULL);
     http2->loop = loop;
-    http2->ping_ms = plan->backend_ping_ms;
-    http2->idle_ms = plan->backend_idle_timeout_ms;
+    http2->ping_ms = manner->ping_ms;
+    http2->idle_ms = manner->idle_ms;
+    http2->worker = manner->worker;
     http2->heard_at_us = weir_loop_now_us(loop);
     http2->flush.open = on_flush;
     weir_list_init(&http2->flush.link);
@@ -65,7 +68,9 @@ back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir
     weir_list_init(&http2->emptied);
     weir_list_init(&http2->headed);
     weir_metrics_add(WEIR_CELL_backend_opened, 1);
-    make_session(http2);
+    make_session(http2, manner);
+    if (manner->before != NULL)
+        weir_bytes_append(&http2->out, weir_bytes_span(manner->before));
     weir_sock_move(&http2->sock, sock);
     http2->sock.on_readable = on_readable;
     http2->sock.on_writable = on_writable;
@@ -78,9 +83,10 @@ back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir
 bool back_http2_has_room(const back_http2_t *http2)
 {
     uint32_t most = nghttp2_session_get_remote_settings(http2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    const uint32_t ours = http2->worker == NULL ? BACK_HTTP2_STREAMS_MAX : back_worker_capacity(http2->worker);
 
     return !http2->is_draining && !http2->is_leaving && http2->end_fault == NULL && http2->stream_count < most &&
-           http2->stream_count < BACK_HTTP2_STREAMS_MAX && nghttp2_session_check_request_allowed(http2->session) != 0;
+           http2->stream_count < ours && nghttp2_session_check_request_allowed(http2->session) != 0;
 }
 
 /* ---- its end ---- */
@@ -123,14 +129,15 @@ void back_http2_end(back_http2_t *http2, const weir_fault_t *fault)
     nghttp2_session_del(http2->session); /* tells nobody */
     drop_streams(http2, fault);
     back_http2_on_end(http2, fault);
+    if (http2->worker != NULL)
+        back_worker_end(http2->worker, fault);
     weir_bytes_free(&http2->out);
     weir_bytes_free(&http2->block.text);
     free(http2->block.at);
     free(http2);
 }
 
-/* Nobody uses it: says so, and ends when that is out. */
-static void leave(back_http2_t *http2)
+void back_http2_leave(back_http2_t *http2)
 {
     if (http2->is_leaving)
         return;
@@ -141,7 +148,7 @@ static void leave(back_http2_t *http2)
 
 /* ---- timers ---- */
 
-static void check_life(back_http2_t *http2)
+void back_http2_check_life(back_http2_t *http2, bool is_always)
 {
     uint64_t silent_ms = (weir_loop_now_us(http2->loop) - http2->heard_at_us) / 1000;
 
@@ -149,7 +156,7 @@ static void check_life(back_http2_t *http2)
         back_http2_end(http2, &weir_fault_backend_ping_timeout);
         return;
     }
-    if (silent_ms >= http2->ping_ms) {
+    if (silent_ms >= http2->ping_ms || is_always) {
         http2->is_pinging = true;
         WEIR_MUST(nghttp2_submit_ping(http2->session, NGHTTP2_FLAG_NONE, NULL) == 0);
         back_http2_post_flush(http2);
@@ -165,10 +172,12 @@ static void on_timer(weir_timer_t *timer)
         back_http2_end(http2, &weir_fault_backend_connect_timeout);
     } else if (http2->is_leaving) { /* the backend does not even take our GOAWAY */
         back_http2_end(http2, NULL);
+    } else if (http2->worker != NULL) {
+        back_http2_check_life(http2, true);
     } else if (http2->stream_count > 0) {
-        check_life(http2);
+        back_http2_check_life(http2, false);
     } else {
-        leave(http2);
+        back_http2_leave(http2);
         weir_timer_set(http2->loop, &http2->timer, http2->ping_ms, on_timer);
         back_http2_post_flush(http2);
     }
@@ -176,6 +185,8 @@ static void on_timer(weir_timer_t *timer)
 
 void back_http2_rearm(back_http2_t *http2)
 {
+    if (http2->worker != NULL)
+        return;
     http2->heard_at_us = weir_loop_now_us(http2->loop); /* an idle backend owes nobody a word */
     http2->is_pinging = false;
     weir_timer_set(http2->loop, &http2->timer, http2->stream_count > 0 ? http2->ping_ms : http2->idle_ms, on_timer);
@@ -248,7 +259,7 @@ static void check_end(back_http2_t *http2)
                                                    : &weir_fault_backend_not_http2);
     else if (http2->is_ready && http2->stream_count == 0 && (http2->is_draining || http2->loop->is_draining) &&
              !http2->is_leaving) {
-        leave(http2);
+        back_http2_leave(http2);
         back_http2_rearm(http2);
         back_http2_post_flush(http2);
     }
@@ -272,6 +283,8 @@ static void on_flush(weir_letter_t *letter)
     back_http2_t *http2 = WEIR_AROUND(letter, back_http2_t, flush);
 
     http2->is_flush_posted = false;
+    if (http2->worker != NULL)
+        back_worker_on_change(http2->worker);
     if (http2->is_ready)
         back_http2_on_room(http2);
     flush(http2);

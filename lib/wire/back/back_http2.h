@@ -31,7 +31,7 @@ struct back_http2_pool;
 struct back_http2_place;
 
 typedef enum back_http2_use {
-    BACK_HTTP2_SHARED, /* any connection will do                          */
+    BACK_HTTP2_SHARED, /* any connection will do; of a worker always      */
     BACK_HTTP2_NEW,    /* a new one, which others may share afterwards    */
     BACK_HTTP2_ALONE,  /* a new one, closed behind its only stream        */
 } back_http2_use_t;
@@ -51,7 +51,8 @@ typedef struct back_http2_wait {
     weir_list_t link;
     back_http2_state_t state;
     back_http2_use_t use;
-    bool had_turn; /* it has opened a connection, or tried to */
+    bool had_turn;  /* it has opened a connection, or tried to */
+    bool is_handed; /* another loop's, for a worker's connection that is here: it is not sent on */
     struct back_http2_place *place;
     struct weir_http2 *http2; /* while GREETING */
     /** Here is a stream. It is the caller's until its ops->release(). */

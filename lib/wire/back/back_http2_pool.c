@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "lib/base/must.h"
+#include "lib/wire/back/back_http2_handed.h"
 #include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/back/back_worker.h"
 
 /* An address and what is spoken with it. Lives as long as anything is there. */
 struct back_http2_place {
@@ -14,7 +16,8 @@ struct back_http2_place {
     weir_list_t queue;    /* of back_http2_wait_t */
     size_t users;         /* connections and waits that point here, and functions that need it */
     weir_protocol_t protocol;
-    weir_back_tls_t tls; /* that of all its connections */
+    weir_worker_t *worker; /* held: it is one of those that dial us; NULL: we dial */
+    weir_back_tls_t tls;   /* that of all its connections */
     socklen_t address_len;
     weir_address_t address;
 };
@@ -67,6 +70,8 @@ static place_t *place_of(struct back_http2_pool *pool, const weir_target_t *targ
     weir_back_tls_init(&place->tls, target);
     place->address_len = target->address_len;
     memcpy(&place->address, &target->address, target->address_len);
+    if (target->kind == WEIR_TARGET_WORKER)
+        place->worker = weir_worker_hold(weir_worker_number(&target->address.any, target->address_len));
     weir_list_append(bucket, &place->link);
     return place;
 }
@@ -76,6 +81,7 @@ static void leave_place(place_t *place)
     if (--place->users > 0)
         return;
     weir_list_remove(&place->link);
+    weir_worker_release(place->worker);
     weir_back_tls_finish(&place->tls);
     free(place);
 }
@@ -129,9 +135,15 @@ static void take_turn(back_http2_wait_t *wait)
     wait->on_turn(wait);
 }
 
+/* It cannot be dialled. */
+static bool is_of_worker(const place_t *place)
+{
+    return place->address.any.sa_family == WEIR_WORKER_ADDRESS_FAMILY;
+}
+
 static bool may_open(const place_t *place)
 {
-    return place->opening_count == 0 && place->connection_count < BACK_HTTP2_CONNECTIONS_MAX;
+    return !is_of_worker(place) && place->opening_count == 0 && place->connection_count < BACK_HTTP2_CONNECTIONS_MAX;
 }
 
 /*
@@ -159,6 +171,33 @@ static void serve_queue(place_t *place)
     leave_place(place);
 }
 
+/*
+ * A worker's connections lie where they came in: one of this loop's, if there is room, else a stream by way of another loop. What
+ * that has handed here waits here.
+ */
+static void ask_worker(weir_loop_t *loop, back_http2_wait_t *wait)
+{
+    place_t *place = wait->place;
+    bool has_any = false;
+    back_http2_t *here = wait->is_handed || !back_worker_is_elsewhere() ? find_room(place) : NULL;
+
+    if (here != NULL) {
+        give(wait, here);
+        return;
+    }
+    weir_loop_t *there = place->worker == NULL ? NULL : weir_worker_loop(place->worker, loop, &has_any);
+    if (there != NULL && !wait->is_handed && (there != loop || back_worker_is_elsewhere())) {
+        weir_back_t *back = back_http2_hand_over(loop, there, place->worker);
+        forget(wait);
+        wait->on_stream(wait, back);
+    } else if (place->connection_count > 0) {
+        enter_state(wait, BACK_HTTP2_QUEUED);
+    } else {
+        forget(wait);
+        wait->on_fault(wait, &weir_fault_worker_gone);
+    }
+}
+
 void back_http2_ask(weir_loop_t *loop, const weir_target_t *target, back_http2_use_t use, back_http2_wait_t *wait)
 {
     WEIR_MUST(wait->state == BACK_HTTP2_NOWHERE);
@@ -167,6 +206,10 @@ void back_http2_ask(weir_loop_t *loop, const weir_target_t *target, back_http2_u
     wait->had_turn = false;
     wait->place = place_of(loop->back_http2, target);
     wait->place->users++;
+    if (is_of_worker(wait->place)) {
+        ask_worker(loop, wait);
+        return;
+    }
     back_http2_t *http2 = use == BACK_HTTP2_SHARED ? find_room(wait->place) : NULL;
     if (http2 != NULL)
         give(wait, http2);
@@ -201,6 +244,10 @@ static void fail_queue(place_t *place, const weir_fault_t *fault)
 /* A connection that goes without having had a stream for anybody: the next one would do no better. */
 static void fail_queue_if_unused(const back_http2_t *http2, const weir_fault_t *fault)
 {
+    if (http2->worker != NULL) { /* who cannot be dialled has nothing to hope for */
+        fail_queue(http2->place, &weir_fault_worker_gone);
+        return;
+    }
     if (!http2->is_used && !http2->is_alone)
         fail_queue(http2->place, fault != NULL ? fault : &weir_fault_backend_busy);
 }
@@ -250,7 +297,11 @@ void back_http2_open(back_http2_wait_t *wait, weir_sock_t *sock, const weir_plan
 {
     WEIR_MUST(wait->state == BACK_HTTP2_DIALLING);
     weir_loop_t *loop = sock->loop;
-    back_http2_t *http2 = back_http2_create(loop, sock, plan);
+    const back_http2_manner_t manner = {.ping_ms = plan->backend_ping_ms,
+                                        .idle_ms = plan->backend_idle_timeout_ms,
+                                        .stream_window = BACK_HTTP2_STREAM_BYTES,
+                                        .connection_window = BACK_HTTP2_WINDOW_BYTES};
+    back_http2_t *http2 = back_http2_create(loop, sock, &manner);
     http2->place = wait->place;
     http2->place->users++;
     http2->is_alone = wait->use == BACK_HTTP2_ALONE;
@@ -260,6 +311,16 @@ void back_http2_open(back_http2_wait_t *wait, weir_sock_t *sock, const weir_plan
     enter_state(wait, BACK_HTTP2_OPENING);
 }
 
+void back_http2_join(back_http2_t *http2, uint64_t worker_number)
+{
+    weir_target_t target = {.kind = WEIR_TARGET_WORKER, .protocol = WEIR_HTTP2};
+
+    target.address_len = weir_worker_address(worker_number, &target.address);
+    http2->place = place_of(http2->loop->back_http2, &target);
+    http2->place->users++;
+    weir_list_append(&http2->loop->back_http2->connections, &http2->in_pool);
+}
+
 /* One more to share. One too many (each request may ask for a new one) makes the oldest go. */
 static void list_connection(back_http2_t *http2)
 {
@@ -267,7 +328,7 @@ static void list_connection(back_http2_t *http2)
 
     weir_list_prepend(&place->connections, &http2->link);
     place->connection_count++;
-    if (place->connection_count > BACK_HTTP2_CONNECTIONS_MAX)
+    if (place->connection_count > BACK_HTTP2_CONNECTIONS_MAX && http2->worker == NULL)
         back_http2_retire(WEIR_AROUND(place->connections.prev, back_http2_t, link));
 }
 
@@ -294,7 +355,8 @@ void back_http2_on_ready(back_http2_t *http2)
     back_http2_wait_t *opener = http2->opener;
 
     place->users++;
-    return_turn(place, http2->is_alone ? BACK_HTTP2_ALONE : BACK_HTTP2_SHARED);
+    if (http2->worker == NULL)
+        return_turn(place, http2->is_alone ? BACK_HTTP2_ALONE : BACK_HTTP2_SHARED);
     if (!http2->is_alone && !http2->is_draining)
         list_connection(http2);
     http2->opener = NULL;
@@ -342,7 +404,7 @@ void back_http2_on_end(back_http2_t *http2, const weir_fault_t *fault)
     unlist(http2);
     weir_list_remove(&http2->in_pool);
     http2->opener = NULL;
-    if (!http2->is_ready && !http2->is_alone)
+    if (!http2->is_ready && !http2->is_alone && http2->worker == NULL)
         return_turn(place, BACK_HTTP2_SHARED);
     if (opener != NULL) {
         forget(opener);

@@ -26,6 +26,17 @@ typedef struct back_http2_block {
     uint16_t status;
 } back_http2_block_t;
 
+struct back_worker;
+struct handed;
+
+/** What a connection is to be like; of a worker's, its endpoint says it. */
+typedef struct back_http2_manner {
+    uint32_t ping_ms, idle_ms;
+    uint32_t stream_window, connection_window;
+    struct back_worker *worker; /* NULL: we have dialled */
+    const weir_bytes_t *before; /* what goes out in front of HTTP/2; NULL: nothing */
+} back_http2_manner_t;
+
 /** One connection. */
 struct weir_http2 {
     weir_sock_t sock;
@@ -34,6 +45,7 @@ struct weir_http2 {
     struct back_http2_place *place; /* never NULL before its end   */
     weir_list_t link;               /* among its place's, while others may take streams of it */
     weir_list_t in_pool;            /* among all of the loop's     */
+    struct back_worker *worker;     /* that has dialled us, see back_worker.h; NULL: we have dialled */
     back_http2_wait_t *opener;      /* who opened it, until SETTINGS have come; or NULL */
     weir_list_t streams;            /* of back_http2_stream_t      */
     bool is_idle;                   /* it has served, and has no stream: counted so */
@@ -77,6 +89,9 @@ typedef struct back_http2_stream {
     bool was_reset;              /* by the backend               */
     bool is_unsent;              /* its head has not left and never will */
     bool has_goaway;             /* the backend's GOAWAY does not count it */
+    bool is_unreset;             /* nobody wants it, and its RST_STREAM has to wait: back_worker.h */
+    bool is_agent;               /* of `handed`, the half on the connection's loop */
+    struct handed *handed;       /* its other half is on another loop: back_http2_handed.h; NULL: none */
 } back_http2_stream_t;
 
 /* ---- back_http2.c ---- */
@@ -84,7 +99,11 @@ typedef struct back_http2_stream {
 /**
  * Takes over a connected socket and sends the preface and SETTINGS; in no place yet. It ends itself, or by back_http2_end().
  */
-back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const weir_plan_t *plan);
+back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const back_http2_manner_t *manner);
+/** Nobody uses it: says so, and ends when that is out. */
+void back_http2_leave(back_http2_t *http2);
+/** A PING every ping_ms, and the end if nothing at all has come behind one. */
+void back_http2_check_life(back_http2_t *http2, bool is_always);
 /** What the backend has sent. */
 void back_http2_receive(back_http2_t *http2, weir_span_t bytes);
 /** Soon, from the loop: what libnghttp2 has to send is sent. */
@@ -98,7 +117,7 @@ void back_http2_end(back_http2_t *http2, const weir_fault_t *fault);
 void back_http2_retire(back_http2_t *http2);
 /** Whether a new stream may be begun. */
 bool back_http2_has_room(const back_http2_t *http2);
-/** The first stream has come, or the last one gone: another timer. */
+/** The first stream has come, or the last one gone: another timer. Not of a worker's: that has its PINGs. */
 void back_http2_rearm(back_http2_t *http2);
 
 /* ---- back_http2_read.c ---- */
@@ -106,7 +125,13 @@ void back_http2_rearm(back_http2_t *http2);
 /** What libnghttp2 is to call; the caller deletes it once a session has been made with it. */
 nghttp2_session_callbacks *back_http2_callbacks_create(void);
 
+/** A head, or trailers, of a stream whose relay is here. */
+void back_http2_stream_take_head(back_http2_stream_t *stream, const back_http2_block_t *block, bool is_last);
+void back_http2_stream_take_trailers(back_http2_stream_t *stream, const back_http2_block_t *block);
+
 /* ---- back_http2_relay.c ---- */
+
+extern const weir_back_ops_t back_http2_ops;
 
 /** A stream for an exchange; begun when its relay starts. */
 weir_back_t *back_http2_stream_create(back_http2_t *http2);
@@ -122,12 +147,18 @@ void back_http2_stream_finish(back_http2_stream_t *stream);
 void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fault);
 /** The client may go on sending. */
 void back_http2_stream_resume(back_http2_stream_t *stream);
+/** Resets it, if that is still to be done. False: it has to wait, because a worker is not to have too many of them. */
+bool back_http2_stream_reset(back_http2_stream_t *stream);
+/** The other half's connection has taken more of the client's body. */
+void back_http2_stream_sent_more(back_http2_stream_t *stream);
 /** Fills in what the backend gets next of the body: nghttp2_data_source_read_callback. */
 ssize_t back_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
                                nghttp2_data_source *source, void *arg);
 
 /* ---- back_http2_pool.c ---- */
 
+/** A worker's: requests that are for its number may have streams of it when its SETTINGS have come. */
+void back_http2_join(back_http2_t *http2, uint64_t worker_number);
 /** SETTINGS have come. */
 void back_http2_on_ready(back_http2_t *http2);
 /** A stream may be free again: those that wait for one are served. */

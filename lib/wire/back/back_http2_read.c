@@ -6,7 +6,9 @@
 
 #include "lib/base/must.h"
 #include "lib/base/span.h"
+#include "lib/wire/back/back_http2_handed.h"
 #include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/back/back_worker.h"
 #include "lib/wire/loop/generation.h"
 #include "lib/wire/relay/websocket.h"
 
@@ -26,10 +28,19 @@ static back_http2_stream_t *stream_of(nghttp2_session *session, int32_t id)
     return id == 0 ? NULL : nghttp2_session_get_stream_user_data(session, id);
 }
 
+/* Whether anybody waits for what comes: a relay, here or on another loop. */
+static bool has_reader(const back_http2_stream_t *stream)
+{
+    return stream != NULL && !stream->is_unreset && !stream->is_released &&
+           (stream->is_agent || back_http2_relay_of(stream) != NULL);
+}
+
 static void count_received(back_http2_stream_t *stream, size_t bytes)
 {
     relay_t *relay = back_http2_relay_of(stream);
 
+    if (stream->is_agent)
+        back_http2_agent_count(stream, &(back_http2_count_t){.received = bytes});
     if (relay == NULL)
         return;
     relay->x->journal.backend_received_bytes += bytes;
@@ -61,13 +72,23 @@ static const weir_fault_t *check_field(const back_http2_block_t *block, const we
     return NULL;
 }
 
-static const weir_fault_t *check_trailer(const back_http2_block_t *block, const weir_exchange_t *x, weir_span_t name,
-                                         weir_span_t value)
+static const weir_fault_t *check_trailer(const back_http2_block_t *block, size_t most, weir_span_t name, weir_span_t value)
 {
-    const size_t most = x->context->settings->max_trailer_bytes;
     const size_t bytes = weir_bytes_count(&block->text) + (block->count + 1) * AROUND_TRAILER + name.len + value.len;
 
     return bytes > most || block->count >= WEIR_CHUNK_TRAILER_COUNT ? &weir_fault_backend_trailer_length : NULL;
+}
+
+/* As the path of the request has it. */
+static const weir_fault_t *check(const back_http2_stream_t *stream, weir_span_t name, weir_span_t value)
+{
+    const back_http2_block_t *block = &stream->http2->block;
+    const weir_exchange_t *x = stream->is_agent ? NULL : back_http2_relay_of(stream)->x;
+
+    if (stream->has_final)
+        return check_trailer(
+            block, x == NULL ? back_http2_agent_trailer_bytes(stream) : x->context->settings->max_trailer_bytes, name, value);
+    return check_field(block, x == NULL ? back_http2_agent_limits(stream) : &x->plan->response_limits, name, value);
 }
 
 static void add_field(back_http2_block_t *block, weir_span_t name, weir_span_t value)
@@ -97,18 +118,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     back_http2_t *http2 = arg;
     back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
-    relay_t *relay = stream == NULL ? NULL : back_http2_relay_of(stream);
     weir_span_t name = {(const char *)name_at, name_len}, value = {(const char *)value_at, value_len};
 
-    if (relay == NULL)
+    if (!has_reader(stream))
         return 0;
     if (name.len > 0 && name.base[0] == ':') { /* a response's only one is :status, three digits: libnghttp2 has looked */
         for (size_t i = 0; i < value.len && i < 3; i++)
             http2->block.status = (uint16_t)(http2->block.status * 10 + (value.base[i] - '0'));
         return http2->block.status >= STATUS_LEAST ? 0 : refuse_field(stream, &weir_fault_backend_invalid_status);
     }
-    const weir_fault_t *fault = stream->has_final ? check_trailer(&http2->block, relay->x, name, value)
-                                                  : check_field(&http2->block, &relay->x->plan->response_limits, name, value);
+    const weir_fault_t *fault = check(stream, name, value);
     if (fault != NULL)
         return refuse_field(stream, fault);
     add_field(&http2->block, name, value);
@@ -156,17 +175,17 @@ static void tell_as_switch(relay_t *relay, weir_response_head_t *head)
     head->headers = fields;
 }
 
-static void on_head(back_http2_stream_t *stream, bool is_last)
+void back_http2_stream_take_head(back_http2_stream_t *stream, const back_http2_block_t *block, bool is_last)
 {
-    back_http2_t *http2 = stream->http2;
     relay_t *relay = back_http2_relay_of(stream);
+    weir_loop_t *loop = relay->x->loop;
     weir_response_head_t head = {
-        .status = http2->block.status,
+        .status = block->status,
         .reason = {"", 0},
         .minor = 1,
         .is_persistent = true,
         .is_end = is_last,
-        .headers = fields_of(&http2->block, http2->loop->response_headers),
+        .headers = fields_of(block, loop->response_headers),
     };
     bool is_final = head.status >= STATUS_FINAL;
 
@@ -176,21 +195,34 @@ static void on_head(back_http2_stream_t *stream, bool is_last)
     stream->has_final = is_final;
     relay->down.has_ended = is_final && is_last;
     if (is_final)
-        relay->x->journal.first_byte_at_us = weir_loop_now_us(http2->loop);
+        relay->x->journal.first_byte_at_us = weir_loop_now_us(loop);
     relay->events->on_response(relay->x, &head);
     if (relay->is_over)
         return;
     relay_arm(relay);
-    if (is_final && !is_last)
-        weir_list_append(&http2->headed, &stream->headed);
+    if (is_final && !is_last && stream->http2 != NULL)
+        weir_list_append(&stream->http2->headed, &stream->headed);
 }
 
-static void on_trailers(back_http2_stream_t *stream)
+static void on_head(back_http2_stream_t *stream, bool is_last)
+{
+    back_http2_block_t *block = &stream->http2->block;
+
+    if (!stream->is_agent) {
+        back_http2_stream_take_head(stream, block, is_last);
+        return;
+    }
+    stream->back.has_answered = true;
+    stream->has_final = block->status >= STATUS_FINAL;
+    back_http2_agent_head(stream, block, is_last);
+}
+
+void back_http2_stream_take_trailers(back_http2_stream_t *stream, const back_http2_block_t *block)
 {
     const relay_t *relay = back_http2_relay_of(stream);
     weir_front_t *front = relay->x->front;
     weir_arena_t *arena = &relay->x->arena;
-    weir_headers_t fields = fields_of(&stream->http2->block, stream->http2->loop->response_headers);
+    weir_headers_t fields = fields_of(block, relay->x->loop->response_headers);
 
     for (size_t i = 0; front != NULL && i < fields.count; i++) {
         if (weir_chunk_may_trail(fields.at[i].name))
@@ -201,12 +233,20 @@ static void on_trailers(back_http2_stream_t *stream)
         weir_front_chunk(front);
 }
 
+static void on_trailers(back_http2_stream_t *stream)
+{
+    if (stream->is_agent)
+        back_http2_agent_trailers(stream, &stream->http2->block);
+    else
+        back_http2_stream_take_trailers(stream, &stream->http2->block);
+}
+
 static void on_headers(back_http2_t *http2, const nghttp2_frame *frame)
 {
     back_http2_stream_t *stream = stream_of(http2->session, frame->hd.stream_id);
     bool is_last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
-    if (stream == NULL || back_http2_relay_of(stream) == NULL)
+    if (!has_reader(stream))
         return;
     count_received(stream, FRAME_HEAD_BYTES + frame->hd.length);
     if (stream->has_final)
@@ -235,8 +275,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     back_http2_stream_t *stream = stream_of(session, id);
 
     (void)nghttp2_session_consume_connection(session, length); /* a slow client must not stop the others */
-    if (stream == NULL || back_http2_relay_of(stream) == NULL) {
-        (void)nghttp2_session_consume_stream(session, id, length);
+    if (!has_reader(stream)) {
+        if (stream == NULL || !stream->is_unreset) /* else its window stays as it is: little comes until it is reset */
+            (void)nghttp2_session_consume_stream(session, id, length);
         return 0;
     }
     count_received(stream, length);
@@ -246,8 +287,11 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 
 static void on_settings(back_http2_t *http2, const nghttp2_frame *frame)
 {
-    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
-        http2->is_ready = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        return;
+    http2->is_ready = true;
+    if (http2->worker != NULL)
+        back_worker_on_change(http2->worker);
 }
 
 /* libnghttp2 closes the streams that it does not count, with REFUSED_STREAM, when we return. */
@@ -259,6 +303,8 @@ static void on_goaway(back_http2_t *http2, const nghttp2_frame *frame)
             stream->has_goaway = true;
     }
     back_http2_retire(http2);
+    if (http2->worker != NULL)
+        back_worker_on_goaway(http2->worker, frame->goaway.error_code);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -279,6 +325,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         stream = stream_of(session, frame->hd.stream_id);
         if (stream != NULL)
             stream->was_reset = true;
+        if (http2->worker != NULL && frame->rst_stream.error_code == NGHTTP2_ENHANCE_YOUR_CALM)
+            back_worker_on_calm(http2->worker);
         break;
     case NGHTTP2_SETTINGS:
         on_settings(http2, frame);
@@ -334,8 +382,10 @@ static const weir_fault_t *fault_of_close(const back_http2_stream_t *stream, uin
         return stream->why;
     if (stream->has_goaway || stream->is_unsent)
         return &weir_fault_backend_goaway;
-    if (stream->was_reset || relay == NULL)
+    if (stream->was_reset || (relay == NULL && !stream->is_agent))
         return fault_of_code(code);
+    if (relay == NULL)
+        return &weir_fault_backend_http2_message;
     /* libnghttp2 found fault with the message: with its length, if it has one */
     return relay->down.framing.kind == WEIR_FRAMING_LENGTH ? &weir_fault_backend_content_length
                                                            : &weir_fault_backend_http2_message;
@@ -364,11 +414,16 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *a
 {
     back_http2_stream_t *stream = stream_of(session, frame->hd.stream_id);
     relay_t *relay = stream == NULL ? NULL : back_http2_relay_of(stream);
+    const bool is_head = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 
+    if (stream != NULL && stream->is_agent)
+        back_http2_agent_count(stream, &(back_http2_count_t){.sent = FRAME_HEAD_BYTES + frame->hd.length,
+                                                             .is_head = is_head,
+                                                             .is_end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0});
     if (relay == NULL)
         return 0;
     relay->x->journal.backend_sent_bytes += FRAME_HEAD_BYTES + frame->hd.length;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (is_head)
         relay->x->journal.head_sent_at_us = weir_loop_now_us(relay->x->loop);
     return 0;
 }

@@ -13,7 +13,9 @@
 #include "lib/base/must.h"
 #include "lib/base/metrics.h"
 #include "lib/base/span.h"
+#include "lib/wire/back/back_http2_handed.h"
 #include "lib/wire/back/back_http2_private.h"
+#include "lib/wire/back/back_worker.h"
 
 enum { PAUSE_BYTES = 32768, MOST_TRAILERS = 100 };
 
@@ -23,7 +25,7 @@ static void on_client_writable(relay_t *relay);
 static void release(weir_back_t *back, weir_exchange_t *x);
 static bool opens_websockets(const weir_back_t *back);
 
-static const weir_back_ops_t http2_ops = {
+const weir_back_ops_t back_http2_ops = {
     .start = start,
     .rest = rest,
     .on_client_writable = on_client_writable,
@@ -50,6 +52,8 @@ static bool opens_websockets(const weir_back_t *back)
 {
     const back_http2_stream_t *stream = (const back_http2_stream_t *)(const void *)back; /* its first member */
 
+    if (back_http2_is_twin(stream))
+        return back_http2_twin_opens_websockets(stream);
     return stream->http2 != NULL &&
            nghttp2_session_get_remote_settings(stream->http2->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
@@ -61,7 +65,7 @@ weir_back_t *back_http2_stream_create(back_http2_t *http2)
     back_http2_stream_t *stream = calloc(1, sizeof(*stream));
 
     WEIR_MUST(stream != NULL);
-    stream->back.ops = &http2_ops;
+    stream->back.ops = &back_http2_ops;
     stream->back.loop = http2->loop;
     stream->back.is_reused = http2->is_used;
     stream->http2 = http2;
@@ -80,6 +84,8 @@ void back_http2_stream_destroy(back_http2_stream_t *stream)
 {
     back_http2_t *http2 = stream->http2;
 
+    if (stream->is_agent)
+        back_http2_agent_end(stream);
     weir_bytes_free(&stream->back.in);
     weir_bytes_free(&stream->back.out);
     if (http2 != NULL) {
@@ -100,6 +106,10 @@ static void release(weir_back_t *back, weir_exchange_t *x)
 {
     back_http2_stream_t *stream = stream_of(back);
 
+    if (back_http2_is_twin(stream)) {
+        back_http2_twin_release(stream);
+        return;
+    }
     if (stream->http2 != NULL)
         stream->http2->idle_ms = x->plan->backend_idle_timeout_ms;
     stream->is_released = true;
@@ -112,6 +122,10 @@ void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fau
 {
     relay_t *relay = stream->back.relay;
 
+    if (stream->is_agent) {
+        back_http2_agent_lost(stream, fault);
+        return;
+    }
     if (relay == NULL) {
         stream->why = fault; /* it may not have begun: then start() tells */
         return;
@@ -131,13 +145,39 @@ void back_http2_stream_lost(back_http2_stream_t *stream, const weir_fault_t *fau
     relay_fail(relay, fault);
 }
 
-static void reset_stream(back_http2_stream_t *stream)
+bool back_http2_stream_reset(back_http2_stream_t *stream)
 {
     if (stream->http2 == NULL || stream->id == 0 || stream->is_closed || stream->is_resetting)
-        return;
+        return true;
+    stream->is_unreset = stream->http2->worker != NULL && !back_worker_may_reset(stream->http2->worker);
+    if (stream->is_unreset)
+        return false;
     stream->is_resetting = true;
     (void)nghttp2_submit_rst_stream(stream->http2->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
     back_http2_post_flush(stream->http2);
+    return true;
+}
+
+/* Whether there is still somebody who takes what the client says. */
+static bool is_carried(const back_http2_stream_t *stream)
+{
+    return stream->http2 != NULL || (back_http2_is_twin(stream) && !stream->is_closed);
+}
+
+/* Of the client's body, what the connection has not taken. */
+static size_t unsent_bytes(const back_http2_stream_t *stream)
+{
+    return weir_bytes_count(&stream->back.out) + (back_http2_is_twin(stream) ? back_http2_twin_unsent(stream) : 0);
+}
+
+/* What has been handed to libnghttp2 may still wait for the backend's window. */
+static bool is_said(const back_http2_stream_t *stream)
+{
+    if (stream->is_closed || !is_carried(stream))
+        return true;
+    if (back_http2_is_twin(stream))
+        return back_http2_twin_is_said(stream);
+    return nghttp2_session_get_stream_local_close(stream->http2->session, stream->id) != 0;
 }
 
 static void rest(relay_t *relay)
@@ -147,13 +187,14 @@ static void rest(relay_t *relay)
     weir_list_remove(&stream->emptied);
     weir_list_remove(&stream->headed);
     weir_bytes_free(&stream->back.in);
-    bool is_said = relay->up.is_done && (!stream->is_connect || relay->up.has_last);
-    bool is_whole = relay->down.has_ended && is_said && weir_bytes_count(&stream->back.out) == 0;
-    /* What has been handed to libnghttp2 may still wait for the backend's window */
-    bool has_left = stream->http2 == NULL || stream->is_closed ||
-                    nghttp2_session_get_stream_local_close(stream->http2->session, stream->id) != 0;
-    if (!is_whole || !has_left)
-        reset_stream(stream);
+    bool has_all = relay->up.is_done && (!stream->is_connect || relay->up.has_last);
+    bool is_whole = relay->down.has_ended && has_all && unsent_bytes(stream) == 0;
+    if (is_whole && is_said(stream))
+        return;
+    if (back_http2_is_twin(stream))
+        back_http2_twin_reset(stream);
+    else
+        (void)back_http2_stream_reset(stream);
 }
 
 /* ---- towards the backend ---- */
@@ -161,11 +202,24 @@ static void rest(relay_t *relay)
 /* All of the request is libnghttp2's, or about to be. */
 static void check_up(relay_t *relay)
 {
-    if (!relay->up.has_last || relay->up.is_done || weir_bytes_count(&relay->back->out) > 0)
+    if (!relay->up.has_last || relay->up.is_done || unsent_bytes(stream_of(relay->back)) > 0)
         return;
     relay->up.is_done = true;
     relay->x->journal.request_sent_at_us = weir_loop_now_us(relay->x->loop);
     relay_check_tunnel(relay);
+}
+
+/* Some of the body goes on its way. */
+static void push(relay_t *relay, back_http2_stream_t *stream, bool is_last)
+{
+    if (back_http2_is_twin(stream)) {
+        const weir_headers_t trailers = is_last ? relay_trailers(relay) : (weir_headers_t){0};
+        back_http2_twin_push(stream, is_last, &trailers);
+        return;
+    }
+    if (stream->id != 0)
+        (void)nghttp2_session_resume_data(stream->http2->session, stream->id);
+    back_http2_post_flush(stream->http2);
 }
 
 static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t count, bool is_last)
@@ -176,16 +230,14 @@ static void on_body(weir_body_sink_t *sink, const weir_span_t *pieces, size_t co
 
     for (size_t i = 0; i < count; i++)
         total += pieces[i].len;
-    if (!relay_count_up(relay, total, is_last) || relay->up.is_broken || stream->http2 == NULL)
+    if (!relay_count_up(relay, total, is_last) || relay->up.is_broken || !is_carried(stream))
         return;
     for (size_t i = 0; i < count; i++)
         weir_bytes_append(&stream->back.out, pieces[i]);
     check_up(relay);
     relay_arm(relay);
-    if (stream->id != 0)
-        (void)nghttp2_session_resume_data(stream->http2->session, stream->id);
-    back_http2_post_flush(stream->http2);
-    if (!is_last && weir_bytes_count(&stream->back.out) > PAUSE_BYTES)
+    push(relay, stream, is_last);
+    if (!is_last && unsent_bytes(stream) > PAUSE_BYTES)
         relay_pause_body(relay);
 }
 
@@ -195,6 +247,16 @@ void back_http2_stream_resume(back_http2_stream_t *stream)
 
     if (relay != NULL && !relay->up.has_last)
         relay_resume_body(relay);
+}
+
+void back_http2_stream_sent_more(back_http2_stream_t *stream)
+{
+    relay_t *relay = stream->back.relay;
+
+    check_up(relay);
+    relay_arm(relay);
+    if (unsent_bytes(stream) == 0)
+        back_http2_stream_resume(stream);
 }
 
 /* Names are lower-case in HTTP/2. */
@@ -227,7 +289,9 @@ ssize_t back_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
     weir_span_t waiting = weir_bytes_span(&stream->back.out);
     size_t taken = waiting.len < length ? waiting.len : length;
 
-    if (relay == NULL && stream->is_resetting)
+    if (stream->is_agent)
+        return back_http2_agent_read(stream, buffer, length, flags);
+    if (relay == NULL && (stream->is_resetting || stream->is_unreset))
         return NGHTTP2_ERR_DEFERRED; /* half a body must not look whole */
     if (relay == NULL) {
         *flags = NGHTTP2_DATA_FLAG_EOF;
@@ -273,6 +337,21 @@ static int32_t submit(back_http2_stream_t *stream, const weir_headers_t *fields,
     return nghttp2_submit_request(stream->http2->session, NULL, nv, fields->count, has_body ? &body : NULL, stream);
 }
 
+/* False: the connection has ended meanwhile, or its numbers are used up. */
+static bool begin(back_http2_stream_t *stream, const weir_headers_t *fields, bool has_body)
+{
+    if (back_http2_is_twin(stream)) {
+        back_http2_twin_start(stream, fields, stream->is_connect, has_body);
+        return true;
+    }
+    const int32_t id = stream->http2 == NULL ? -1 : submit(stream, fields, has_body || stream->is_connect);
+    if (id <= 0)
+        return false;
+    stream->id = id;
+    back_http2_post_flush(stream->http2);
+    return true;
+}
+
 static void start(relay_t *relay, const weir_backend_head_t *head)
 {
     back_http2_stream_t *stream = stream_of(relay->back);
@@ -280,16 +359,13 @@ static void start(relay_t *relay, const weir_backend_head_t *head)
 
     relay->up.sink = (weir_body_sink_t){.on_data = on_body, .on_fault = relay_on_body_fault};
     stream->is_connect = head->is_connect;
-    int32_t id = stream->http2 == NULL ? -1 : submit(stream, &head->fields, has_body || head->is_connect);
-    if (id <= 0) { /* the connection has ended meanwhile, or its numbers are used up */
+    if (!begin(stream, &head->fields, has_body)) {
         if (stream->http2 != NULL)
             back_http2_retire(stream->http2);
         stream->back.is_untouched = true;
         relay_fail(relay, stream->why != NULL ? stream->why : &weir_fault_backend_goaway);
         return;
     }
-    stream->id = id;
-    back_http2_post_flush(stream->http2);
     if (stream->is_connect)
         relay->up.is_done = true; /* until the tunnel is there */
     else if (has_body)
@@ -305,7 +381,11 @@ static void start(relay_t *relay, const weir_backend_head_t *head)
 /* The client's side has taken so many bytes: the backend may send as many more. */
 static void credit(back_http2_stream_t *stream, size_t bytes)
 {
-    if (bytes == 0 || stream->http2 == NULL || stream->is_closed)
+    if (bytes == 0 || stream->is_closed)
+        return;
+    if (back_http2_is_twin(stream))
+        back_http2_twin_credit(stream, bytes);
+    if (stream->http2 == NULL)
         return;
     (void)nghttp2_session_consume_stream(stream->http2->session, stream->id, bytes);
     back_http2_post_flush(stream->http2);
@@ -365,6 +445,11 @@ void back_http2_stream_head(back_http2_stream_t *stream)
 void back_http2_stream_data(back_http2_stream_t *stream, weir_span_t bytes)
 {
     relay_t *relay = stream->back.relay;
+
+    if (stream->is_agent) {
+        back_http2_agent_data(stream, bytes);
+        return;
+    }
     bool may_pass = is_passing(relay) && !relay->down.is_client_blocked;
 
     if (relay->down.state == RELAY_DONE) {
@@ -382,6 +467,10 @@ void back_http2_stream_finish(back_http2_stream_t *stream)
 {
     relay_t *relay = stream->back.relay;
 
+    if (stream->is_agent) {
+        back_http2_agent_finish(stream);
+        return;
+    }
     if (relay == NULL || relay->is_over)
         return;
     relay->down.has_ended = true;

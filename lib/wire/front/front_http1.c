@@ -127,6 +127,18 @@ void front_http1_close(front_http1_conn_t *conn)
     weir_client_destroy(&conn->client);
 }
 
+bool front_http1_surrender(h2o_req_t *req, weir_sock_t *to)
+{
+    front_http1_conn_t *conn = front_http1_stream_of(req)->conn;
+
+    if (weir_bytes_count(&conn->in) > 0 || weir_bytes_count(&conn->out) > 0 || conn->has_ended ||
+        weir_sock_has_unread(&conn->client.sock))
+        return false;
+    weir_sock_move(to, &conn->client.sock);
+    front_http1_close(conn);
+    return true;
+}
+
 /* ---- timers ---- */
 
 void front_http1_on_read_timer(weir_timer_t *timer)

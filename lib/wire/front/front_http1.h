@@ -112,6 +112,12 @@ bool front_http1_close_if_idle(weir_timer_t *timer);
 /** The client had its time. */
 void front_http1_on_read_timer(weir_timer_t *timer);
 
+/**
+ * The request has become something else, whose owner `to` takes the connection to (101): nothing was written. The front is gone
+ * then. False, and nothing is changed: the client has sent something behind the head, or its end. From the loop only.
+ */
+bool front_http1_surrender(h2o_req_t *req, weir_sock_t *to);
+
 /** Closes at once. From the loop only: it disposes of the request. */
 void front_http1_close(front_http1_conn_t *conn);
 

@@ -14,6 +14,7 @@ typedef struct weir_endpoint_settings {
     weir_protocol_t protocol;
     weir_backend_tls_t *tls;
     const weir_fastcgi_t *fastcgi;
+    uint64_t worker;
     const char *server_name;
 } weir_endpoint_settings_t;
 WEIR_API weir_endpoint_t *weir_endpoint_create(const weir_endpoint_settings_t *settings, char *problem, size_t problem_bytes);

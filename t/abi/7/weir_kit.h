@@ -5,6 +5,7 @@
 #include "weir_host.h"
 #include "weir_member.h"
 #include "weir_request.h"
+#include "weir_worker.h"
 WEIR_C_BEGIN
 typedef struct weir_kit weir_kit_t;
 typedef struct weir_lease {
@@ -26,6 +27,8 @@ WEIR_API void weir_kit_show(const weir_kit_t *kit, const weir_config_t *config, 
 WEIR_API bool weir_kit_admin(weir_kit_t *kit, weir_admin_call_t *call);
 WEIR_API void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, weir_explain_t *explain);
 WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
+WEIR_API uint16_t weir_kit_worker(weir_kit_t *kit, const weir_worker_claim_t *claim, char *why, size_t why_bytes);
+WEIR_API void weir_kit_workers(weir_kit_t *kit, weir_span_t app);
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 WEIR_API void weir_kit_close(weir_kit_t **kit);
 WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);
@@ -55,84 +58,5 @@ WEIR_API void weir_lease_prefer(weir_lease_t *lease, const weir_member_t *member
 WEIR_API void weir_lease_filter(weir_lease_t *lease, bool (*may)(const weir_member_t *member, void *context), void *context);
 WEIR_API void weir_lease_hash(weir_lease_t *lease, weir_span_t key);
 WEIR_C_END
-#define WEIR_KIT_DEFINE(lease) \
-    WEIR_KIT_DEFINE_BUT_EXPLAIN(lease) \
-    WEIR_MODULE void weir_router_explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *explain) \
-    { \
-        weir_kit_explain((weir_kit_t *)shared, request, explain); \
-    }
-#define WEIR_KIT_DEFINE_BUT_EXPLAIN(lease) \
-    WEIR_MODULE bool weir_router_configure(const weir_config_t *config, weir_shared_t **out_shared) \
-    { \
-        return (*out_shared = (weir_shared_t *)weir_kit_open(config, NULL)) != NULL; \
-    } \
-    WEIR_MODULE bool weir_router_start(weir_shared_t *shared, weir_instance_t *instance) \
-    { \
-        weir_kit_start((weir_kit_t *)shared, instance); \
-        return true; \
-    } \
-    WEIR_MODULE void weir_router_stop(weir_shared_t *shared) { weir_kit_stop((weir_kit_t *)shared); } \
-    WEIR_MODULE void weir_router_show(const weir_shared_t *shared, const weir_config_t *config, weir_show_t *show) \
-    { \
-        weir_kit_show((const weir_kit_t *)shared, config, show); \
-    } \
-    WEIR_MODULE bool weir_router_admin(weir_shared_t *shared, weir_admin_call_t *call) \
-    { \
-        return weir_kit_admin((weir_kit_t *)shared, call); \
-    } \
-    WEIR_MODULE void weir_router_metrics(const weir_shared_t *shared, weir_metric_sink_t *sink) \
-    { \
-        weir_kit_metrics((const weir_kit_t *)shared, sink); \
-    } \
-    WEIR_MODULE void weir_router_release(weir_shared_t *shared) \
-    { \
-        weir_kit_t *kit = (weir_kit_t *)shared; \
-        weir_kit_close(&kit); \
-    } \
-    static weir_answer_t weir_kit_backend_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_backend_t *q) \
-    { return (void)b, weir_lease_backend(&s->lease, r, q); } \
-    static weir_answer_t weir_kit_checkin_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, weir_q_checkin_t *q) \
-    { return (void)b, weir_lease_checkin(&s->lease, r, q); } \
-    static weir_answer_t weir_kit_page_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault, \
-                                        weir_q_page_t *q) \
-    { \
-        weir_lease_page(&s->lease, r, fault, q); \
-        return weir_page_send(q); \
-    } \
-    static void weir_kit_headers_(weir_state_t *s, const weir_request_t *r, weir_way_t way, weir_header_sink_t *sink) \
-    { \
-        weir_lease_headers(&s->lease, r, way, sink); \
-    } \
-    static void weir_kit_terminate_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault) \
-    { \
-        (void)r, (void)fault; \
-        weir_lease_end(&s->lease); \
-    } \
-    static void weir_kit_log_(weir_state_t *s, const weir_request_t *r, const weir_fault_t *fault, weir_log_sink_t *sink) \
-    { \
-        (void)r, (void)fault; \
-        weir_lease_log(&s->lease, sink); \
-    } \
-    static void weir_kit_abandoned_(weir_state_t *s, const weir_request_t *r, weir_gone_t why) \
-    { \
-        (void)why; \
-        weir_lease_abandoned(&s->lease, r); \
-    } \
-    static void weir_kit_answered_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_attempt_t *a) \
-    { \
-        (void)b; \
-        weir_lease_answered(&s->lease, r, a); \
-    } \
-    static bool weir_kit_retry_(weir_state_t *s, const weir_request_t *r, weir_service_t *b, const weir_fault_t *fault, \
-                                const weir_attempt_t *a) \
-    { return (void)b, weir_lease_retry(&s->lease, r, fault, a); }
-#define WEIR_KIT_CALLBACKS \
-    .service_backend = weir_kit_backend_, .checkin_service = weir_kit_checkin_, .additional_headers = weir_kit_headers_, \
-    .error_page = weir_kit_page_, \
-    .terminate = weir_kit_terminate_, .log = weir_kit_log_, .abandoned = weir_kit_abandoned_, .answered = weir_kit_answered_, \
-    .retry_request = weir_kit_retry_
-static inline weir_kit_t *weir_kit_of(const weir_request_t *request)
-{
-    return (weir_kit_t *)weir_request_shared(request);
-}
+#include "weir_kit_define.h"
 #endif

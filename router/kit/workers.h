@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_KIT_WORKERS_H
+#define WEIR_KIT_WORKERS_H
+/**
+ * @file  Workers among an app's members: backends that have dialled in. They are not configured: whoever is there is a member,
+ * known by its id, with as many slots as its connections have at present.
+ *
+ *   judge ─ may it register, for this app, with these domains ─► the proxy ─► changed ─► kit_app_put_in_force()
+ *
+ * An app, or a domain, that nobody else has may come with a worker, if its endpoint needs no proof. It stays until the next
+ * configuration that finds no worker of it.
+ *
+ * THREAD   Under the instance's lock, but for weir_kit_worker() and weir_kit_workers(): the thread of ticks.
+ */
+#include "instance.h"
+#include "weir_worker.h"
+
+/** A domain that a worker has claimed, and nobody had. */
+typedef struct kit_claimed {
+    struct kit_claimed *next;
+    char *app;
+    char entry[];
+} kit_claimed_t;
+
+/** Behind `wanted` (*count of them), which moves, come the app's workers. Theirs are to be freed by kit_wanted_free(). */
+kit_wanted_t *kit_workers_add(const kit_app_t *app, kit_wanted_t *wanted, size_t *count);
+/** A configuration is put in force: apps and domains of workers that are there come with it. */
+void kit_workers_begin(struct weir_kit *kit);
+/** The instance ends. */
+void kit_workers_free(kit_instance_t *instance);
+
+#endif
