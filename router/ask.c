@@ -188,6 +188,15 @@ static ask_question_t *question_make(weir_exchange_t *x, ask_kind_t kind, ask_th
     return x->question = ask_question_create(x, kind, then);
 }
 
+/* Who stands in a line of the router's was answered meanwhile: those before it may have letters on their way. */
+static void settle_returned(ask_question_t *q)
+{
+    if (q->wait_ms != 0)
+        weir_loop_post(q->x->loop, &q->letter);
+    else
+        settle(q);
+}
+
 /* The callback has returned. If it answered, the answer settles here, on our stack, else from the loop. */
 static void returned(ask_question_t *q, weir_answer_t proof)
 {
@@ -207,7 +216,7 @@ static void returned(ask_question_t *q, weir_answer_t proof)
     }
     if (!atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel,
                                                  memory_order_acquire)) {
-        settle(q);
+        settle_returned(q);
         return;
     }
     if (wait_ms != 0)

@@ -7,6 +7,8 @@
  *   CALLING ──callback returned──► WAITING ──answer: a letter──► ANSWERED ──opened──► settled
  *      └───────────answer──────────────────────────────────────► ANSWERED ──callback returned──► settled
  *
+ * ORDER    Requests of a loop that wait go on as they were answered: behind weir_later_until() the second way is a letter, too.
+ *
  * HANDLES  What a router holds is no pointer but a number: a slot and its generation. A question that is over gives its slot to
  *          another one, of the next generation, so that an answer that comes too late is told from one that is awaited. Slots
  *          are

@@ -54,7 +54,7 @@ struct weir_context;
 /** Lets go of a configuration that was held: its plans, routers and stages may end now. From the loop; harmless on NULL. */
 void weir_context_release(struct weir_context *context);
 
-/** Posts from any thread. `open` never runs on the poster's stack. Letters of one poster are opened in order. */
+/** Posts from any thread. `open` never runs on the poster's stack. Letters are opened in the order they were posted in. */
 void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter);
 
 #endif

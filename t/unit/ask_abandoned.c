@@ -154,6 +154,49 @@ static void the_answer_wins_against_the_deadline(void **state)
     assert_null(w.script.last_fault);
 }
 
+/* ---- while the router's call goes on ---- */
+
+/* No letter is opened yet. */
+static void begin_with_an_answer_meanwhile(uint32_t wait_ms)
+{
+    world_open(NULL);
+    w.script.how[FAKE_CHECKOUT] = FAKE_LATER;
+    w.script.wait_ms[FAKE_CHECKOUT] = wait_ms;
+    w.script.answers_meanwhile = true;
+    w.x = fake_exchange(&w.loop, &w.plan, &w.front, GET);
+    weir_exchange_start(w.x);
+    assert_int_equal(w.script.picks, 1);
+}
+
+/* Of a line that others stand in, too: those who were answered before have letters. */
+static void an_answer_meanwhile_is_a_letter(void **state)
+{
+    begin_with_an_answer_meanwhile(1000);
+    assert_int_equal(w.script.asked[FAKE_BACKEND], 0);
+    fake_run(&w.loop);
+    world_finish(OK_HEAD);
+    assert_null(w.script.last_fault);
+}
+
+/* Nobody stands in a line there. */
+static void or_at_once_without_a_wait_of_its_own(void **state)
+{
+    begin_with_an_answer_meanwhile(0);
+    assert_int_equal(w.script.asked[FAKE_BACKEND], 1);
+    fake_run(&w.loop);
+    world_finish(OK_HEAD);
+}
+
+static void that_letter_wins_against_the_client(void **state)
+{
+    begin_with_an_answer_meanwhile(1000);
+    fake_client_gone(&w.front, &weir_fault_client_closed);
+    assert_int_equal(w.script.abandoned, 0);
+    world_close();
+    assert_int_equal(w.script.phase, WEIR_CHECKOUT);
+    assert_int_equal(w.script.checkins, 1);
+}
+
 /* ---- long after ---- */
 
 static void an_old_handle_is_nobodys(void **state)
@@ -229,6 +272,9 @@ int main(void)
         cmocka_unit_test(the_proxy_shuts_down),
         cmocka_unit_test(the_answer_wins_against_the_client),
         cmocka_unit_test(the_answer_wins_against_the_deadline),
+        cmocka_unit_test(an_answer_meanwhile_is_a_letter),
+        cmocka_unit_test(or_at_once_without_a_wait_of_its_own),
+        cmocka_unit_test(that_letter_wins_against_the_client),
         cmocka_unit_test(an_old_handle_is_nobodys),
         cmocka_unit_test(a_handle_that_was_never_one),
         cmocka_unit_test(slots_outlive_threads),

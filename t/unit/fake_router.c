@@ -182,9 +182,11 @@ static weir_answer_t ask(weir_shared_t *script, fake_kind_t kind, void *q)
     if (script->how[kind] == FAKE_LATER) {
         script->question = q;
         script->kind = kind;
-        if (script->wait_ms[kind] != 0)
-            return weir_later_until_(q, script->wait_ms[kind], script->overdue);
-        return weir_later_(q);
+        weir_answer_t promise =
+            script->wait_ms[kind] == 0 ? weir_later_(q) : weir_later_until_(q, script->wait_ms[kind], script->overdue);
+        if (script->answers_meanwhile)
+            (void)fake_answer(script);
+        return promise;
     }
     answer(script, kind, q);
     if (script->how[kind] == FAKE_TWICE) {

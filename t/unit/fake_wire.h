@@ -167,6 +167,7 @@ struct weir_shared {
     const weir_fault_t *overdue;  /* then                                               */
     const char *app;              /* weir_lookup_name()                                 */
     bool answers_when_abandoned;  /* in that call                                       */
+    bool answers_meanwhile;       /* what FAKE_LATER promises, before the call returns  */
     unsigned retries;             /* how often retry_request still says yes             */
     unsigned times_again;         /* how often checkout still says weir_checkout_again() */
     uint32_t again_ms;            /* and in how long                                    */

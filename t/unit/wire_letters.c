@@ -201,6 +201,31 @@ static void letters_of_one_thread_are_opened_in_order(void **state)
     assert_int_equal(misplaced_posts, 0);
 }
 
+static void *post_at_once(void *note)
+{
+    post(note);
+    return NULL;
+}
+
+/* Each behind those that were there before it, whoever has posted these. */
+static void letters_of_all_are_opened_in_order(void **state)
+{
+    weir_loop_turn(loop, 0);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < 8; i++) {
+            pthread_t thread;
+            if (i % 4 == 3) {
+                post(&notes[i]);
+                continue;
+            }
+            assert_int_equal(pthread_create(&thread, NULL, post_at_once, &notes[i]), 0);
+            pthread_join(thread, NULL);
+        }
+        weir_loop_turn(loop, 1000);
+        assert_diary("01234567");
+    }
+}
+
 static void *post_after_a_while(void *note)
 {
     sleep_for(20);
@@ -280,6 +305,7 @@ int main(void)
         TEST(a_timer_that_gets_due_meanwhile_runs_in_the_same_turn),
         TEST(a_letter_of_a_timer_is_not_slept_over),
         TEST(letters_of_one_thread_are_opened_in_order),
+        TEST(letters_of_all_are_opened_in_order),
         TEST(a_letter_wakes_the_loop),
         TEST(the_loop_runs_until_it_is_stopped),
     };

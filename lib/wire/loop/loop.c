@@ -160,9 +160,18 @@ static int32_t sleep_ms(const weir_loop_t *loop)
 
 /* ---- letters ---- */
 
+static void collect_mail(weir_loop_t *loop)
+{
+    pthread_mutex_lock(&loop->mailbox_lock);
+    weir_list_move_all(&loop->letters, &loop->mailbox);
+    pthread_mutex_unlock(&loop->mailbox_lock);
+}
+
 void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
 {
     if (loop == current) {
+        if (atomic_load_explicit(&loop->has_mail, memory_order_acquire)) /* which was posted before; and a turn is on its way */
+            collect_mail(loop);
         weir_list_append(&loop->letters, &letter->link);
         if (loop->on_wish != NULL)
             loop->on_wish(loop);
