@@ -38,7 +38,7 @@ static void unpause(struct kit_queue *queue, uint64_t now_us)
     queue->standing_us = now_us;
 }
 
-static void let_go(weir_set_t *set, struct kit_queue *queue, uint32_t spread_ms, uint64_t now_us, kit_waiter_t **out)
+static void let_go(weir_set_t *set, struct kit_queue *queue, uint32_t spread_ms, uint64_t now_us)
 {
     unpause(queue, now_us);
     kit_queue_begin_pace(set, queue);
@@ -49,13 +49,12 @@ static void let_go(weir_set_t *set, struct kit_queue *queue, uint32_t spread_ms,
         queue->spread_count = queue->count;
         queue->spread_served = queue->served;
     }
-    kit_queue_give_out(set, queue, now_us, out);
+    kit_queue_give_out(set, queue, now_us);
 }
 
 void weir_set_resume(weir_set_t *set, uint32_t spread_ms)
 {
     struct kit_queue *queue;
-    kit_waiter_t *out = NULL;
 
     pthread_mutex_lock(&set->instance->lock);
     const uint64_t now_us = now_of(set);
@@ -63,23 +62,22 @@ void weir_set_resume(weir_set_t *set, uint32_t spread_ms)
     queue = kit_queue(set);
     if (queue != NULL) {
         pthread_mutex_lock(&queue->lock);
-        let_go(set, queue, spread_ms, now_us, &out);
-        pthread_mutex_unlock(&queue->lock);
+        let_go(set, queue, spread_ms, now_us);
     }
     pthread_mutex_unlock(&set->instance->lock);
-    kit_queue_send_out(out);
+    if (queue != NULL)
+        kit_queue_unlock(queue);
 }
 
-static void refuse_all(weir_set_t *set, struct kit_queue *queue, const weir_fault_t *fault, uint64_t now_us, kit_waiter_t **out)
+static void refuse_all(weir_set_t *set, struct kit_queue *queue, const weir_fault_t *fault, uint64_t now_us)
 {
     while (queue->count > 0)
-        kit_queue_refuse(set, queue, kit_waiter_of_age(queue->by_age.after), fault, now_us, out);
+        kit_queue_refuse(set, queue, kit_waiter_of_age(queue->by_age.after), fault, now_us);
 }
 
 void weir_set_stop(weir_set_t *set)
 {
     struct kit_queue *queue;
-    kit_waiter_t *out = NULL;
 
     pthread_mutex_lock(&set->instance->lock);
     const uint64_t now_us = now_of(set);
@@ -87,17 +85,17 @@ void weir_set_stop(weir_set_t *set)
     queue = kit_queue(set);
     if (queue != NULL) {
         pthread_mutex_lock(&queue->lock);
-        refuse_all(set, queue, &kit_fault_maintenance, now_us, &out);
-        pthread_mutex_unlock(&queue->lock);
+        refuse_all(set, queue, &kit_fault_maintenance, now_us);
     }
     pthread_mutex_unlock(&set->instance->lock);
-    kit_queue_send_out(out);
+    if (queue != NULL)
+        kit_queue_unlock(queue);
 }
 
-void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
 {
     if (now_us >= atomic_load(&kit_activity_of(set)->pause_until_us))
-        refuse_all(set, queue, &kit_fault_paused, now_us, out);
+        refuse_all(set, queue, &kit_fault_paused, now_us);
 }
 
 uint64_t weir_set_in_flight(const weir_set_t *set)

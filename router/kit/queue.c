@@ -44,6 +44,7 @@ static struct kit_queue *create(void)
     if (pthread_mutex_init(&queue->lock, NULL) != 0)
         abort();
     list_init(&queue->by_age);
+    queue->to_answer_end = &queue->to_answer;
     for (size_t i = 0; i < KIT_BUCKETS; i++)
         list_init(&queue->buckets[i].waiters);
     (void)!getrandom(&queue->dice, sizeof(queue->dice), 0);
@@ -90,7 +91,7 @@ bool kit_queue_close(weir_set_t *set)
     struct kit_queue *queue = queue_of(kit_activity(set));
 
     pthread_mutex_lock(&queue->lock);
-    queue->is_closed = queue->count == 0;
+    queue->is_closed = queue->count == 0 && !queue->is_answering;
     const bool is_closed = queue->is_closed;
     pthread_mutex_unlock(&queue->lock);
     return is_closed;
@@ -161,15 +162,24 @@ void kit_queue_take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *
 }
 
 void kit_queue_refuse(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, const weir_fault_t *fault,
-                      uint64_t now_us, kit_waiter_t **out)
+                      uint64_t now_us)
 {
     waiter->fault = fault;
     kit_queue_take_out(set, queue, waiter, now_us);
-    waiter->next_out = *out;
-    *out = waiter;
+    kit_queue_append(queue, waiter);
 }
 
-void kit_queue_send_out(kit_waiter_t *waiters)
+/* ---- answers ---- */
+
+void kit_queue_append(struct kit_queue *queue, kit_waiter_t *waiter)
+{
+    waiter->next_out = NULL;
+    *queue->to_answer_end = waiter;
+    queue->to_answer_end = &waiter->next_out;
+}
+
+/* Without the lock: the answer may have the request go on. */
+static void answer_all(kit_waiter_t *waiters)
 {
     kit_waiter_t *next;
 
@@ -181,6 +191,33 @@ void kit_queue_send_out(kit_waiter_t *waiters)
             (void)weir_checkout_pick(waiters->q, (weir_service_t *)(void *)waiters->lease->member);
         free(waiters);
     }
+}
+
+static kit_waiter_t *take_answers(struct kit_queue *queue)
+{
+    kit_waiter_t *waiters = queue->to_answer;
+
+    queue->to_answer = NULL;
+    queue->to_answer_end = &queue->to_answer;
+    return waiters;
+}
+
+/*
+ * Two threads that gave their answers at the same time would overtake each other. So one at a time does, and what others append
+ * meanwhile is its, too: they need not wait for it.
+ */
+void kit_queue_unlock(struct kit_queue *queue)
+{
+    kit_waiter_t *waiters;
+
+    while (!queue->is_answering && (waiters = take_answers(queue)) != NULL) {
+        queue->is_answering = true;
+        pthread_mutex_unlock(&queue->lock);
+        answer_all(waiters);
+        pthread_mutex_lock(&queue->lock);
+        queue->is_answering = false;
+    }
+    pthread_mutex_unlock(&queue->lock);
 }
 
 /* ---- waiting ---- */
@@ -227,14 +264,14 @@ kit_bucket_t *kit_queue_loser(struct kit_queue *queue, uint8_t bucket)
 }
 
 /* The client that has most waiting loses its newest. True: that is the newcomer. */
-static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter_t *newcomer, kit_waiter_t **out)
+static bool make_room(weir_set_t *set, struct kit_queue *queue, const kit_waiter_t *newcomer)
 {
     kit_bucket_t *most = kit_queue_loser(queue, newcomer->bucket);
 
     if (most == NULL)
         return true;
     kit_waiter_t *loser = kit_waiter_of_bucket(most->waiters.before);
-    kit_queue_refuse(set, queue, loser, &kit_fault_too_deep, newcomer->since_us, out);
+    kit_queue_refuse(set, queue, loser, &kit_fault_too_deep, newcomer->since_us);
     return false;
 }
 
@@ -251,11 +288,17 @@ bool kit_queue_has_no_place(weir_set_t *set, const kit_settings_t *settings, con
     return has_none;
 }
 
-static weir_answer_t answer_own(kit_lease_t *lease, kit_waiter_t *waiter, kit_waiter_t **out)
+/* It was served, and nobody is to be answered before it. */
+static bool is_first(const struct kit_queue *queue, const kit_waiter_t *waiter)
 {
-    while (*out != NULL && *out != waiter)
-        out = &(*out)->next_out;
-    *out = waiter->next_out;
+    return !queue->is_answering && queue->to_answer == waiter;
+}
+
+static weir_answer_t answer_first(struct kit_queue *queue, kit_lease_t *lease, kit_waiter_t *waiter)
+{
+    queue->to_answer = waiter->next_out;
+    if (queue->to_answer == NULL)
+        queue->to_answer_end = &queue->to_answer;
     weir_answer_t answer = weir_checkout_pick(waiter->q, (weir_service_t *)(void *)lease->member);
     free(waiter);
     return answer;
@@ -326,19 +369,18 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
                              weir_q_checkout_t *q, const kit_asking_t *asking, kit_cause_t cause, kit_why_none_t why)
 {
     weir_set_t *set = lease->set;
-    kit_waiter_t *waiter = create_waiter(lease, settings, request, q, asking), *out = NULL;
+    kit_waiter_t *waiter = create_waiter(lease, settings, request, q, asking);
     struct kit_queue *queue = lock_queue(set);
     const weir_fault_t *fault;
     weir_answer_t answer;
 
     fault = look_again(lease, &cause);
-    if (fault == NULL && queue->count >= settings->queue.length && make_room(set, queue, waiter, &out))
+    if (fault == NULL && queue->count >= settings->queue.length && make_room(set, queue, waiter))
         fault = &kit_fault_too_deep;
     if (fault == NULL && !weir_waiting_begin())
         fault = &kit_fault_too_deep;
     if (fault != NULL) {
-        pthread_mutex_unlock(&queue->lock);
-        kit_queue_send_out(out);
+        kit_queue_unlock(queue);
         free(waiter);
         return refuse_place(q, fault);
     }
@@ -352,13 +394,12 @@ weir_answer_t kit_queue_wait(kit_lease_t *lease, const kit_settings_t *settings,
     if (kit_pin_leads_nowhere(lease))
         (void)kit_pin_let_go(lease, settings);
     if (cause == KIT_BUSY || kit_lease_why(lease, request) == KIT_WOULD_DO)
-        kit_queue_give_out(set, queue, waiter->since_us, &out);
-    if (lease->waiter == NULL)
-        answer = answer_own(lease, waiter, &out);
+        kit_queue_give_out(set, queue, waiter->since_us);
+    if (is_first(queue, waiter))
+        answer = answer_first(queue, lease, waiter);
     else
         answer = weir_later_until(q, wait_ms, overdue_of(cause, why));
-    pthread_mutex_unlock(&queue->lock);
-    kit_queue_send_out(out);
+    kit_queue_unlock(queue);
     return answer;
 }
 
@@ -366,7 +407,6 @@ void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
 {
     struct kit_queue *queue = kit_queue(set);
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
-    kit_waiter_t *out = NULL;
     kit_link_t *next;
 
     if (queue == NULL)
@@ -378,23 +418,27 @@ void kit_queue_unpin(weir_set_t *set, uint64_t now_us)
         if (!kit_pin_leads_nowhere(waiter->lease) || kit_pin_let_go(waiter->lease, settings))
             continue;
         waiter->lease->pinned = NULL;
-        kit_queue_refuse(set, queue, waiter, &kit_fault_lost, now_us, &out);
+        kit_queue_refuse(set, queue, waiter, &kit_fault_lost, now_us);
     }
-    kit_queue_give_out(set, queue, now_us, &out); /* to those who wait for any now */
-    pthread_mutex_unlock(&queue->lock);
-    kit_queue_send_out(out);
+    kit_queue_give_out(set, queue, now_us); /* to those who wait for any now */
+    kit_queue_unlock(queue);
 }
 
+/* Its answer overtakes whom it likes: the question is over if it is answered in this call. */
 void kit_queue_leave(kit_lease_t *lease, uint64_t now_us)
 {
     struct kit_queue *queue = kit_queue(lease->set);
-    kit_waiter_t *out = NULL;
+    kit_waiter_t *waiter;
 
     if (queue == NULL)
         return;
     pthread_mutex_lock(&queue->lock);
-    if (lease->waiter != NULL)
-        kit_queue_refuse(lease->set, queue, lease->waiter, &kit_fault_gone, now_us, &out);
+    waiter = lease->waiter;
+    if (waiter != NULL) {
+        waiter->fault = &kit_fault_gone;
+        waiter->next_out = NULL;
+        kit_queue_take_out(lease->set, queue, waiter, now_us);
+    }
     pthread_mutex_unlock(&queue->lock);
-    kit_queue_send_out(out);
+    answer_all(waiter);
 }

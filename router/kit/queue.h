@@ -7,6 +7,8 @@
  * Nobody who waits stands beside a free slot: who waits says so first and looks for a slot then; who frees one does so first
  * and looks for somebody who waits then.
  *
+ * ORDER    Answers are given in the order in which they were due, whichever threads have served whom.
+ *
  * OWNER    The set's, from its first waiter on.
  * THREAD   Any.
  */

@@ -56,15 +56,6 @@ static bool serve(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter
     return true;
 }
 
-/* They are answered in the order in which they were served. */
-static void append(kit_waiter_t **out, kit_waiter_t *waiter)
-{
-    while (*out != NULL)
-        out = &(*out)->next_out;
-    waiter->next_out = NULL;
-    *out = waiter;
-}
-
 typedef enum served { SERVED, NOT_SERVED, ALL_FULL } served_t;
 
 /* One of those who may have any slot, but become tunnels: of these there may be enough where requests are not. */
@@ -126,8 +117,7 @@ bool kit_queue_lets_pass(weir_set_t *set, const kit_settings_t *settings, const 
  * The first of a client's who can be served. Behind those who are particular the next ones are asked, too; where one who is not
  * gets nothing, nobody does. Where one who wants a tunnel gets nothing, none of these does, and requests may.
  */
-static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, bool only_pinned, uint64_t now_us,
-                             kit_waiter_t **out)
+static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucket_t *bucket, bool only_pinned, uint64_t now_us)
 {
     kit_link_t *at = bucket->waiters.after;
     bool has_no_tunnel = false;
@@ -151,7 +141,7 @@ static served_t serve_bucket(weir_set_t *set, struct kit_queue *queue, kit_bucke
         queue->served++;
         queue->served_busy += waiter->cause == KIT_BUSY;
         waiter->fault = NULL;
-        append(out, waiter);
+        kit_queue_append(queue, waiter);
         return SERVED;
     }
     return NOT_SERVED;
@@ -166,7 +156,7 @@ static bool is_spread_out(const struct kit_queue *queue, uint64_t now_us)
            queue->served - queue->spread_served >= 1 + queue->spread_count * gone_us / queue->spread_us;
 }
 
-void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
 {
     const bool has_pins = atomic_load_explicit(&set->settings, memory_order_acquire)->affinity.is_on;
     unsigned cursor = queue->turn, passed = 0;
@@ -175,17 +165,14 @@ void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
     if (kit_is_paused(set))
         return;
     while (queue->count > 0 && passed < KIT_BUCKETS && !kit_queue_is_window_full(set) && !is_spread_out(queue, now_us)) {
-        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], only_pinned, now_us, out);
+        served_t result = serve_bucket(set, queue, &queue->buckets[cursor], only_pinned, now_us);
         if (result == ALL_FULL && !has_pins)
             return;
         only_pinned = only_pinned || result == ALL_FULL;
         cursor = (cursor + 1) % KIT_BUCKETS;
         passed = result == NOT_SERVED ? passed + 1 : 0;
-        if (result != SERVED)
-            continue;
-        queue->turn = only_pinned ? queue->turn : cursor;
-        while (*out != NULL)
-            out = &(*out)->next_out;
+        if (result == SERVED && !only_pinned)
+            queue->turn = cursor;
     }
 }
 
@@ -220,14 +207,12 @@ void kit_queue_pace(weir_set_t *set, bool is_success)
 void kit_queue_kick(weir_set_t *set, uint64_t now_us, bool is_checkin)
 {
     struct kit_queue *queue = kit_queue(set);
-    kit_waiter_t *out = NULL;
 
     if (queue == NULL)
         return;
     pthread_mutex_lock(&queue->lock);
     if (!is_checkin)
         kit_queue_begin_pace(set, queue);
-    kit_queue_give_out(set, queue, now_us, &out);
-    pthread_mutex_unlock(&queue->lock);
-    kit_queue_send_out(out);
+    kit_queue_give_out(set, queue, now_us);
+    kit_queue_unlock(queue);
 }

@@ -50,6 +50,8 @@ struct kit_queue {
     uint64_t served_busy;            /* of these, those who waited for a slot   */
     bool is_paced;                   /* many are let go, by and by              */
     bool is_closed;                  /* it is given back: who would wait makes another */
+    bool is_answering;               /* a thread answers those who have left; only then there are some where it is not locked */
+    kit_waiter_t *to_answer, **to_answer_end; /* in the order in which they have left */
     /* behind a pause they are let go evenly: so many, from then, in so long; 0: all that can be */
     uint64_t spread_from_us, spread_us, spread_count, spread_served;
 };
@@ -66,11 +68,13 @@ static inline kit_waiter_t *kit_waiter_of_age(kit_link_t *link)
 
 /* queue.c */
 void kit_queue_take_out(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, uint64_t now_us);
-/** Takes it out for this reason, and puts it before `*out`. */
+/** One who has been taken out is answered behind those who have left before. */
+void kit_queue_append(struct kit_queue *queue, kit_waiter_t *waiter);
+/** Takes it out for this reason, and appends it. */
 void kit_queue_refuse(weir_set_t *set, struct kit_queue *queue, kit_waiter_t *waiter, const weir_fault_t *fault,
-                      uint64_t now_us, kit_waiter_t **out);
-/** Answers and frees. Without the lock: the answer may have the request go on. */
-void kit_queue_send_out(kit_waiter_t *waiters);
+                      uint64_t now_us);
+/** Whoever may have had somebody leave unlocks it so: they are answered, by this thread or by the one that is at it. */
+void kit_queue_unlock(struct kit_queue *queue);
 /** The queue is full: whose newest leaves it for a newcomer of this bucket; NULL: nobody's, there is no place. */
 kit_bucket_t *kit_queue_loser(struct kit_queue *queue, uint8_t bucket);
 /** Whose turn a request counts as. */
@@ -80,10 +84,10 @@ uint32_t kit_queue_hold_ms(const kit_settings_t *settings);
 
 /* queue_give.c */
 /**
- * In turn among clients; whose turn could not be used keeps it. Those who are served are put behind `*out`. Where nobody else
- * gets anything, who is pinned may have what others may not: a member that leaves, or a spare one.
+ * In turn among clients; whose turn could not be used keeps it. Those who are served are appended. Where nobody else gets
+ * anything, who is pinned may have what others may not: a member that leaves, or a spare one.
  */
-void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out);
+void kit_queue_give_out(weir_set_t *set, struct kit_queue *queue, uint64_t now_us);
 /** Many may be let go now: by and by. */
 void kit_queue_begin_pace(weir_set_t *set, struct kit_queue *queue);
 /** 64 random bits; `of` is the queue. */
@@ -91,6 +95,6 @@ uint64_t kit_queue_roll(void *of);
 
 /* pause.c */
 /** Refuses those whose pause has taken too long. */
-void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out);
+void kit_queue_tick_pause(weir_set_t *set, struct kit_queue *queue, uint64_t now_us);
 
 #endif

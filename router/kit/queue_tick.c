@@ -41,7 +41,7 @@ static uint64_t wait_us(const struct kit_queue *queue, const kit_waiter_t *waite
     return kit_since(now_us, queue->standing_us) > timeout_us ? timeout_us / STANDING_TIMES : timeout_us;
 }
 
-static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
 {
     const kit_settings_t *settings = atomic_load_explicit(&set->settings, memory_order_acquire);
     kit_link_t *next;
@@ -52,7 +52,7 @@ static void refuse_late(weir_set_t *set, struct kit_queue *queue, uint64_t now_u
         if (kit_since(now_us, waiter->lease->arrived_us) < wait_us(queue, waiter, settings, now_us))
             continue;
         kit_queue_refuse(set, queue, waiter,
-                         waiter->cause == KIT_HOLD ? reason_now(set, waiter, queue, now_us) : &kit_fault_timeout, now_us, out);
+                         waiter->cause == KIT_HOLD ? reason_now(set, waiter, queue, now_us) : &kit_fault_timeout, now_us);
     }
 }
 
@@ -75,13 +75,13 @@ static bool let_go_of_pins(weir_set_t *set, struct kit_queue *queue, uint64_t no
  * Nobody was served since the last tick, and now somebody is: a slot was free, and nobody has said so. But for those who are
  * held: a backend that they could not connect to may be tried again.
  */
-static void rescue(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, kit_waiter_t **out)
+static void rescue(weir_set_t *set, struct kit_queue *queue, uint64_t now_us)
 {
     const uint64_t before = queue->served_busy;
     const bool is_late = queue->served == queue->served_at_tick && !queue->is_paced;
 
     if (is_late || queue->is_paced)
-        kit_queue_give_out(set, queue, now_us, out);
+        kit_queue_give_out(set, queue, now_us);
     if (is_late)
         atomic_fetch_add(&rescues, queue->served_busy - before);
     queue->served_at_tick = queue->served;
@@ -90,20 +90,17 @@ static void rescue(weir_set_t *set, struct kit_queue *queue, uint64_t now_us, ki
 void kit_queue_tick(weir_set_t *set, uint64_t now_us)
 {
     struct kit_queue *queue = kit_queue(set);
-    kit_waiter_t *late = NULL, *out = NULL;
 
     if (queue == NULL || kit_queue_count(set) == 0)
         return;
     pthread_mutex_lock(&queue->lock);
     if (kit_is_paused(set)) {
-        kit_queue_tick_pause(set, queue, now_us, &late);
+        kit_queue_tick_pause(set, queue, now_us);
     } else {
-        refuse_late(set, queue, now_us, &late);
+        refuse_late(set, queue, now_us);
         if (let_go_of_pins(set, queue, now_us))
-            kit_queue_give_out(set, queue, now_us, &out);
-        rescue(set, queue, now_us, &out);
+            kit_queue_give_out(set, queue, now_us);
+        rescue(set, queue, now_us);
     }
-    pthread_mutex_unlock(&queue->lock);
-    kit_queue_send_out(late);
-    kit_queue_send_out(out);
+    kit_queue_unlock(queue);
 }
