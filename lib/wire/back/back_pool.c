@@ -57,6 +57,7 @@ void weir_back_pool_destroy(weir_back_pool_t **pool)
         weir_back_pool_remove(back);
         back_http1_destroy(&back);
     }
+    weir_spare_empty(&gone->places);
     free(gone);
     *pool = NULL;
 }
@@ -118,15 +119,15 @@ void weir_back_pool_remove(back_http1_t *back)
     if (!weir_list_is_empty(&place->idle))
         return;
     weir_list_remove(&place->link);
-    free(place);
+    weir_spare_keep(&back->back.loop->pool->places, place);
 }
 
-static weir_back_place_t *make_place(weir_list_t *bucket, const back_http1_t *back)
+static weir_back_place_t *make_place(weir_back_pool_t *pool, weir_list_t *bucket, const back_http1_t *back)
 {
-    weir_back_place_t *place = calloc(1, sizeof(*place));
+    weir_back_place_t *place = weir_spare_take(&pool->places, sizeof(*place));
 
-    WEIR_MUST(place != NULL);
     weir_list_init(&place->idle);
+    place->count = 0;
     place->address_len = back->address_len;
     memcpy(&place->address, &back->address, back->address_len);
     weir_list_append(bucket, &place->link);
@@ -179,7 +180,7 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
     weir_list_t *bucket = &pool->buckets[weir_back_pool_bucket(&back->address.any, back->address_len)];
     back->place = find_place(bucket, &back->address.any, back->address_len, back->protocol, back->tls.tls, back->tls.name);
     if (back->place == NULL)
-        back->place = make_place(bucket, back);
+        back->place = make_place(pool, bucket, back);
     if (back->place->count >= WEIR_POOL_PLACE_MAX)
         close_idle(WEIR_AROUND(back->place->idle.prev, back_http1_t, in_place));
     back->place->count++;

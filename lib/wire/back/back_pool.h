@@ -19,6 +19,7 @@
  */
 #include "lib/walk/exchange.h"
 #include "lib/wire/loop/loop.h"
+#include "lib/wire/loop/spare.h"
 
 enum {
     WEIR_POOL_BUCKETS = 256,
@@ -42,6 +43,7 @@ typedef struct weir_back_pool {
     weir_list_t buckets[WEIR_POOL_BUCKETS]; /* of places, one an address that has idle connections */
     weir_list_t oldest;                     /* every idle connection, the oldest first              */
     size_t idle_count;
+    weir_spare_t places; /* that nobody is idle at: mostly the only one there has been taken, and comes back */
     weir_back_want_t wants[WEIR_POOL_WANTS];
     size_t want_count;
     weir_timer_t want_timer;
