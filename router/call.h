@@ -16,21 +16,20 @@ static inline weir_before_t router_call_begin(const weir_exchange_t *x, const ch
     return weir_at_work_on(x, "router", x->binding->router->name, callback);
 }
 
+/** router_call_end() behind a router that is not in the house. */
+void router_call_end_others(const weir_exchange_t *x, weir_before_t before, weir_times_id_t times);
+
 /**
  * It has returned. Routers in the house keep no thread waiting; behind others the clock is read, and what has passed since it
  * was read last, at the event's begin or behind another call, counts as theirs.
  */
-static inline void router_call_end(const weir_exchange_t *x, weir_before_t before, weir_times_id_t times)
+static inline __attribute__((always_inline)) void router_call_end(const weir_exchange_t *x, weir_before_t before,
+                                                                  weir_times_id_t times)
 {
-    uint64_t began_at_us;
-
-    if (x->binding->is_built_in) {
+    if (x->binding->is_built_in)
         weir_at_work_back(before);
-        return;
-    }
-    began_at_us = weir_loop_now_us(x->loop);
-    weir_at_work_regain(x, before);
-    weir_histogram_add(&weir_metrics_page()->times[times], &weir_bounds_callbacks, weir_loop_now_us(x->loop) - began_at_us);
+    else
+        router_call_end_others(x, before, times);
 }
 
 #endif

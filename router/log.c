@@ -33,6 +33,8 @@ void ask_log(weir_exchange_t *x, const weir_fault_t *fault, weir_logfmt_t *line)
 
     if (router->log == NULL || x->is_router_done)
         return;
+    if (line == NULL && x->binding->is_built_in)
+        return; /* those of others may do more than write */
     before = router_call_begin(x, "log");
     router->log(x->state, &x->request, fault, &sink);
     router_call_end(x, before, WEIR_TIMES_on_log);

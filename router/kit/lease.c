@@ -63,8 +63,9 @@ static void set_key(kit_lease_t *lease, const kit_settings_t *settings, const we
 
 static inline __attribute__((always_inline)) kit_asking_t asking_of(const weir_request_t *request)
 {
-    weir_span_t method = weir_request_method(request);
-    const bool is_safe = weir_span_is(method, "GET") || weir_span_is(method, "HEAD") || weir_span_is(method, "OPTIONS");
+    const weir_span_t method = weir_request_method(request);
+    const bool is_safe = weir_span_equal(method, WEIR_SPAN("GET")) || weir_span_equal(method, WEIR_SPAN("HEAD")) ||
+                         weir_span_equal(method, WEIR_SPAN("OPTIONS"));
 
     return (kit_asking_t){
         .is_upgrade = weir_request_wants_upgrade(request),
