@@ -145,7 +145,6 @@ static void follow(weir_exchange_t *x)
 {
     weir_walk_t *walk = &x->walk;
 
-    weir_timer_cancel(&walk->timer);
     /* Whatever the stage decided: nobody is there to be served. What was picked is checked in by 80. */
     if (x->is_client_gone && weir_pipeline_current(x)->number < WEIR_STAGE_REFUSE) {
         walk->at = index_from(x, WEIR_STAGE_CHECKIN, walk->at);
@@ -200,6 +199,7 @@ void weir_pipeline_run(weir_exchange_t *x)
     weir_walk_t *walk = &x->walk;
 
     WEIR_MUST(!walk->is_running && !walk->is_posted);
+    weir_timer_cancel(&walk->timer);
     walk->is_running = true;
     while (walk->at < x->plan->stage_count) {
         if (!walk->is_waiting)
