@@ -173,7 +173,7 @@ static void on_interim(weir_exchange_t *x, const weir_response_head_t *head)
 static void add_own(weir_exchange_t *x, weir_headers_t *headers)
 {
     if (x->plan->via.len != 0)
-        weir_forwarded_append(headers, &x->arena, WEIR_SPAN("Via"),
+        weir_forwarded_append(headers, &x->arena, WEIR_HEADER_VIA, WEIR_SPAN("Via"),
                               weir_backend_via(x, &x->arena, x->target.protocol == WEIR_HTTP2));
     if (x->plan->has_server_timing)
         weir_server_timing_add(x, headers);

@@ -66,7 +66,8 @@ static void put_forwarded(const weir_exchange_t *x, weir_arena_t *arena, weir_he
         weir_headers_remove(headers, WEIR_HEADER_X_FORWARDED_PROTO);
     if (plan->has_no_forwarded)
         return;
-    weir_forwarded_append(headers, arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
+    weir_forwarded_append(headers, arena, WEIR_HEADER_X_FORWARDED_FOR, WEIR_SPAN("X-Forwarded-For"),
+                          weir_backend_nearest_ip(x));
     if (!plan->keeps_forwarded_proto)
         weir_headers_put_as(headers, arena, WEIR_HEADER_X_FORWARDED_PROTO, WEIR_SPAN("X-Forwarded-Proto"), x->request.scheme);
     weir_headers_put_as(headers, arena, WEIR_HEADER_X_FORWARDED_PORT, WEIR_SPAN("X-Forwarded-Port"),
@@ -118,7 +119,8 @@ static void put_own(weir_exchange_t *x, weir_arena_t *arena, weir_headers_t *hea
     put(arena, headers, plan->request_id_header, request->id);
     put_peer(x, arena, headers);
     if (plan->via.len != 0)
-        weir_forwarded_append(headers, arena, WEIR_SPAN("Via"), weir_backend_via(x, arena, request->version == 20));
+        weir_forwarded_append(headers, arena, WEIR_HEADER_VIA, WEIR_SPAN("Via"),
+                              weir_backend_via(x, arena, request->version == 20));
     put(arena, headers, plan->connect_time_header, number_text(arena, not_negative(weir_request_connect_ms(request))));
     put(arena, headers, plan->start_time_header, number_text(arena, weir_request_start_ms(request)));
     put(arena, headers, plan->route_time_header, number_text(arena, not_negative(weir_request_route_ms(request))));

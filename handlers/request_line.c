@@ -32,7 +32,8 @@ static weir_span_t forwarded_for(weir_exchange_t *x)
         if (headers->at[i].id == WEIR_HEADER_X_FORWARDED_FOR)
             weir_headers_add(&scratch, &x->arena, headers->at[i].name, headers->at[i].value);
     }
-    weir_forwarded_append(&scratch, &x->arena, WEIR_SPAN("X-Forwarded-For"), weir_backend_nearest_ip(x));
+    weir_forwarded_append(&scratch, &x->arena, WEIR_HEADER_X_FORWARDED_FOR, WEIR_SPAN("X-Forwarded-For"),
+                          weir_backend_nearest_ip(x));
     return scratch.at[0].value;
 }
 

@@ -40,6 +40,15 @@ static inline uint64_t weir_word(const char *at)
     return word;
 }
 
+/** Four of them. */
+static inline uint32_t weir_half_word(const char *at)
+{
+    uint32_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
 /** weir_lower() of each byte of a word. */
 static inline uint64_t weir_lower_word(uint64_t word)
 {
@@ -55,16 +64,20 @@ static inline uint64_t weir_lower_word(uint64_t word)
  * Copies `bytes` to `at` and returns the end. Heads are made of many short spans: for those a call would cost more than the
  * copy.
  */
-static inline char *weir_append(char *at, weir_span_t bytes)
+static inline __attribute__((always_inline)) char *weir_append(char *at, weir_span_t bytes)
 {
     size_t length = bytes.len;
 
-    if (length >= 8 && length <= 16) {
+    if (length > 16) {
+        memcpy(at, bytes.base, length);
+    } else if (length >= 8) {
         uint64_t front = weir_word(bytes.base), back = weir_word(bytes.base + length - 8); /* they may overlap */
         memcpy(at, &front, sizeof(front));
         memcpy(at + length - 8, &back, sizeof(back));
-    } else if (length > 3) {
-        memcpy(at, bytes.base, length);
+    } else if (length >= 4) {
+        uint32_t front = weir_half_word(bytes.base), back = weir_half_word(bytes.base + length - 4);
+        memcpy(at, &front, sizeof(front));
+        memcpy(at + length - 4, &back, sizeof(back));
     } else if (length != 0) {
         at[0] = bytes.base[0];
         at[length / 2] = bytes.base[length / 2];
@@ -76,17 +89,13 @@ static inline char *weir_append(char *at, weir_span_t bytes)
 /** At most eight bytes in one word, in some order: bytes of one length that differ give words that differ. */
 static inline uint64_t weir_short_word(const char *at, size_t length)
 {
-    uint32_t front, back;
-
     if (length == 8)
         return weir_word(at);
     if (length == 0)
         return 0;
     if (length < 4)
         return (uint64_t)(uint8_t)at[0] | (uint64_t)(uint8_t)at[length / 2] << 8 | (uint64_t)(uint8_t)at[length - 1] << 16;
-    memcpy(&front, at, sizeof(front));
-    memcpy(&back, at + length - sizeof(back), sizeof(back));
-    return front | (uint64_t)back << 32;
+    return weir_half_word(at) | (uint64_t)weir_half_word(at + length - 4) << 32;
 }
 
 /**
@@ -115,6 +124,11 @@ static inline void weir_lower_bytes(char *to, const char *from, size_t length)
     for (; length - i >= 8; i += 8) {
         uint64_t word = weir_lower_word(weir_word(from + i));
         memcpy(to + i, &word, sizeof(word));
+    }
+    if (length - i >= 4) {
+        uint32_t word = (uint32_t)weir_lower_word(weir_half_word(from + i));
+        memcpy(to + i, &word, sizeof(word));
+        i += sizeof(word);
     }
     for (; i < length; i++)
         to[i] = weir_lower(from[i]);

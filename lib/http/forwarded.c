@@ -4,22 +4,21 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 
-/* Every value of this name, each followed by ", ", then `entry`. */
-static weir_span_t join(const weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t name,
-                        weir_span_t entry)
+/* Every value of this field, each followed by ", ", then `entry`. */
+static weir_span_t join(const weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t entry)
 {
     size_t length = entry.len;
     char *text, *at;
 
     for (size_t i = 0; i < headers->count; i++) {
-        if (weir_header_is(&headers->at[i], id, name))
+        if (headers->at[i].id == id)
             length += headers->at[i].value.len + 2;
     }
     text = at = weir_arena_alloc(arena, length);
     for (size_t i = 0; i < headers->count && length != entry.len; i++) {
         weir_span_t value;
 
-        if (!weir_header_is(&headers->at[i], id, name))
+        if (headers->at[i].id != id)
             continue;
         value = weir_span_trim(headers->at[i].value);
         if (value.len != 0)
@@ -30,9 +29,8 @@ static weir_span_t join(const weir_headers_t *headers, weir_arena_t *arena, weir
     return (weir_span_t){text, (size_t)(at - text)};
 }
 
-void weir_forwarded_append(weir_headers_t *headers, weir_arena_t *arena, weir_span_t name, weir_span_t entry)
+void weir_forwarded_append(weir_headers_t *headers, weir_arena_t *arena, weir_header_id_t id, weir_span_t name,
+                           weir_span_t entry)
 {
-    weir_header_id_t id = weir_header_id(name);
-
-    weir_headers_put_as(headers, arena, id, name, join(headers, arena, id, name, entry));
+    weir_headers_put_as(headers, arena, id, name, join(headers, arena, id, entry));
 }

@@ -102,13 +102,18 @@ const weir_header_t *weir_headers_find(const weir_headers_t *headers, weir_heade
     return NULL;
 }
 
-/* Like weir_header_is(), from `first` on. Returns headers->count if there is none. */
-static size_t find_from(const weir_headers_t *headers, weir_header_id_t id, weir_span_t name, size_t first)
+/* Like weir_header_is(), from `first` on. Returns headers->count if there is none. Each request is here a dozen times. */
+static inline size_t find_from(const weir_headers_t *headers, weir_header_id_t id, weir_span_t name, size_t first)
 {
     const weir_header_t *at = headers->at;
     size_t count = headers->count;
 
-    while (first < count && !weir_header_is(&at[first], id, name))
+    if (id != WEIR_HEADER_OTHER) {
+        while (first < count && at[first].id != id)
+            first++;
+        return first;
+    }
+    while (first < count && !weir_header_is(&at[first], WEIR_HEADER_OTHER, name))
         first++;
     return first;
 }

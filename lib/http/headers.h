@@ -50,10 +50,12 @@ typedef struct weir_headers {
 /** Which of the known fields `name` is, letters of either case being equal. Constant time in the number of names. */
 weir_header_id_t weir_header_id(weir_span_t name);
 
-/** Whether the field is called `name`, whose id is `id`: bytes are compared only where no id tells. */
+/** Whether the field is called `name`, whose id is `id`: bytes are compared only where neither id nor length tells. */
 static inline bool weir_header_is(const weir_header_t *field, weir_header_id_t id, weir_span_t name)
 {
-    return field->id == id && (id != WEIR_HEADER_OTHER || weir_equal_nocase(field->name, name));
+    if (field->id != id)
+        return false;
+    return id != WEIR_HEADER_OTHER || (field->name.len == name.len && weir_span_equal_nocase(field->name, name));
 }
 
 /** Adds a field at the end. The spans are borrowed for as long as the list is used. */

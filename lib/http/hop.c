@@ -65,10 +65,11 @@ static void collect_nominations(const weir_headers_t *headers, bool (*is_kept)(w
 {
     out->count = 0;
     for (size_t i = 0; i < headers->count; i++) {
-        weir_span_t options = headers->at[i].value, option;
+        weir_span_t options, option;
 
         if (headers->at[i].id != WEIR_HEADER_CONNECTION)
             continue;
+        options = headers->at[i].value;
         while (out->count < MOST_NOMINATIONS && weir_token_list_next(&options, &option)) {
             if (!is_plain_option(option) && !is_kept(option))
                 out->names[out->count++] = option;
@@ -124,14 +125,14 @@ void weir_hop_strip_request(weir_headers_t *headers, bool keep_upgrade)
 
     collect_nominations(headers, is_end_to_end, &nominations);
     for (size_t i = 0; i < headers->count; i++) {
-        weir_header_t field = headers->at[i];
+        const weir_header_t *field = &headers->at[i];
 
-        if (is_hop_by_hop(&field, keep_upgrade) || field.id == WEIR_HEADER_HOST)
+        if (is_hop_by_hop(field, keep_upgrade) || field->id == WEIR_HEADER_HOST)
             continue;
-        if (field.id == WEIR_HEADER_OTHER && weir_equal_nocase(field.name, WEIR_SPAN("http2-settings")))
+        if (weir_header_is(field, WEIR_HEADER_OTHER, WEIR_SPAN("http2-settings")))
             continue;
-        if (!is_nominated(&nominations, field.name))
-            headers->at[kept++] = field;
+        if (!is_nominated(&nominations, field->name))
+            headers->at[kept++] = *field;
     }
     headers->count = kept;
 }
@@ -159,10 +160,10 @@ void weir_hop_strip_response(weir_headers_t *headers, bool keep_upgrade)
 
     collect_nominations(headers, is_never_kept, &nominations);
     for (size_t i = 0; i < headers->count; i++) {
-        weir_header_t field = headers->at[i];
+        const weir_header_t *field = &headers->at[i];
 
-        if (!is_hop_by_hop(&field, keep_upgrade) && !is_nominated(&nominations, field.name))
-            headers->at[kept++] = field;
+        if (!is_hop_by_hop(field, keep_upgrade) && !is_nominated(&nominations, field->name))
+            headers->at[kept++] = *field;
     }
     headers->count = kept;
 }

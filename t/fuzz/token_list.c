@@ -63,7 +63,7 @@ static void check_fields(weir_span_t value, weir_arena_t *arena)
         WEIR_MUST(flag);
     weir_hop_strip_request(&headers, false);
     WEIR_MUST(weir_headers_count(&headers, WEIR_HEADER_CONNECTION) == 0);
-    weir_forwarded_append(&headers, arena, WEIR_SPAN("via"), WEIR_SPAN("1.1 weir"));
+    weir_forwarded_append(&headers, arena, WEIR_HEADER_VIA, WEIR_SPAN("via"), WEIR_SPAN("1.1 weir"));
     WEIR_MUST(weir_headers_count(&headers, WEIR_HEADER_VIA) == 1);
     via = weir_headers_find(&headers, WEIR_HEADER_VIA);
     WEIR_MUST(via != NULL && via->value.len >= 8 && memcmp(via->value.base + via->value.len - 8, "1.1 weir", 8) == 0);

@@ -72,7 +72,8 @@ static void appends(void **state)
         char entry[] = "10.0.0.1";
 
         fill(&headers, rows[i].before);
-        weir_forwarded_append(&headers, &arena, WEIR_SPAN("X-Forwarded-For"), (weir_span_t){entry, strlen(entry)});
+        weir_forwarded_append(&headers, &arena, WEIR_HEADER_X_FORWARDED_FOR, WEIR_SPAN("X-Forwarded-For"),
+                              (weir_span_t){entry, strlen(entry)});
         memset(entry, 'x', strlen(entry));
         assert_fields(&headers, rows[i].after);
     }
@@ -83,7 +84,7 @@ static void takes_any_name(void **state)
     weir_headers_t headers = {0};
 
     fill(&headers, "Via: 1.0 a\nX: y\nvia: 1.1 b");
-    weir_forwarded_append(&headers, &arena, WEIR_SPAN("Via"), WEIR_SPAN("1.1 weir"));
+    weir_forwarded_append(&headers, &arena, WEIR_HEADER_VIA, WEIR_SPAN("Via"), WEIR_SPAN("1.1 weir"));
     assert_fields(&headers, "Via: 1.0 a, 1.1 b, 1.1 weir\nX: y");
 }
 
