@@ -13,7 +13,6 @@
 #include "handlers/stages.h"
 #include "lib/base/span.h"
 #include "lib/http/head_scan.h"
-#include "lib/http/host.h"
 #include "lib/http/token_list.h"
 #include "lib/walk/exchange.h"
 #include "lib/walk/pipeline.h"
@@ -80,8 +79,6 @@ static const weir_fault_t *check_fields(const weir_request_t *request, const wei
 static const weir_fault_t *check_host(const weir_request_t *request)
 {
     size_t count = weir_headers_count(&request->headers, WEIR_HEADER_HOST);
-    weir_span_t host;
-    int32_t port;
 
     if (count > 1)
         return &weir_fault_duplicate_host;
@@ -89,7 +86,7 @@ static const weir_fault_t *check_host(const weir_request_t *request)
         return &weir_fault_missing_host;
     if (count == 0 && request->version == 10 && request->authority.len == 0)
         return NULL; /* the router says whose it is */
-    if (!weir_host_split(request->authority, &host, &port))
+    if (request->host.base == NULL)
         return &weir_fault_bad_host;
     return request->host.len == 0 ? &weir_fault_empty_host : NULL;
 }

@@ -37,7 +37,7 @@ struct weir_request {
     } asked;
     weir_span_t below;     /* the end of target that lies below plan->mount */
     weir_span_t authority; /* as sent: the target's, if it names one, else Host */
-    weir_span_t host;      /* lower-case, no port */
+    weir_span_t host;      /* lower-case, no port; base NULL: authority cannot be split */
     weir_span_t scheme;
     weir_span_t id;
     weir_span_t peer_ip;

@@ -119,7 +119,7 @@ static void fill_request(weir_exchange_t *x, h2o_req_t *req, const weir_front_op
     if (names_host)
         request->authority = keep(x, span_of(req->authority));
     request->host_port = -1;
-    /* An embedding front may hand over what ours refuses: 10 looks at the authority again */
+    /* An embedding front may hand over what ours refuses: 10 refuses whom this leaves without a host */
     if (weir_host_split(request->authority, &host, &request->host_port))
         request->host = lower_copy(&x->arena, host);
     fill_asked(x, req, names_host);
