@@ -214,7 +214,8 @@ static void returned(ask_question_t *q, weir_answer_t proof)
         wait_ms = q->x->plan->router_timeout_ms;
         q->overdue = &weir_fault_router_timeout;
     }
-    if (!atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel,
+    if (atomic_load_explicit(&q->state, memory_order_acquire) == ASK_ANSWERED ||
+        !atomic_compare_exchange_strong_explicit(&q->state, &calling, ASK_WAITING, memory_order_acq_rel,
                                                  memory_order_acquire)) {
         settle_returned(q);
         return;

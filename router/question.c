@@ -183,14 +183,29 @@ bool ask_revoke(ask_question_t *q)
 
 /* ---- what happens to it ---- */
 
+/*
+ * Returns what it was before. Only who has claimed it comes here, and only its own thread has it wait: there, nobody else is at
+ * it, and two plain accesses do.
+ */
+static ask_state_t become_answered(ask_question_t *q, bool is_home)
+{
+    ask_state_t before;
+
+    if (!is_home)
+        return atomic_exchange_explicit(&q->state, ASK_ANSWERED, memory_order_acq_rel);
+    before = atomic_load_explicit(&q->state, memory_order_relaxed);
+    atomic_store_explicit(&q->state, ASK_ANSWERED, memory_order_relaxed);
+    return before;
+}
+
 weir_answer_t ask_publish(ask_question_t *q)
 {
     weir_loop_t *loop = q->x->loop;
-    const bool is_here = q->home == weir_thread() && q->is_abandoning;
+    const bool is_home = q->home == weir_thread(), is_here = is_home && q->is_abandoning;
 
     if (is_here)
         q->is_answered_here = true; /* whoever makes the call settles it */
-    if (atomic_exchange_explicit(&q->state, ASK_ANSWERED, memory_order_acq_rel) == ASK_WAITING && !is_here)
+    if (become_answered(q, is_home) == ASK_WAITING && !is_here)
         weir_loop_post(loop, &q->letter);
     return (weir_answer_t){ASK_SEAL};
 }
