@@ -2,7 +2,7 @@
 #ifndef WEIR_ROUTER_WORKERS_H
 #define WEIR_ROUTER_WORKERS_H
 /**
- * @file  The routers in force that take workers, and what they are asked: whether one may register, and that an app's are others.
+ * @file  The routers in force that take workers, and what they are asked: may one register? an app's workers are others.
  *
  * While a reload lets the one before serve on, both are known, and the newest is asked. A question holds the lock: nobody stops
  * a router that answers.

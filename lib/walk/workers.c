@@ -226,6 +226,18 @@ void weir_link_can(weir_link_t *link, uint32_t capacity)
     pthread_mutex_unlock(&table.lock);
 }
 
+bool weir_link_move(weir_link_t *link, weir_loop_t *to)
+{
+    weir_worker_t *worker = link->worker;
+
+    pthread_mutex_lock(&worker->lock);
+    const bool may = !link->is_dismissed;
+    if (may)
+        link->loop = to;
+    pthread_mutex_unlock(&worker->lock);
+    return may;
+}
+
 void weir_link_leave(weir_link_t *link)
 {
     weir_worker_t *worker = link->worker;

@@ -90,6 +90,11 @@ void weir_workers_on_change(void (*tell)(const char *app));
 void weir_workers_enter(weir_link_t *link);
 /** What it can do now is another thing. On its loop. Harmless if it has left. */
 void weir_link_can(weir_link_t *link, uint32_t capacity);
+/**
+ * Its connection goes to another loop, which has what is said to it from now on. On its loop, as the last thing that happens to
+ * it there. False: it has been sent away, and stays.
+ */
+bool weir_link_move(weir_link_t *link, weir_loop_t *to);
 /** It ends, or takes no more requests ever. On its loop. Harmless if it has left. */
 void weir_link_leave(weir_link_t *link);
 

@@ -41,8 +41,8 @@ void kit_names_end(struct weir_kit *kit);
 /** Whether the configuration has names among its backends. */
 bool kit_names_has(const struct kit_app *app);
 /**
- * What an app wants, with the addresses of its names in place of these, and its workers besides. *out_count of them; to be given back by
- * kit_names_free(). *out_is_waiting: a name has not been answered yet.
+ * What an app wants, with the addresses of its names in place of these, and its workers besides. *out_count of them; to be
+ * given back by kit_names_free(). *out_is_waiting: a name has not been answered yet.
  */
 kit_wanted_t *kit_names_expand(const struct kit_app *app, size_t *out_count, bool *out_is_waiting);
 void kit_names_free(kit_wanted_t *expanded, size_t count);

@@ -15,13 +15,14 @@
 #include "lib/wire/back/back_fastcgi.h"
 #include "lib/wire/back/back_fault.h"
 #include "lib/wire/back/back_http2.h"
+#include "lib/wire/back/back_worker_http1.h"
 #include "lib/wire/loop/loop.h"
 #include "lib/wire/relay/relay.h"
 #include "lib/wire/back/resolver.h"
 
 enum {
-    UNHEARD_MOST_MS = 3200, /* between two questions for a connection that others keep idle                    */
-    SLOW_MS = 500,          /* how often it is looked whether a silent address of a name is worth the waiting */
+    LOOK_MS = 1,   /* how often it is looked whether a worker's connection is free                            */
+    SLOW_MS = 500, /* how often it is looked whether a silent address of a name is worth the waiting */
 };
 
 /* A connect under way; in the exchange's arena. */
@@ -44,75 +45,6 @@ struct weir_dial {
 
 typedef struct weir_dial weir_dial_t;
 
-static void release(weir_back_t *back, weir_exchange_t *x);
-
-static const weir_back_ops_t http1_ops = {
-    .start = back_http1_start,
-    .rest = back_http1_rest,
-    .on_client_writable = back_http1_on_client_writable,
-    .release = release,
-};
-
-static const weir_back_ops_t fastcgi_ops = {
-    .start = back_fastcgi_start,
-    .rest = back_fastcgi_rest,
-    .on_client_writable = back_fastcgi_on_client_writable,
-    .release = release,
-};
-
-/*
- * The kernel takes a connection, and a request, before the backend does; one that is silent may wait for a process that is held
- * by another connection.
- */
-static void on_unheard(weir_timer_t *timer)
-{
-    back_http1_t *back = WEIR_AROUND(timer, back_http1_t, unheard_timer);
-    weir_loop_t *loop = back->back.loop;
-
-    if (back->back.is_reused || back->back.has_answered)
-        return;
-    weir_back_pool_want(loop->pool, &back->address.any, back->address_len);
-    back->is_wanting = true;
-    if (back->unheard_ms < UNHEARD_MOST_MS)
-        back->unheard_ms *= 2;
-    weir_timer_set(loop, timer, back->unheard_ms, on_unheard);
-}
-
-static back_http1_t *create(weir_loop_t *loop, const weir_target_t *target, int fd)
-{
-    back_http1_t *back = calloc(1, sizeof(*back));
-
-    WEIR_MUST(back != NULL);
-    back->protocol = target->protocol;
-    back->back.ops = target->protocol == WEIR_FASTCGI ? &fastcgi_ops : &http1_ops;
-    back->back.loop = loop;
-    weir_list_init(&back->in_place);
-    weir_list_init(&back->in_age);
-    back->address_len = target->address_len;
-    memcpy(&back->address, &target->address, target->address_len);
-    weir_back_tls_init(&back->tls, target);
-    weir_sock_open(&back->sock, loop, fd, false);
-    weir_metrics_add(WEIR_CELL_backend_opened, 1);
-    return back;
-}
-
-void back_http1_destroy(back_http1_t **back)
-{
-    back_http1_t *gone = *back;
-
-    if (gone == NULL)
-        return;
-    *back = NULL;
-    weir_timer_cancel(&gone->back.timer);
-    weir_timer_cancel(&gone->unheard_timer);
-    weir_sock_close(&gone->sock);
-    weir_metrics_add(WEIR_CELL_backend_closed, 1);
-    weir_back_tls_finish(&gone->tls);
-    weir_bytes_free(&gone->back.in);
-    weir_bytes_free(&gone->back.out);
-    free(gone);
-}
-
 /* ---- the pool ---- */
 
 /*
@@ -121,7 +53,7 @@ void back_http1_destroy(back_http1_t **back)
  */
 static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
 {
-    if (x->target.keepalive != WEIR_REUSE || x->wants_fresh)
+    if (x->target.keepalive != WEIR_REUSE || (x->wants_fresh && target->kind != WEIR_TARGET_WORKER))
         return NULL;
     back_http1_t *back = weir_back_pool_take(x->loop->pool, target);
     /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
@@ -162,7 +94,7 @@ static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *f
     weir_exchange_t *x = dial->x;
 
     put_down(dial);
-    if (back != NULL || !dial->is_our_fault)
+    if (x->target.kind != WEIR_TARGET_WORKER && (back != NULL || !dial->is_our_fault))
         weir_back_note_dial(&x->target, fault, weir_loop_now_us(x->loop));
     if (back == NULL) {
         weir_back_count_failure(fault);
@@ -177,6 +109,7 @@ static void end_dial(weir_dial_t *dial, weir_back_t *back, const weir_fault_t *f
 }
 
 static void reach(weir_dial_t *dial);
+static void await_worker(weir_dial_t *dial);
 
 /* The next address of a name, or the end. */
 static void try_next(weir_dial_t *dial, bool may_have_moved)
@@ -369,11 +302,9 @@ static void dial_address(weir_dial_t *dial)
         fail_to_dial(dial, error);
         return;
     }
-    dial->attempt = create(dial->x->loop, target, fd);
+    dial->attempt = back_http1_create(dial->x->loop, target, fd);
     dial->attempt->back.x = dial->x;
-    dial->attempt->unheard_ms = dial->x->plan->backend_yield_after_ms;
-    if (dial->attempt->unheard_ms > 0)
-        weir_timer_set(dial->x->loop, &dial->attempt->unheard_timer, dial->attempt->unheard_ms, on_unheard);
+    back_http1_want_word(dial->attempt, dial->x->plan->backend_yield_after_ms);
     dial->attempt->sock.on_readable = on_unexpected;
     dial->attempt->sock.on_writable = on_connected;
     if (result == 0) {
@@ -407,13 +338,39 @@ static void on_stream_fault(back_http2_wait_t *wait, const weir_fault_t *fault)
     fail_address(dial_of(wait), fault);
 }
 
+/* ---- a worker's connection of HTTP/1: what others have, or is on its way, cannot be dialled ---- */
+
+static void on_look(weir_timer_t *timer)
+{
+    await_worker(WEIR_AROUND(timer, weir_dial_t, slow));
+}
+
+/* Another loop gives one that is idle there; one whose request has just ended is idle in a moment. */
+static void await_worker(weir_dial_t *dial)
+{
+    weir_exchange_t *x = dial->x;
+    back_http1_t *idle = take_idle(x, &dial->target);
+
+    if (idle != NULL) {
+        idle->back.is_reused = true;
+        end_dial(dial, &idle->back, NULL);
+    } else if (back_worker_http1_fetch(x->loop, &dial->target)) {
+        weir_timer_set(x->loop, &dial->slow, LOOK_MS, on_look);
+    } else {
+        end_dial(dial, NULL, &weir_fault_worker_gone);
+    }
+}
+
 /* The address is known. */
 static void reach(weir_dial_t *dial)
 {
     weir_exchange_t *x = dial->x;
 
     if (dial->target.protocol != WEIR_HTTP2) {
-        dial_address(dial);
+        if (dial->target.kind == WEIR_TARGET_WORKER)
+            await_worker(dial);
+        else
+            dial_address(dial);
         return;
     }
     back_http2_use_t use = x->target.keepalive == WEIR_CLOSE                     ? BACK_HTTP2_ALONE
@@ -501,7 +458,8 @@ void weir_back_connect(weir_exchange_t *x, void (*then)(weir_exchange_t *x, cons
         then(x, &weir_fault_backend_bad_address);
         return;
     }
-    bool may_be_idle = x->target.kind == WEIR_TARGET_ADDRESS && x->target.protocol != WEIR_HTTP2;
+    bool may_be_idle =
+        (x->target.kind == WEIR_TARGET_ADDRESS || x->target.kind == WEIR_TARGET_WORKER) && x->target.protocol != WEIR_HTTP2;
     back_http1_t *idle = may_be_idle ? take_idle(x, &x->target) : NULL;
     if (idle != NULL) {
         use_idle(x, &idle->back);
@@ -543,19 +501,6 @@ void weir_back_release(weir_exchange_t *x)
     back->x = NULL;
     weir_timer_cancel(&back->timer);
     back->ops->release(back, x);
-}
-
-static void release(weir_back_t *back, weir_exchange_t *x)
-{
-    back_http1_t *connection = back_http1_of(back);
-
-    if (!back->is_clean || x->target.keepalive == WEIR_CLOSE || x->loop->is_draining) {
-        back_http1_destroy(&connection);
-        return;
-    }
-    back->is_clean = back->has_answered = back->is_reused = false;
-    connection->fastcgi = NULL;
-    weir_back_pool_give(x->loop->pool, &connection, x->plan->backend_idle_timeout_ms);
 }
 
 bool weir_back_opens_websockets(const weir_exchange_t *x)

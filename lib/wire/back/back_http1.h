@@ -24,10 +24,11 @@ typedef struct back_http1 {
     weir_protocol_t protocol;
     back_fastcgi_t *fastcgi; /* the relay's, in the exchange's arena; NULL with HTTP/1 */
     weir_sock_t sock;
-    weir_back_tls_t tls;        /* zeroed: plain */
-    weir_timer_t unheard_timer; /* a new connection that the backend may not have accepted */
-    uint32_t unheard_ms;        /* what it is set to */
-    bool is_wanting;            /* others were asked for an idle one, in vain or not */
+    weir_back_tls_t tls;              /* zeroed: plain */
+    weir_timer_t unheard_timer;       /* a new connection that the backend may not have accepted */
+    uint32_t unheard_ms;              /* what it is set to */
+    struct back_worker_http1 *worker; /* who has dialled us; NULL: we have dialled */
+    bool is_wanting;                  /* others were asked for an idle one, in vain or not */
     /* the pool's */
     weir_list_t in_place, in_age;
     weir_back_place_t *place;
@@ -39,6 +40,13 @@ static inline back_http1_t *back_http1_of(weir_back_t *back)
 {
     return (back_http1_t *)(void *)back;
 }
+
+/** One that is being made, by `fd`. */
+back_http1_t *back_http1_create(weir_loop_t *loop, const weir_target_t *target, int fd);
+/** If it says nothing for so long (0: for ever), others are asked for a connection that they keep idle. */
+void back_http1_want_word(back_http1_t *back, uint32_t within_ms);
+/** A connection that is there already, as if it had been dialled: `sock` is moved. */
+back_http1_t *back_http1_adopt(weir_loop_t *loop, const weir_target_t *target, weir_sock_t *sock);
 
 /** Closes and frees it, nulls the pointer. Harmless on NULL. */
 void back_http1_destroy(back_http1_t **back);

@@ -172,8 +172,8 @@ static void serve_queue(place_t *place)
 }
 
 /*
- * A worker's connections lie where they came in: one of this loop's, if there is room, else a stream by way of another loop. What
- * that has handed here waits here.
+ * A worker's connections lie where they came in: one of this loop's, if there is room, else a stream by way of another loop.
+ * What that has handed here waits here.
  */
 static void ask_worker(weir_loop_t *loop, back_http2_wait_t *wait)
 {

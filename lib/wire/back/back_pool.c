@@ -7,6 +7,7 @@
 #include "lib/base/must.h"
 #include "lib/base/span.h"
 #include "lib/wire/back/back_http1.h"
+#include "lib/wire/back/back_worker_http1.h"
 
 struct weir_back_place {
     weir_list_t link; /* in its bucket */
@@ -100,6 +101,8 @@ back_http1_t *weir_back_pool_take(weir_back_pool_t *pool, const weir_target_t *t
         return NULL;
     back_http1_t *back = WEIR_AROUND(place->idle.next, back_http1_t, in_place);
     weir_back_pool_remove(back);
+    if (back->worker != NULL)
+        (void)back_worker_http1_use(back, true);
     return back;
 }
 
@@ -169,6 +172,10 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
 
     *giving = NULL;
     weir_timer_cancel(&back->unheard_timer);
+    if (back->worker != NULL && !back_worker_http1_use(back, false)) {
+        back_http1_destroy(&back);
+        return;
+    }
     if (back->is_wanting)
         want_no_more(pool, back);
     if (pool->want_count > 0 && gives_up(pool, back)) {
@@ -190,7 +197,8 @@ void weir_back_pool_give(weir_back_pool_t *pool, back_http1_t **giving, uint32_t
     weir_metrics_add(WEIR_CELL_idle_begun, 1);
     back->sock.on_readable = on_idle_readable;
     weir_sock_watch(&back->sock, true);
-    weir_timer_set(pool->loop, &back->back.timer, idle_ms, on_idle_end);
+    if (back->worker == NULL) /* which redials, and is counted by its connections */
+        weir_timer_set(pool->loop, &back->back.timer, idle_ms, on_idle_end);
 }
 
 /* ---- what is given up for others ---- */

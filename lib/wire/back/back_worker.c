@@ -172,7 +172,7 @@ bool back_worker_may_reset(back_worker_t *worker)
 /* ---- its beginning ---- */
 
 /* What is known only now. */
-static void end_head(weir_bytes_t *head, const weir_link_t *link)
+void back_worker_end_head(weir_bytes_t *head, const weir_link_t *link)
 {
     const weir_span_t pieces[] = {WEIR_SPAN("Worker-Session: "),
                                   {link->session, strlen(link->session)},
@@ -204,7 +204,7 @@ void back_worker_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t 
     worker->resets_at_us = weir_loop_now_us(loop);
     *words = (weir_worker_words_t){.app = ""};
     weir_workers_enter(&worker->link);
-    end_head(head, &worker->link);
+    back_worker_end_head(head, &worker->link);
     worker->http2 = back_http2_create(loop, sock, &manner);
     weir_bytes_free(head);
     weir_metrics_add(WEIR_CELL_workers_begun, 1);

@@ -2,12 +2,12 @@
 #ifndef WEIR_WIRE_BACK_WORKER_H
 #define WEIR_WIRE_BACK_WORKER_H
 /**
- * @file  A worker's connection: HTTP/2 with who has dialled us. All of it is back_http2.h's, but for what follows from who dialled:
+ * @file  A worker's connection: HTTP/2 with who has dialled us. It is back_http2.h's, but for what follows from who dialled:
  *
- * - It is never opened by us, and never closed for being idle: a PING every ping_ms tells both sides that the other one is there.
+ * - It is never opened by us, and never closed for being idle: a PING every ping_ms tells both sides that the other is there.
  * - How many requests it takes is told to routers, whenever that changes: SETTINGS, GOAWAY.
- * - It is one for all who use it, so that its window is small (a slow client must not stop the others' short answers), and its
- *   RST_STREAMs are budgeted (a burst of them looks like an attack to its library, which ends all of it).
+ * - It is one for all who use it, so that its window is small (a slow client must not stop the others' short answers), and
+ *   its RST_STREAMs are budgeted (a burst of them looks like an attack to its library, which ends all of it).
  *
  * OWNER    The connection.
  * THREAD   Its loop's.
@@ -46,6 +46,9 @@ typedef struct back_worker {
  */
 void back_worker_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t *words, weir_bytes_t *head, uint32_t granted,
                       const back_worker_settings_t *settings);
+
+/** Adds to a 101 what is known only of a link, and its end. */
+void back_worker_end_head(weir_bytes_t *head, const weir_link_t *link);
 
 /** How many streams it may have, of our side: less than granted while it is to be spared. */
 uint32_t back_worker_capacity(const back_worker_t *worker);

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/base/must.h"
 #include "lib/wire/sock/sock_tls.h"
 
 void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accepted)
@@ -20,6 +21,8 @@ void weir_sock_open(weir_sock_t *sock, weir_loop_t *loop, int fd, bool is_accept
     sock->is_accepted = is_accepted;
     sock->is_reading = sock->is_awaiting = false;
 }
+
+static void set_reading(weir_sock_t *sock, bool is_wanted);
 
 h2o_socket_t *weir_sock_join(weir_sock_t *sock)
 {
@@ -45,6 +48,28 @@ void weir_sock_move(weir_sock_t *to, weir_sock_t *from)
     from->h2o = NULL;
     from->loop = NULL;
     from->is_reading = from->is_awaiting = false;
+}
+
+bool weir_sock_part(weir_sock_t *sock)
+{
+    h2o_socket_export_t exported;
+
+    if (sock->is_awaiting || (sock->tls != NULL && !weir_sock_tls_is_at_rest(sock)))
+        return false;
+    set_reading(sock, false);
+    sock->loop = NULL;
+    if (sock->h2o == NULL)
+        return true;
+    WEIR_MUST(h2o_socket_export(sock->h2o, &exported) == 0);
+    h2o_buffer_dispose(&exported.input);
+    sock->h2o = NULL;
+    sock->fd = exported.fd;
+    return true;
+}
+
+void weir_sock_arrive(weir_sock_t *sock, weir_loop_t *loop)
+{
+    sock->loop = loop;
 }
 
 void weir_sock_close(weir_sock_t *sock)

@@ -47,6 +47,13 @@ static inline bool weir_sock_has_joined(const weir_sock_t *sock)
 /** Makes `to`, which is closed, what `from` is; `from` is closed afterwards. The callbacks of `to` are its own. */
 void weir_sock_move(weir_sock_t *to, weir_sock_t *from);
 
+/**
+ * Takes it out of its loop, so that it can be given to another: until weir_sock_arrive() there it is nobody's. Nothing may be
+ * awaited. False, and nothing is changed: TLS has something to say yet.
+ */
+bool weir_sock_part(weir_sock_t *sock);
+void weir_sock_arrive(weir_sock_t *sock, weir_loop_t *loop);
+
 /** Closes it; no callback runs afterwards. Harmless if it is closed. */
 void weir_sock_close(weir_sock_t *sock);
 

@@ -147,6 +147,11 @@ void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl)
     sock->tls = tls;
 }
 
+bool weir_sock_tls_is_at_rest(const weir_sock_t *sock)
+{
+    return weir_list_is_empty(&sock->tls->again.link);
+}
+
 void weir_sock_tls_move(weir_sock_t *to, weir_sock_t *from)
 {
     to->tls = from->tls;

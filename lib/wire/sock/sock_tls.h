@@ -61,6 +61,8 @@ void weir_sock_tls_cut(weir_sock_t *sock);
 void weir_sock_tls_announce(weir_sock_t *sock);
 /** The kernel has bytes: whatever a read has said before, the next may find some. */
 void weir_sock_tls_on_readable(weir_sock_t *sock);
+/** Whether nothing of it is under way on its loop. */
+bool weir_sock_tls_is_at_rest(const weir_sock_t *sock);
 /** `to` has become what `from` was. */
 void weir_sock_tls_move(weir_sock_t *to, weir_sock_t *from);
 /** Frees it; the socket is plain afterwards. */

@@ -15,6 +15,7 @@
 #include "lib/base/span.h"
 #include "lib/http/worker_request.h"
 #include "lib/walk/steward.h"
+#include "lib/wire/back/back_worker_http1.h"
 #include "lib/wire/front/front_http1.h"
 #include "lib/wire/loop/generation.h"
 #include "lib/wire/worker/proof.h"
@@ -227,7 +228,10 @@ static void welcome(registration_t *it)
     }
     weir_metrics_add(WEIR_CELL_worker_registered, 1);
     weir_bytes_t head = head_of(it);
-    back_worker_open(loop, &sock, &it->words, &head, it->words.capacity, &it->settings->connection);
+    if (it->words.protocol == WEIR_HTTP1)
+        back_worker_http1_open(loop, &sock, &it->words, &head);
+    else
+        back_worker_open(loop, &sock, &it->words, &head, it->words.capacity, &it->settings->connection);
 }
 
 static void finish(registration_t *it)
