@@ -128,7 +128,8 @@ int conf_path_leave(conf_t *conf, h2o_hostconf_t *hostconf, h2o_pathconf_t *path
         return -1;
     if (conf->level->values[CONF_router].node != NULL || backend_of(conf->level->values) != NULL || conf->given != NULL)
         return put_router(conf, pathconf, path);
-    if (conf->level->scripts == NULL) /* their bodies stream, and nothing else of libh2o's that may stand here reads one */
+    if (conf->level->scripts == NULL &&
+        !conf->level->takes_workers) /* their bodies stream, and nothing else of libh2o's that may stand here reads one */
         put_gate(conf, pathconf);
     return 0;
 }

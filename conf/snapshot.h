@@ -64,7 +64,8 @@ typedef struct conf_level {
     weir_files_scripts_t *scripts; /* of a path with file.dir or file.file and them */
     conf_compress_t compress;
     conf_trace_level_t trace;
-    size_t router_at; /* of a path: how many handlers stand before proxy.reverse.url or fastcgi.connect */
+    bool takes_workers; /* it is a path of weir.workers, whose requests have no bodies */
+    size_t router_at;   /* of a path: how many handlers stand before proxy.reverse.url or fastcgi.connect */
 } conf_level_t;
 
 /** A path of the file, in the order of loading. */

@@ -234,7 +234,7 @@ int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node
     for (size_t i = 0; node->type == YOML_TYPE_MAPPING && i < node->data.mapping.size; i++)
         if (read_entry(conf, &node->data.mapping.elements[i], settings) != 0)
             return -1;
-    conf->has_workers = true;
+    conf->has_workers = conf->level->takes_workers = true;
     settings->loops = &conf->settings.threads;
     weir_workers_register(pathconf, settings);
     return 0;

@@ -290,8 +290,8 @@ static bool may_send_again(const weir_exchange_t *x, const weir_fault_t *fault)
         return false;
     if (weir_back_is_untouched(x))
         return true; /* RFC 9113 §8.7: whatever the method */
-    if (fault != &weir_fault_backend_closed && fault != &weir_fault_backend_reset)
-        return false; /* a backend that is silent is not dead */
+    if (fault != &weir_fault_backend_closed && fault != &weir_fault_backend_reset && fault != &weir_fault_backend_ping_timeout)
+        return false; /* a backend that is silent is not dead, but one that does not answer a PING */
     if (!weir_back_is_stale(x))
         return false;
     return (has_body && !is_touched) || weir_method_is_idempotent(x->request.method);

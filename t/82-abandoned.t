@@ -139,13 +139,13 @@ subtest 'a time longer than weir.router-timeout' => sub {
     is(calls_of('/longer'), "${begin}checkout\nbackend\ncheckin service connected -\nterminate - 200\n", 'nobody was told anything');
 };
 
-# how the router answers in the call, the page, the status
-for my $case ([ here => "page exhausted\n", 418 ], [ thread => '', 429 ]) {
-    my ($how, $page, $status) = @$case;
+# how the router answers in the call. From another thread its answer is there before the walk goes on: letters are opened in order
+for my $how (qw(here thread)) {
+    my ($page, $status) = ("page exhausted\n", 418);
     subtest "an answer when the time is up: $how" => sub {
         my $path = "/answered-$how";
         my $client = open_question($proxy, $path, 'checkout', "own abandoned=$how until=" . ms(50));
-        is($client->read_response->status, $status, $page ? 'closes the question: the router is asked for the page' : 'is on its way: the page is ours');
+        is($client->read_response->status, $status, 'closes the question: the router is asked for the page');
         is(calls_of($path), "${begin}checkout\nabandoned deadline\n${page}checkin service checkout exhausted\nterminate exhausted $status\n",
             'what was picked comes back once');
     };

@@ -55,6 +55,7 @@ kit_address_t *kit_address_create(const struct weir_member *of, const place_t *p
     address->server_name = kit_copy(place->server_name);
     address->port = place->port;
     address->worker = place->worker;
+    address->protocol = protocol;
     address->is_https = place->is_https;
     address->endpoint = weir_endpoint_create(&settings, problem, problem_bytes);
     if (address->endpoint != NULL)

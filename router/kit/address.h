@@ -38,6 +38,7 @@ typedef struct kit_address {
     char *name;        /* what logs call it; NULL: where it is */
     char *server_name; /* NULL: host */
     uint64_t worker;   /* 0: none */
+    weir_protocol_t protocol;
     uint16_t port;
     bool is_https;
 } kit_address_t;

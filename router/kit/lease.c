@@ -225,7 +225,7 @@ weir_answer_t weir_lease_backend(weir_lease_t *opaque, const weir_request_t *req
     lease->addresses[lease->picks++] = kit_address_hold(address);
     weir_backend_keepalive(q, lease->was_misdirected ? fresh(address->manner->keepalive) : address->manner->keepalive);
     /* HTTP/2 may refuse a stream that it has not acted upon (RFC 9113 §8.7), when its body is under way. */
-    const bool may_repeat = settings->retry.on != 0 || address->manner->protocol == WEIR_HTTP2;
+    const bool may_repeat = settings->retry.on != 0 || address->protocol == WEIR_HTTP2;
     if (may_repeat && settings->retry.body_buffer_bytes > 0)
         weir_backend_hold_body(q, settings->retry.body_buffer_bytes);
     if (settings->retry.try_timeout_ms > 0)

@@ -556,6 +556,25 @@ class Cases(Connection):
     def case_busy(self, stream):
         self.respond(stream, b'busy', '503')
 
+    def case_pid(self, stream):
+        self.respond(stream, str(os.getpid()).encode())
+
+    def case_silent_at(self, stream):
+        """Silent if it is this process."""
+        if str(os.getpid()) != stream.query:
+            self.case_pid(stream)
+
+    def case_most(self, stream):
+        """From now on so many streams at once; the query's second number: as many again, so many ms later."""
+        most, again, later = (self.query_numbers(stream) + [0, 0])[:3]
+        self.send(SettingsFrame(0, settings={3: most}))
+        self.respond(stream)
+        if later:
+            threading.Timer(later / 1000, lambda: self.send(SettingsFrame(0, settings={3: again}))).start()
+
+    def query_numbers(self, stream):
+        return [int(word) for word in stream.query.split(',')]
+
     # ---- badly ----
 
     def case_silence(self, stream):
@@ -786,20 +805,72 @@ class Served(Cases):
         self.turn = threading.RLock()
 
 
+class Dialler:
+    """A worker: dials the proxy instead of listening, again and again."""
+
+    def __init__(self, host, port, app, name, fields):
+        self.address = (host, int(port))
+        lines = [f'GET /workers/v1/{app} HTTP/1.1', f'Host: {host}', 'Connection: Upgrade', 'Upgrade: ptth', 'ALPN: h2']
+        lines += [f'Worker-Id: {name}'] if name != '-' else []
+        self.request = '\r\n'.join(lines + list(fields) + ['', '']).encode()
+
+    def run(self):
+        while True:
+            try:
+                self.serve()
+            except OSError:
+                pass
+            time.sleep(0.1)
+
+    def serve(self):
+        global connections
+        sock = socket.create_connection(self.address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(self.request)
+        head = b''
+        while not head.endswith(b'\r\n\r\n'):  # one by one: what comes behind is HTTP/2's
+            byte = sock.recv(1)
+            if not byte:
+                return
+            head += byte
+        status = head.split(b' ')[1].decode()
+        note(f'answer {status}')
+        if status != '101':
+            sock.close()
+            return
+        with lock:
+            index, connections = connections, connections + 1
+        Served(sock, index).run()
+
+
+connections = 0
+
+
+def obey(line):
+    words = line.decode().rstrip('\n').split('|')
+    if words[0] == 'dial':
+        threading.Thread(target=Dialler(*words[1:5], words[5:]).run, daemon=True).start()
+
+
 def main():
+    global connections
     listener = socket.create_server(('127.0.0.1', 0), backlog=512)
     print(listener.getsockname()[1], flush=True)
-    index = 0
     while True:
         ready = select.select([listener, sys.stdin], [], [])[0]
-        if sys.stdin in ready and not os.read(0, 1):
-            os._exit(0)
+        if sys.stdin in ready:
+            order = os.read(0, 65536)
+            if not order:
+                os._exit(0)
+            for line in order.splitlines():
+                obey(line)
         if listener not in ready:
             continue
         sock = listener.accept()[0]
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with lock:
+            index, connections = connections, connections + 1
         threading.Thread(target=Served(sock, index).run, daemon=True).start()
-        index += 1
 
 
 main()

@@ -56,8 +56,8 @@ static back_http1_t *take_idle(weir_exchange_t *x, const weir_target_t *target)
     if (x->target.keepalive != WEIR_REUSE || (x->wants_fresh && target->kind != WEIR_TARGET_WORKER))
         return NULL;
     back_http1_t *back = weir_back_pool_take(x->loop->pool, target);
-    /* What must not be sent twice is not sent into a connection that may have ended a moment ago */
-    while (back != NULL && !weir_method_is_idempotent(x->request.method)) {
+    /* What must not be sent twice is not sent into one that may have ended a moment ago; nor what cannot be dialled anew */
+    while (back != NULL && (!weir_method_is_idempotent(x->request.method) || target->kind == WEIR_TARGET_WORKER)) {
         char probe;
         if (weir_sock_peek(&back->sock, &probe, 1) == WEIR_SOCK_BLOCKED)
             break;

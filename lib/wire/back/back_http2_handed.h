@@ -31,8 +31,6 @@ static inline bool back_http2_is_twin(const back_http2_stream_t *stream)
 void back_http2_twin_start(back_http2_stream_t *twin, const weir_headers_t *fields, bool is_connect, bool has_body);
 /** What is in back.out goes over; `trailers` behind the last of it. */
 void back_http2_twin_push(back_http2_stream_t *twin, bool is_last, const weir_headers_t *trailers);
-/** Bytes of the body that have gone over, and that the connection has not taken yet. */
-size_t back_http2_twin_unsent(const back_http2_stream_t *twin);
 /** The client's side has taken so many bytes. */
 void back_http2_twin_credit(back_http2_stream_t *twin, size_t bytes);
 /** Nobody wants more of it. */

@@ -46,7 +46,6 @@ struct handed {
     } to_near;
     /* ---- the near loop's ---- */
     back_http2_stream_t *twin; /* NULL: released */
-    size_t unsent;
     bool is_said, has_begun;
     /* ---- the far loop's ---- */
     back_http2_stream_t *agent; /* NULL: not yet, or no more */

@@ -67,7 +67,7 @@ weir_back_t *back_http2_stream_create(back_http2_t *http2)
     WEIR_MUST(stream != NULL);
     stream->back.ops = &back_http2_ops;
     stream->back.loop = http2->loop;
-    stream->back.is_reused = http2->is_used;
+    stream->back.is_reused = http2->is_used || http2->worker != NULL; /* which was there before the request */
     stream->http2 = http2;
     weir_list_init(&stream->emptied);
     weir_list_init(&stream->headed);
@@ -167,7 +167,7 @@ static bool is_carried(const back_http2_stream_t *stream)
 /* Of the client's body, what the connection has not taken. */
 static size_t unsent_bytes(const back_http2_stream_t *stream)
 {
-    return weir_bytes_count(&stream->back.out) + (back_http2_is_twin(stream) ? back_http2_twin_unsent(stream) : 0);
+    return weir_bytes_count(&stream->back.out) + stream->back.lent_bytes;
 }
 
 /* What has been handed to libnghttp2 may still wait for the backend's window. */

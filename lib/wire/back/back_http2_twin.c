@@ -57,7 +57,7 @@ void back_http2_twin_push(back_http2_stream_t *twin, bool is_last, const weir_he
 {
     handed_t *handed = twin->handed;
 
-    handed->unsent += weir_bytes_count(&twin->back.out);
+    twin->back.lent_bytes += weir_bytes_count(&twin->back.out);
     pthread_mutex_lock(&handed->lock);
     handed_bytes_move(&handed->to_far.body, &twin->back.out);
     handed->to_far.has_last = handed->to_far.has_last || is_last;
@@ -68,11 +68,6 @@ void back_http2_twin_push(back_http2_stream_t *twin, bool is_last, const weir_he
     if (handed->has_begun)
         handed_post_to_far(handed);
     pthread_mutex_unlock(&handed->lock);
-}
-
-size_t back_http2_twin_unsent(const back_http2_stream_t *twin)
-{
-    return twin->handed->unsent;
 }
 
 void back_http2_twin_credit(back_http2_stream_t *twin, size_t bytes)
@@ -209,7 +204,8 @@ static void pass_news(handed_t *handed, news_t *news)
 
     if (relay != NULL)
         note_counts(relay, news);
-    handed->unsent -= news->taken;
+    if (handed->twin != NULL)
+        handed->twin->back.lent_bytes -= news->taken;
     if (relay != NULL && news->taken > 0)
         back_http2_stream_sent_more(handed->twin);
     pass_heads(handed, news);

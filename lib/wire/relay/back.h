@@ -37,6 +37,7 @@ struct weir_back {
     weir_timer_t timer;   /* dialling: the deadline; idle: the end; else the relay's */
     weir_bytes_t in;      /* arrived and not yet passed on */
     weir_bytes_t out;     /* not yet taken by the kernel   */
+    size_t lent_bytes;    /* the same, of a stream that is handed over: what its other half has of them */
     bool is_reused;       /* came from the pool            */
     bool has_answered;    /* a byte of a response has been read in this exchange */
     bool is_untouched;    /* the backend has not acted on the request, for certain (HTTP/2) */

@@ -94,7 +94,8 @@ void relay_arm(relay_t *relay)
         return;
     weir_back_t *back = relay->back;
     const weir_plan_t *plan = relay->x->plan;
-    bool is_taking = weir_bytes_count(&back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
+    bool is_taking =
+        weir_bytes_count(&back->out) + back->lent_bytes == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
     if (relay->down.state == RELAY_TUNNEL)
         weir_timer_set(back->loop, &back->timer, plan->tunnel_timeout_ms, on_tunnel_idle);
     else if (relay->down.state == RELAY_DONE || relay->down.is_client_blocked)
@@ -268,7 +269,8 @@ weir_relay_side_t weir_relay_waits_for(const weir_exchange_t *x)
         return WEIR_RELAY_BACKEND;
     if (relay->up.is_done || x->wants_continue)
         return WEIR_RELAY_NOBODY;
-    const bool is_taking = weir_bytes_count(&x->back->out) == 0 && (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
+    const bool is_taking = weir_bytes_count(&x->back->out) + x->back->lent_bytes == 0 &&
+                           (relay->up.pipe == NULL || relay->up.pipe->held_bytes == 0);
     return relay->up.has_last || !is_taking ? WEIR_RELAY_BACKEND : WEIR_RELAY_CLIENT;
 }
 

@@ -32,6 +32,16 @@ sub start {
     return $self;
 }
 
+# Has it dial a proxy, as a worker of the app: `fields` are lines of its request. Without an id (undef) the proxy makes one.
+sub dial {
+    my ($self, $port, $app, $id, @fields) = @_;
+    syswrite $self->{in}, join('|', 'dial', '127.0.0.1', $port, $app, $id // '-', @fields) . "\n";
+    return $self;
+}
+
+# Who listens there.
+sub at { my ($class, $address) = @_; return (grep { $_->address eq $address } values %running)[0] }
+
 sub port    { return $_[0]{port} }
 sub address { return "127.0.0.1:$_[0]{port}" }
 

@@ -26,6 +26,7 @@ use Time::HiRes qw(time);
 use Weir::Backend;
 use Weir::Client;
 use Weir::Dns;
+use Weir::Http2Backend ();
 
 our @EXPORT = qw(
     proxy dns_server dns_server_at backend ok_backend echo_backend silent_backend fast_backend refusing_port stuck_port free_port
@@ -398,6 +399,7 @@ sub proxy {
     $self->{out}    = temp_path('access.log');
     $self->{err}    = temp_path('stderr');
     $self->{report} = temp_path('sanitizer');
+    my @workers = _workers(\%option);
     my $yaml = $option{yaml} // _config($self->{port}, %option);
     $yaml =~ s/\@PORT\@/$self->{port}/g;
     write_file($self->{config}, $yaml);
@@ -412,7 +414,24 @@ sub proxy {
     $self->{pid} = _spawn($self->{out}, $self->{err}, command => \@command, env => \%env);
     push @proxies, $self;
     $self->_wait_ready($told);
+    $_->dial($option{workers_port}, 'main', 'b-' . $_->port) for @workers;
     return $self;
+}
+
+# With WEIR_WORKERS set, backends of HTTP/2 that can do so dial the proxy instead of being dialled.
+sub _workers {
+    my ($option) = @_;
+    my $app = $option->{app} // {};
+    return () unless $ENV{WEIR_WORKERS} && $option->{backends} && ($app->{protocol} // '') eq 'h2c' && !exists $app->{hold};
+    my @workers = map { Weir::Http2Backend->at(ref $_ ? $_->address : $_) } @{ $option->{backends} };
+    return () if @workers != @{ $option->{backends} } || grep { !defined } @workers;
+    $option->{workers_port} = free_port();
+    my %settings = (listen => "127.0.0.1:$option->{workers_port}", auth => 'none', 'hand-over' => $ENV{WEIR_WORKERS});
+    $option->{global} = { 'weir.workers' => \%settings, %{ $option->{global} // {} } };
+    my %rest = map { $_ => $app->{$_} } grep { $_ ne 'protocol' } keys %$app;
+    $option->{app} = { workers => 'ON', hold => 10_000, %rest };
+    $option->{backends} = [];
+    return @workers;
 }
 
 # Where it says that it is ready: its port takes connections before its other doors are open. No file, so that anybody may write.
