@@ -20,6 +20,7 @@ static const char help[] =
     "       weir check -c FILE    load FILE, bind nothing, print what it comes to\n"
     "       weir version          print the versions of everything\n"
     "       weir demo             serve port 8080 (or $PORT) for two backends on this machine\n"
+    "       weir demo --workers   the same for workers, which dial in on port 9001 (or $WORKER_PORT)\n"
     "       weir help             print this\n"
     "\n"
     "short: weir -c FILE (run), -t -c FILE (check), -v (version), -h (help)\n"
@@ -71,6 +72,8 @@ static int read_arguments(int argc, char **argv, wish_t *wish)
             if (i + 1 == argc)
                 return complain("a file must follow", argv[i]);
             wish->file = argv[++i];
+        } else if (strcmp(argv[i], "--workers") == 0 && wish->verb != NULL && strcmp(wish->verb, "demo") == 0) {
+            wish->verb = "demo workers";
         } else if (argv[i][0] == '-') {
             return complain("unknown option", argv[i]);
         } else if (wish->verb == NULL) {
@@ -110,9 +113,13 @@ static const struct {
     int (*run_file)(const char *file); /* needs -c */
     int (*run_word)(const char *word);
 } verbs[] = {
-    {.name = "run", .run_file = conf_verb_run},    {.name = "check", .run_file = conf_verb_check},
-    {.name = "version", .run = conf_verb_version}, {.name = "help", .run = print_help},
-    {.name = "demo", .run = conf_verb_demo},       {.name = "docs", .run_word = conf_verb_docs},
+    {.name = "run", .run_file = conf_verb_run},
+    {.name = "check", .run_file = conf_verb_check},
+    {.name = "version", .run = conf_verb_version},
+    {.name = "help", .run = print_help},
+    {.name = "demo", .run = conf_verb_demo},
+    {.name = "docs", .run_word = conf_verb_docs},
+    {.name = "demo workers", .run = conf_verb_demo_workers},
 };
 
 static int run(const wish_t *wish)
@@ -142,7 +149,7 @@ WEIR_API int weir_main(int argc, char **argv)
     status = read_arguments(argc, argv, &wish);
     if (status != EXIT_FINE)
         return status;
-    if (strcmp(wish.verb, "run") == 0 || strcmp(wish.verb, "demo") == 0)
+    if (strcmp(wish.verb, "run") == 0 || strncmp(wish.verb, "demo", 4) == 0)
         conf_init_begin();
     conf_upgrade_know(argv);
     weir_crash_begin(); /* modules are at work before it is known whether that is wanted */

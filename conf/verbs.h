@@ -17,6 +17,8 @@ int conf_verb_version(void);
 
 /** Serves port $PORT or 8080 for backends on 127.0.0.1, ports 8081 and 8082. */
 int conf_verb_demo(void);
+/** The same for workers that dial in, at port 9001 or $WORKER_PORT. */
+int conf_verb_demo_workers(void);
 
 /**
  * Prints docs/configuration.md ("markdown" or "configuration"), docs/weir.conf.5 ("man" or "weir.conf.5"), docs/faults.md
