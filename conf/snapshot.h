@@ -172,6 +172,7 @@ typedef struct conf {
     int error_fd;                    /* error-log, open for the one who serves; -1: none */
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
     bool has_workers;                /* some path takes workers */
+    unsigned workers_ways;           /* of proof, that its endpoints ask for: bits */
     bool hands_over_always;          /* for tests: what goes to them goes by way of another loop */
     bool has_status;                 /* some path answers with the status */
     bool is_dry;                     /* checked only: no log is opened */

@@ -7,12 +7,20 @@
 #include "conf/units.h"
 #include "conf/yaml.h"
 #include "conf/yaml_node.h"
-#include "lib/base/must.h"
+#include "lib/walk/exchange.h"
 #include "lib/walk/steward.h"
 #include "lib/wire/worker/endpoint.h"
 #include "router/workers.h"
 
-enum { REVIEW_MS = 1000, PEERS_BYTES = 4096, MS_MOST = 3600000, WINDOW_LEAST = 65535, WINDOW_MOST = 1 << 30 };
+enum {
+    REVIEW_MS = 1000,
+    DRAIN_LOOK_MS = 50,
+    DRAIN_GRACE_US = 1000000,
+    PEERS_BYTES = 4096,
+    MS_MOST = 3600000,
+    WINDOW_LEAST = 65535,
+    WINDOW_MOST = 1 << 30
+};
 
 /* ---- the short form ---- */
 
@@ -158,12 +166,12 @@ static const struct {
 static const struct {
     const char *key;
     int (*read)(conf_t *conf, const yoml_t *node, weir_workers_settings_t *out);
-} words[] = {
+} word_keys[] = {
     {"auth", read_auth},   {"from-anywhere", read_anywhere}, {"tokens-in-clear", read_clear}, {"hand-over", read_hand_over},
     {"peers", read_peers},
 };
 
-enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]), WORDS = sizeof(words) / sizeof(words[0]) };
+enum { NUMBERS = sizeof(numbers) / sizeof(numbers[0]), WORDS = sizeof(word_keys) / sizeof(word_keys[0]) };
 
 static int read_number(const yoml_t *node, size_t which, weir_workers_settings_t *out)
 {
@@ -182,7 +190,7 @@ static int complain_of_key(const yoml_t *key)
     const char *known[NUMBERS + WORDS + 2] = {"listen"};
 
     for (size_t i = 0; i < WORDS; i++)
-        known[1 + i] = words[i].key;
+        known[1 + i] = word_keys[i].key;
     for (size_t i = 0; i < NUMBERS; i++)
         known[1 + WORDS + i] = numbers[i].key;
     known[NUMBERS + WORDS + 1] = NULL;
@@ -194,8 +202,8 @@ static int read_entry(conf_t *conf, const yoml_mapping_element_t *entry, weir_wo
     const char *key = scalar(entry->key);
 
     for (size_t i = 0; i < WORDS; i++)
-        if (strcmp(words[i].key, key) == 0)
-            return words[i].read(conf, entry->value, out);
+        if (strcmp(word_keys[i].key, key) == 0)
+            return word_keys[i].read(conf, entry->value, out);
     for (size_t i = 0; i < NUMBERS; i++)
         if (strcmp(numbers[i].key, key) == 0)
             return read_number(entry->value, i, out);
@@ -236,6 +244,7 @@ int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node
             return -1;
     conf->has_workers = conf->level->takes_workers = true;
     settings->loops = &conf->settings.threads;
+    conf->workers_ways |= 1u << (settings->needs_token + 2u * settings->needs_certificate);
     weir_workers_register(pathconf, settings);
     return 0;
 }
@@ -243,55 +252,95 @@ int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node
 /* ---- while the process runs ---- */
 
 static struct {
-    weir_timer_t timer;
-    weir_letter_t letter;
-    bool is_begun; /* the main thread's */
+    weir_loop_t *loop; /* the steward's */
+    weir_timer_t timer, drain;
+    weir_letter_t letter, drain_letter;
+    uint64_t drain_until_us;
+    bool is_begun;         /* the main thread's */
+    _Atomic unsigned ways; /* a bit for each way of proof that an endpoint of the newest configuration asks for */
 } review;
+
+/* Whether some endpoint asks for no more than the worker has shown when it came. */
+static bool has_way(const weir_worker_words_t *words)
+{
+    const unsigned ways = atomic_load(&review.ways), shown = words->needs_token + 2u * words->needs_certificate;
+
+    for (unsigned asked = 0; asked < 4; asked++)
+        if ((ways >> asked & 1) != 0 && (asked & ~shown) == 0)
+            return true;
+    return false;
+}
+
+static const char *judge_again(const weir_worker_words_t *words)
+{
+    return has_way(words) ? weir_worker_judge_again(words) : "not welcome any more";
+}
 
 /* Tokens end, configurations and operators take them away: whoever may not stay is sent away within a second. */
 static void on_review(weir_timer_t *timer)
 {
     if (weir_worker_count() > 0)
-        weir_workers_review(weir_worker_judge_again);
-    weir_timer_set(weir_steward(), timer, REVIEW_MS, on_review);
+        weir_workers_review(judge_again);
+    weir_timer_set(review.loop, timer, REVIEW_MS, on_review);
 }
 
 static void on_begin(weir_letter_t *letter)
 {
-    weir_timer_set(weir_steward(), &review.timer, REVIEW_MS, on_review);
+    weir_timer_set(review.loop, &review.timer, REVIEW_MS, on_review);
 }
 
 static void on_end(weir_letter_t *letter)
 {
     weir_timer_cancel(&review.timer);
+    weir_timer_cancel(&review.drain);
 }
 
-static void post(void (*open)(weir_letter_t *letter))
+static void post(weir_letter_t *letter, void (*open)(weir_letter_t *letter))
 {
-    review.letter.open = open;
-    weir_list_init(&review.letter.link);
-    weir_loop_post(weir_steward(), &review.letter);
+    letter->open = open;
+    weir_list_init(&letter->link);
+    weir_loop_post(review.loop, letter);
 }
 
 void conf_workers_use(const conf_t *conf)
 {
     back_worker_send_elsewhere(conf->hands_over_always);
+    atomic_store(&review.ways, conf->workers_ways);
     if (!conf->has_workers || review.is_begun)
         return;
     review.is_begun = true;
+    review.loop = weir_steward();
     weir_workers_on_change(weir_worker_tell);
-    post(on_begin);
+    post(&review.letter, on_begin);
+}
+
+/* Requests that came just before, or wait, still want a worker: those go when no request is under way, or a second later. */
+static void on_drain(weir_timer_t *timer)
+{
+    const weir_books_t books = weir_exchange_books();
+
+    if (books.begun == books.ended || weir_loop_now_us(review.loop) >= review.drain_until_us)
+        weir_workers_dismiss_all("drain");
+    else
+        weir_timer_set(review.loop, timer, DRAIN_LOOK_MS, on_drain);
+}
+
+static void on_drain_letter(weir_letter_t *letter)
+{
+    review.drain_until_us = weir_loop_now_us(review.loop) + DRAIN_GRACE_US;
+    weir_timer_set(review.loop, &review.drain, DRAIN_LOOK_MS, on_drain);
 }
 
 void conf_workers_drain(void)
 {
-    weir_workers_dismiss_all("drain");
+    if (review.is_begun)
+        post(&review.drain_letter, on_drain_letter);
 }
 
 void conf_workers_end(void)
 {
     weir_workers_on_change(NULL);
     if (review.is_begun)
-        post(on_end);
+        post(&review.letter, on_end);
     review.is_begun = false;
 }

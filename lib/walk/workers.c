@@ -177,12 +177,14 @@ weir_worker_t *weir_worker_hold(uint64_t number)
 
 /* ---- links ---- */
 
-/* One that says no id is a worker of its own, as it comes. */
-static void name_link(weir_link_t *link, uint64_t count)
+/* One that says no id is a worker of its own, as it comes; under an id that nobody has. */
+static void name_link(const weir_list_t *bucket, weir_link_t *link)
 {
-    if (link->words.has_id)
-        return;
-    snprintf(link->words.id, sizeof(link->words.id), "worker-%llu", (unsigned long long)count);
+    static uint64_t names;
+
+    do
+        snprintf(link->words.id, sizeof(link->words.id), "worker-%llu", (unsigned long long)++names);
+    while (find(bucket, link->words.app, link->words.id) != NULL);
 }
 
 void weir_workers_enter(weir_link_t *link)
@@ -192,12 +194,10 @@ void weir_workers_enter(weir_link_t *link)
     pthread_mutex_lock(&table.lock);
     sessions++;
     snprintf(link->session, sizeof(link->session), "s%08llu", (unsigned long long)sessions);
-    name_link(link, sessions);
     weir_list_t *bucket = bucket_of(span_of(link->words.app));
-    weir_worker_t *worker = find(bucket, link->words.app, link->words.id);
-    if (worker != NULL && worker->protocol != link->words.protocol) {
-        /* It speaks another protocol than before: who has its number cannot be spoken to, so that it is another worker. */
-        snprintf(link->words.id, sizeof(link->words.id), "worker-%llu", (unsigned long long)sessions);
+    weir_worker_t *worker = !link->words.has_id ? NULL : find(bucket, link->words.app, link->words.id);
+    if (!link->words.has_id || (worker != NULL && worker->protocol != link->words.protocol)) {
+        name_link(bucket, link); /* who speaks another protocol than those of its name is another worker */
         worker = NULL;
     }
     if (worker == NULL)
@@ -271,21 +271,21 @@ size_t weir_workers_count(const char *app)
     return count;
 }
 
-weir_loop_t *weir_worker_loop(weir_worker_t *worker, const weir_loop_t *here, bool *out_has_any)
+weir_loop_t *weir_worker_loop(weir_worker_t *worker, const weir_loop_t *but_for, bool *out_has_any)
 {
     weir_loop_t *found = NULL;
-    uint64_t best = 0; /* free places, in 2^16ths of all */
+    int64_t best = 0; /* free places, in 2^16ths of all; less than none where some wait for one */
 
     *out_has_any = false;
     pthread_mutex_lock(&worker->lock);
     for (weir_list_t *node = worker->links.next; node != &worker->links; node = node->next) {
         const weir_link_t *link = link_at(node);
-        const uint32_t in_use = atomic_load_explicit(&link->in_use, memory_order_relaxed);
+        const int64_t in_use = atomic_load_explicit(&link->in_use, memory_order_relaxed);
         *out_has_any = true;
-        if (link->capacity <= in_use)
+        if (link->capacity == 0 || link->loop == but_for)
             continue;
-        const uint64_t room = ((uint64_t)(link->capacity - in_use) << 16) / link->capacity + (link->loop == here ? 1 << 17 : 0);
-        if (room <= best && found != NULL)
+        const int64_t room = (link->capacity - in_use) * 65536 / link->capacity;
+        if (found != NULL && room <= best)
             continue;
         best = room;
         found = link->loop;

@@ -106,10 +106,10 @@ weir_worker_t *weir_worker_hold(uint64_t number);
 /** Lets go of it. Harmless on NULL. */
 void weir_worker_release(weir_worker_t *worker);
 /**
- * The loop of the connection that has the most room, `here` (may be NULL) first if it has any; NULL: there is none with room.
- * *out_has_any: there is a connection at all.
+ * The loop of the connection that has the most room, by what is known of it here, or is loaded least; not `but_for` (NULL: any
+ * will do). NULL: there is none that takes requests. *out_has_any: there is a connection at all.
  */
-weir_loop_t *weir_worker_loop(weir_worker_t *worker, const weir_loop_t *here, bool *out_has_any);
+weir_loop_t *weir_worker_loop(weir_worker_t *worker, const weir_loop_t *but_for, bool *out_has_any);
 
 /** The address by which requests find a worker; its length. */
 socklen_t weir_worker_address(uint64_t number, weir_address_t *out_address);

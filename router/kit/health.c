@@ -258,6 +258,8 @@ void kit_note(weir_set_t *set, weir_member_t *member, const kit_settings_t *sett
         note_failure(set, member, settings, note);
         return;
     }
+    if (atomic_load_explicit(&member->address, memory_order_acquire)->worker != 0)
+        return; /* nobody could try to connect to it, and when it has left that is known */
     uint32_t row = atomic_fetch_add_explicit(&trouble->connect_failures_in_a_row, 1, memory_order_relaxed) + 1;
     if (settings->quarantine.is_on &&
         (row >= CONNECT_ROW || atomic_load_explicit(&member->quarantine, memory_order_relaxed) == KIT_TRIAL))

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DIGITS = 2 * KIT_SHA256_BYTES, PARTS = 6, YEAR_FIRST = 1900 };
+enum { DIGITS = 2 * KIT_SHA256_BYTES, PARTS = 6, YEAR_FIRST = 1900, YEAR_LEAST = 1970 };
 
 static int value_of(char digit)
 {
@@ -37,8 +37,8 @@ static bool read_time(const char *text, uint64_t *out_seconds)
     parts.tm_mon = month - 1;
     const char *rest = text + length;
     const bool is_whole = (count == 3 && *rest == '\0') || (count == PARTS && strcmp(rest, "Z") == 0);
-    if (count < 3 || !is_whole || month < 1 || month > 12 || parts.tm_mday < 1 || parts.tm_mday > 31 || parts.tm_hour > 23 ||
-        parts.tm_min > 59 || parts.tm_sec > 60)
+    if (count < 3 || !is_whole || year < YEAR_LEAST || month < 1 || month > 12 || parts.tm_mday < 1 || parts.tm_mday > 31 ||
+        parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 60)
         return false;
     *out_seconds = (uint64_t)timegm(&parts);
     return true;

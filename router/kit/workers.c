@@ -9,7 +9,16 @@
 #include "wall.h"
 #include "worker_token.h"
 
-enum { SWITCHING = 101, UNAUTHORIZED = 401, FORBIDDEN = 403, UNKNOWN = 404, TAKEN = 409, TOO_MANY = 429, MS_PER_S = 1000 };
+enum {
+    SWITCHING = 101,
+    UNAUTHORIZED = 401,
+    FORBIDDEN = 403,
+    UNKNOWN = 404,
+    TAKEN = 409,
+    TOO_MANY = 429,
+    MS_PER_S = 1000,
+    CLAIMED_MOST = 1000
+};
 
 /* ---- members ---- */
 
@@ -211,6 +220,31 @@ static bool is_allowed(const char *names, const char *entry)
     return false;
 }
 
+/* What nobody uses any more is given back, and looked for only when there is no room. */
+static bool has_room(const struct weir_kit *kit)
+{
+    kit_claimed_t **at = &kit->instance->claimed;
+    size_t count = 0;
+
+    for (const kit_claimed_t *claimed = *at; claimed != NULL; claimed = claimed->next)
+        count++;
+    while (count >= CLAIMED_MOST && *at != NULL) {
+        kit_claimed_t *claimed = *at;
+        if (has_workers(claimed->app)) {
+            at = &claimed->next;
+            continue;
+        }
+        const kit_app_t *owner = kit_domains_owner(kit->domains, (weir_span_t){claimed->entry, strlen(claimed->entry)});
+        if (owner != NULL && strcmp(owner->name, claimed->app) == 0)
+            (void)kit_own_place_domain((struct weir_kit *)(uintptr_t)kit, claimed->entry, NULL);
+        *at = claimed->next;
+        free(claimed->app);
+        free(claimed);
+        count--;
+    }
+    return count < CLAIMED_MOST;
+}
+
 static uint16_t judge_domain(const struct weir_kit *kit, const kit_app_t *app, const weir_worker_claim_t *claim,
                              weir_span_t name, char *why, size_t bytes)
 {
@@ -224,7 +258,10 @@ static uint16_t judge_domain(const struct weir_kit *kit, const kit_app_t *app, c
     const char *owner = owner_of(kit, entry);
     if (owner != NULL && (app == NULL || strcmp(owner, app->name) != 0))
         return refuse(TAKEN, why, bytes, "another app has one of these domains");
-    if (owner != NULL || is_allowed(names, entry) || (names == NULL && !is_proven))
+    const bool may = owner != NULL || is_allowed(names, entry) || (names == NULL && !is_proven);
+    if (may && owner == NULL && find_claimed(kit->instance, entry) == NULL && !has_room(kit))
+        return refuse(TOO_MANY, why, bytes, "workers have claimed as many domains as they may");
+    if (may)
         return SWITCHING;
     return refuse(FORBIDDEN, why, bytes, "the app may not have one of these domains");
 }
@@ -261,6 +298,8 @@ static uint16_t judge(const struct weir_kit *kit, const weir_worker_claim_t *cla
         return refuse(FORBIDDEN, why, bytes, "the app takes no workers");
     if (app == NULL && !claim->may_create)
         return refuse(UNKNOWN, why, bytes, "no router here knows the app");
+    if (app == NULL && !claim->is_again && !has_room(kit))
+        return refuse(TOO_MANY, why, bytes, "workers have brought as many apps as they may");
     status = judge_proof(app, claim, why, bytes);
     if (status != SWITCHING || claim->is_again)
         return status;

@@ -245,6 +245,12 @@ static void resume_clients(back_http2_t *http2)
     }
 }
 
+/* The proxy drains: nobody will want it. Workers are told apart, as requests that have not found theirs yet may still come. */
+static bool is_to_leave(const back_http2_t *http2)
+{
+    return http2->is_draining || (http2->loop->is_draining && http2->worker == NULL);
+}
+
 /* After anything that may have been the last thing on it. */
 static void check_end(back_http2_t *http2)
 {
@@ -257,8 +263,7 @@ static void check_end(back_http2_t *http2)
                               : http2->is_draining ? &weir_fault_backend_goaway
                               : http2->is_ready    ? &weir_fault_backend_http2_error
                                                    : &weir_fault_backend_not_http2);
-    else if (http2->is_ready && http2->stream_count == 0 && (http2->is_draining || http2->loop->is_draining) &&
-             !http2->is_leaving) {
+    else if (http2->is_ready && http2->stream_count == 0 && is_to_leave(http2) && !http2->is_leaving) {
         back_http2_leave(http2);
         back_http2_rearm(http2);
         back_http2_post_flush(http2);
@@ -276,6 +281,13 @@ static void flush(back_http2_t *http2)
     }
     resume_clients(http2);
     check_end(http2);
+}
+
+void back_http2_say_goodbye(back_http2_t *http2)
+{
+    back_http2_leave(http2);
+    fill_out(http2);
+    (void)weir_sock_write_queue(&http2->sock, &http2->out, NULL);
 }
 
 static void on_flush(weir_letter_t *letter)

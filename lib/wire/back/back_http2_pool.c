@@ -43,8 +43,12 @@ void back_http2_pool_destroy(struct back_http2_pool **pool)
 {
     struct back_http2_pool *gone = *pool;
 
-    while (!weir_list_is_empty(&gone->connections))
-        back_http2_end(WEIR_AROUND(gone->connections.next, back_http2_t, in_pool), NULL);
+    while (!weir_list_is_empty(&gone->connections)) {
+        back_http2_t *http2 = WEIR_AROUND(gone->connections.next, back_http2_t, in_pool);
+        if (http2->worker != NULL)
+            back_http2_say_goodbye(http2); /* it dials again the sooner */
+        back_http2_end(http2, NULL);
+    }
     free(gone);
     *pool = NULL;
 }
@@ -185,8 +189,10 @@ static void ask_worker(weir_loop_t *loop, back_http2_wait_t *wait)
         give(wait, here);
         return;
     }
-    weir_loop_t *there = place->worker == NULL ? NULL : weir_worker_loop(place->worker, loop, &has_any);
-    if (there != NULL && !wait->is_handed && (there != loop || back_worker_is_elsewhere())) {
+    /* There is none here. What is known of those elsewhere may be a letter old: they have a queue of their own. */
+    const weir_loop_t *but_for = back_worker_is_elsewhere() ? NULL : loop;
+    weir_loop_t *there = place->worker == NULL || wait->is_handed ? NULL : weir_worker_loop(place->worker, but_for, &has_any);
+    if (there != NULL) {
         weir_back_t *back = back_http2_hand_over(loop, there, place->worker);
         forget(wait);
         wait->on_stream(wait, back);

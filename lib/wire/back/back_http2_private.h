@@ -102,6 +102,8 @@ typedef struct back_http2_stream {
 back_http2_t *back_http2_create(weir_loop_t *loop, weir_sock_t *sock, const back_http2_manner_t *manner);
 /** Nobody uses it: says so, and ends when that is out. */
 void back_http2_leave(back_http2_t *http2);
+/** The same where its loop does not run any more: what the kernel takes of it at once. */
+void back_http2_say_goodbye(back_http2_t *http2);
 /** A PING every ping_ms, and the end if nothing at all has come behind one. */
 void back_http2_check_life(back_http2_t *http2, bool is_always);
 /** What the backend has sent. */

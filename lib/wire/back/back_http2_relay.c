@@ -77,6 +77,8 @@ weir_back_t *back_http2_stream_create(back_http2_t *http2)
     http2->is_idle = false;
     if (http2->stream_count++ == 0)
         back_http2_rearm(http2);
+    if (http2->worker != NULL)
+        back_worker_count(http2->worker, http2->stream_count);
     return &stream->back;
 }
 
@@ -97,6 +99,8 @@ void back_http2_stream_destroy(back_http2_stream_t *stream)
             weir_metrics_add(WEIR_CELL_idle_begun, 1);
             back_http2_rearm(http2);
         }
+        if (http2->worker != NULL)
+            back_worker_count(http2->worker, http2->stream_count);
         back_http2_post_flush(http2); /* there is room for another one, or nothing left to do */
     }
     free(stream);

@@ -99,7 +99,6 @@ void back_worker_on_change(back_worker_t *worker)
                               nghttp2_session_get_remote_settings(http2->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) ==
                                   1,
                               memory_order_relaxed);
-    atomic_store_explicit(&worker->link.in_use, (uint32_t)http2->stream_count, memory_order_relaxed);
     weir_link_can(&worker->link, !takes_any ? 0 : theirs < ours ? theirs : ours);
 }
 

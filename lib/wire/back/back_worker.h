@@ -55,7 +55,13 @@ uint32_t back_worker_capacity(const back_worker_t *worker);
 
 /* ---- told by back_http2*.c ---- */
 
-/** SETTINGS have come, or GOAWAY, or a stream has come or gone. */
+/** It has so many streams now: for those who look from other loops. */
+static inline void back_worker_count(back_worker_t *worker, size_t streams)
+{
+    atomic_store_explicit(&worker->link.in_use, (uint32_t)streams, memory_order_relaxed);
+}
+
+/** SETTINGS have come, or GOAWAY. */
 void back_worker_on_change(back_worker_t *worker);
 /** A GOAWAY of the worker's. */
 void back_worker_on_goaway(back_worker_t *worker, uint32_t error_code);

@@ -12,7 +12,13 @@ enum { KEEPALIVE_S = 15, KEEPALIVE_TRIES = 3 };
 
 /* ---- its beginning and end ---- */
 
-/* Idle, it ends at once; else behind its request. */
+/* Whoever reads or writes finds its end. */
+static void on_drain_timeout(weir_timer_t *timer)
+{
+    (void)shutdown(WEIR_AROUND(timer, back_worker_http1_t, drain)->back->sock.fd, SHUT_RDWR);
+}
+
+/* Idle, it ends at once; else behind its request, or when that takes too long. */
 static void on_dismiss(weir_link_t *link, const char *why)
 {
     back_worker_http1_t *worker = WEIR_AROUND(link, back_worker_http1_t, link);
@@ -20,6 +26,8 @@ static void on_dismiss(weir_link_t *link, const char *why)
 
     worker->must_end = true;
     weir_link_can(link, 0);
+    if (worker->is_in_use)
+        weir_timer_set(link->loop, &worker->drain, worker->drain_timeout_ms, on_drain_timeout);
     if (worker->is_in_use || back->place == NULL)
         return;
     weir_back_pool_remove(back);
@@ -40,7 +48,8 @@ static void watch_host(int fd)
         (void)setsockopt(fd, wanted[i].level, wanted[i].option, &wanted[i].value, sizeof(wanted[i].value));
 }
 
-void back_worker_http1_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t *words, weir_bytes_t *head)
+void back_worker_http1_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t *words, weir_bytes_t *head,
+                            const back_worker_settings_t *settings)
 {
     back_worker_http1_t *worker = calloc(1, sizeof(*worker));
     weir_target_t target = {.kind = WEIR_TARGET_WORKER, .protocol = WEIR_HTTP1};
@@ -48,6 +57,7 @@ void back_worker_http1_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_wo
     WEIR_MUST(worker != NULL);
     worker->link.loop = loop;
     worker->link.words = *words;
+    worker->drain_timeout_ms = settings->drain_timeout_ms;
     worker->link.dismiss = on_dismiss;
     *words = (weir_worker_words_t){.app = ""};
     weir_workers_enter(&worker->link);
@@ -73,6 +83,7 @@ void back_worker_http1_end(back_http1_t *back)
     back_worker_http1_t *worker = back->worker;
 
     back->worker = NULL;
+    weir_timer_cancel(&worker->drain);
     weir_link_leave(&worker->link);
     if (worker->link.loop != NULL)
         weir_loop_take_back(worker->link.loop, &worker->link.letter);
@@ -122,7 +133,12 @@ static bool give_away(fetching_t *fetching, back_http1_t *back)
     (void)back_worker_http1_use(back, false);
     fetching->back = back;
     fetching->letter.open = on_arrived;
-    if (worker->must_end || !weir_sock_part(&back->sock) || !weir_link_move(&worker->link, fetching->to)) {
+    if (worker->must_end || !weir_sock_part(&back->sock)) {
+        back_http1_destroy(&back);
+        return false;
+    }
+    if (!weir_link_move(&worker->link, fetching->to)) { /* it was sent away at this moment */
+        weir_sock_arrive(&back->sock, fetching->from);
         back_http1_destroy(&back);
         return false;
     }

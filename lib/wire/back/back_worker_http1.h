@@ -18,11 +18,14 @@ typedef struct back_worker_http1 {
     weir_link_t link;
     back_http1_t *back;
     bool is_in_use;
-    bool must_end; /* it was sent away: it ends behind its request */
+    uint32_t drain_timeout_ms;
+    weir_timer_t drain; /* it was sent away while in use */
+    bool must_end;      /* it was sent away: it ends behind its request */
 } back_worker_http1_t;
 
 /** As back_worker_open(), of one that speaks HTTP/1.1. */
-void back_worker_http1_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t *words, weir_bytes_t *head);
+void back_worker_http1_open(weir_loop_t *loop, weir_sock_t *sock, weir_worker_words_t *words, weir_bytes_t *head,
+                            const back_worker_settings_t *settings);
 
 /** An exchange has it, or it is idle again. False: it is not to be idle again, but to end. */
 bool back_worker_http1_use(back_http1_t *back, bool is_in_use);

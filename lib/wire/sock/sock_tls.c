@@ -149,7 +149,7 @@ void weir_sock_tls_begin(weir_sock_t *sock, SSL *ssl)
 
 bool weir_sock_tls_is_at_rest(const weir_sock_t *sock)
 {
-    return weir_list_is_empty(&sock->tls->again.link);
+    return weir_list_is_empty(&sock->tls->again.link) && !weir_timer_is_set(&sock->tls->clog);
 }
 
 void weir_sock_tls_move(weir_sock_t *to, weir_sock_t *from)

@@ -30,6 +30,7 @@ enum {
     UNAVAILABLE = 503,
     HEAD_BYTES = 1024,
     BURST_SECONDS = 2,
+    TRIES_FOR_ONE = 10,
     US_PER_S = 1000000,
 };
 
@@ -103,6 +104,8 @@ static void refuse(h2o_req_t *req, uint16_t status, const char *why)
 
 static bool is_of_this_machine(const weir_peer_t *peer)
 {
+    if (peer->is_proxied) /* of whom a header tells, and not the socket */
+        return false;
     if (peer->address.any.sa_family == AF_UNIX)
         return true;
     if (peer->address.any.sa_family == AF_INET)
@@ -123,23 +126,40 @@ static const char *is_wrong_way(const weir_workers_settings_t *settings, const w
     return NULL;
 }
 
-/* Of all endpoints and threads together: it is an open port. */
+typedef struct bucket {
+    pthread_mutex_t lock;
+    double left;
+    uint64_t at_us; /* 0: it is full */
+} bucket_t;
+
+/* Whether there is one more, where so many come a second. */
+static bool take_one(bucket_t *bucket, double per_s, uint64_t now_us)
+{
+    const double most = per_s * BURST_SECONDS;
+
+    pthread_mutex_lock(&bucket->lock);
+    bucket->left +=
+        bucket->at_us == 0 ? most : (double)(now_us > bucket->at_us ? now_us - bucket->at_us : 0) * per_s / US_PER_S;
+    bucket->at_us = now_us;
+    if (bucket->left > most)
+        bucket->left = most;
+    const bool may = bucket->left >= 1;
+    bucket->left -= may ? 1 : 0;
+    pthread_mutex_unlock(&bucket->lock);
+    return may;
+}
+
+/* Of all threads together: it is an open port. Who is refused has cost nobody's budget but that of attempts. */
+static bucket_t attempts = {.lock = PTHREAD_MUTEX_INITIALIZER}, registrations = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static bool may_try(const weir_workers_settings_t *settings, uint64_t now_us)
+{
+    return take_one(&attempts, (double)settings->registrations_per_s * TRIES_FOR_ONE, now_us);
+}
+
 static bool may_register(const weir_workers_settings_t *settings, uint64_t now_us)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static double left;
-    static uint64_t at_us;
-    const double most = (double)settings->registrations_per_s * BURST_SECONDS;
-
-    pthread_mutex_lock(&lock);
-    left += at_us == 0 ? most : (double)(now_us > at_us ? now_us - at_us : 0) * settings->registrations_per_s / US_PER_S;
-    at_us = now_us;
-    if (left > most)
-        left = most;
-    const bool may = left >= 1;
-    left -= may ? 1 : 0;
-    pthread_mutex_unlock(&lock);
-    return may;
+    return take_one(&registrations, settings->registrations_per_s, now_us);
 }
 
 /* ---- words ---- */
@@ -229,7 +249,7 @@ static void welcome(registration_t *it)
     weir_metrics_add(WEIR_CELL_worker_registered, 1);
     weir_bytes_t head = head_of(it);
     if (it->words.protocol == WEIR_HTTP1)
-        back_worker_http1_open(loop, &sock, &it->words, &head);
+        back_worker_http1_open(loop, &sock, &it->words, &head, &it->settings->connection);
     else
         back_worker_open(loop, &sock, &it->words, &head, it->words.capacity, &it->settings->connection);
 }
@@ -256,6 +276,9 @@ static void on_judged(weir_letter_t *letter)
     if (it->status == SWITCHING && it->home->loop->is_draining) {
         it->status = UNAVAILABLE;
         snprintf(it->why, sizeof(it->why), "the proxy drains");
+    } else if (it->status == SWITCHING && !may_register(it->settings, weir_loop_now_us(it->home->loop))) {
+        it->status = TOO_MANY;
+        snprintf(it->why, sizeof(it->why), "too many workers register at a time");
     }
     if (it->status == SWITCHING) {
         welcome(it);
@@ -342,7 +365,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         refuse(req, FORBIDDEN, wrong_way);
     else if (loop->is_draining)
         refuse(req, UNAVAILABLE, "the proxy drains");
-    else if (!may_register(self->settings, weir_loop_now_us(loop)))
+    else if (!may_try(self->settings, weir_loop_now_us(loop)))
         refuse(req, TOO_MANY, "too many workers register at a time");
     else {
         begin(self, req, &request, &words);
