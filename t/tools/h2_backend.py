@@ -61,6 +61,7 @@ class Connection:
         self.encoder, self.decoder = Encoder(), Decoder(max_header_list_size=1 << 26)
         self.streams, self.inbox = {}, b''
         self.window, self.first_window = 65535, 65535
+        self.shares = {}  # how much is left to be sent of responses that take turns, by stream
 
     # ---- frames out ----
 
@@ -119,6 +120,26 @@ class Connection:
             if sent == total:
                 frame.flags.add('END_STREAM')
             self.send(frame)
+
+    def share_out(self):
+        """A frame of each in turn, as the windows allow; reads nothing."""
+        is_any = True
+        while is_any:
+            is_any = False
+            for number, left in list(self.shares.items()):
+                stream = self.streams[number]
+                room = min(self.window, stream.window, 16384, left)
+                if room <= 0:
+                    continue
+                is_any = True
+                frame = DataFrame(number, bytes(room))
+                self.window -= room
+                stream.window -= room
+                self.shares[number] -= room
+                if room == left:
+                    frame.flags.add('END_STREAM')
+                    del self.shares[number]
+                self.send(frame)
 
     def respond(self, stream, body=b'fine', status='200', fields=(), end=True):
         self.headers(stream, [(':status', status), ('content-length', str(len(body)))] + list(fields), end=not body and end)
@@ -197,6 +218,7 @@ class Connection:
                 self.window += frame.window_increment
             elif frame.stream_id in self.streams and self.streams[frame.stream_id].window is not None:
                 self.streams[frame.stream_id].window += frame.window_increment
+            self.share_out()
         elif isinstance(frame, PingFrame):
             note(f'ping {self.index} {"ack" if "ACK" in frame.flags else "asked"}')
             if 'ACK' not in frame.flags and greeting != 'deaf':
@@ -204,6 +226,7 @@ class Connection:
         elif isinstance(frame, RstStreamFrame):
             note(f'rst {self.index} {frame.stream_id} {frame.error_code}')
             self.streams.pop(frame.stream_id, None)
+            self.shares.pop(frame.stream_id, None)
         elif isinstance(frame, GoAwayFrame):
             note(f'goaway {self.index} {frame.last_stream_id} {frame.error_code}')
 
@@ -332,6 +355,13 @@ class Cases(Connection):
         length = [('content-length', str(total))] if stream.query.endswith('l') else []
         self.headers(stream, [(':status', '200')] + length)
         self.stream_out(stream, total)
+
+    def case_share(self, stream):
+        """The same, in turn with all others of this kind."""
+        self.headers(stream, [(':status', '200'), ('content-length', stream.query)])
+        stream.window = self.first_window
+        self.shares[stream.number] = int(stream.query)
+        self.share_out()
 
     def case_status(self, stream):
         self.headers(stream, [(':status', stream.query), ('x-case', 'status')], end=True)
@@ -558,6 +588,8 @@ class Cases(Connection):
 
     def case_pid(self, stream):
         self.respond(stream, str(os.getpid()).encode())
+
+    case_get = case_post = case_h2 = case_pid  # what Weir::Load asks for
 
     def case_silent_at(self, stream):
         """Silent if it is this process."""
@@ -813,9 +845,19 @@ class Dialler:
         lines = [f'GET /workers/v1/{app} HTTP/1.1', f'Host: {host}', 'Connection: Upgrade', 'Upgrade: ptth', 'ALPN: h2']
         lines += [f'Worker-Id: {name}'] if name != '-' else []
         self.request = '\r\n'.join(lines + list(fields) + ['', '']).encode()
+        self.served, self.is_leaving = None, False
+
+    def leave(self):
+        """Takes nothing new: the proxy closes the connection when what runs has ended, and it is the last one."""
+        self.is_leaving = True
+        if self.served is not None:
+            try:
+                self.served.goaway(0x7fffffff)
+            except Gone:
+                pass
 
     def run(self):
-        while True:
+        while not self.is_leaving:
             try:
                 self.serve()
             except OSError:
@@ -840,16 +882,26 @@ class Dialler:
             return
         with lock:
             index, connections = connections, connections + 1
-        Served(sock, index).run()
+        self.served = Served(sock, index)
+        if self.is_leaving:
+            sock.close()
+            return
+        self.served.run()
 
 
 connections = 0
+diallers = []
 
 
 def obey(line):
     words = line.decode().rstrip('\n').split('|')
     if words[0] == 'dial':
-        threading.Thread(target=Dialler(*words[1:5], words[5:]).run, daemon=True).start()
+        diallers.append(Dialler(*words[1:5], words[5:]))
+        threading.Thread(target=diallers[-1].run, daemon=True).start()
+    elif words[0] == 'leave':
+        while diallers:
+            diallers.pop().leave()
+        note('leaves')
 
 
 def main():

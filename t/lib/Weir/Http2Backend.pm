@@ -39,6 +39,15 @@ sub dial {
     return $self;
 }
 
+# Dials nobody any more: says good-bye (GOAWAY) where it is connected, and finishes what it has.
+sub leave {
+    my ($self) = @_;
+    my $before = $self->count(qr/^leaves/);
+    syswrite $self->{in}, "leave\n";
+    Weir::Test::wait_for(sub { $self->count(qr/^leaves/) > $before });
+    return;
+}
+
 # Who listens there.
 sub at { my ($class, $address) = @_; return (grep { $_->address eq $address } values %running)[0] }
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+# Workers, proxies and clients that come and go in any order, many at a time.
+use lib 't/lib';
+use List::Util qw(shuffle);
+use POSIX ();
+use Time::HiRes qw(time);
+use Weir::Client;
+use Weir::Http2Backend;
+use Weir::Http2Client;
+use Weir::Load;
+use Weir::Test;
+
+use constant { ORDERS => 20, BURST => 250, BURSTS => 4, RESETS => 500, RESETS_PER_SECOND => 20, SLOW => 200, SLOW_BODY => 16_000_000 };
+
+# A proxy that workers dial at its {workers}.
+sub host {
+    my (%option) = @_;
+    my $port = delete $option{workers_port} // free_port();
+    my $own = proxy(apps => { main => { domains => ['*'], workers => 'ON', hold => ms(10_000) } }, %option,
+        global => { 'weir.workers' => { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } } });
+    $own->{workers} = $port;
+    return $own;
+}
+
+sub worker { my ($own, $id, @fields) = @_; return Weir::Http2Backend->start->dial($own->{workers}, 'main', $id, @fields) }
+
+# The connections of a worker so far, and that none of them has ended.
+sub is_connected_still {
+    my ($worker, $name) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    is($worker->connections, 1, "$name has one connection");
+    is(join(' ', grep { /^(?:goaway|done|died|eof|reset)/ } $worker->events), '', 'which lives');
+    return;
+}
+
+# ── clients that keep asking, whether or not anybody listens yet ──
+
+# Asks again and again, until there is the file `$go` and it has been answered since. { try, said }: pipes that tell of its first try,
+# and at the end what was no right answer.
+sub start_client {
+    my ($port, $go) = @_;
+    my $parent = $$;
+    pipe my $try, my $tells_try or die "pipe: $!";
+    pipe my $said, my $says or die "pipe: $!";
+    defined(my $pid = fork) or die "fork: $!";
+    if ($pid == 0) {
+        @SIG{qw(TERM INT HUP ALRM)} = ('DEFAULT') x 4;
+        Weir::Client::close_all();
+        my ($is_last, $wrong) = (0, '');
+        while (!$is_last && $wrong eq '' && getppid() == $parent) {
+            my $is_going = -e $go;
+            my $client = Weir::Client->connect($port);
+            syswrite $tells_try, 'x';
+            if (!$client) {
+                select undef, undef, undef, 0.01;    # nothing tells when somebody listens
+                next;
+            }
+            $client->write("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
+            my $response = $client->read_response(seconds => 3 * wait_seconds());
+            $wrong = $response->status . ' ' . substr $response->body, 0, 80 if $response->status != 200;
+            $is_last = $is_going;
+        }
+        syswrite $says, $wrong;
+        POSIX::_exit(0);
+    }
+    return { pid => $pid, try => $try, said => $said };
+}
+
+sub end_client {
+    my ($client) = @_;
+    local $/;
+    my $said = readline $client->{said};
+    waitpid $client->{pid}, 0;
+    return $said // '';
+}
+
+subtest 'started in any order: every client is answered' => sub {
+    my @workers = map { Weir::Http2Backend->start } 1 .. 3;
+    for my $seed (1 .. ORDERS) {
+        srand $seed;
+        my ($port, $at, $go) = (free_port(), free_port(), temp_path('go'));
+        my ($own, @clients);
+        my $lets_it_come = sub { return rand() < 0.5 };
+        my %start = (proxy => sub { $own = host(workers_port => $at, listen => ["127.0.0.1:$port"]) });
+        for my $n (1 .. 3) {
+            $start{"client $n"} = sub {
+                push @clients, start_client($port, $go);
+                sysread $clients[-1]{try}, my $byte, 1 if $lets_it_come->();
+            };
+            $start{"worker $n"} = sub {
+                my $worker = $workers[ $n - 1 ];
+                my $before = $worker->count(qr/^answer 101/);
+                $worker->dial($at, 'main', "w$n");
+                wait_for { $worker->count(qr/^answer 101/) > $before } if $lets_it_come->() && $own;
+            };
+        }
+        my @order = shuffle sort keys %start;
+        $start{$_}->() for @order;
+        write_file($go, '');
+        is(join(', ', grep { length } map { end_client($_) } @clients), '', "seed $seed: " . join ', ', @order);
+        is($own->stop, 0, 'the proxy ends');
+        $_->leave for @workers;
+    }
+};
+
+subtest 'one after the other is replaced: no request fails' => sub {
+    my $own = host();
+    my @workers = map { worker($own, "w$_") } 1 .. 3;
+    my $load = Weir::Load->start($own, kinds => [qw(get get post post h2)], host => 'a', body => qr/^\d+$/);
+    ok($load->goes_on(10), 'all are answered');
+    for my $n (4 .. 9) {
+        push @workers, worker($own, "w$n");
+        ok($workers[-1]->wait_event(qr/^request/), "w$n has requests");
+        my $leaver = shift @workers;
+        $leaver->leave;
+        ok($leaver->wait_event(qr/^done/), 'and one that leaves ends') or diag join "\n", grep { !/^(?:request|whole|data)/ } $leaver->events;
+        $leaver->stop;
+        ok($load->goes_on(10), 'clients are answered');
+    }
+    for my $worker (@workers) { # uncounted streams, and the same worker comes back
+        is($own->get('/goaway_after')->status, 200, 'one says good-bye at once');
+        ok($load->goes_on(10), 'clients are answered');
+    }
+    my $seen = $load->finish;
+    is(join("\n", @{ $seen->{wrong} }), '', 'every answer was right');
+    note("$seen->{answers} answers");
+};
+
+for my $count (1, 3) {
+    subtest "a thousand clients leave at once: $count" => sub {
+        my $own = host();
+        my @workers = map { worker($own, "w$_", 'Worker-Capacity: 2000') } 1 .. $count;
+        ok(wait_for { my %pids; $pids{ $own->get('/pid')->body }++ for 1 .. 8; keys %pids == $count }, 'all have requests');
+        my $asked = sub { my $sum = 0; $sum += $_->count(qr/^request .*silence/) for @workers; return $sum };
+        my $begun = time;
+        for my $burst (1 .. BURSTS) {
+            my @clients = map { $own->connect } 1 .. BURST;
+            $_->write("GET /silence HTTP/1.1\r\nHost: a\r\n\r\n") for @clients;
+            ok(wait_for { $asked->() == $burst * BURST }, 'requests are there') or diag $asked->();
+            $_->reset for @clients;
+        }
+        ok(wait_for { $own->log_lines(BURSTS * BURST) >= BURSTS * BURST }, 'all have ended');
+        ok(wait_for { my %pids; $pids{ $own->get('/pid')->body }++ for 1 .. 8; keys %pids == $count }, 'others are answered by all of them');
+        my $resets = sub { my $sum = 0; $sum += $_->count(qr/^rst/) for @workers; return $sum };
+        my $wanted = $count == 1 ? RESETS : BURSTS * BURST; # three have a burst of 500 each
+        ok(wait_for { $resets->() >= $wanted }, 'streams are reset') or diag $resets->();
+        for my $worker (@workers) {
+            my $seen = $worker->count(qr/^rst/);
+            cmp_ok($seen, '<=', RESETS + RESETS_PER_SECOND * (time - $begun) + 1, 'not too many at a time');
+            note("$seen resets in " . (time - $begun) . ' s');
+            is_connected_still($worker, 'it');
+        }
+    };
+}
+
+subtest 'two hundred slow readers do not stop others of the same connection' => sub {
+    my $own = host();
+    my $worker = worker($own, 'w1', 'Worker-Capacity: 1000');
+    is($own->get('/share?10')->status, 200, 'it is there');
+    my @slow = map { $own->connect(receive_buffer => 4096) } 1 .. SLOW;
+    $_->write('GET /share?' . SLOW_BODY . " HTTP/1.1\r\nHost: a\r\n\r\n") for @slow;
+    is(scalar(grep { ($_->read_head // '') =~ m{^HTTP/1\.1 200 } } @slow), SLOW, 'all have a head');
+    for my $round (1 .. 20) {
+        my $probe = $own->get('/share?1000');
+        ok($probe->is_complete && length $probe->body == 1000, "probe $round is answered");
+        is(scalar(grep { defined $_->read_exactly(1000) } @slow), SLOW, 'and each has a little more');
+    }
+    is_connected_still($worker, 'the worker');
+    is($worker->count(qr/^rst/), 0, 'no stream was reset');
+    $_->reset for @slow;
+    ok(wait_for { $worker->count(qr/^rst/) >= SLOW }, 'those who read no more are');
+    is(length $own->get('/share?1000')->body, 1000, 'the next one is answered');
+    is_connected_still($worker, 'the worker');
+};
+
+done_testing;
