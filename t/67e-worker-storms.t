@@ -126,9 +126,10 @@ subtest 'one after the other is replaced: no request fails' => sub {
     note("$seen->{answers} answers");
 };
 
-for my $count (1, 3) {
-    subtest "a thousand clients leave at once: $count" => sub {
-        my $own = host();
+for my $case ([ 1, 'needed' ], [ 3, 'needed' ], [ 1, 'always' ]) {
+    my ($count, $hand_over) = @$case;
+    subtest "a thousand clients leave at once: workers $count, hand-over $hand_over" => sub {
+        my $own = host(endpoint => { 'hand-over' => $hand_over });
         my @workers = map { worker($own, "w$_", 'Worker-Capacity: 2000') } 1 .. $count;
         ok(wait_for { my %pids; $pids{ $own->get('/pid')->body }++ for 1 .. 8; keys %pids == $count }, 'all have requests');
         my $asked = sub { my $sum = 0; $sum += $_->count(qr/^request .*silence/) for @workers; return $sum };
@@ -153,24 +154,26 @@ for my $count (1, 3) {
     };
 }
 
-subtest 'two hundred slow readers do not stop others of the same connection' => sub {
-    my $own = host();
-    my $worker = worker($own, 'w1', 'Worker-Capacity: 1000');
-    is($own->get('/share?10')->status, 200, 'it is there');
-    my @slow = map { $own->connect(receive_buffer => 4096) } 1 .. SLOW;
-    $_->write('GET /share?' . SLOW_BODY . " HTTP/1.1\r\nHost: a\r\n\r\n") for @slow;
-    is(scalar(grep { ($_->read_head // '') =~ m{^HTTP/1\.1 200 } } @slow), SLOW, 'all have a head');
-    for my $round (1 .. 20) {
-        my $probe = $own->get('/share?1000');
-        ok($probe->is_complete && length $probe->body == 1000, "probe $round is answered");
-        is(scalar(grep { defined $_->read_exactly(1000) } @slow), SLOW, 'and each has a little more');
-    }
-    is_connected_still($worker, 'the worker');
-    is($worker->count(qr/^rst/), 0, 'no stream was reset');
-    $_->reset for @slow;
-    ok(wait_for { $worker->count(qr/^rst/) >= SLOW }, 'those who read no more are');
-    is(length $own->get('/share?1000')->body, 1000, 'the next one is answered');
-    is_connected_still($worker, 'the worker');
-};
+for my $hand_over (qw(needed always)) {
+    subtest "two hundred slow readers do not stop others of the same connection: hand-over $hand_over" => sub {
+        my $own = host(endpoint => { 'hand-over' => $hand_over });
+        my $worker = worker($own, 'w1', 'Worker-Capacity: 1000');
+        is($own->get('/share?10')->status, 200, 'it is there');
+        my @slow = map { $own->connect(receive_buffer => 4096) } 1 .. SLOW;
+        $_->write('GET /share?' . SLOW_BODY . " HTTP/1.1\r\nHost: a\r\n\r\n") for @slow;
+        is(scalar(grep { ($_->read_head // '') =~ m{^HTTP/1\.1 200 } } @slow), SLOW, 'all have a head');
+        for my $round (1 .. 20) {
+            my $probe = $own->get('/share?1000');
+            ok($probe->is_complete && length $probe->body == 1000, "probe $round is answered");
+            is(scalar(grep { defined $_->read_exactly(1000) } @slow), SLOW, 'and each has a little more');
+        }
+        is_connected_still($worker, 'the worker');
+        is($worker->count(qr/^rst/), 0, 'no stream was reset');
+        $_->reset for @slow;
+        ok(wait_for { $worker->count(qr/^rst/) >= SLOW }, 'those who read no more are');
+        is(length $own->get('/share?1000')->body, 1000, 'the next one is answered');
+        is_connected_still($worker, 'the worker');
+    };
+}
 
 done_testing;
