@@ -154,6 +154,21 @@ for my $case ([ 1, 'needed' ], [ 3, 'needed' ], [ 1, 'always' ]) {
     };
 }
 
+subtest 'streams that could not be reset at once are by and by' => sub {
+    my $own = host(endpoint => { resets => 20, 'resets-per-second' => 200 });
+    my $worker = worker($own, 'w1', 'Worker-Capacity: ' . BURST);
+    is($own->get('/pid')->status, 200, 'it is there');
+    for my $burst (1, 2) {
+        my @clients = map { $own->connect } 1 .. BURST;
+        $_->write("GET /silence HTTP/1.1\r\nHost: a\r\n\r\n") for @clients; # the second time they wait for those that are left
+        ok(wait_for { $worker->count(qr/^request .*silence/) == $burst * BURST }, 'requests are there');
+        $_->reset for @clients;
+    }
+    ok(wait_for { $worker->count(qr/^rst/) == 2 * BURST }, 'all are') or diag $worker->count(qr/^rst/);
+    is($own->get('/pid')->status, 200, 'the next one is answered');
+    is_connected_still($worker, 'it');
+};
+
 for my $hand_over (qw(needed always)) {
     subtest "two hundred slow readers do not stop others of the same connection: hand-over $hand_over" => sub {
         my $own = host(endpoint => { 'hand-over' => $hand_over });
