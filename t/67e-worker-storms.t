@@ -17,7 +17,8 @@ sub host {
     my (%option) = @_;
     my $port = delete $option{workers_port} // free_port();
     my $own = proxy(apps => { main => { domains => ['*'], workers => 'ON', hold => ms(10_000) } }, %option,
-        global => { 'weir.workers' => { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } } });
+        global => { 'weir.workers' => { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } },
+            %{ $option{global} // {} } });
     $own->{workers} = $port;
     return $own;
 }
@@ -166,6 +167,25 @@ subtest 'streams that could not be reset at once are by and by' => sub {
     }
     ok(wait_for { $worker->count(qr/^rst/) == 2 * BURST }, 'all are') or diag $worker->count(qr/^rst/);
     is($own->get('/pid')->status, 200, 'the next one is answered');
+    is_connected_still($worker, 'it');
+};
+
+subtest 'who asks when a worker of another thread is full waits, and the worker is not ill' => sub {
+    my $own = host(global => { 'num-threads' => 2 });
+    my $worker = worker($own, 'w1', 'Worker-Capacity: 20');
+    is($own->get('/pid')->status, 200, 'it is there');
+    for my $round (1 .. 2) {
+        my @leaving = map { $own->connect } 1 .. 20;
+        my @others  = map { $own->connect } 1 .. 20;
+        $_->write("GET /silence HTTP/1.1\r\nHost: a\r\n\r\n") for @leaving;
+        ok(wait_for { $worker->count(qr/^request .*silence/) == $round * 20 }, 'it has as many as it takes');
+        for my $n (0 .. $#others) { # so that places become free while others ask
+            $leaving[$n]->reset;
+            $others[$n]->write("GET /pid HTTP/1.1\r\nHost: a\r\n\r\n");
+        }
+        is(scalar(grep { $_->read_response(seconds => 3 * wait_seconds())->status == 200 } @others), 20, 'all others are answered');
+    }
+    is(scalar(grep { ($_->{cause} // '') eq 'worker_gone' } $own->log_lines(81)), 0, 'and to none of them it seemed gone');
     is_connected_still($worker, 'it');
 };
 
