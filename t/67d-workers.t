@@ -140,6 +140,16 @@ subtest 'certificates' => sub {
     is($try->(certificate('other', ca => $authority)), 403, 'of another one');
     is($try->(certificate('x', ca => $authority, names => ['DNS:x'], subject => '/O=a,CN=main/CN=x')), 403,
         'whose organisation looks like a name');
+
+    my $both_port = free_port();
+    host(workers_port => $both_port, app => { workers => { tokens => sha256_hex($token) } },
+        endpoint => { auth => 'both', listen => { host => '127.0.0.1', port => $both_port, ssl => \%ssl } });
+    for my $case ([ 101, 'main', $token ], [ 401, 'main', 'another-token-than-this' ], [ 403, 'other', $token ]) {
+        my ($status, $name, $shown) = @$case;
+        my $client = tls_client($both_port, cert => certificate($name, ca => $authority)) or die tls_error();
+        $client->write(registration('/workers/v1/main', Authorization => "Bearer $shown"));
+        like($client->read_head // '', qr{^HTTP/1\.1 $status }, "both: $name, $shown");
+    }
 };
 
 subtest 'domains are claimed, and not believed' => sub {
@@ -255,6 +265,44 @@ subtest 'the proxy is started anew: workers are back' => sub {
     ok($worker->wait_event(qr/^goaway/), 'and has said so');
     my $again = host(workers_port => $at);
     is($again->get('/fine')->body, 'fine', 'the first request waits for it');
+};
+
+subtest 'HTTP/1.1: one request at a time, and WebSockets' => sub {
+    my $own = host();
+    my ($status, $head, $worker) = register($own->{workers}, '/workers/v1/main', ALPN => 'http%2F1.1', 'Worker-Id' => 'h1');
+    is($status, 101, 'it is let in');
+    like($head, qr/^Worker-Capacity: 1\r$/m, 'for one request');
+    my @clients = map { $own->connect } 1 .. 2;
+    $_->write("GET /a HTTP/1.1\r\nHost: a\r\n\r\n") for @clients;
+    like($worker->read_head, qr{^GET /a HTTP/1\.1\r}, 'the first');
+    ok($worker->is_silent(ms(100) / 1000), 'the second waits');
+    $worker->write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n$_"), $_ == 1 && $worker->read_head for 1 .. 2;
+    is(join('', sort map { $_->read_response->body } @clients), '12', 'both are answered');
+    my $client = $own->connect;
+    $client->write("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        . "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    like($worker->read_head, qr/^Upgrade: websocket\r$/mi, 'a WebSocket');
+    $worker->write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello");
+    like($client->read_until(qr/hello/), qr{^HTTP/1\.1 101 }, 'is there');
+    $client->write('back');
+    is($worker->read_exactly(4), 'back', 'both ways');
+    $client->close;
+    ok(defined $worker->read_eof, 'and ends');
+};
+
+subtest 'a browser stays with its worker' => sub {
+    my $own = host(app => { affinity => 'ON' });
+    my @workers = map { worker($own, "w$_") } 1 .. 2;
+    ok(wait_for { my %pids; $pids{ $own->get('/pid')->body }++ for 1 .. 8; keys %pids == 2 }, 'both have requests');
+    my $first = $own->get('/pid');
+    my ($cookie) = ($first->header('Set-Cookie') // '') =~ /^([^;]+)/;
+    ok($cookie, 'it has a cookie');
+    my $asks = sub { return $own->ask("GET /pid HTTP/1.1\r\nHost: a\r\nCookie: $cookie\r\n\r\n") };
+    is(scalar(grep { $asks->()->body eq $first->body } 1 .. 10), 10, 'and one worker');
+    kill 'KILL', $first->body;
+    my $moved = $asks->();
+    is($moved->status, 200, 'whose end nobody is told of');
+    isnt($moved->body, $first->body, 'another one answers');
 };
 
 subtest 'over a unix socket, and at a path' => sub {
