@@ -5,6 +5,7 @@ use Digest::SHA qw(sha256_hex);
 use IO::Socket::UNIX;
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
+use Weir::Admin;
 use Weir::Client;
 use Weir::Http2Backend;
 use Weir::TLS;
@@ -118,6 +119,20 @@ subtest 'tokens' => sub {
     ok($worker->wait_event(qr/^goaway .* 0/), 'GOAWAY') or diag join "\n", $worker->events;
     ok($worker->wait_event(qr/^answer 401/), 'and it may not come back');
     is($own->get('/fine')->status, 503, 'the app has no worker');
+};
+
+subtest 'operators take tokens away, and workers as such' => sub {
+    my $socket = Weir::Admin::admin_path(temp_path('admin.sock'));
+    my $own = host(app => { workers => { tokens => sha256_hex($token) }, hold => 100 }, endpoint => { auth => 'token' },
+        global => { 'weir.admin' => { path => $socket } });
+    my @proof = (Authorization => "Bearer $token");
+    is((register($own->{workers}, '/workers/v1/main', @proof))[0], 101, 'before');
+    my $worker = worker($own, 'w', "Authorization: Bearer $token");
+    ok($worker->wait_event(qr/^settings/), 'a worker is there');
+    my $other = { settings => { workers => { tokens => [ sha256_hex('another-token-of-it') ] } } };
+    is(Weir::Admin::call('PATCH', '/v1/apps/main', $other)->{status}, 200, 'another token');
+    is((register($own->{workers}, '/workers/v1/main', @proof))[0], 401, 'the one of the configuration is none any more');
+    ok($worker->wait_event(qr/^goaway .* 0$/), 'who has come by it is sent away');
 };
 
 subtest 'certificates' => sub {

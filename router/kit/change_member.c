@@ -59,13 +59,6 @@ static bool is_then(kit_change_t *change, const json_t *then)
                              "`then` is {\"at_ms\": …, \"do\": …}: off, up, remove or cut, in milliseconds since 1970");
 }
 
-static bool is_worker(const json_t *document)
-{
-    const char *at = json_string_value(json_object_get(document, "at"));
-
-    return at != NULL && strncmp(at, "worker:", 7) == 0;
-}
-
 /* A backend of these words, to be freed; NULL: there can be none, which the problem says. */
 static kit_wanted_t *read_possible(kit_change_t *change, const kit_app_t *app, const json_t *base, const json_t *patch)
 {
@@ -78,7 +71,7 @@ static kit_wanted_t *read_possible(kit_change_t *change, const kit_app_t *app, c
         snprintf(problem, sizeof(problem), "the app speaks no TLS with its backends, so none can be added that needs it");
         is_fine = false;
     }
-    if (is_fine && base == NULL && is_worker(document)) {
+    if (is_fine && base == NULL && kit_document_is_of_worker(document)) {
         snprintf(problem, sizeof(problem), "`worker:` is the place of one that has dialled in, and of nobody else");
         is_fine = false;
     }

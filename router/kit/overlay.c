@@ -245,7 +245,7 @@ static bool read_wanted(void *wanted, const weir_config_t *node)
 }
 
 /* Where a worker is cannot be written in a configuration: here only, of one that is there, for what operators say of it. */
-static bool is_worker(const json_t *document)
+bool kit_document_is_of_worker(const json_t *document)
 {
     const char *at = json_string_value(json_object_get(document, "at"));
 
@@ -256,7 +256,7 @@ bool kit_wanted_of_json(const json_t *document, kit_wanted_t *out, char *problem
 {
     json_t *copy = json_copy((json_t *)(uintptr_t)document);
 
-    if (is_worker(document))
+    if (kit_document_is_of_worker(document))
         json_object_set_new(copy, "at", json_sprintf("unix:%s", json_string_value(json_object_get(document, "at")) + 7));
     char *text = json_dumps(copy, JSON_COMPACT);
     json_decref(copy);

@@ -93,6 +93,8 @@ json_t *kit_configured_member(const kit_app_t *app, const char *id);
 json_t *kit_wanted_json(const kit_wanted_t *wanted);
 /** What the configuration said (NULL: nothing) with a patch on top: a null takes a key away (RFC 7396). */
 json_t *kit_edit_document(const json_t *base, const json_t *patch);
+/** Whether it is one of a worker, which nobody can write. */
+bool kit_document_is_of_worker(const json_t *document);
 /** Reads one. False: what is wrong stands in `problem`. *out is to be freed by kit_wanted_free() either way. */
 bool kit_wanted_of_json(const json_t *document, kit_wanted_t *out, char *problem, size_t bytes);
 /** What holds of an app with this patch on top; NULL: what is wrong stands in `problem`. Held once. */

@@ -22,8 +22,15 @@ enum {
 
 /* ---- members ---- */
 
+/* As operators have changed them, where the app is in force. Under the instance's lock nobody replaces them. */
+static const kit_worker_settings_t *settings_of(const kit_app_t *app)
+{
+    const kit_settings_t *in_force = app->set == NULL ? NULL : atomic_load(&app->set->settings);
+
+    return in_force != NULL ? &in_force->workers : &app->settings->workers;
+}
+
 typedef struct adding {
-    const kit_app_t *app;
     kit_wanted_t *wanted;
     size_t count, configured;
 } adding_t;
@@ -71,9 +78,9 @@ static void add(const weir_worker_facts_t *facts, void *context)
 
 kit_wanted_t *kit_workers_add(const kit_app_t *app, kit_wanted_t *wanted, size_t *count)
 {
-    adding_t adding = {app, wanted, *count, *count};
+    adding_t adding = {wanted, *count, *count};
 
-    if (app->settings->workers.is_off)
+    if (settings_of(app)->is_off)
         return wanted;
     weir_worker_each((weir_span_t){app->name, strlen(app->name)}, add, &adding);
     *count = adding.count;
@@ -249,7 +256,7 @@ static uint16_t judge_domain(const struct weir_kit *kit, const kit_app_t *app, c
                              weir_span_t name, char *why, size_t bytes)
 {
     const bool is_proven = claim->needs_token || claim->needs_certificate;
-    const char *names = app == NULL ? NULL : app->settings->workers.domains;
+    const char *names = app == NULL ? NULL : settings_of(app)->domains;
     char entry[KIT_ENTRY_BYTES];
 
     if (name.len == 0 || memchr(name.base, '/', name.len) != NULL || kit_domains_problem(name) != NULL)
@@ -278,7 +285,7 @@ static uint16_t judge_domains(const struct weir_kit *kit, const kit_app_t *app, 
 
 static uint16_t judge_proof(const kit_app_t *app, const weir_worker_claim_t *claim, char *why, size_t bytes)
 {
-    const char *tokens = app == NULL ? NULL : app->settings->workers.tokens;
+    const char *tokens = app == NULL ? NULL : settings_of(app)->tokens;
 
     if (claim->needs_certificate && !claim->has_certificate)
         return refuse(FORBIDDEN, why, bytes, "the certificate is not one of this app");
@@ -294,7 +301,7 @@ static uint16_t judge(const struct weir_kit *kit, const weir_worker_claim_t *cla
     const kit_app_t *app = kit_app_find(kit, claim->app);
     uint16_t status;
 
-    if (app != NULL && (atomic_load(&app->is_gone) || app->settings->workers.is_off))
+    if (app != NULL && (atomic_load(&app->is_gone) || settings_of(app)->is_off))
         return refuse(FORBIDDEN, why, bytes, "the app takes no workers");
     if (app == NULL && !claim->may_create)
         return refuse(UNKNOWN, why, bytes, "no router here knows the app");
@@ -303,7 +310,7 @@ static uint16_t judge(const struct weir_kit *kit, const weir_worker_claim_t *cla
     status = judge_proof(app, claim, why, bytes);
     if (status != SWITCHING || claim->is_again)
         return status;
-    if (claim->connections >= (app == NULL ? KIT_WORKER_CONNECTIONS : app->settings->workers.connections_most))
+    if (claim->connections >= (app == NULL ? KIT_WORKER_CONNECTIONS : settings_of(app)->connections_most))
         return refuse(TOO_MANY, why, bytes, "the app has as many connections of workers as it may have");
     return judge_domains(kit, app, claim, why, bytes);
 }

@@ -38,11 +38,6 @@ static void tell_lost(handed_t *handed, const weir_fault_t *fault, bool is_untou
     pthread_mutex_unlock(&handed->lock);
 }
 
-static bool is_secret(weir_span_t name)
-{
-    return weir_span_equal(name, WEIR_SPAN("authorization")) || weir_span_equal(name, WEIR_SPAN("cookie"));
-}
-
 /* The fields of a block, for libnghttp2, which copies them. To be freed. */
 static nghttp2_nv *nv_of(const back_http2_block_t *block)
 {
@@ -53,7 +48,7 @@ static nghttp2_nv *nv_of(const back_http2_block_t *block)
     for (size_t i = 0; i < block->count; i++) {
         const weir_span_t name = {text, block->at[i].name_len}, value = {text + name.len, block->at[i].value_len};
         nv[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)name.base, (uint8_t *)(uintptr_t)value.base, name.len, value.len,
-                             is_secret(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
+                             back_http2_is_secret(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE};
         text += name.len + value.len;
     }
     return nv;

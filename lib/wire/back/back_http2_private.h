@@ -135,6 +135,8 @@ void back_http2_stream_take_trailers(back_http2_stream_t *stream, const back_htt
 
 extern const weir_back_ops_t back_http2_ops;
 
+/** Whether a field's value is to stay out of HPACK's table, which many clients share. */
+bool back_http2_is_secret(weir_span_t name);
 /** A stream for an exchange; begun when its relay starts. */
 weir_back_t *back_http2_stream_create(back_http2_t *http2);
 void back_http2_stream_destroy(back_http2_stream_t *stream);

@@ -321,7 +321,7 @@ ssize_t back_http2_stream_read(nghttp2_session *session, int32_t id, uint8_t *bu
  * RFC 7541 §7.1.3: many clients share the connection, and with it HPACK's table. What names one of them does not go in there,
  * where the others' requests could be compared with it by their size.
  */
-static bool is_secret(weir_span_t name)
+bool back_http2_is_secret(weir_span_t name)
 {
     return weir_span_equal(name, WEIR_SPAN("authorization")) || weir_span_equal(name, WEIR_SPAN("cookie"));
 }
@@ -334,7 +334,7 @@ static int32_t submit(back_http2_stream_t *stream, const weir_headers_t *fields,
 
     for (size_t i = 0; i < fields->count; i++) {
         const weir_header_t *field = &fields->at[i];
-        uint8_t flags = is_secret(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+        uint8_t flags = back_http2_is_secret(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
         nv[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)field->name.base, (uint8_t *)(uintptr_t)field->value.base, field->name.len,
                              field->value.len, flags};
     }

@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
-
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/base/must.h"
