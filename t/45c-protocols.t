@@ -107,7 +107,8 @@ subtest 'a backend that leaves keeps what it has' => sub {
     is($h2->response($slow)->{body}, 'moody', 'the request ends well');
     Weir::Stories::end_call($h2, $chat);
     is_deeply(Weir::Stories::result($h2, $chat), { grpc => 0, text => 'hellomore', name => 'moody', trailing => 'moody' }, 'so does the call');
-    is($moody->count(qr/^over \/kept/), 1, 'nothing else has ended there');
+    ok($moody->wait_event(qr/^over \/kept-chat$/), 'which has ended there, too');
+    is($moody->count(qr/^over \/kept/), 1, 'and nothing else');
     $socket->close;
     $h2->close;
     ok($moody->wait_event(qr/^over \/kept$/) && $moody->wait_event(qr/^over \/kept2$/), 'until their clients end them');
