@@ -3,11 +3,13 @@
 """What backends that dial in cost the proxy, beside the same server listening as a backend of h2c.
 
     bench/workers.py                            CPU of a request, memory of a connection, 10,000 requests at once: half a minute
-    bench/workers.py --only cpu --rounds 31     one of them: cpu, memory, flight
+    bench/workers.py --only cpu --rounds 31     one of them: cpu, memory, flight, ways
     bench/workers.py --weir build/other/weir
 
 CPU: wrk asks for a second through a worker, through a backend, and through a worker whose requests are all handed over (`hand-over: always`),
-in turn; all are one process of tools/worker.c. The proxies have one loop and one CPU, everybody else has another one.
+in turn; all are one process of tools/worker.c. The proxies have one CPU, everybody else has another one.
+Ways: what a request costs that comes to another loop than its worker's connection (docs/decisions/0027): proxies of two loops, and their
+backend, their worker with one connection, with one for each loop, and with HTTP/2 between two proxies, whose CPU is added up.
 Free ports of the loopback; ends what it starts. Standard library, gcc, libnghttp2, wrk and h2load.
 """
 import argparse, os, re, resource, statistics, subprocess, tempfile, time
@@ -15,7 +17,7 @@ from admin import HERE, ROOT, free_port
 
 IDLE, FLIGHT, CONNECTIONS, DELAY_MS = 1024, 10000, 4, 2000
 CONFIG = """{user}num-threads: {threads}
-listen: {{ host: 127.0.0.1, port: {port} }}
+listen: [ {{ host: 127.0.0.1, port: {port} }}, {{ type: unix, port: "{unix}" }} ]
 weir.access-log: OFF
 weir.watchdog: 0
 weir.workers: {{ listen: "127.0.0.1:{workers}", auth: none, hand-over: {hand_over}, registrations-per-second: 100000 }}
@@ -26,8 +28,8 @@ hosts:
         weir.router:
           module: table
           apps:
-            dialled: {{ domains: [ dialled.test ], backends: [ "127.0.0.1:{backend}" ], protocol: h2c }}
-            dialling: {{ domains: [ dialling.test ], workers: {{ max-connections: 2000 }}, hold: 10000 }}
+            dialled: {{ domains: [ {dialled} ], backends: [ "{backend}" ], protocol: h2c }}
+            dialling: {{ domains: [ {dialling} ], workers: {{ max-connections: 2000 }}, hold: 10000 }}
 """
 
 
@@ -66,11 +68,11 @@ class World:
 
 
 class Proxy:
-    def __init__(self, world, backend=1, hand_over="needed", threads=1):
+    def __init__(self, world, backend="127.0.0.1:1", hand_over="needed", threads=1, dialling="dialling.test"):
         self.world, self.port, self.workers = world, free_port(), free_port()
-        path = f"{world.work.name}/{self.port}.yaml"
+        path, self.unix = f"{world.work.name}/{self.port}.yaml", f"{world.work.name}/{self.port}.sock"
         with open(path, "w") as f:
-            f.write(CONFIG.format(user="user: root\n" if os.geteuid() == 0 else "", backend=backend, threads=threads, hand_over=hand_over, port=self.port, workers=self.workers))
+            f.write(CONFIG.format(user="user: root\n" if os.geteuid() == 0 else "", backend=backend, threads=threads, hand_over=hand_over, port=self.port, workers=self.workers, unix=self.unix, dialling=dialling, dialled="dialled.test" if dialling != "dialled.test" else "other.test"))
         self.process = world.start([world.a.weir, "run", "-c", path], world.proxy_cpu, stdout=subprocess.DEVNULL, stderr=open(f"{path}.err", "wb"))
         end = time.monotonic() + 10
         while self.process.poll() is None and time.monotonic() < end:
@@ -85,11 +87,11 @@ class Proxy:
     def resident(self):
         with open(f"/proc/{self.process.pid}/statm") as f: return int(f.read().split()[1]) * resource.getpagesize()
 
-    def load(self, host):
-        before = self.cpu_us()
+    def load(self, host, beside=()):
+        before = self.cpu_us() + sum(other.cpu_us() for other in beside)
         out = self.world.run("wrk", "-t1", "-c64", "-d1s", "-H", f"Host: {host}", f"http://127.0.0.1:{self.port}/")
         if "Non-2xx" in out or "Socket errors" in out: raise SystemExit(f"{host}: {out}")
-        return (self.cpu_us() - before) / int(re.search(r"(\d+) requests in", out).group(1))
+        return (self.cpu_us() + sum(other.cpu_us() for other in beside) - before) / int(re.search(r"(\d+) requests in", out).group(1))
 
 
 def is_open(port):
@@ -109,27 +111,50 @@ def verdict(is_met):
     return "met" if is_met else "**missed**"
 
 
+def loads(a, kinds):
+    """Microseconds of each kind: (name, proxy, host, proxies whose CPU counts besides), in turn."""
+    costs = {name: [] for name, *_ in kinds}
+    for _, it, host, *_ in kinds: it.load(host)
+    for n in range(a.rounds):
+        for name, it, host, *beside in kinds if n % 2 == 0 else kinds[::-1]: costs[name].append(it.load(host, beside))
+    return costs
+
+
+def ratio(these, those):
+    return f"{statistics.median(one / other for one, other in zip(these, those)):.3f}"
+
+
 def cpu(a):
     with World(a) as world:
-        backend = free_port()
-        proxy = Proxy(world, backend)
-        handing = Proxy(world, backend, hand_over="always")
-        world.worker(backend, proxy.workers, 1, 1000, 0)
+        port = free_port()
+        proxy = Proxy(world, f"127.0.0.1:{port}")
+        handing = Proxy(world, hand_over="always")
+        world.worker(port, proxy.workers, 1, 1000, 0)
         world.worker(0, handing.workers, 1, 1000, 0)
-        kinds = [("as a backend", proxy, "dialled.test"), ("by a worker", proxy, "dialling.test"), ("by a worker, handed over", handing, "dialling.test")]
-        if a.threads > 1:
-            many = Proxy(world, backend, threads=a.threads)
-            world.worker(0, many.workers, 1, 1000, 0)
-            kinds.append((f"by a worker, {a.threads} loops", many, "dialling.test"))
-        costs = {name: [] for name, *_ in kinds}
-        for _, it, host in kinds: it.load(host)
-        for n in range(a.rounds):
-            for name, it, host in kinds if n % 2 == 0 else kinds[::-1]: costs[name].append(it.load(host))
-    first, second, third = (costs[name] for name, *_ in kinds[:3])
-    ratio = lambda these, those: statistics.median(one / other for one, other in zip(these, those))
-    yield f"CPU of a GET by a worker to that by a backend ({statistics.median(second):.1f} us, {statistics.median(first):.1f} us)", "<= 1.10", f"{ratio(second, first):.3f}", ratio(second, first) <= 1.10
-    yield f"handed over to by a worker ({statistics.median(third):.1f} us)", "<= 1.40", f"{ratio(third, second):.3f}", ratio(third, second) <= 1.40
-    for name, *_ in kinds[3:]: yield f"{name} to one ({statistics.median(costs[name]):.1f} us)", "", f"{ratio(costs[name], second):.3f}", True
+        costs = loads(a, [("backend", proxy, "dialled.test"), ("worker", proxy, "dialling.test"), ("handed", handing, "dialling.test")])
+    us = {name: statistics.median(each) for name, each in costs.items()}
+    here, handed = ratio(costs["worker"], costs["backend"]), ratio(costs["handed"], costs["backend"])
+    yield f"CPU of a GET by a worker to that by a backend ({us['worker']:.1f} us, {us['backend']:.1f} us)", "<= 1.10", here, float(here) <= 1.10
+    yield f"handed over to by a backend ({us['handed']:.1f} us)", "<= 1.40", handed, float(handed) <= 1.40
+
+
+def ways(a):
+    with World(a) as world:
+        port = free_port()
+        one = Proxy(world, f"127.0.0.1:{port}", threads=2)
+        each = Proxy(world, threads=2)
+        inner = Proxy(world, dialling="dialled.test")
+        outer = Proxy(world, f"unix:{inner.unix}")
+        world.worker(port, one.workers, 1, 1000, 0)
+        world.worker(0, each.workers, 8, 1000, 0) # on both loops, as far as the kernel has dealt them so
+        world.worker(0, inner.workers, 1, 1000, 0)
+        kinds = [("backend", one, "dialled.test"), ("letters", one, "dialling.test"), ("each", each, "dialling.test"), ("HTTP/2", outer, "dialled.test", inner)]
+        costs = loads(a, kinds)
+    us = {name: statistics.median(of) for name, of in costs.items()}
+    letters = ratio(costs["letters"], costs["backend"])
+    yield f"two loops: by a worker with one connection to by a backend ({us['letters']:.1f} us, {us['backend']:.1f} us)", "<= 1.40", letters, float(letters) <= 1.40
+    yield f"two loops: by a worker with connections on both to by a backend ({us['each']:.1f} us)", "", ratio(costs["each"], costs["backend"]), True
+    yield f"two proxies of one loop, HTTP/2 between them, to by a backend ({us['HTTP/2']:.1f} us)", "", ratio(costs["HTTP/2"], costs["backend"]), True
 
 
 def memory(a):
@@ -163,15 +188,14 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--weir", default=f"{ROOT}/build/release/weir")
     ap.add_argument("--build", default=f"{ROOT}/build/bench")
-    ap.add_argument("--only", choices=["cpu", "memory", "flight"], action="append")
+    ap.add_argument("--only", choices=["cpu", "memory", "flight", "ways"], action="append")
     ap.add_argument("--rounds", type=int, default=11, help="seconds of load of each kind; default %(default)s")
-    ap.add_argument("--threads", type=int, default=1, help="a proxy of so many loops besides, whose requests are handed over where they must")
     a = ap.parse_args()
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
     all_met = True
     print("| what | wanted | measured | |\n|---|---|---|---|")
-    for kind in (cpu, memory, flight):
+    for kind in (cpu, memory, flight, ways):
         if a.only and kind.__name__ not in a.only: continue
         for what, wanted, measured, is_met in kind(a):
             print(f"| {what} | {wanted} | {measured} | {verdict(is_met) if wanted else ''} |", flush=True)

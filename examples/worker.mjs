@@ -29,11 +29,15 @@ function app(req, res) {
   }
 }
 
-// ---- the dialler ----
+// ---- the server ----
 
 // Many clients share a session: by Node's own measure of 10 MB a few hundred slow ones would end it, and all its requests.
 const server = http2.createServer({ settings: { maxConcurrentStreams: CAPACITY }, maxSessionMemory: 1000 }, app)
-const sessions = new Set(), at = new URL(`tcp://${ROUTER}`), host = at.hostname.replace(/^\[|\]$/g, '')
+const sessions = new Set()
+
+// ---- the dialler ----
+
+const at = new URL(`tcp://${ROUTER}`), host = at.hostname.replace(/^\[|\]$/g, '')
 const peer = { host, port: at.port, ...(CA && { ca: fs.readFileSync(CA) }), ...(!net.isIP(host) && { servername: host }) }
 const words = `GET /workers/v1/${APP} HTTP/1.1\r\nHost: ${ROUTER}\r\nConnection: Upgrade\r\nUpgrade: ptth\r\nALPN: h2\r\n` +
   `Worker-Protocol: 1\r\nWorker-Id: node-${process.pid}\r\nWorker-Capacity: ${CAPACITY}\r\n` +
@@ -70,6 +74,8 @@ function dial(wait) {
     setTimeout(dial, pause, Math.min(wait * 2, 2000))
   })
 }
+
+// ---- main ----
 
 for (let i = 0; i < CONNECTIONS; i++) dial(200)
 process.on('SIGTERM', () => {

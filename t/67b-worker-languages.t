@@ -123,6 +123,20 @@ sub proves_itself {
     return;
 }
 
+# What a server needs besides, to dial: lines of code from one mark to the next.
+sub dialler_lines {
+    my ($file) = @_;
+    my ($part) = read_file($file) =~ m{---- the dialler ----(.*?)(?:---- main ----|\z)}s or return 'no such part';
+    return scalar grep { /\S/ && !m{^\s*(?://|#|/\*|\*|""")} } split /\n/, $part;
+}
+
+subtest 'diallers are short' => sub {
+    for my $file ('examples/worker.mjs', "$workers/go/main.go", map { "$workers/worker$_" } qw(.c .rb _asgi.py _h2.py)) {
+        my $lines = dialler_lines($file);
+        ok($lines =~ /^\d+$/ && $lines > 10 && $lines <= 40, "$file: $lines lines of code");
+    }
+};
+
 my $python = Weir::Http2Backend::python();
 
 my @node   = ('node', 'examples/worker.mjs');

@@ -255,6 +255,8 @@ static void serve(link_t *link, size_t count)
     }
 }
 
+/* ---- a connection, as any client makes it ---- */
+
 static int connect_to(void)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -295,10 +297,8 @@ static ssize_t enter(link_t *link)
         count += (size_t)received;
         end = memmem(link->bytes, count, "\r\n\r\n", 4);
     }
-    if (end == NULL || strncmp(link->bytes, "HTTP/1.1 101 ", 13) != 0) {
-        fprintf(stderr, "%s: %.*s\n", router, (int)count, link->bytes);
-        return -1;
-    }
+    if (end == NULL || strncmp(link->bytes, "HTTP/1.1 101 ", 13) != 0)
+        return fprintf(stderr, "%s: %.*s\n", router, (int)count, link->bytes), -1;
     fprintf(stderr, "registered with %s\n", router);
     count -= (size_t)(end + 4 - link->bytes);
     memmove(link->bytes, end + 4, count);
@@ -323,6 +323,8 @@ static void *keep_dialling(void *unused)
     }
     return NULL;
 }
+
+/* ---- main ---- */
 
 static const char *setting(const char *name, const char *otherwise)
 {

@@ -57,11 +57,9 @@ def dial
   host, _, port = ROUTER.rpartition(':')
   socket = TCPSocket.new(host.delete('[]'), port.to_i, connect_timeout: 15)
   socket.setsockopt(:SOCKET, :KEEPALIVE, 1) # HTTP/1.1 has no PING: that the other end is there is for TCP to find out, in 15 s
-  { KEEPIDLE: 5, KEEPINTVL: 5, KEEPCNT: 2 }.each { |name, value| socket.setsockopt(:TCP, name, value) }
-  socket.setsockopt(:TCP, :NODELAY, 1)
+  { KEEPIDLE: 5, KEEPINTVL: 5, KEEPCNT: 2, NODELAY: 1 }.each { |name, value| socket.setsockopt(:TCP, name, value) }
   if CA
-    context = OpenSSL::SSL::SSLContext.new
-    context.set_params(ca_file: CA, verify_mode: OpenSSL::SSL::VERIFY_PEER, verify_hostname: true)
+    context = OpenSSL::SSL::SSLContext.new.tap { |it| it.set_params(ca_file: CA, verify_mode: OpenSSL::SSL::VERIFY_PEER, verify_hostname: true) }
     socket = OpenSSL::SSL::SSLSocket.new(socket, context)
     socket.hostname, socket.sync_close = host.delete('[]'), true
     socket.connect
@@ -73,8 +71,7 @@ def dial
   head << socket.sysread(1) until head.end_with?("\r\n\r\n")
   raise head unless head.start_with?('HTTP/1.1 101 ')
 
-  warn "registered with #{ROUTER}"
-  socket
+  socket.tap { warn "registered with #{ROUTER}" }
 end
 
 def keep_dialling(server)
@@ -91,8 +88,7 @@ def keep_dialling(server)
       socket&.close
       socket = nil
     end
-    pause = wait * rand(0.5..1.5)
-    wait = [wait * 2, 2].min
+    pause, wait = wait * rand(0.5..1.5), [wait * 2, 2].min
     warn "#{ROUTER}: #{why}; again in #{pause.round(1)} s" unless $stopping
     $stopped.wait_readable(pause)
   end

@@ -119,6 +119,8 @@ async def keep_dialling(links, stopping):
         await asyncio.wait([stopped], timeout=pause)
 
 
+# ---- main ----
+
 async def main():
     links, stopping = set(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
