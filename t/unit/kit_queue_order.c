@@ -24,9 +24,7 @@ static void open_with(const char *text, const char *then)
     weir_grace_join(&workers[0].reader);
     loop->now_us = weir_clock_monotonic_us();
     loop->wall_offset_us = weir_clock_wall_us() - loop->now_us;
-    assert_int_equal(pthread_mutex_init(&loop->mailbox_lock, NULL), 0);
-    weir_list_init(&loop->mailbox);
-    atomic_store(&loop->has_mail, true); /* so that nobody wakes it */
+    loop->mailbox = weir_mailbox_create(NULL, NULL); /* nobody wakes it */
 }
 
 static void close_all(void)
@@ -34,7 +32,7 @@ static void close_all(void)
     for (size_t i = 0; i < CROWD; i++)
         assert_int_equal(workers[i / SEATS].seats[i % SEATS].state, SEAT_IDLE);
     close_world();
-    pthread_mutex_destroy(&loop->mailbox_lock);
+    weir_mailbox_close(&loop->mailbox);
     weir_grace_part(&workers[0].reader);
     weir_steward_stop();
     assert_int_equal(weir_grace_release(), 0);
@@ -64,14 +62,14 @@ static seat_t *take_letter(void)
 {
     seat_t *seat = NULL;
 
-    pthread_mutex_lock(&loop->mailbox_lock);
-    if (!weir_list_is_empty(&loop->mailbox)) {
-        weir_letter_t *letter = WEIR_AROUND(loop->mailbox.next, weir_letter_t, link);
+    pthread_mutex_lock(&loop->mailbox->lock);
+    if (!weir_list_is_empty(&loop->mailbox->letters)) {
+        weir_letter_t *letter = WEIR_AROUND(loop->mailbox->letters.next, weir_letter_t, link);
         weir_list_remove(&letter->link);
         seat = (seat_t *)(void *)WEIR_AROUND(letter, ask_question_t, letter)->x;
         answered[atomic_fetch_add(&answered_count, 1)] = seat;
     }
-    pthread_mutex_unlock(&loop->mailbox_lock);
+    pthread_mutex_unlock(&loop->mailbox->lock);
     return seat;
 }
 
@@ -126,7 +124,7 @@ static void assert_nobody_overtakes(void *(*serve_others)(void *unused), size_t 
     open_with(TURN("2"), TURN("3"));
     pause_with(3);
     atomic_store(&is_done, false);
-    pthread_mutex_lock(&loop->mailbox_lock);
+    pthread_mutex_lock(&loop->mailbox->lock);
     assert_int_equal(pthread_create(&resuming, NULL, resume, NULL), 0);
     while (!is_answered(line[0])) /* though its letter is not posted */
         sched_yield();
@@ -134,7 +132,7 @@ static void assert_nobody_overtakes(void *(*serve_others)(void *unused), size_t 
     while (!atomic_load(&is_done) && !is_answered(line[2])) /* it has not to wait */
         sched_yield();
     const bool has_overtaken = is_answered(line[2]) && !is_answered(line[1]);
-    pthread_mutex_unlock(&loop->mailbox_lock);
+    pthread_mutex_unlock(&loop->mailbox->lock);
     pthread_join(resuming, NULL);
     pthread_join(other, NULL);
     assert_false(has_overtaken);

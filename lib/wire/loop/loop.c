@@ -160,45 +160,28 @@ static int32_t sleep_ms(const weir_loop_t *loop)
 
 /* ---- letters ---- */
 
-static void collect_mail(weir_loop_t *loop)
+static void ring(void *owner)
 {
-    pthread_mutex_lock(&loop->mailbox_lock);
-    weir_list_move_all(&loop->letters, &loop->mailbox);
-    pthread_mutex_unlock(&loop->mailbox_lock);
+    weir_loop_t *loop = owner;
+
+    h2o_multithread_send_message(&loop->waker, loop->on_wish != NULL ? &loop->wake : NULL);
 }
 
 void weir_loop_post(weir_loop_t *loop, weir_letter_t *letter)
 {
-    if (loop == current) {
-        if (atomic_load_explicit(&loop->has_mail, memory_order_acquire)) /* which was posted before; and a turn is on its way */
-            collect_mail(loop);
-        weir_list_append(&loop->letters, &letter->link);
-        if (loop->on_wish != NULL)
-            loop->on_wish(loop);
+    if (loop != current) {
+        weir_mailbox_put(loop->mailbox, &letter->link, current != NULL ? &current->bells : NULL);
         return;
     }
-    pthread_mutex_lock(&loop->mailbox_lock);
-    weir_list_append(&loop->mailbox, &letter->link);
-    if (!atomic_exchange(&loop->has_mail, true)) /* under the lock: the letter may be the loop's last */
-        h2o_multithread_send_message(&loop->waker, loop->on_wish != NULL ? &loop->wake : NULL);
-    pthread_mutex_unlock(&loop->mailbox_lock);
+    weir_mailbox_collect(loop->mailbox, &loop->letters); /* which was posted before; and a turn is on its way */
+    weir_list_append(&loop->letters, &letter->link);
+    if (loop->on_wish != NULL)
+        loop->on_wish(loop);
 }
 
 void weir_loop_take_back(weir_loop_t *loop, weir_letter_t *letter)
 {
-    pthread_mutex_lock(&loop->mailbox_lock);
-    weir_list_remove(&letter->link);
-    pthread_mutex_unlock(&loop->mailbox_lock);
-}
-
-static void take_mailbox(weir_loop_t *loop)
-{
-    if (!atomic_load(&loop->has_mail))
-        return;
-    pthread_mutex_lock(&loop->mailbox_lock);
-    atomic_store(&loop->has_mail, false);
-    weir_list_move_all(&loop->letters, &loop->mailbox);
-    pthread_mutex_unlock(&loop->mailbox_lock);
+    weir_mailbox_take_back(loop->mailbox, &letter->link);
 }
 
 /* Called only if an application turns the loop. Ours takes the mailbox in each turn, and a wake-up carries no message. */
@@ -207,7 +190,7 @@ static void on_wake(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messag
     weir_loop_t *loop = WEIR_AROUND(receiver, weir_loop_t, waker);
 
     h2o_linklist_unlink(&loop->wake.link);
-    take_mailbox(loop);
+    weir_mailbox_empty(loop->mailbox, &loop->letters);
     loop->on_wish(loop);
 }
 
@@ -278,13 +261,12 @@ static weir_loop_t *create_on(h2o_evloop_t *evloop, h2o_multithread_queue_t *que
     weir_loop_tick(loop);
     weir_grace_join(&loop->grace);
     weir_list_init(&loop->letters);
-    weir_list_init(&loop->mailbox);
     weir_list_init(&loop->connections);
     weir_list_init(&loop->starts);
     weir_list_init(&loop->handshakes.waiting);
     weir_list_init(&loop->handshakes.letter.link);
     weir_list_init(&loop->contexts);
-    pthread_mutex_init(&loop->mailbox_lock, NULL);
+    loop->mailbox = weir_mailbox_create(ring, loop);
     loop->h2o.loop = evloop;
     loop->h2o.queue = queue;
     h2o_multithread_register_receiver(loop->h2o.queue, &loop->waker, on_wake);
@@ -355,15 +337,17 @@ void weir_loop_turn(weir_loop_t *loop, int32_t most_ms)
 
     current = loop;
     loop->turns++;
+    weir_bells_open(&loop->bells);
     weir_desk_note("a turn");
     weir_desk_beat(loop->now_us + (uint64_t)wait_ms * 1000 + LATE_US);
     /* -1 is EINTR (or a descriptor that vanished): the next turn sees what is left */
     (void)h2o_evloop_run(loop->h2o.loop, wait_ms < most_ms ? wait_ms : most_ms);
     clear_file_caches(loop);
     weir_loop_tick(loop);
-    take_mailbox(loop);
+    weir_mailbox_empty(loop->mailbox, &loop->letters);
     open_letters(loop);
     run_timers(loop);
+    weir_bells_ring(&loop->bells);
     weir_grace_quiet(&loop->grace);
 }
 
@@ -405,7 +389,7 @@ void weir_loop_settle(weir_loop_t *loop)
     /* One more turn lets libh2o free the sockets that were closed in the last one. */
     if (loop->on_wish == NULL)
         (void)h2o_evloop_run(loop->h2o.loop, 0);
-    take_mailbox(loop);
+    weir_mailbox_empty(loop->mailbox, &loop->letters);
     open_letters(loop);
     current = NULL;
 }
@@ -419,15 +403,13 @@ void weir_loop_destroy(weir_loop_t **loop)
     *loop = NULL;
     WEIR_MUST(weir_list_is_empty(&gone->contexts));
     weir_grace_part(&gone->grace);
-    pthread_mutex_lock(&gone->mailbox_lock); /* whoever has posted the last letter is still waking */
-    pthread_mutex_unlock(&gone->mailbox_lock);
+    weir_mailbox_close(&gone->mailbox);
     if (h2o_linklist_is_linked(&gone->wake.link)) /* and the application has had no turn since */
         h2o_linklist_unlink(&gone->wake.link);
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->waker);
     h2o_multithread_unregister_receiver(gone->h2o.queue, &gone->h2o.names);
     if (gone->on_wish == NULL)
         destroy_h2o(gone);
-    pthread_mutex_destroy(&gone->mailbox_lock);
     weir_spare_empty(&gone->front_http1_streams);
     gone->parts->close(gone);
     weir_block_give(gone->scratch);

@@ -15,6 +15,7 @@
 #include "lib/base/metrics.h"
 #include "lib/walk/loop.h"
 #include "lib/wire/loop/grace.h"
+#include "lib/wire/loop/mailbox.h"
 #include "lib/wire/loop/settings.h"
 #include "lib/wire/loop/spare.h"
 
@@ -63,13 +64,12 @@ struct weir_loop {
     weir_timer_list_t **timer_lists; /* one for each delay in use, and some that are empty */
     size_t timer_list_count;
 
-    weir_list_t letters; /* from this thread */
-    pthread_mutex_t mailbox_lock;
-    weir_list_t mailbox; /* from other threads */
-    atomic_bool has_mail;
+    weir_list_t letters;     /* from this thread */
+    weir_mailbox_t *mailbox; /* from other threads */
+    weir_bells_t bells;
     h2o_multithread_receiver_t waker;
     void (*on_wish)(weir_loop_t *loop); /* an application turns the loop: a letter or a timer wants a turn. NULL: we do */
-    h2o_multithread_message_t wake;     /* to that application's thread; under way while has_mail */
+    h2o_multithread_message_t wake;     /* to that application's thread; under way while the mailbox is rung */
 
     uint64_t turns;           /* that it has made             */
     uint64_t exchanges_begun; /* by requests that are ours    */
