@@ -97,7 +97,7 @@ static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_cont
 
 static int on_workers(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
-    return conf_workers_read(conf_of(context->globalconf), context->pathconf, node);
+    return conf_workers_read(conf_of(context->globalconf), context->hostconf, context->pathconf, node);
 }
 
 static int on_metrics_apps(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)

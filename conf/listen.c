@@ -238,6 +238,11 @@ static h2o_hostconf_t **hosts_for_all(conf_t *conf)
     return kept == 0 || kept == count ? all : open; /* libh2o has at least one */
 }
 
+static bool is_for_workers_only(h2o_hostconf_t *const *own)
+{
+    return own != NULL && own[0] != NULL && own[1] == NULL && strcmp(own[0]->authority.hostport.base, CONF_WORKERS_HOST) == 0;
+}
+
 void conf_listen_finish(conf_t *conf)
 {
     h2o_hostconf_t **all = hosts_for_all(conf);
@@ -247,6 +252,8 @@ void conf_listen_finish(conf_t *conf)
         h2o_hostconf_t **own = conf->listens.more[i].hosts.at;
 
         listen->hosts = own != NULL ? own : all;
+        if (is_for_workers_only(own))
+            listen->header_timeout_ms = conf->workers_header_ms;
         settle_limit(conf, CONF_max_client_connections, &listen->max_client_connections);
         settle_limit(conf, CONF_max_connections_per_client, &listen->max_connections_per_client);
     }

@@ -173,6 +173,7 @@ typedef struct conf {
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
     bool has_workers;                /* some path takes workers */
     unsigned workers_ways;           /* of proof, that its endpoints ask for: bits */
+    uint32_t workers_header_ms;      /* for the head of a registration, at the short form's listener; 0: it is not there */
     bool hands_over_always;          /* for tests: what goes to them goes by way of another loop */
     bool has_status;                 /* some path answers with the status */
     bool is_dry;                     /* checked only: no log is opened */

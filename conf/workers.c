@@ -153,6 +153,7 @@ static const struct {
     uint64_t least, most;
 } numbers[] = {
     {"capacity", CONF_UNIT_NONE, offsetof(weir_workers_settings_t, capacity_most), 1, WEIR_WORKER_CAPACITY_MOST},
+    {"header-timeout", CONF_UNIT_MS, offsetof(weir_workers_settings_t, header_timeout_ms), 1, MS_MOST},
     {"registrations-per-second", CONF_UNIT_NONE, offsetof(weir_workers_settings_t, registrations_per_s), 1, 1000000},
     {"ping", CONF_UNIT_MS, offsetof(weir_workers_settings_t, connection.ping_ms), 100, 5000},
     {"drain-timeout", CONF_UNIT_MS, offsetof(weir_workers_settings_t, connection.drain_timeout_ms), 1, MS_MOST},
@@ -217,6 +218,7 @@ static const weir_workers_settings_t usual = {
     .needs_token = true,
     .capacity_most = WEIR_WORKER_CAPACITY_MOST,
     .registrations_per_s = 1000,
+    .header_timeout_ms = 5000,
     .connection = {.ping_ms = 5000,
                    .drain_timeout_ms = 30000,
                    .stream_window = 262144,
@@ -226,7 +228,20 @@ static const weir_workers_settings_t usual = {
     .judge = weir_worker_judge,
 };
 
-int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node)
+/* A listener of its own has the time for a head as well: nothing else comes in there. */
+static int settle_form(conf_t *conf, const h2o_hostconf_t *host, const yoml_t *node, const weir_workers_settings_t *settings)
+{
+    const yoml_t *said = conf_yaml_get(node, "header-timeout");
+
+    if (strcmp(host->authority.hostport.base, CONF_WORKERS_HOST) == 0)
+        conf->workers_header_ms = settings->header_timeout_ms;
+    else if (said != NULL)
+        return conf_complain(said,
+                             "weir.workers: `header-timeout` stands beside `listen`; at a path weir.header-timeout counts");
+    return 0;
+}
+
+int conf_workers_read(conf_t *conf, const h2o_hostconf_t *host, h2o_pathconf_t *pathconf, const yoml_t *node)
 {
     weir_workers_settings_t *settings;
     bool is_on = true;
@@ -243,6 +258,8 @@ int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node
         if (read_entry(conf, &node->data.mapping.elements[i], settings) != 0)
             return -1;
     conf->has_workers = conf->level->takes_workers = true;
+    if (settle_form(conf, host, node, settings) != 0)
+        return -1;
     settings->loops = &conf->settings.threads;
     conf->workers_ways |= 1u << (settings->needs_token + 2u * settings->needs_certificate);
     weir_workers_register(pathconf, settings);

@@ -13,7 +13,7 @@
 /** Writes the short form out, in a document that was read. */
 void conf_workers_expand(yoml_t **document);
 /** Reads it at a path (NULL: at the global level, where it lacks its `listen`). Returns 0, or -1 after a complaint. */
-int conf_workers_read(conf_t *conf, h2o_pathconf_t *pathconf, const yoml_t *node);
+int conf_workers_read(conf_t *conf, const h2o_hostconf_t *host, h2o_pathconf_t *pathconf, const yoml_t *node);
 /** What it says is in force: from the first configuration with workers on, routers are told of them, and they are reviewed. */
 void conf_workers_use(const conf_t *conf);
 /** The proxy drains: workers are to dial another one. */

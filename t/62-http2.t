@@ -8,6 +8,7 @@ use JSON::PP ();
 use Time::HiRes qw(time);
 
 my $backend = Weir::Http2Backend->start;
+my $WORKERS = 'workers open connections themselves';
 
 # A proxy before `$at`, with more of the app's settings and of the path's.
 sub before {
@@ -244,6 +245,7 @@ subtest 'one address, two protocols' => sub {
 };
 
 subtest 'SETTINGS_MAX_CONCURRENT_STREAMS: more connections, then a queue' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $one = Weir::Http2Backend->start(greeting => 'streams1');
     my $own = before($one);
     my @responses = at_once($own, 12, '/slow?' . ms(150));
@@ -257,6 +259,7 @@ subtest 'SETTINGS_MAX_CONCURRENT_STREAMS: more connections, then a queue' => sub
 };
 
 subtest 'a queue that is too slow: backend_busy' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $one = Weir::Http2Backend->start(greeting => 'streams1');
     my $own = before($one, {}, { 'weir.connect-timeout' => ms(1000) });
     my @answers = at_once($own, 6, '/slow?' . ms(3000));
@@ -267,6 +270,7 @@ subtest 'a queue that is too slow: backend_busy' => sub {
 my %mode = (none => [ 3, 'each connection carries one request' ], default => [ 1, 'one carries all' ], new => [ 3, 'each request opens one' ]);
 for my $mode (sort keys %mode) {
     subtest "keepalive: $mode" => sub {
+        plan skip_all => $WORKERS if $ENV{WEIR_WORKERS} && $mode ne 'default';
         my $own_backend = Weir::Http2Backend->start;
         my $own = before($own_backend, { keepalive => $mode });
         is(join(' ', map { $own->get('/fine')->body } 1 .. 3), 'fine fine fine', 'answered');
@@ -277,6 +281,7 @@ for my $mode (sort keys %mode) {
 }
 
 subtest 'keepalive: new leaves no more than four behind' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend, { keepalive => 'new' });
     $own->get('/fine') for 1 .. 10;
@@ -285,6 +290,7 @@ subtest 'keepalive: new leaves no more than four behind' => sub {
 };
 
 subtest 'idle connections are closed after weir.backend-idle-timeout, with GOAWAY' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend, {}, { 'weir.backend-idle-timeout' => ms(1200) });
     for (1 .. 5) {
@@ -313,6 +319,7 @@ for my $case ([ 'GET', '', '' ], [ 'POST', '', '' ], [ 'PATCH', '', '' ]) {
     my ($method, $headers, $body) = @$case;
     for my $path (qw(/refused-once /uncounted-once)) {
         subtest "$method $path: sent again on a fresh connection, since it was not acted upon" => sub {
+            plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
             my $own_backend = Weir::Http2Backend->start;
             my $own = before($own_backend);
             my $r = $own->ask("$method $path HTTP/1.1\r\nHost: a\r\n$headers\r\n$body");
@@ -323,6 +330,7 @@ for my $case ([ 'GET', '', '' ], [ 'POST', '', '' ], [ 'PATCH', '', '' ]) {
 }
 
 subtest 'refused once more: told' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     is($own->get('/rst-7')->status, 503, 'a page');
@@ -331,6 +339,7 @@ subtest 'refused once more: told' => sub {
 };
 
 subtest 'a refused request is sent again with its body, which was kept' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     my $r = $own->ask("POST /refused-once HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
@@ -357,6 +366,7 @@ subtest 'a used connection that ends without a word: as on HTTP/1' => sub {
 };
 
 subtest 'a fresh connection that ends without a word: not sent again' => sub {
+    plan skip_all => $WORKERS if $ENV{WEIR_WORKERS};
     my $own_backend = Weir::Http2Backend->start;
     my $own = before($own_backend);
     is($own->get('/close')->status, 503, 'a page');

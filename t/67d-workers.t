@@ -78,6 +78,7 @@ subtest 'what is no registration' => sub {
         'too many domains' => [ 400, '/workers/v1/main', 'Worker-Domains' => join ',', map { "a$_.example" } 1 .. 65 ],
         'a short token' => [ 400, '/workers/v1/main', Authorization => 'Bearer short' ],
         'another scheme' => [ 400, '/workers/v1/main', Authorization => 'Digest 0123456789abcdef' ],
+        'a long head' => [ 431, '/workers/v1/main', 'X-Long' => 'x' x 8192 ],
         'no domain' => [ 403, '/workers/v1/main', 'Worker-Domains' => 'a/b' ],
     );
     for my $what (sort keys %wrong) {

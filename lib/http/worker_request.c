@@ -6,7 +6,7 @@
 #include "lib/base/span.h"
 #include "lib/http/token_list.h"
 
-enum { BAD = 400, UPGRADE_REQUIRED = 426, HTTP_1_1 = 0x101, WEIGHT = 100, WEIGHT_MOST = 1000 };
+enum { BAD = 400, UPGRADE_REQUIRED = 426, TOO_LONG = 431, HTTP_1_1 = 0x101, WEIGHT = 100, WEIGHT_MOST = 1000 };
 
 static weir_span_t field(const weir_worker_head_t *head, const char *name)
 {
@@ -158,6 +158,16 @@ static const char *read_fields(const weir_worker_head_t *head, weir_worker_reque
     return read_authorization(field(head, "authorization"), out) ? NULL : "Authorization is neither Bearer TOKEN nor Basic";
 }
 
+/* "GET ", the path, " HTTP/1.1", the fields, each with ": ", and the ends of lines. */
+static size_t bytes_of(const weir_worker_head_t *head)
+{
+    size_t bytes = head->method.len + head->path.len + sizeof("  HTTP/1.1\r\n\r\n") - 1;
+
+    for (size_t i = 0; i < head->headers->count; i++)
+        bytes += head->headers->at[i].name.len + head->headers->at[i].value.len + sizeof(": \r\n") - 1;
+    return bytes;
+}
+
 uint16_t weir_worker_request_read(const weir_worker_head_t *head, weir_worker_request_t *out, const char **why)
 {
     *out = (weir_worker_request_t){.weight = WEIGHT};
@@ -172,6 +182,10 @@ uint16_t weir_worker_request_read(const weir_worker_head_t *head, weir_worker_re
     if (!read_app(head->path, &out->app)) {
         *why = "the path ends with /v1/APP, of 1 to 64 characters of a-z, 0-9, '.', '_' and '-'";
         return BAD;
+    }
+    if (bytes_of(head) > WEIR_WORKER_HEAD_MOST) {
+        *why = "the head of a registration has at most 8192 bytes";
+        return TOO_LONG;
     }
     *why = read_fields(head, out);
     return *why == NULL ? 0 : BAD;

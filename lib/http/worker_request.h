@@ -18,6 +18,7 @@ enum {
     WEIR_WORKER_CAPACITY_LIMIT = 10000,
     WEIR_WORKER_TOKEN_LEAST = 16,
     WEIR_WORKER_TOKEN_MOST = 512,
+    WEIR_WORKER_HEAD_MOST = 8192, /* bytes of the whole head */
 };
 
 /** What it says; spans are borrowed from the head. base NULL: it says nothing of that. */
@@ -40,7 +41,7 @@ typedef struct weir_worker_head {
     weir_framing_kind_t body;
 } weir_worker_head_t;
 
-/** Reads it. 0: it is fine; else the status to refuse it with, and a sentence. 426: it is no upgrade at all. */
+/** Reads it. 0: it is fine; else the status to refuse it with, and a sentence. 426: no upgrade at all; 431: it is too long. */
 uint16_t weir_worker_request_read(const weir_worker_head_t *head, weir_worker_request_t *out, const char **why);
 
 #endif

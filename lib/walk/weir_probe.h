@@ -2,10 +2,11 @@
 #ifndef WEIR_PROBE_H
 #define WEIR_PROBE_H
 /**
- * @file  Probes: a connection to a backend, or a question on one, that no client has asked for. What active checks are made of.
+ * @file  Probes: a connection to a backend, or a question on one, that no client has asked for. Active checks are made of them.
  *
- * Each has a connection of its own, with the endpoint's TLS and protocol, and is closed behind its answer. It takes no slot of
- * anybody's, and no access log knows of it.
+ * Each has a connection of its own, with the endpoint's TLS and protocol, and is closed behind its answer. It takes no slot
+ * of anybody's, and no access log knows of it. Of a worker (weir_worker.h) it is a stream on one of its connections of HTTP/2.
+ * Who has no stream free, takes nothing at present or speaks HTTP/1.1 is not asked (is_believed): its PINGs, or its end, tell.
  */
 #include "weir_types.h"
 
@@ -40,6 +41,7 @@ typedef struct weir_probe_result {
     bool is_serving;           /* gRPC: what the server says of the service                           */
     uint64_t duration_us;
     uint32_t fresh_ms; /* of a name: for how long the answer is good, at least 1; then ask again */
+    bool is_believed;  /* a worker that could not be asked now: see above. There is no answer, and no fault. Since ABI 7 */
 } weir_probe_result_t;
 
 WEIR_C_END

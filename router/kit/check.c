@@ -51,29 +51,40 @@ static void destroy_probe(kit_probe_t *probe)
 
 static void on_result(void *of, const weir_probe_result_t *result);
 
-static weir_probe_settings_t settings_of(const weir_set_t *set, const kit_probe_t *probe)
+/* As the app says; who names a path itself is asked there. */
+static kit_health_settings_t health_of(const kit_checker_t *checker)
 {
-    const kit_health_settings_t *health = &((const kit_settings_t *)atomic_load(&set->settings))->health;
-    weir_probe_settings_t settings = {.size = sizeof(settings), .endpoint = probe->address->endpoint};
+    kit_health_settings_t health = ((const kit_settings_t *)atomic_load(&checker->set->settings))->health;
 
-    if (probe->is_connect) {
-        settings.kind = WEIR_PROBE_CONNECT;
-        settings.timeout_ms = CONNECT_TIMEOUT_MS;
-        return settings;
+    if (checker->path != NULL) {
+        health.kind = KIT_HEALTH_HTTP;
+        health.http_path = checker->path;
     }
-    settings.kind = health->kind == KIT_HEALTH_HTTP   ? WEIR_PROBE_HTTP
-                    : health->kind == KIT_HEALTH_GRPC ? WEIR_PROBE_GRPC
-                                                      : WEIR_PROBE_CONNECT;
-    settings.port = (uint16_t)health->port;
-    settings.timeout_ms = health->timeout_ms;
-    settings.path = health->http_path;
-    settings.service = health->grpc_service;
-    settings.host = health->host;
-    return settings;
+    return health;
+}
+
+/* Of a connection only. */
+static weir_probe_settings_t connect_settings(void)
+{
+    return (weir_probe_settings_t){
+        .size = sizeof(weir_probe_settings_t), .kind = WEIR_PROBE_CONNECT, .timeout_ms = CONNECT_TIMEOUT_MS};
+}
+
+static weir_probe_settings_t check_settings(const kit_health_settings_t *health)
+{
+    return (weir_probe_settings_t){.size = sizeof(weir_probe_settings_t),
+                                   .kind = health->kind == KIT_HEALTH_HTTP   ? WEIR_PROBE_HTTP
+                                           : health->kind == KIT_HEALTH_GRPC ? WEIR_PROBE_GRPC
+                                                                             : WEIR_PROBE_CONNECT,
+                                   .port = (uint16_t)health->port,
+                                   .timeout_ms = health->timeout_ms,
+                                   .path = health->http_path,
+                                   .service = health->grpc_service,
+                                   .host = health->host};
 }
 
 /* NULL: too many are under way, or the instance ends. */
-static kit_probe_t *start(weir_set_t *set, weir_member_t *member, bool is_connect)
+static kit_probe_t *start(weir_set_t *set, weir_member_t *member, weir_probe_settings_t settings, bool is_connect)
 {
     kit_instance_t *instance = set->instance;
     struct weir_kit *kit = instance->started;
@@ -87,7 +98,7 @@ static kit_probe_t *start(weir_set_t *set, weir_member_t *member, bool is_connec
                            .set = set,
                            .address = kit_address_hold(atomic_load(&member->address)),
                            .is_connect = is_connect};
-    const weir_probe_settings_t settings = settings_of(set, probe);
+    settings.endpoint = probe->address->endpoint;
     if (!weir_probe_start(kit->host, &settings, on_result, probe)) {
         destroy_probe(probe);
         return NULL;
@@ -101,7 +112,7 @@ void kit_check_connect(weir_set_t *set, weir_member_t *member)
     kit_trouble_t *trouble = kit_trouble_of(member);
 
     if (trouble->connecting == NULL)
-        trouble->connecting = start(set, member, true);
+        trouble->connecting = start(set, member, connect_settings(), true);
 }
 
 /* ---- when ---- */
@@ -115,14 +126,14 @@ static bool is_ill(const weir_member_t *member)
 
 static uint64_t interval_us(const kit_checker_t *checker, uint64_t now_us)
 {
-    const kit_health_settings_t *health = &((const kit_settings_t *)atomic_load(&checker->set->settings))->health;
+    const kit_health_settings_t health = health_of(checker);
     const bool is_believed = atomic_load(&checker->member->check) == KIT_CHECK_PASSED;
-    uint32_t ms = health->interval_ms;
+    uint32_t ms = health.interval_ms;
 
     if (kit_since(now_us, checker->set->used_at_us) >= KIT_CHECK_IDLE_US && checker->has_spoken)
-        ms = health->idle_interval_ms;
+        ms = health.idle_interval_ms;
     else if (is_ill(checker->member) || checker->was_fine != is_believed)
-        ms = health->fast_interval_ms;
+        ms = health.fast_interval_ms;
     return (uint64_t)ms * MS_US;
 }
 
@@ -188,7 +199,8 @@ void kit_check_tick(kit_instance_t *instance, uint64_t now_us)
 
     for (int i = 0; i < STARTS_MOST && (due = kit_due_first(&instance->checks, now_us)) != NULL; i++) {
         kit_checker_t *checker = (kit_checker_t *)(void *)due;
-        checker->probe = start(checker->set, checker->member, false);
+        const kit_health_settings_t health = health_of(checker);
+        checker->probe = start(checker->set, checker->member, check_settings(&health), false);
         if (checker->probe == NULL)
             return; /* it stays due */
         kit_due_clear(&instance->checks, due);
@@ -212,6 +224,7 @@ void kit_check_forget(weir_member_t *member)
         checker->probe->member = NULL;
     kit_due_clear(&checker->set->instance->checks, &checker->due);
     member->checker = NULL;
+    free(checker->path);
     free(checker);
 }
 
@@ -221,20 +234,31 @@ static void take_away(weir_member_t *member)
     atomic_store(&member->check, KIT_CHECK_NONE);
 }
 
-void kit_check_follow(weir_set_t *set, const kit_settings_t *settings, weir_member_t *member, bool takes_at_once,
-                      uint64_t now_us)
+static void set_path(kit_checker_t *checker, const char *path)
 {
-    if (settings->health.kind == KIT_HEALTH_NONE || !atomic_load(&set->has_ticks)) {
+    if (kit_is_same_text(checker->path, path))
+        return;
+    free(checker->path);
+    checker->path = path == NULL ? NULL : kit_copy(path);
+}
+
+void kit_check_follow(weir_set_t *set, const kit_settings_t *settings, weir_member_t *member, const char *path,
+                      bool takes_at_once, uint64_t now_us)
+{
+    const bool has_check = settings->health.kind != KIT_HEALTH_NONE || path != NULL;
+
+    if (!has_check || !atomic_load(&set->has_ticks)) {
         take_away(member);
         return;
     }
     if (!takes_at_once)
         atomic_store(&member->check, KIT_CHECK_STARTING);
-    if (member->checker != NULL)
-        return;
-    member->checker = kit_alloc(1, sizeof(*member->checker));
-    *member->checker = (kit_checker_t){.member = member, .set = set, .percent = AS_CONFIGURED};
-    set_due(member->checker, now_us);
+    if (member->checker == NULL) {
+        member->checker = kit_alloc(1, sizeof(*member->checker));
+        *member->checker = (kit_checker_t){.member = member, .set = set, .percent = AS_CONFIGURED};
+        set_due(member->checker, now_us);
+    }
+    set_path(member->checker, path);
 }
 
 bool kit_check_allows_trial(const weir_member_t *member)
@@ -246,8 +270,8 @@ bool kit_check_allows_trial(const weir_member_t *member)
 
 static bool is_fine(const kit_health_settings_t *health, const weir_probe_result_t *result)
 {
-    if (result->fault != NULL)
-        return false;
+    if (result->fault != NULL || result->is_believed)
+        return result->fault == NULL;
     if (health->kind == KIT_HEALTH_HTTP)
         return kit_status_has(&health->expect, result->status);
     return health->kind != KIT_HEALTH_GRPC || result->is_serving;
@@ -327,20 +351,24 @@ static void listen_to_agent(const kit_probe_t *probe, kit_checker_t *checker, co
 static void note_check(const kit_probe_t *probe, const weir_probe_result_t *result, uint64_t now_us)
 {
     kit_checker_t *checker = probe->member->checker;
-    const kit_health_settings_t *health = &((const kit_settings_t *)atomic_load(&probe->set->settings))->health;
+    const kit_health_settings_t health = health_of(checker);
     const bool is_first = !checker->has_spoken;
 
+    if (result->is_believed && atomic_load(&probe->member->check) != KIT_CHECK_STARTING) {
+        set_next(checker, now_us, kit_dice(probe->set->instance), false); /* nothing new is known */
+        return;
+    }
     checker->has_spoken = true;
-    checker->was_fine = is_fine(health, result);
+    checker->was_fine = is_fine(&health, result);
     checker->result_at_us = now_us;
     checker->duration_us = result->duration_us;
     checker->fault = result->fault;
     checker->status = result->status;
     if (checker->was_fine)
-        pass(probe, checker, health, result, now_us);
+        pass(probe, checker, &health, result, now_us);
     else
-        fail(probe, checker, health, result, now_us);
-    if (health->has_agent && result->fault == NULL)
+        fail(probe, checker, &health, result, now_us);
+    if (health.has_agent && result->fault == NULL && !result->is_believed)
         listen_to_agent(probe, checker, result, now_us);
     set_next(checker, now_us, kit_dice(probe->set->instance), is_first && checker->was_fine);
 }

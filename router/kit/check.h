@@ -25,7 +25,8 @@ typedef struct kit_checker {
     kit_due_t due; /* first */
     weir_member_t *member;
     weir_set_t *set;
-    struct kit_probe *probe; /* under way, or NULL */
+    struct kit_probe *probe; /* under way, or NULL                                 */
+    char *path;              /* of a worker that has named one; NULL: as `health`  */
     uint32_t passes, failures;
     bool has_spoken;       /* there was a result                                   */
     bool was_fine;         /* the last one                                         */
@@ -39,11 +40,11 @@ typedef struct kit_checker {
 } kit_checker_t;
 
 /**
- * A configuration is put in force: gives the member a checker, or takes it away. `takes_at_once`: requests may have it before
- * it has passed.
+ * A configuration is put in force: gives the member a checker, or takes it away. `path`: a GET of it is the check, whatever
+ * `health` asks for; NULL: as there. `takes_at_once`: requests may have the member before it has passed.
  */
-void kit_check_follow(weir_set_t *set, const kit_settings_t *settings, weir_member_t *member, bool takes_at_once,
-                      uint64_t now_us);
+void kit_check_follow(weir_set_t *set, const kit_settings_t *settings, weir_member_t *member, const char *path,
+                      bool takes_at_once, uint64_t now_us);
 /** The member goes: nobody asks anything of it any more. */
 void kit_check_forget(weir_member_t *member);
 /** A set is used again after a while: its members are asked as often as those of others. */

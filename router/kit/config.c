@@ -330,10 +330,11 @@ static bool read_keys(const reading_t *it)
 
 static bool is_check_possible(const reading_t *it)
 {
-    const weir_protocol_t protocol = it->app->manner->protocol;
+    const bool is_http2 =
+        it->app->manner->protocol == WEIR_HTTP2 || (it->app->wanted_count == 0 && it->app->settings->workers.is_on);
 
-    return it->app->settings->health.kind != KIT_HEALTH_GRPC || protocol == WEIR_HTTP2 ||
-           weir_config_wrong(value_of(it, "health"), "health: grpc is for backends with protocol h2 or h2c");
+    return it->app->settings->health.kind != KIT_HEALTH_GRPC || is_http2 ||
+           weir_config_wrong(value_of(it, "health"), "health: grpc is for backends with protocol h2 or h2c, and workers");
 }
 
 /* ---- an app ---- */

@@ -36,6 +36,7 @@ void kit_wanted_free(kit_wanted_t *wanted)
     free(wanted->labels);
     free(wanted->place.host);
     free(wanted->zone);
+    free(wanted->check_path);
     free(wanted->id);
 }
 

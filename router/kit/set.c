@@ -330,10 +330,7 @@ static weir_member_t *put_in_force(weir_set_t *set, const kit_wanted_t *wanted, 
     atomic_store(&member->request_limit, limit_of(wanted, settings));
     atomic_store(&member->tunnel_limit, settings->max_tunnels);
     /* One that was there serves on until its check says otherwise; and one that is alone no check takes out. */
-    if (wanted->place.worker != 0)
-        kit_check_forget(member); /* its PINGs tell */
-    else
-        kit_check_follow(set, settings, member, is_alone || (!is_new && !has_moved), now_us);
+    kit_check_follow(set, settings, member, wanted->check_path, is_alone || (!is_new && !has_moved), now_us);
     heed_agent(member);
     return member;
 }

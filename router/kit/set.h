@@ -28,7 +28,8 @@ typedef struct kit_wanted {
     char *zone;             /* NULL: none */
     uint32_t request_limit; /* 0: the app's */
     kit_admin_t admin;
-    uint32_t capacity; /* of a worker, at present; 0: it is paused */
+    uint32_t capacity; /* of a worker, at present; 0: it is paused       */
+    char *check_path;  /* of a worker: where it is asked; NULL: as `health` */
     kit_label_t *labels;
     size_t label_count;
     uint64_t ramp_from_ms; /* with ramp_ms; on the wall's clock */

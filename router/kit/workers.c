@@ -72,6 +72,7 @@ static void add(const weir_worker_facts_t *facts, void *context)
         .weight = facts->weight,
         .capacity = facts->capacity,
         .admin = KIT_UP,
+        .check_path = facts->health.len == 0 ? NULL : kit_copy_bytes(facts->health.base, facts->health.len),
     };
     add_version(wanted, facts->version);
 }

@@ -31,6 +31,14 @@ def note(text):
         events.write(text + '\n')
 
 
+def mood_now():
+    try:
+        with open(sys.argv[1] + '.mood', encoding='ascii') as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return '200'
+
+
 class Stream:
     def __init__(self, number, headers):
         self.number, self.headers, self.body, self.trailers = number, headers, bytearray(), []
@@ -264,7 +272,7 @@ class Connection:
         name = stream.case.replace('-', '_')
         if hasattr(self, 'early_' + name):
             return
-        case = getattr(self, 'case_' + name, None)
+        case = getattr(self, 'case_' + name, None) or (self.check if name == 'grpc.health.v1.Health/Check' else None)
         if case is None and name.startswith('rst_'):
             return self.rst(stream, int(name[4:], 0))
         if case is None:
@@ -595,6 +603,26 @@ class Cases(Connection):
         """Silent if it is this process."""
         if str(os.getpid()) != stream.query:
             self.case_pid(stream)
+
+    def case_up(self, stream):
+        """As the file beside EVENTS says: a status; busy (the stream is refused); or nothing is said."""
+        note('asked ' + ' '.join(f'{name}={value}' for name, value in stream.headers))
+        mood = mood_now()
+        if mood == 'busy':
+            self.rst(stream, 7)
+        elif mood.isdigit():
+            self.respond(stream, str(os.getpid()).encode(), mood)
+
+    def case_who(self, stream):
+        """Its process; whoever is busy refuses."""
+        return self.rst(stream, 7) if mood_now() == 'busy' else self.case_pid(stream)
+
+    def check(self, stream):
+        """grpc.health.v1: serving with 200, else not."""
+        note(f'check {bytes(stream.body[7:]).decode()}')
+        self.headers(stream, [(':status', '200'), ('content-type', 'application/grpc')])
+        self.data(stream, bytes([0, 0, 0, 0, 2, 8, 1 if mood_now() == '200' else 2]))
+        self.headers(stream, [('grpc-status', '0')], end=True)
 
     def case_most(self, stream):
         """From now on so many streams at once; the query's second number: as many again, so many ms later."""

@@ -109,6 +109,22 @@ static void the_path_names_the_app(void **state)
     assert_int_equal(read_at("/v1/01234567890123456789012345678901234567890123456789012345678901234", ""), 400);
 }
 
+static void a_head_may_have_8192_bytes(void **state)
+{
+    enum {
+        OTHERS =
+            sizeof(
+                "GET /workers/v1/shop HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket, PTTH\r\nx: \r\n\r\n") -
+            1
+    };
+    static char text[WEIR_WORKER_HEAD_MOST];
+
+    for (size_t more = 0; more < 2; more++) {
+        snprintf(text, sizeof(text), "x: %0*d", (int)(WEIR_WORKER_HEAD_MOST - OTHERS + more), 0);
+        assert_int_equal(read_with(text), more == 0 ? 0 : 431);
+    }
+}
+
 static void what_is_wrong(void **state)
 {
     static const char *const wrong[] = {
@@ -141,6 +157,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_nothing_but_the_app, set_up, tear_down),
         cmocka_unit_test_setup_teardown(says_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_path_names_the_app, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_head_may_have_8192_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_wrong, set_up, tear_down),
     };
 

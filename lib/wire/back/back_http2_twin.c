@@ -8,22 +8,15 @@
 #include "lib/base/must.h"
 #include "lib/wire/loop/generation.h"
 
+static void on_near(weir_letter_t *letter);
+
 weir_back_t *back_http2_hand_over(weir_loop_t *near, weir_loop_t *far, weir_worker_t *worker)
 {
-    handed_t *handed = calloc(1, sizeof(*handed));
+    handed_t *handed = handed_create(near, far, worker, on_near);
     back_http2_stream_t *twin = calloc(1, sizeof(*twin));
 
-    WEIR_MUST(handed != NULL && twin != NULL && pthread_mutex_init(&handed->lock, NULL) == 0);
-    atomic_init(&handed->holders, 1);
-    handed->near = near;
-    handed->far = far;
-    handed->worker = worker;
-    atomic_fetch_add_explicit(&worker->holders, 1, memory_order_relaxed);
+    WEIR_MUST(twin != NULL);
     handed->twin = twin;
-    handed->to_far.letter.open = handed_on_far;
-    handed->to_near.letter.open = handed_on_near;
-    weir_list_init(&handed->to_far.letter.link);
-    weir_list_init(&handed->to_near.letter.link);
     twin->back.ops = &back_http2_ops;
     twin->back.loop = near;
     twin->back.is_reused = true;
@@ -42,14 +35,11 @@ void back_http2_twin_start(back_http2_stream_t *twin, const weir_headers_t *fiel
 
     handed->has_begun = true;
     pthread_mutex_lock(&handed->lock);
-    handed->to_far.begins = true;
     handed->to_far.is_connect = is_connect;
     handed->to_far.has_body = has_body;
-    handed->to_far.head = handed_block_of(fields);
     handed->to_far.limits = relay->x->plan->response_limits;
     handed->to_far.trailer_bytes = relay->x->context->settings->max_trailer_bytes;
-    handed_hold(handed); /* for the far half */
-    handed_post_to_far(handed);
+    handed_begin(handed, fields);
     pthread_mutex_unlock(&handed->lock);
 }
 
@@ -119,44 +109,6 @@ void back_http2_twin_release(back_http2_stream_t *twin)
     handed_release(handed);
 }
 
-/* What has come of the far half, taken out of the box. */
-typedef struct news {
-    handed_head_t *heads;
-    weir_bytes_t body;
-    back_http2_block_t trailers;
-    bool has_trailers, has_ended, is_lost, is_untouched, is_head_sent;
-    const weir_fault_t *lost;
-    size_t taken, received, sent;
-} news_t;
-
-static news_t take_news(handed_t *handed)
-{
-    pthread_mutex_lock(&handed->lock);
-    handed->to_near.is_posted = false;
-    const news_t news = {
-        .heads = handed->to_near.heads,
-        .body = handed->to_near.body,
-        .trailers = handed->to_near.trailers,
-        .has_trailers = handed->to_near.has_trailers,
-        .has_ended = handed->to_near.has_ended,
-        .is_lost = handed->to_near.is_lost,
-        .is_untouched = handed->to_near.is_untouched,
-        .is_head_sent = handed->to_near.is_head_sent,
-        .lost = handed->to_near.lost,
-        .taken = handed->to_near.taken,
-        .received = handed->to_near.received,
-        .sent = handed->to_near.sent,
-    };
-    handed->is_said = handed->to_near.is_said;
-    handed->to_near.heads = NULL;
-    handed->to_near.body = (weir_bytes_t){0};
-    handed->to_near.trailers = (back_http2_block_t){.count = 0};
-    handed->to_near.has_trailers = handed->to_near.has_ended = handed->to_near.is_head_sent = false;
-    handed->to_near.taken = handed->to_near.received = handed->to_near.sent = 0;
-    pthread_mutex_unlock(&handed->lock);
-    return news;
-}
-
 /* Whose relay is still under way. */
 static relay_t *relay_of(const handed_t *handed)
 {
@@ -174,7 +126,7 @@ static const weir_fault_t *fault_here(const handed_t *handed, const weir_fault_t
     return fault == &weir_fault_backend_http2_message && has_length ? &weir_fault_backend_content_length : fault;
 }
 
-static void note_counts(relay_t *relay, const news_t *news)
+static void note_counts(relay_t *relay, const handed_news_t *news)
 {
     weir_journal_t *journal = &relay->x->journal;
 
@@ -186,19 +138,14 @@ static void note_counts(relay_t *relay, const news_t *news)
         journal->head_sent_at_us = weir_loop_now_us(relay->x->loop);
 }
 
-static void pass_heads(handed_t *handed, news_t *news)
+static void pass_heads(const handed_t *handed, const handed_news_t *news)
 {
-    for (handed_head_t *head = news->heads, *next; head != NULL; head = next) {
-        next = head->next;
-        if (relay_of(handed) != NULL)
-            back_http2_stream_take_head(handed->twin, &head->block, head->is_last);
-        handed_block_free(&head->block);
-        free(head);
-    }
+    for (handed_head_t *head = news->heads; head != NULL && relay_of(handed) != NULL; head = head->next)
+        back_http2_stream_take_head(handed->twin, &head->block, head->is_last);
 }
 
 /* In the order in which it came. Anything may end the relay, and with it the twin. */
-static void pass_news(handed_t *handed, news_t *news)
+static void pass_news(handed_t *handed, handed_news_t *news)
 {
     relay_t *relay = relay_of(handed);
 
@@ -224,13 +171,12 @@ static void pass_news(handed_t *handed, news_t *news)
     back_http2_stream_lost(handed->twin, fault_here(handed, news->lost));
 }
 
-void handed_on_near(weir_letter_t *letter)
+static void on_near(weir_letter_t *letter)
 {
     handed_t *handed = WEIR_AROUND(letter, handed_t, to_near.letter);
-    news_t news = take_news(handed);
+    handed_news_t news = handed_take_news(handed);
 
     pass_news(handed, &news);
-    weir_bytes_free(&news.body);
-    handed_block_free(&news.trailers);
+    handed_news_free(&news);
     handed_release(handed);
 }

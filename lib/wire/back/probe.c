@@ -40,6 +40,7 @@ static void put_down(weir_probing_t *probing)
     if (probing->ops != NULL && probing->talk != NULL)
         probing->ops->end(probing);
     probing->talk = NULL;
+    probe_worker_end(probing);
     weir_bytes_free(&probing->out);
 }
 
@@ -52,7 +53,7 @@ static void destroy(weir_probing_t *probing)
     free(probing);
 }
 
-static void finish(weir_probing_t *probing, const weir_fault_t *fault)
+void probe_finish(weir_probing_t *probing, const weir_fault_t *fault)
 {
     probing->result.fault = fault;
     probing->result.duration_us = weir_loop_now_us(probing->loop) - probing->begun_at_us;
@@ -61,6 +62,12 @@ static void finish(weir_probing_t *probing, const weir_fault_t *fault)
     put_down(probing);
     probing->on_result(probing->context, &probing->result);
     destroy(probing);
+}
+
+void probe_believe(weir_probing_t *probing)
+{
+    probing->result.is_believed = true;
+    probe_finish(probing, NULL);
 }
 
 void weir_probing_cancel(weir_probing_t **probing)
@@ -114,11 +121,11 @@ static void on_readable(weir_sock_t *sock)
     if (count == WEIR_SOCK_BLOCKED)
         return;
     if (count <= 0) {
-        finish(probing, count == WEIR_SOCK_END ? &weir_fault_backend_closed : &weir_fault_backend_reset);
+        probe_finish(probing, count == WEIR_SOCK_END ? &weir_fault_backend_closed : &weir_fault_backend_reset);
         return;
     }
     if (probing->ops->take(probing, (weir_span_t){probing->loop->scratch, (size_t)count}) == PROBE_DONE)
-        finish(probing, probing->result.fault);
+        probe_finish(probing, probing->result.fault);
     else
         write_out(probing);
 }
@@ -126,7 +133,7 @@ static void on_readable(weir_sock_t *sock)
 static void talk(weir_probing_t *probing)
 {
     if (probing->ops == NULL) {
-        finish(probing, NULL);
+        probe_finish(probing, NULL);
         return;
     }
     probing->sock.on_readable = on_readable;
@@ -147,7 +154,7 @@ static void fail_address(weir_probing_t *probing, const weir_fault_t *fault)
     probing->target = probing->wanted;
     probing->is_seeking = false;
     if (probing->wanted.kind != WEIR_TARGET_NAME) {
-        finish(probing, fault);
+        probe_finish(probing, fault);
         return;
     }
     switch (weir_resolver_next(probing->loop->resolver, &probing->target, &probing->way, &probing->wait, true)) {
@@ -158,7 +165,7 @@ static void fail_address(weir_probing_t *probing, const weir_fault_t *fault)
         probing->is_seeking = true;
         return;
     case WEIR_UNRESOLVED:
-        finish(probing, fault);
+        probe_finish(probing, fault);
         return;
     }
 }
@@ -281,7 +288,7 @@ static void tell_addresses(weir_probing_t *probing)
     for (size_t i = 0; i < known->count; i++)
         probing->addresses[probing->address_count++] = text_of(probing, &known->at[i]);
     probing->result.fresh_ms = fresh_us < 1000 ? 1 : (uint32_t)(fresh_us / 1000);
-    finish(probing, NULL);
+    probe_finish(probing, NULL);
 }
 
 weir_span_t weir_probing_address(const weir_probing_t *probing, size_t index)
@@ -299,7 +306,7 @@ static void resolve(weir_probing_t *probing)
     case WEIR_RESOLVING:
         return;
     case WEIR_UNRESOLVED:
-        finish(probing, &weir_fault_backend_unresolved);
+        probe_finish(probing, &weir_fault_backend_unresolved);
         return;
     }
 }
@@ -318,12 +325,14 @@ static void on_start(weir_letter_t *letter)
 {
     weir_probing_t *probing = WEIR_AROUND(letter, weir_probing_t, start);
 
-    if (probing->wanted.kind == WEIR_TARGET_ADDRESS && probing->kind != WEIR_PROBE_NAME)
+    if (probing->wanted.kind == WEIR_TARGET_WORKER)
+        probe_worker_begin(probing);
+    else if (probing->wanted.kind == WEIR_TARGET_ADDRESS && probing->kind != WEIR_PROBE_NAME)
         dial(probing);
     else if (probing->wanted.kind == WEIR_TARGET_NAME)
         resolve(probing);
     else
-        finish(probing, &weir_fault_backend_bad_address);
+        probe_finish(probing, &weir_fault_backend_bad_address);
 }
 
 /* What was still waited for. */
@@ -331,17 +340,19 @@ static void on_deadline(weir_timer_t *timer)
 {
     weir_probing_t *probing = WEIR_AROUND(timer, weir_probing_t, deadline);
 
-    if (probing->talk != NULL)
-        finish(probing, &weir_fault_backend_timeout);
+    if (probing->handed != NULL)
+        probe_worker_expire(probing);
+    else if (probing->talk != NULL)
+        probe_finish(probing, &weir_fault_backend_timeout);
     else if (!weir_sock_is_open(&probing->sock) && probing->result.fault == NULL)
-        finish(probing, &weir_fault_backend_unresolved);
+        probe_finish(probing, &weir_fault_backend_unresolved);
     else
-        finish(probing, &weir_fault_backend_connect_timeout);
+        probe_finish(probing, &weir_fault_backend_connect_timeout);
 }
 
 static const probe_ops_t *ops_of(const weir_probing_t *probing)
 {
-    if (probing->kind == WEIR_PROBE_CONNECT || probing->kind == WEIR_PROBE_NAME)
+    if (probing->kind == WEIR_PROBE_CONNECT || probing->kind == WEIR_PROBE_NAME || probing->target.kind == WEIR_TARGET_WORKER)
         return NULL;
     if (is_http2(probing))
         return &probe_http2_ops;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A probe in HTTP/2: one stream. Of an HTTP answer the head is all that is wanted; gRPC answers with a message, and says in its
- * trailers how it went (grpc/doc/health-checking.md, PROTOCOL-HTTP2.md).
+ * trailers how it went (probe_http2_words.c).
  */
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
@@ -13,12 +13,6 @@
 
 enum {
     WINDOW_BYTES = 65535,
-    MESSAGE_HEAD_BYTES = 5, /* is it compressed?, and its length in 4 bytes */
-    ANSWER_BYTES_MOST = 64,
-    VARINT_BITS = 7,
-    TAG_SERVICE = 0x0a, /* field 1, bytes  */
-    TAG_STATUS = 0x08,  /* field 1, number */
-    SERVING = 1,
     FINAL_STATUS_LEAST = 200,
 };
 
@@ -29,7 +23,7 @@ typedef struct talk {
     bool has_final;      /* a final head has come */
     size_t fields_bytes; /* of all heads          */
     weir_bytes_t question;
-    char answer[ANSWER_BYTES_MOST];
+    char answer[PROBE_ANSWER_BYTES];
     size_t answer_bytes;
 } talk_t;
 
@@ -62,10 +56,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
             probing->result.status = (uint16_t)number;
         return 0;
     }
-    if (weir_span_is(name, "grpc-status") && weir_span_to_number(value, &number) && number <= INT16_MAX)
-        probing->result.grpc_status = (int16_t)number;
-    weir_headers_add(&probing->headers, &probing->arena, weir_arena_copy(&probing->arena, name),
-                     weir_arena_copy(&probing->arena, value));
+    probe_http2_hear(probing, name, value);
     return 0;
 }
 
@@ -100,15 +91,6 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, cons
     return 0;
 }
 
-/* HealthCheckResponse: field 1 is the status, and there is no other. */
-static bool is_serving(const talk_t *talk)
-{
-    const uint8_t *bytes = (const uint8_t *)talk->answer + MESSAGE_HEAD_BYTES;
-
-    return talk->answer_bytes == MESSAGE_HEAD_BYTES + 2 && talk->answer[0] == 0 && bytes[0] == TAG_STATUS &&
-           bytes[1] == SERVING;
-}
-
 static int on_close(nghttp2_session *session, int32_t stream, uint32_t error_code, void *arg)
 {
     weir_probing_t *probing = arg;
@@ -119,35 +101,13 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t error_cod
              error_code == NGHTTP2_REFUSED_STREAM ? &weir_fault_backend_stream_refused : &weir_fault_backend_stream_reset);
         return 0;
     }
-    probing->result.is_serving = probing->result.grpc_status == 0 && is_serving(talk);
+    probing->result.is_serving =
+        probing->result.grpc_status == 0 && probe_grpc_is_serving((weir_span_t){talk->answer, talk->answer_bytes});
     talk->is_done = true;
     return 0;
 }
 
 /* ---- what is asked ---- */
-
-static char *write_varint(char *at, size_t number)
-{
-    for (; number >> VARINT_BITS != 0; number >>= VARINT_BITS)
-        *at++ = (char)(number | 1 << VARINT_BITS);
-    *at++ = (char)number;
-    return at;
-}
-
-/* HealthCheckRequest: field 1 is the service; the server as a whole has an empty name, which is not written. */
-static void write_question(weir_probing_t *probing)
-{
-    talk_t *talk = probing->talk;
-    char field[16] = {TAG_SERVICE}, head[MESSAGE_HEAD_BYTES] = {0};
-    const size_t field_bytes = probing->service.len == 0 ? 0 : (size_t)(write_varint(field + 1, probing->service.len) - field);
-    const size_t bytes = field_bytes + probing->service.len;
-
-    for (size_t i = 1; i < MESSAGE_HEAD_BYTES; i++)
-        head[i] = (char)(bytes >> 8 * (MESSAGE_HEAD_BYTES - 1 - i));
-    weir_bytes_append(&talk->question, (weir_span_t){head, sizeof(head)});
-    weir_bytes_append(&talk->question, (weir_span_t){field, field_bytes});
-    weir_bytes_append(&talk->question, probing->service);
-}
 
 static ssize_t read_question(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
                              nghttp2_data_source *source, void *arg)
@@ -164,33 +124,24 @@ static ssize_t read_question(nghttp2_session *session, int32_t id, uint8_t *buff
     return (ssize_t)count;
 }
 
-static nghttp2_nv field_of(const char *name, weir_span_t value)
-{
-    return (nghttp2_nv){.name = (uint8_t *)(uintptr_t)name,
-                        .namelen = strlen(name),
-                        .value = (uint8_t *)(uintptr_t)value.base,
-                        .valuelen = value.len};
-}
-
 static void submit(weir_probing_t *probing)
 {
     talk_t *talk = probing->talk;
     const bool is_grpc = probing->kind == WEIR_PROBE_GRPC;
-    const nghttp2_nv fields[] = {
-        field_of(":method", is_grpc ? WEIR_SPAN("POST") : WEIR_SPAN("GET")),
-        field_of(":scheme", probing->target.tls != NULL ? WEIR_SPAN("https") : WEIR_SPAN("http")),
-        field_of(":authority", probing->host),
-        field_of(":path", is_grpc ? WEIR_SPAN("/grpc.health.v1.Health/Check") : probing->path),
-        field_of("user-agent", WEIR_SPAN("weir-probe")),
-        field_of("content-type", WEIR_SPAN("application/grpc")),
-        field_of("te", WEIR_SPAN("trailers")),
-    };
-    const size_t count = sizeof(fields) / sizeof(fields[0]) - (is_grpc ? 0 : 2);
     const nghttp2_data_provider body = {.source.ptr = talk, .read_callback = read_question};
+    weir_header_t fields[PROBE_HTTP2_FIELDS];
+    nghttp2_nv nv[PROBE_HTTP2_FIELDS] = {{0}};
+    const size_t count = probe_http2_fields(probing, fields);
 
+    for (size_t i = 0; i < count; i++) {
+        nv[i].name = (uint8_t *)(uintptr_t)fields[i].name.base;
+        nv[i].namelen = fields[i].name.len;
+        nv[i].value = (uint8_t *)(uintptr_t)fields[i].value.base;
+        nv[i].valuelen = fields[i].value.len;
+    }
     if (is_grpc)
-        write_question(probing);
-    WEIR_MUST(nghttp2_submit_request(talk->session, NULL, fields, count, is_grpc ? &body : NULL, NULL) > 0);
+        probe_grpc_ask(probing, &talk->question);
+    WEIR_MUST(nghttp2_submit_request(talk->session, NULL, nv, count, is_grpc ? &body : NULL, NULL) > 0);
 }
 
 /* ---- the connection ---- */

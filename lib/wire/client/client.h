@@ -62,6 +62,15 @@ static inline bool weir_client_is_ending(const weir_client_t *client)
     return client->loop->is_draining || client->peer.listener->ending != NULL;
 }
 
+/** How long it may take for a head while nobody knows whose path that is; a listener may have its own time. */
+static inline uint32_t weir_client_header_ms(const weir_client_t *client)
+{
+    const weir_listener_t *listener = client->peer.listener;
+    const uint32_t own_ms = listener != NULL && listener->listen != NULL ? listener->listen->header_timeout_ms : 0;
+
+    return own_ms != 0 ? own_ms : client->loop->settings->header_timeout_ms;
+}
+
 /**
  * For fronts, before a request is made: lets libh2o find the newest configuration in `conn` (the client's own `super`, or a
  * copy where several requests are under way at once). Returns that configuration, held until weir_context_release(), which

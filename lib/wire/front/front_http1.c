@@ -203,7 +203,7 @@ static uint32_t idle_ms(const front_http1_conn_t *conn)
 /* Between two requests it is that of the path of the first. */
 static uint32_t header_ms(const front_http1_conn_t *conn)
 {
-    return conn->header_timeout_ms != 0 ? conn->header_timeout_ms : conn->client.loop->settings->header_timeout_ms;
+    return conn->header_timeout_ms != 0 ? conn->header_timeout_ms : weir_client_header_ms(&conn->client);
 }
 
 /* BUSY: read while the body is wanted, or while there is room to notice what comes; else look now and then. */

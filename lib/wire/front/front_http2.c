@@ -204,13 +204,13 @@ static uint32_t delay_ms(const front_http2_conn_t *conn)
         return LINGER_MS;
     case FRONT_HTTP2_A_REQUEST:
         if (idle_ms == 0)
-            return settings->header_timeout_ms;
+            return weir_client_header_ms(&conn->client);
         return idle_ms < UINT32_MAX ? (uint32_t)idle_ms : UINT32_MAX;
     case FRONT_HTTP2_A_HEAD:
     case FRONT_HTTP2_NOTHING:
         break;
     }
-    return settings->header_timeout_ms;
+    return weir_client_header_ms(&conn->client);
 }
 
 bool front_http2_close_if_idle(weir_timer_t *timer)

@@ -25,9 +25,10 @@ typedef struct weir_listen {
     size_t trusted_count;               /* 0: everybody                                */
     uid_t owner;                        /* of a unix socket; (uid_t)-1: as created     */
     gid_t group;
-    mode_t permission;      /* of a unix socket; 0: as created             */
-    struct weir_tls *tls;   /* NULL: plain; see tls.h. The listen's share  */
-    h2o_hostconf_t **hosts; /* NULL-terminated: the hosts reachable here   */
+    mode_t permission;          /* of a unix socket; 0: as created             */
+    struct weir_tls *tls;       /* NULL: plain; see tls.h. The listen's share  */
+    uint32_t header_timeout_ms; /* until a path is known; 0: that of the settings */
+    h2o_hostconf_t **hosts;     /* NULL-terminated: the hosts reachable here   */
     /* Open at once, over all threads; 0: any number. Whoever comes beyond it has his first request refused. */
     uint32_t max_client_connections;     /* that came in here                                      */
     uint32_t max_connections_per_client; /* of one address, wherever they came in: tally.h         */

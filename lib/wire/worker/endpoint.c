@@ -24,6 +24,7 @@ enum {
     FORBIDDEN = 403,
     UPGRADE_REQUIRED = 426,
     TOO_MANY = 429,
+    TOO_LONG = 431,
     UNAVAILABLE = 503,
     HEAD_BYTES = 1024,
     BURST_SECONDS = 2,
@@ -68,6 +69,8 @@ static const char *reason_of(uint16_t status)
         return "Upgrade Required";
     case TOO_MANY:
         return "Too Many Requests";
+    case TOO_LONG:
+        return "Request Header Fields Too Large";
     case UNAVAILABLE:
         return "Service Unavailable";
     default:

@@ -28,6 +28,7 @@ typedef struct weir_probe_result {
     bool is_serving;
     uint64_t duration_us;
     uint32_t fresh_ms;
+    bool is_believed;
 } weir_probe_result_t;
 WEIR_C_END
 #endif

@@ -39,6 +39,13 @@ sub dial {
     return $self;
 }
 
+# What it answers to /up and to checks of gRPC from now on: a status, busy, hang.
+sub set_mood {
+    my ($self, $mood) = @_;
+    rename Weir::Test::write_file("$self->{events}.mood.new", $mood), "$self->{events}.mood";
+    return;
+}
+
 # Dials nobody any more: says good-bye (GOAWAY) where it is connected, and finishes what it has.
 sub leave {
     my ($self) = @_;

@@ -21,7 +21,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX ();
 use Socket qw(SOCK_STREAM SOMAXCONN);
-use Test::More import => [qw(diag is like ok)];
+use Test::More import => [qw(diag is like note ok)];
 use Time::HiRes qw(time);
 use Weir::Backend;
 use Weir::Client;
@@ -431,6 +431,7 @@ sub _workers {
     my %rest = map { $_ => $app->{$_} } grep { $_ ne 'protocol' } keys %$app;
     $option->{app} = { workers => 'ON', hold => 10_000, %rest };
     $option->{backends} = [];
+    note('workers dial in');
     return @workers;
 }
 
