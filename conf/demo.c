@@ -78,9 +78,10 @@ int conf_verb_demo(void)
 
 int conf_verb_demo_workers(void)
 {
-    const char *port = getenv("WORKER_PORT") != NULL ? getenv("WORKER_PORT") : "9001";
+    const char *said = getenv("WORKER_PORT");
+    const char *port = said != NULL && strlen(said) < WORD_BYTES ? said : "9001";
     char text[sizeof(workers_document) + WORD_BYTES];
 
-    snprintf(text, sizeof(text), workers_document, strlen(port) < WORD_BYTES ? port : "9001");
+    snprintf(text, sizeof(text), workers_document, port);
     return serve(text, print_workers_hints);
 }

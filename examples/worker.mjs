@@ -3,6 +3,7 @@
 // A worker in Node (18 or later): an ordinary handler for Node's http2 whose connections are dialled to Weir.
 //
 //   node examples/worker.mjs                      ROUTER=127.0.0.1:9001 APP=demo
+//   DEAD_MS=15000: a connection without a PING for so long is dead; Weir sends one every five seconds
 //   TOKEN=secret-of-the-app CA=/etc/weir/ca.pem ROUTER=router.internal:9001 node worker.mjs        with TLS
 //
 // SIGTERM: it takes nothing new, finishes what runs, and exits.
@@ -11,9 +12,8 @@ import http2 from 'node:http2'
 import net from 'node:net'
 import tls from 'node:tls'
 
-const { ROUTER = '127.0.0.1:9001', APP = 'demo', TOKEN, CA } = process.env
+const { ROUTER = '127.0.0.1:9001', APP = 'demo', DEAD_MS = 15000, TOKEN, CA } = process.env
 const CONNECTIONS = 2, CAPACITY = 100 // each of the connections takes so many requests at once
-const DEAD_MS = 15000                 // Weir sends a PING every five seconds: three are missing
 
 // ---- the application: nothing in it knows of Weir ----
 
@@ -46,7 +46,7 @@ let stopping = false
 
 function dial(wait) {
   const socket = CA ? tls.connect(peer) : net.connect(peer)
-  const dead = setTimeout(() => socket.destroy(new Error('silence')), DEAD_MS)
+  const dead = setTimeout(() => socket.destroy(new Error('silence')), +DEAD_MS)
   let head = Buffer.alloc(0), why = 'the connection has ended'
   socket.setNoDelay(true).once(CA ? 'secureConnect' : 'connect', () => socket.write(words))
   socket.on('data', function answer(bytes) {

@@ -127,6 +127,23 @@ subtest 'one after the other is replaced: no request fails' => sub {
     note("$seen->{answers} answers");
 };
 
+subtest 'another process takes over: workers come along, no request fails' => sub {
+    plan skip_all => 'under valgrind the program is another' if Weir::Client::is_valgrind();
+    my $own = host();
+    my @workers = map { worker($own, "w$_") } 1 .. 2;
+    my $go = temp_path('go');
+    is($own->get('/pid')->status, 200, 'before');
+    my @clients = map { start_client($own->port, $go) } 1 .. 4;
+    for my $turn (1 .. 3) {
+        my $old = $own->upgrade;
+        ok($old, 'another one serves') or last;
+        is(wait_for_pid($old), 0, 'the one before ends');
+        ok(wait_for { $_->connections > $turn }, 'a worker is connected to it') for @workers;
+    }
+    write_file($go, '');
+    is(join(', ', grep { length } map { end_client($_) } @clients), '', 'every client was answered');
+};
+
 for my $case ([ 1, 'needed' ], [ 3, 'needed' ], [ 1, 'always' ]) {
     my ($count, $hand_over) = @$case;
     subtest "a thousand clients leave at once: workers $count, hand-over $hand_over" => sub {

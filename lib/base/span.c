@@ -29,7 +29,7 @@ char *weir_append_hex(char *at, const uint8_t *bytes, size_t count)
                                 "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 
     for (size_t i = 0; i < count; i++, at += 2)
-        memcpy(at, pairs + 2 * bytes[i], 2);
+        memcpy(at, pairs + (size_t)2 * bytes[i], 2);
     return at;
 }
 

@@ -121,7 +121,7 @@ static bool read_authorization(weir_span_t value, weir_worker_request_t *out)
         return true;
     if (has_prefix(value, basic)) {
         out->basic = weir_span_trim((weir_span_t){value.base + basic.len, value.len - basic.len});
-        return is_visible(out->basic) && out->basic.len <= 2 * WEIR_WORKER_TOKEN_MOST;
+        return is_visible(out->basic) && out->basic.len <= (size_t)2 * WEIR_WORKER_TOKEN_MOST;
     }
     if (!has_prefix(value, bearer))
         return false;
