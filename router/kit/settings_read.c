@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a map of the configuration says of an app, over what was said before. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -172,8 +173,8 @@ static bool read_list(const kit_field_t *field, const weir_config_t *node,
             free(all);
             return false;
         }
-        strcat(all, i == 0 ? "" : " ");
-        strcat(all, item);
+        const size_t bytes = strlen(all);
+        snprintf(all + bytes, KIT_WORKER_ITEM_BYTES + 1, "%s%s", i == 0 ? "" : " ", item);
     }
     set_text(out, all);
     free(all);

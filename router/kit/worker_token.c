@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DIGITS = 2 * KIT_SHA256_BYTES, PARTS = 6, YEAR_FIRST = 1900, YEAR_LEAST = 1970 };
+enum { DIGITS = 2 * KIT_SHA256_BYTES, YEAR_FIRST = 1900, YEAR_LEAST = 1970 };
 
 static int value_of(char digit)
 {
@@ -29,16 +29,11 @@ static bool are_digits(const char *text)
 static bool read_time(const char *text, uint64_t *out_seconds)
 {
     struct tm parts = {.tm_isdst = 0};
-    int length = 0, year, month, count;
+    const char *rest = strptime(text, "%Y-%m-%d", &parts);
 
-    count = sscanf(text, "%4d-%2d-%2d%nT%2d:%2d:%2d%n", &year, &month, &parts.tm_mday, &length, &parts.tm_hour, &parts.tm_min,
-                   &parts.tm_sec, &length);
-    parts.tm_year = year - YEAR_FIRST;
-    parts.tm_mon = month - 1;
-    const char *rest = text + length;
-    const bool is_whole = (count == 3 && *rest == '\0') || (count == PARTS && strcmp(rest, "Z") == 0);
-    if (count < 3 || !is_whole || year < YEAR_LEAST || month < 1 || month > 12 || parts.tm_mday < 1 || parts.tm_mday > 31 ||
-        parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 60)
+    if (rest != NULL && *rest != '\0')
+        rest = strptime(rest, "T%H:%M:%SZ", &parts);
+    if (rest == NULL || *rest != '\0' || parts.tm_year + YEAR_FIRST < YEAR_LEAST)
         return false;
     *out_seconds = (uint64_t)timegm(&parts);
     return true;
@@ -92,8 +87,8 @@ static bool is_equal(const char *digits, const uint8_t sha256[KIT_SHA256_BYTES])
     unsigned different = 0;
 
     for (size_t i = 0; i < KIT_SHA256_BYTES; i++) {
-        const int high = value_of(digits[2 * i]), low = value_of(digits[2 * i + 1]);
-        different |= (unsigned)(high << 4 | low) ^ sha256[i];
+        const unsigned high = (unsigned)value_of(digits[2 * i]), low = (unsigned)value_of(digits[2 * i + 1]);
+        different |= (high << 4 | low) ^ sha256[i];
     }
     return different == 0;
 }

@@ -351,7 +351,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     const char *why;
     const uint16_t status = weir_worker_request_read(&head, &request, &why);
 
-    if (status != 0) {
+    if (status != 0 || stream == NULL) {
         refuse(req, status, why);
         return 0;
     }
