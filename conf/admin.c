@@ -12,6 +12,7 @@
 #include "conf/explain.h"
 #include "conf/metrics_endpoint.h"
 #include "conf/process.h"
+#include "conf/state.h"
 #include "conf/socket_rights.h"
 #include "conf/top_document.h"
 #include "conf/units.h"
@@ -133,6 +134,7 @@ static const weir_admin_route_t routes[] = {
     {"GET", "/metrics", conf_metrics_answer},
     {"GET", "/livez", conf_livez_answer},
     {"GET", "/readyz", conf_readyz_answer},
+    {"GET", "/ready", conf_readyz_answer},
     {"GET", "/v1/openapi.json", weir_admin_openapi},
     {"GET", "/v1/version", answer_version},
     {"POST", "/v1/reload", conf_reload_answer},
@@ -140,6 +142,8 @@ static const weir_admin_route_t routes[] = {
     {"GET", "/v1/connections", conf_connections_answer},
     {"GET", "/v1/certificates", conf_certificates_answer},
     {"GET", "/v1/routers", weir_administered_list},
+    {"GET", "/v1/sources", conf_state_answer},
+    {"POST", "/v1/sources/accept", conf_state_accept},
     {"GET", "/v1/top", conf_top_answer},
     {"POST", "/v1/explain", conf_explain_answer},
     {"GET", "/v1/requests/*", conf_explain_answer_request},

@@ -7,6 +7,7 @@
 #include "conf/config_node.h"
 #include "conf/h2o_directives.h"
 #include "conf/show.h"
+#include "conf/state.h"
 #include "conf/verbs.h"
 #include "conf/yaml.h"
 #include "lib/http/network.h"
@@ -177,7 +178,7 @@ int conf_verb_check(const char *file)
     if (document == NULL)
         return EXIT_START_UP;
     conf = conf_create(file, true);
-    is_fine = conf_apply(conf, &document);
+    is_fine = conf_apply(conf, &document) && conf_state_check(conf);
     if (is_fine)
         print_all(conf);
     else if (conf->notes != NULL)

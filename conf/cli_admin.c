@@ -50,7 +50,8 @@ const char conf_cli_admin_help[] =
     "       weir domain add DOMAIN APP [--take]   DOMAIN: NAME, *.NAME or NAME/PATH; --take: also from another app\n"
     "       weir domain remove DOMAIN\n"
     "       weir apply FILE                  a list of changes in JSON (-: standard input): all of them or none\n"
-    "       weir state [--save FILE]         all of it in JSON\n"
+    "       weir dump [--save FILE]          all of it in JSON\n"
+    "       weir state [accept]              where apps come from, and what was refused; accept: what is held back may go\n"
     "       weir revert APP [ID] | DOMAIN    the configuration holds again\n"
     "       weir watch [--after SEQ]         what changes, as it does\n"
     "       weir top [--once] [--interval SECONDS]   how all of it fares, each second anew\n"
@@ -354,7 +355,8 @@ static const verb_t verbs[] = {
     {"domains", 0, 1, "[PREFIX]", conf_run_domains},
     {"domain", 2, 3, "add DOMAIN APP | remove DOMAIN", conf_run_domain},
     {"apply", 1, 1, "FILE", conf_run_apply},
-    {"state", 0, 0, "[--save FILE]", conf_run_state},
+    {"dump", 0, 0, "[--save FILE]", conf_run_dump},
+    {"state", 0, 1, "[accept]", conf_run_state},
     {"revert", 1, 2, "APP [ID] | DOMAIN", conf_run_revert},
     {"watch", 0, 0, "[--after SEQ]", conf_run_watch},
     {"top", 0, 0, "[--once] [--interval SECONDS]", run_top},

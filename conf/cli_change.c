@@ -107,7 +107,7 @@ int conf_run_apply(const order_t *order)
     return status;
 }
 
-int conf_run_state(const order_t *order)
+int conf_run_dump(const order_t *order)
 {
     char target[CONF_TARGET_BYTES];
     json_t *document;

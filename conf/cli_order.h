@@ -36,8 +36,11 @@ int conf_order_complain(const char *format, ...) __attribute__((format(printf, 1
 int conf_run_domains(const order_t *order);
 int conf_run_domain(const order_t *order);
 int conf_run_apply(const order_t *order);
-int conf_run_state(const order_t *order);
+int conf_run_dump(const order_t *order);
 int conf_run_revert(const order_t *order);
 int conf_run_watch(const order_t *order);
+
+/** cli_state.c */
+int conf_run_state(const order_t *order);
 
 #endif

@@ -22,6 +22,7 @@
 #include "conf/proxy.h"
 #include "conf/resumption.h"
 #include "conf/trace.h"
+#include "conf/state.h"
 #include "conf/workers.h"
 #include "conf/yaml.h"
 #include "lib/base/must.h"
@@ -98,6 +99,11 @@ static int on_metrics(h2o_configurator_command_t *command, h2o_configurator_cont
 static int on_workers(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
 {
     return conf_workers_read(conf_of(context->globalconf), context->hostconf, context->pathconf, node);
+}
+
+static int on_state(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
+{
+    return conf_state_read(conf_of(context->globalconf), node);
 }
 
 static int on_metrics_apps(h2o_configurator_command_t *command, h2o_configurator_context_t *context, yoml_t *node)
@@ -261,6 +267,8 @@ static h2o_configurator_command_cb callback_of(conf_directive_t directive)
         return on_metrics_apps;
     if (directive == CONF_workers)
         return on_workers;
+    if (directive == CONF_state)
+        return on_state;
     if (directive == CONF_trace)
         return on_trace;
     if (directive == CONF_proxy_reverse_url)

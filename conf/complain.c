@@ -90,7 +90,9 @@ static void vcomplain(const char *file, size_t line, const char *format, va_list
 
     vsnprintf(text, sizeof(text), format, arguments);
     if (catcher.text != NULL) {
-        if (catcher.text[0] == '\0')
+        if (catcher.text[0] == '\0' && strcmp(file, "-") != 0 && line > 0)
+            snprintf(catcher.text, catcher.bytes, "%s:%zu: %s", file, line, text);
+        else if (catcher.text[0] == '\0')
             snprintf(catcher.text, catcher.bytes, "%s", text);
         return;
     }

@@ -20,7 +20,7 @@ void conf_complain_copied(char *text, size_t bytes);
 /** Complains about `line` (from 1) of `file`; 0 leaves the line out. Returns false. */
 bool conf_complain_at(const char *file, size_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/** Until it is NULL, this thread's complaints are kept in `text` (`bytes` of it; the first one), without a place. */
+/** Until it is NULL, this thread's complaints are kept in `text` (`bytes` of it; the first one), with the place in a file. */
 void conf_complain_into(char *text, size_t bytes);
 
 /** Complains about `node`. Returns -1, as libh2o's callbacks do. */

@@ -94,7 +94,7 @@ static const char table_text[] =
     "line, with the keys below and `app`, its name), `domains-file` (further domains: `{\"domain\": \"name/path\", \"app\": "
     "\"…\"}` in each line), `state-file` (a path: what operators change over the admin endpoint is kept there, and holds over "
     "restarts; the directory is `user`'s), `state-sync` (`group`: a change is on disk within 100 ms; `always`: before its "
-    "answer) and `defaults`: all keys below but `domains`, "
+    "answer), `state` (ON: apps of weir.state are taken; docs/state.md) and `defaults`: all keys below but `domains`, "
     "`backends`\n"
     "and `redirect-to`, for every app.\n\n"
     "| key of an app | default | meaning |\n|---|---|---|\n"

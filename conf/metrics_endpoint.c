@@ -10,6 +10,7 @@
 #include "conf/complain.h"
 #include "conf/listen.h"
 #include "conf/networks.h"
+#include "conf/state.h"
 #include "lib/base/clock.h"
 #include "lib/base/must.h"
 #include "lib/walk/watch.h"
@@ -174,17 +175,16 @@ void conf_readyz_answer(weir_admin_call_t *call)
                                         "a successor serves in place of this process"};
     const conf_ready_t ready = atomic_load(&process.ready);
 
-    say(call, ready == CONF_READY ? OK : UNAVAILABLE, words[ready]);
+    if (ready == CONF_READY && !conf_state_is_ready())
+        say(call, UNAVAILABLE, "the first state is awaited (weir.state)");
+    else
+        say(call, ready == CONF_READY ? OK : UNAVAILABLE, words[ready]);
 }
 
 static const weir_admin_route_t routes[] = {
-    {"GET", "/metrics", conf_metrics_answer},
-    {"HEAD", "/metrics", conf_metrics_answer},
-    {"GET", "/livez", conf_livez_answer},
-    {"HEAD", "/livez", conf_livez_answer},
-    {"GET", "/readyz", conf_readyz_answer},
-    {"HEAD", "/readyz", conf_readyz_answer},
-    {NULL, NULL, NULL},
+    {"GET", "/metrics", conf_metrics_answer}, {"HEAD", "/metrics", conf_metrics_answer}, {"GET", "/livez", conf_livez_answer},
+    {"HEAD", "/livez", conf_livez_answer},    {"GET", "/readyz", conf_readyz_answer},    {"GET", "/ready", conf_readyz_answer},
+    {"HEAD", "/ready", conf_readyz_answer},   {"HEAD", "/readyz", conf_readyz_answer},   {NULL, NULL, NULL},
 };
 
 /* ---- the listener ---- */

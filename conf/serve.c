@@ -32,6 +32,7 @@
 #include "conf/trace.h"
 #include "conf/verbs.h"
 #include "conf/watchdog.h"
+#include "conf/state.h"
 #include "conf/workers.h"
 #include "conf/yaml.h"
 #include "lib/base/clock.h"
@@ -180,15 +181,19 @@ static bool on_bound(void *arg)
         return false;
     weir_inherited_close_rest();
     if (!open_pid(service, conf) || (!service->is_successor && !write_pid(service)) || !conf_admin_bind(&conf->admin) ||
-        !drop_privileges(conf) || !conf_modules_start(conf))
+        !drop_privileges(conf))
         return false;
+    conf_state_begin(conf);
+    if (!conf_modules_start(conf))
+        return false;
+    conf_state_started();
     conf_explain_use(conf);
     conf_admin_start();
     conf_metrics_endpoint_start();
     conf_workers_use(conf);
     weir_access_log_start();
     conf_trace_begin(conf);
-    conf_notify("READY=1");
+    conf_state_await_ready(conf);
     return true;
 }
 
@@ -307,6 +312,8 @@ static void on_reloaded(void *arg, const weir_server_settings_t *settings)
         conf_watchdog_begin(settings);
         conf_trace_begin(service->newest);
         conf_workers_use(service->newest);
+        conf_state_started();
+        conf_state_use(service->newest);
         weir_log_tell_time(service->newest->global->values[CONF_log_time].number == 1);
         redirect_errors(service, service->newest);
         weir_access_log_reopen_all();
@@ -480,7 +487,9 @@ int conf_serve(conf_t **conf_slot, const char *file)
     conf_metrics_endpoint_stop();
     conf_watchdog_end();
     conf_workers_end();
+    conf_state_end();
     weir_steward_stop();
+    conf_state_forget();
     weir_trace_export_stop(LAST_LINES_MS);
     conf_complain_unsettle();
     weir_access_log_stop(LAST_LINES_MS);

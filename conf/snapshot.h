@@ -171,6 +171,8 @@ typedef struct conf {
     weir_server_settings_t settings; /* what the server needs of it; see conf_settings_fill() */
     int error_fd;                    /* error-log, open for the one who serves; -1: none */
     const char *file;                /* as it was named; for messages and as the place that relative paths start from */
+    const char *state_files;         /* weir.state: the directory; NULL: none */
+    uint32_t state_wait_ms;          /* likewise: until it is ready without   */
     bool has_workers;                /* some path takes workers */
     unsigned workers_ways;           /* of proof, that its endpoints ask for: bits */
     uint32_t workers_header_ms;      /* for the head of a registration, at the short form's listener; 0: it is not there */

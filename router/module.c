@@ -13,6 +13,7 @@
 #include "router/admin.h"
 #include "router/explain.h"
 #include "router/instance.h"
+#include "router/state.h"
 #include "router/workers.h"
 
 enum { SIZE_MIN = offsetof(weir_router_t, checkin_service) }; /* the smallest that can work ends behind what is required */
@@ -33,6 +34,8 @@ struct weir_module {
     weir_router_worker_t *worker;   /* likewise */
     weir_router_workers_t *workers;
     weir_worker_host_t worker_host;
+    weir_router_state_t *state;
+    weir_state_host_t state_host;
     weir_metrics_source_t source;
     bool is_built_in, is_configured, is_started;
     weir_instance_t instance;
@@ -51,6 +54,7 @@ extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_explain_t *const weir_builtin_table_explain;
 extern weir_router_worker_t *const weir_builtin_table_worker;
 extern weir_router_workers_t *const weir_builtin_table_workers;
+extern weir_router_state_t *const weir_builtin_table_state;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release, *const weir_builtin_stub_release,
                                                                     *const weir_builtin_reverse_release;
@@ -67,14 +71,15 @@ static const struct {
     weir_router_explain_t *const *explain;
     weir_router_worker_t *const *worker;
     weir_router_workers_t *const *workers;
+    weir_router_state_t *const *state;
 } builtins[] = {
     {&weir_builtin_table, &weir_builtin_table_configure, &weir_builtin_table_release, &weir_builtin_table_start,
      &weir_builtin_table_stop, &weir_builtin_table_show, &weir_builtin_table_admin, &weir_builtin_table_metrics,
-     &weir_builtin_table_explain, &weir_builtin_table_worker, &weir_builtin_table_workers},
+     &weir_builtin_table_explain, &weir_builtin_table_worker, &weir_builtin_table_workers, &weir_builtin_table_state},
     {&weir_builtin_stub, &weir_builtin_stub_configure, &weir_builtin_stub_release, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-     NULL},
-    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL, NULL,
      NULL, NULL},
+    {&weir_builtin_reverse, &weir_builtin_reverse_configure, &weir_builtin_reverse_release, NULL, NULL, NULL, NULL, NULL, NULL,
+     NULL, NULL, NULL},
 };
 
 static const border_t border = {"router", "WEIR_ROUTER()", "weir_router_abi", "WEIR_ROUTER_ABI", WEIR_ROUTER_ABI};
@@ -131,6 +136,7 @@ static weir_module_t *open_builtin(const char *name, char *error, size_t error_s
             module->explain = builtins[i].explain == NULL ? NULL : *builtins[i].explain;
             module->worker = builtins[i].worker == NULL ? NULL : *builtins[i].worker;
             module->workers = builtins[i].workers == NULL ? NULL : *builtins[i].workers;
+            module->state = builtins[i].state == NULL ? NULL : *builtins[i].state;
         }
         return module;
     }
@@ -168,6 +174,7 @@ static weir_module_t *open_path(const char *path, char *error, size_t error_size
     weir_object_function(object, "weir_router_explain", &module->explain);
     weir_object_function(object, "weir_router_worker", &module->worker);
     weir_object_function(object, "weir_router_workers", &module->workers);
+    weir_object_function(object, "weir_router_state", &module->state);
     return module;
 
 close_object:
@@ -249,6 +256,10 @@ bool weir_module_start(weir_module_t *module, const char *name, const char *wher
                                                                        .worker = module->worker,
                                                                        .workers = module->workers,
                                                                        .shared = module->shared});
+    weir_state_host_enter(&module->state_host, &(weir_state_host_t){.name = weir_module_name(module),
+                                                                    .router = module->router.name,
+                                                                    .state = module->state,
+                                                                    .shared = module->shared});
     return true;
 }
 
@@ -261,6 +272,19 @@ void weir_module_show(const weir_module_t *module, const weir_config_t *config, 
     before = weir_at_work_on(NULL, "router", module->router.name, "show");
     module->show(module->shared, config, show);
     weir_at_work_back(before);
+}
+
+bool weir_module_state(const weir_module_t *module, const weir_state_app_t *app, char why[WEIR_STATE_WHY_BYTES])
+{
+    weir_before_t before;
+
+    why[0] = '\0';
+    if (module->state == NULL)
+        return true;
+    before = weir_at_work_on(NULL, "router", module->router.name, "state");
+    const bool is_fine = module->state(module->shared, app, why, WEIR_STATE_WHY_BYTES);
+    weir_at_work_back(before);
+    return is_fine;
 }
 
 bool weir_module_explain(const weir_module_t *module, const weir_request_t *request, weir_explain_t *explain)
@@ -313,6 +337,7 @@ void weir_module_close(weir_module_t **module)
     if (closing == NULL)
         return;
     *module = NULL;
+    weir_state_host_leave(&closing->state_host);
     weir_worker_host_leave(&closing->worker_host);
     weir_administered_leave(&closing->administered);
     weir_metrics_source_remove(&closing->source);

@@ -6,6 +6,7 @@
  *
  * THREAD   One that serves no request; before the module's first request and after its last.
  */
+#include "router/state.h"
 #include "weir_explain.h"
 #include "weir_host.h"
 
@@ -40,6 +41,8 @@ const char *weir_module_origin(const weir_module_t *module);
 
 /** Has the module say what its configuration comes to, if it can. Behind weir_module_configure(), with what that was given. */
 void weir_module_show(const weir_module_t *module, const weir_config_t *config, weir_show_t *show);
+/** Asks whether it would take the app (is_only_checked). True if it takes none. Behind weir_module_configure(). */
+bool weir_module_state(const weir_module_t *module, const weir_state_app_t *app, char why[WEIR_STATE_WHY_BYTES]);
 
 /** Has the module say what would become of a request. False: it cannot. Between start and close, on the steward's thread. */
 bool weir_module_explain(const weir_module_t *module, const weir_request_t *request, weir_explain_t *explain);

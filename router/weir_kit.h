@@ -19,6 +19,7 @@
 #include "weir_host.h"
 #include "weir_member.h"
 #include "weir_request.h"
+#include "weir_state.h"
 #include "weir_worker.h"
 
 WEIR_C_BEGIN
@@ -82,6 +83,8 @@ WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
 WEIR_API uint16_t weir_kit_worker(weir_kit_t *kit, const weir_worker_claim_t *claim, char *why, size_t why_bytes);
 /** In weir_router_workers: the app's workers are members of its set, as they are now. */
 WEIR_API void weir_kit_workers(weir_kit_t *kit, weir_span_t app);
+/** In weir_router_state: the app of a source, if `state: ON` stands in the kit's mapping. weir_state.h has the rest. */
+WEIR_API bool weir_kit_state(weir_kit_t *kit, const weir_state_app_t *app, char *why, size_t why_bytes);
 /** In weir_router_stop. Harmless if it was not started. */
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 /** In weir_router_release. Nulls the pointer; harmless on NULL. */

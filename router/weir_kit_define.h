@@ -50,6 +50,10 @@
     {                                                                                                                       \
         weir_kit_workers((weir_kit_t *)shared, app);                                                                        \
     }                                                                                                                       \
+    WEIR_MODULE bool weir_router_state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t bytes)          \
+    {                                                                                                                       \
+        return weir_kit_state((weir_kit_t *)shared, app, why, bytes);                                                       \
+    }                                                                                                                       \
     WEIR_MODULE void weir_router_release(weir_shared_t *shared)                                                              \
     {                                                                                                                       \
         weir_kit_t *kit = (weir_kit_t *)shared;                                                                             \

@@ -168,7 +168,7 @@ subtest 'the later commands' => sub {
     commands(qw(revert live two));
     commands(qw(revert live));
     commands(qw(revert batch.test));
-    commands(@$_) for [qw(domains live)], ['state'], [ 'state', '--save', temp_path('state.json') ], [qw(watch --once --after 0)], ['connections'], ['metrics'];
+    commands(@$_) for [qw(domains live)], ['dump'], ['state'], [ 'dump', '--save', temp_path('state.json') ], [qw(watch --once --after 0)], ['connections'], ['metrics'];
     commands(qw(drain live two --wait));
     commands(qw(up live two));
 };

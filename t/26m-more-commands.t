@@ -55,12 +55,12 @@ subtest 'apply' => sub {
     refuses('no JSON', 2, "\Q$file\E:2: .*", 'apply', $file);
 };
 
-subtest 'state' => sub {
+subtest 'dump' => sub {
     my $file = temp_path('state.json');
-    does('is saved', 'state', '--save', $file);
+    does('is saved', 'dump', '--save', $file);
     my $state = JSON::PP->new->decode(read_file($file));
     is_deeply([ map { $_->{app} } @{ $state->{apps} } ], [qw(api blog shop)], 'all of it');
-    like((said('state'))[1], qr/"app": ?"api"/, 'or printed');
+    like((said('dump'))[1], qr/"app": ?"api"/, 'or printed');
     does('an app is reverted', 'revert', 'shop');
     is((grep { /^one / } split /\n/, (said('backends', 'shop'))[1])[0] =~ /\s100\s/ ? 1 : 0, 1, 'as the configuration has it');
     does('weight', qw(weight shop one 7));

@@ -213,6 +213,11 @@ static void workers(weir_shared_t *shared, weir_span_t app)
     weir_kit_workers(shared->kit, app);
 }
 
+static bool state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes)
+{
+    return weir_kit_state(shared->kit, app, why, why_bytes);
+}
+
 static void explain(weir_shared_t *shared, const weir_request_t *request, weir_explain_t *sink)
 {
     void *extra = NULL;
@@ -232,6 +237,7 @@ extern weir_router_metrics_t *const weir_builtin_table_metrics;
 extern weir_router_explain_t *const weir_builtin_table_explain;
 extern weir_router_worker_t *const weir_builtin_table_worker;
 extern weir_router_workers_t *const weir_builtin_table_workers;
+extern weir_router_state_t *const weir_builtin_table_state;
 extern weir_router_start_t *const weir_builtin_table_start;
 extern weir_router_stop_t *const weir_builtin_table_stop;
 extern weir_router_release_t *const weir_builtin_table_release;
@@ -261,6 +267,7 @@ weir_router_metrics_t *const weir_builtin_table_metrics = metrics;
 weir_router_explain_t *const weir_builtin_table_explain = explain;
 weir_router_worker_t *const weir_builtin_table_worker = worker;
 weir_router_workers_t *const weir_builtin_table_workers = workers;
+weir_router_state_t *const weir_builtin_table_state = state;
 weir_router_start_t *const weir_builtin_table_start = start;
 weir_router_stop_t *const weir_builtin_table_stop = stop;
 weir_router_release_t *const weir_builtin_table_release = table_release;

@@ -50,8 +50,8 @@ bool kit_change_settings(kit_change_t *change, const char *app, const json_t *do
 
 static bool has_known_keys(kit_change_t *change, const json_t *document)
 {
-    static const char *const keys[] = {"settings", "domains", "backends",  "app",        "seq",
-                                       "state",    "queue",   "in_flight", "configured", NULL};
+    static const char *const keys[] = {"settings", "domains",   "backends",   "app",    "seq", "state",
+                                       "queue",    "in_flight", "configured", "source", NULL};
     const char *key;
     json_t *value;
 

@@ -24,6 +24,7 @@ typedef struct reading {
     kit_app_t *app;
     const weir_config_t *node, *defaults; /* `defaults` may be NULL */
     bool may_lack_domains;                /* they may stand in a file of their own */
+    bool has_domains_elsewhere;           /* those here are somebody else's to read */
 } reading_t;
 
 /* The mapping that says something of a key: the app's own, else the defaults. */
@@ -90,7 +91,7 @@ static bool read_domains(const reading_t *it)
 {
     const weir_config_t *node = weir_config_get(it->node, "domains");
 
-    if (node == NULL && it->may_lack_domains)
+    if ((node == NULL && it->may_lack_domains) || it->has_domains_elsewhere)
         return true;
     if (kit_entry_count(node) == 0 || weir_config_kind(node) == WEIR_CONFIG_MAP)
         return weir_config_wrong(node != NULL ? node : it->node, "the app `%s` needs a list of domains", it->app->name);
@@ -379,7 +380,7 @@ bool kit_read_own(weir_kit_t *kit, kit_app_t *app, const weir_config_t *node, co
 {
     app->settings = kit_settings_create();
     app->manner = kit_manner_create();
-    return has_known_keys(kit, node, KEYS_OF_APP) && read_all(&(reading_t){kit, app, node, defaults, true});
+    return has_known_keys(kit, node, KEYS_OF_APP) && read_all(&(reading_t){kit, app, node, defaults, true, true});
 }
 
 /* What the whole router's mapping says, while its apps are read. */
@@ -418,7 +419,7 @@ static bool read_app(whole_t *whole, const weir_config_t *key, const weir_config
     app->name = kit_copy(name);
     app->settings = kit_settings_create();
     app->manner = kit_manner_create();
-    if (!read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL}))
+    if (!read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL, false}))
         return false;
     share_settings(whole, app);
     return true;
@@ -476,7 +477,7 @@ static bool read_domain_line(void *of, const weir_config_t *line)
 static bool read_apps(whole_t *whole)
 {
     const weir_config_t *apps = weir_config_get(whole->config, "apps");
-    const bool has_file = weir_config_get(whole->config, "apps-file") != NULL;
+    const bool has_file = weir_config_get(whole->config, "apps-file") != NULL || whole->kit->takes_state;
     weir_kit_t *kit = whole->kit;
     bool is_fine = true;
     size_t lines;
@@ -495,8 +496,8 @@ static bool read_apps(whole_t *whole)
 
 bool kit_read(weir_kit_t *kit, const weir_config_t *config)
 {
-    static const char *const own[] = {"module",    "name",         "zone",       "defaults",   "apps",
-                                      "apps-file", "domains-file", "state-file", "state-sync", NULL};
+    static const char *const own[] = {"module",       "name",       "zone",       "defaults", "apps", "apps-file",
+                                      "domains-file", "state-file", "state-sync", "state",    NULL};
     const weir_config_t *defaults = weir_config_get(config, "defaults");
     const char *keys[KEYS_MOST + 1];
     size_t count = add_keys(keys, 0, own);
@@ -505,7 +506,7 @@ bool kit_read(weir_kit_t *kit, const weir_config_t *config)
     keys[count] = NULL;
     if (!weir_config_keys(config, keys) || !read_text(config, "name", &kit->name) || !read_text(config, "zone", &kit->zone))
         return false;
-    if (!kit_state_keys_read(config, kit))
+    if (!kit_state_keys_read(config, kit) || !weir_config_flag(config, "state", &kit->takes_state))
         return false;
     if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
         return weir_config_wrong(defaults, "defaults are a map of settings for all apps");

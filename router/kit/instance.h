@@ -49,7 +49,8 @@ typedef struct kit_app {
     kit_manner_t *manner;
     kit_wanted_t *wanted;
     size_t wanted_count;
-    atomic_bool is_gone; /* an operator has removed it */
+    atomic_bool is_gone; /* an operator has removed it, or its source has */
+    bool is_given;       /* of a source of state; given.h                 */
 } kit_app_t;
 
 /** Apps in the order of their names. It never changes; another takes its place. */
@@ -71,6 +72,7 @@ struct weir_kit {
     json_t *defaults;                /* what the configuration says for all; NULL: nothing */
     char *state_path;                /* NULL: there is no state file */
     uint32_t state_sync_ms;          /* 0: before the answer       */
+    bool takes_state;                /* of sources; given.h        */
     struct weir_kit *started_before; /* of the same instance */
     weir_ticker_t *ticker;
     weir_instance_t *host; /* NULL before start */

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "instance.h"
+#include "own.h"
 #include "workers.h"
 
 enum { MS_US = 1000, ANSWER_TIMEOUT_MS = 10000, AGAIN_MS = 2000, ADDRESSES_MOST = 64, ID_MORE_BYTES = 96 };
@@ -107,7 +108,10 @@ static void put_in_force(const kit_name_t *name, uint64_t now_us)
 
     for (size_t i = 0; kit != NULL && i < kit->app_count; i++)
         if (is_named_by(&kit->apps[i], name))
-            kit_app_put_in_force(kit, &kit->apps[i], now_us); /* operators' own apps have no names */
+            kit_app_put_in_force(kit, &kit->apps[i], now_us);
+    for (kit_own_t *own = kit == NULL ? NULL : kit->own; own != NULL; own = own->next)
+        if (own->app.set != NULL && is_named_by(&own->app, name)) /* operators' own have no names, but sources' do */
+            kit_app_put_in_force(kit, &own->app, now_us);
 }
 
 static void take_answer(kit_name_t *name, const weir_probe_result_t *result, uint64_t now_us)

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "document.h"
+#include "names.h"
 #include "wall.h"
 #include "weir_digest.h"
 #include "weir_retire.h"
@@ -59,6 +60,7 @@ void kit_own_discard(const struct weir_kit *kit, kit_own_t *read)
     if (read == NULL)
         return;
     kit_app_free(kit, &read->app);
+    free(read->domains);
     free(read);
 }
 
@@ -106,17 +108,30 @@ static void keep_extra(struct weir_kit *kit, void *extra)
     kit->own = keeper;
 }
 
-static kit_app_t *replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
+/* What was before stands in `read` then. */
+static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
 {
-    kit_settings_release(app->settings);
-    kit_manner_release(app->manner);
+    const kit_app_t before = {
+        .settings = app->settings, .manner = app->manner, .wanted = app->wanted, .wanted_count = app->wanted_count};
+
     app->settings = read->app.settings;
     app->manner = read->app.manner;
-    keep_extra(kit, atomic_exchange(&app->extra, atomic_load(&read->app.extra)));
-    free(read->app.wanted);
-    free(read->app.name);
-    free(read);
-    return app;
+    app->wanted = read->app.wanted;
+    app->wanted_count = read->app.wanted_count;
+    app->is_given = read->app.is_given;
+    keep_extra(kit, atomic_exchange(&app->extra, atomic_exchange(&read->app.extra, NULL)));
+    read->app.settings = before.settings;
+    read->app.manner = before.manner;
+    read->app.wanted = before.wanted;
+    read->app.wanted_count = before.wanted_count;
+}
+
+static void discard_replaced(const struct weir_kit *kit, kit_own_t *read)
+{
+    for (size_t i = 0; i < read->app.wanted_count; i++)
+        if (read->app.wanted[i].name != NULL)
+            kit_name_release(read->app.wanted[i].name);
+    kit_own_discard(kit, read);
 }
 
 kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
@@ -124,9 +139,10 @@ kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
     kit_app_t *app = kit_app_find(kit, (weir_span_t){read->app.name, strlen(read->app.name)});
 
     if (app != NULL) {
-        app = replace(kit, app, read);
+        replace(kit, app, read);
         kit_app_put_in_force(kit, app, now_us);
         atomic_store(&app->is_gone, false);
+        discard_replaced(kit, read);
         return app;
     }
     read->next = kit->own;
@@ -134,6 +150,18 @@ kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
     kit_app_put_in_force(kit, &read->app, now_us);
     publish(kit, &read->app);
     return &read->app;
+}
+
+void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us)
+{
+    kit_own_t *before = kit_alloc(1, sizeof(*before));
+
+    before->app.wanted = own->app.wanted;
+    before->app.wanted_count = own->app.wanted_count;
+    own->app.wanted = NULL;
+    own->app.wanted_count = 0;
+    kit_app_put_in_force(kit, &own->app, now_us);
+    discard_replaced(kit, before);
 }
 
 void kit_own_free(struct weir_kit *kit)
@@ -183,6 +211,8 @@ static void begin_own(struct weir_kit *kit, const struct kit_overlay *overlay, u
 
 static void begin_gone(struct weir_kit *kit, struct kit_overlay *overlay, kit_app_t *app)
 {
+    if (app == NULL && kit->takes_state)
+        return; /* it may come yet: given.c */
     json_t *present = app == NULL ? NULL : kit_app_digest(app);
     const bool is_same = present != NULL && json_equal(present, overlay->gone) != 0;
 
@@ -234,6 +264,8 @@ static bool begin_domain(struct weir_kit *kit, const kit_domain_edit_t *edit)
     const kit_app_t *present = kit_domains_owner(kit->domains, entry);
     const char *name = present == NULL ? NULL : present->name;
 
+    if (kit->takes_state && name == NULL && edit->base != NULL)
+        return true; /* its app may come yet */
     if ((name == NULL) != (edit->base == NULL) || (name != NULL && strcmp(name, edit->base) != 0)) {
         say(kit, "domain", edit->entry, "the configuration says something new of it");
         return false;

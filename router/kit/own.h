@@ -15,6 +15,7 @@
 typedef struct kit_own {
     struct kit_own *next;
     kit_app_t app;
+    char *domains; /* of a source's: entries as they stand in the table, each with its end; the last is empty. NULL: none */
 } kit_own_t;
 
 /**
@@ -29,6 +30,8 @@ void kit_own_discard(const struct weir_kit *kit, kit_own_t *read);
  * Takes it over, and its overlay is what kit_app_put_in_force() goes by.
  */
 kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us);
+/** It has no backends any more. */
+void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us);
 /** All of a configuration. Nobody reads any more. */
 void kit_own_free(struct weir_kit *kit);
 

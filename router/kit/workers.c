@@ -99,6 +99,11 @@ static const kit_claimed_t *find_claimed(const kit_instance_t *instance, const c
     return claimed;
 }
 
+bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry)
+{
+    return find_claimed(instance, entry) != NULL;
+}
+
 static void note_claimed(kit_instance_t *instance, const char *entry, const char *app)
 {
     kit_claimed_t *claimed = (kit_claimed_t *)(uintptr_t)find_claimed(instance, entry);

@@ -26,6 +26,8 @@ typedef struct kit_claimed {
 kit_wanted_t *kit_workers_add(const kit_app_t *app, kit_wanted_t *wanted, size_t *count);
 /** A configuration is put in force: apps and domains of workers that are there come with it. */
 void kit_workers_begin(struct weir_kit *kit);
+/** Whether a worker has claimed it, beside an app that nobody else says anything of. */
+bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry);
 /** The instance ends. */
 void kit_workers_free(kit_instance_t *instance);
 

@@ -5,6 +5,7 @@
 #include "weir_host.h"
 #include "weir_member.h"
 #include "weir_request.h"
+#include "weir_state.h"
 #include "weir_worker.h"
 WEIR_C_BEGIN
 typedef struct weir_kit weir_kit_t;
@@ -29,6 +30,7 @@ WEIR_API void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, w
 WEIR_API void weir_kit_metrics(const weir_kit_t *kit, weir_metric_sink_t *sink);
 WEIR_API uint16_t weir_kit_worker(weir_kit_t *kit, const weir_worker_claim_t *claim, char *why, size_t why_bytes);
 WEIR_API void weir_kit_workers(weir_kit_t *kit, weir_span_t app);
+WEIR_API bool weir_kit_state(weir_kit_t *kit, const weir_state_app_t *app, char *why, size_t why_bytes);
 WEIR_API void weir_kit_stop(weir_kit_t *kit);
 WEIR_API void weir_kit_close(weir_kit_t **kit);
 WEIR_API weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra);

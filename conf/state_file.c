@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* One file of a source of state. */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/complain.h"
+#include "conf/state_files.h"
+#include "conf/yaml.h"
+#include "lib/base/must.h"
+
+bool conf_state_file_app(const char *name, char app[WEIR_STATE_NAME_MOST + 1])
+{
+    static const char *const endings[] = {".yaml", ".yml", ".json"};
+    const size_t length = strlen(name);
+
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && name[0] != '.'; i++) {
+        const size_t ending = strlen(endings[i]);
+        if (length <= ending || length - ending > WEIR_STATE_NAME_MOST || strcmp(name + length - ending, endings[i]) != 0)
+            continue;
+        memcpy(app, name, length - ending);
+        app[length - ending] = '\0';
+        return true;
+    }
+    return false;
+}
+
+/* ---- its bytes ---- */
+
+static bool fail(conf_state_read_t *out, const char *path, const char *what)
+{
+    snprintf(out->problem, sizeof(out->problem), "%s: %s", path, what);
+    return false;
+}
+
+static bool read_bytes(int fd, size_t size, char *bytes)
+{
+    size_t have = 0;
+    ssize_t count;
+
+    while (have < size && (count = read(fd, bytes + have, size - have)) > 0)
+        have += (size_t)count;
+    return have == size;
+}
+
+/* NULL: it says why. The file may be anybody's who may write into the directory: a FIFO must not hold the thread up. */
+static char *load(const char *path, size_t *out_size, conf_state_read_t *out)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat facts;
+    char *bytes = NULL;
+
+    if (fd == -1 || fstat(fd, &facts) == -1)
+        (void)fail(out, path, strerror(errno));
+    else if (!S_ISREG(facts.st_mode))
+        (void)fail(out, path, "this is no file");
+    else if (facts.st_size > CONF_STATE_FILE_BYTES)
+        (void)fail(out, path, "a file of an app has 1 MiB at most");
+    else {
+        bytes = malloc((size_t)facts.st_size + 1);
+        WEIR_MUST(bytes != NULL);
+        *out_size = (size_t)facts.st_size;
+        if (!read_bytes(fd, *out_size, bytes)) {
+            (void)fail(out, path, "it was written while it was read");
+            free(bytes);
+            bytes = NULL;
+        }
+    }
+    if (fd != -1)
+        close(fd);
+    return bytes;
+}
+
+/* ---- as JSON, which is kept ---- */
+
+static json_t *json_of(const yoml_t *node);
+
+static json_t *list_of(const yoml_t *node)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < node->data.sequence.size; i++)
+        json_array_append_new(list, json_of(node->data.sequence.elements[i]));
+    return list;
+}
+
+static json_t *map_of(const yoml_t *node)
+{
+    json_t *map = json_object();
+
+    for (size_t i = 0; i < node->data.mapping.size; i++) {
+        const yoml_mapping_element_t *entry = &node->data.mapping.elements[i];
+        if (json_object_get(map, entry->key->data.scalar) != NULL)
+            (void)conf_complain(entry->key, "`%s` stands there twice", entry->key->data.scalar);
+        json_object_set_new(map, entry->key->data.scalar, json_of(entry->value));
+    }
+    return map;
+}
+
+static json_t *json_of(const yoml_t *node)
+{
+    if (node->type == YOML_TYPE_MAPPING)
+        return map_of(node);
+    if (node->type == YOML_TYPE_SEQUENCE)
+        return list_of(node);
+    json_t *text = json_string(node->type == YOML_TYPE_SCALAR ? node->data.scalar : NULL);
+    if (text == NULL)
+        (void)conf_complain(node, "this is no text");
+    return text != NULL ? text : json_null();
+}
+
+static void read_node(const char *path, weir_span_t text, conf_state_read_t *out)
+{
+    out->node = conf_yaml_parse(text, path);
+    if (out->node == NULL)
+        return;
+    if (out->node->type != YOML_TYPE_MAPPING) {
+        (void)conf_complain(out->node, "an app is a map of settings, as in `apps`");
+        return;
+    }
+    json_t *json = json_of(out->node);
+    out->json = json_dumps(json, JSON_COMPACT);
+    WEIR_MUST(out->json != NULL);
+    json_decref(json);
+}
+
+bool conf_state_file_read(const char *path, conf_state_read_t *out)
+{
+    size_t size = 0;
+
+    memset(out, 0, sizeof(*out));
+    char *bytes = load(path, &size, out);
+    if (bytes == NULL)
+        return false;
+    conf_complain_into(out->problem, sizeof(out->problem));
+    read_node(path, (weir_span_t){bytes, size}, out);
+    conf_complain_into(NULL, 0);
+    free(bytes);
+    return out->problem[0] == '\0';
+}
+
+void conf_state_read_free(conf_state_read_t *read)
+{
+    conf_yaml_release(&read->node);
+    free(read->json);
+    read->json = NULL;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "router/state.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/must.h"
+#include "lib/walk/at_work.h"
+#include "weir_digest.h"
+
+enum { CHAINS_LEAST = 64, OFFERS_MOST = 256 };
+
+typedef struct kept {
+    struct kept *next; /* of its chain */
+    char *origin;
+    char *said;    /* last; NULL: nothing, it is gone, or could not be read */
+    char *held;    /* that routers have taken last; NULL: none              */
+    char *problem; /* of what was said last; NULL: none                     */
+    bool is_refused;
+    bool is_unread;         /* the problem is the source's, with something newer than `said` */
+    weir_list_t in_trouble; /* with a problem */
+    char app[];
+} kept_t;
+
+static struct {
+    pthread_mutex_t lock;
+    weir_list_t hosts;   /* the newest first */
+    weir_list_t trouble; /* kept_t           */
+    kept_t **chains;
+    size_t chain_count;
+    weir_state_counts_t counts;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER, .hosts = {&all.hosts, &all.hosts}, .trouble = {&all.trouble, &all.trouble}};
+
+/* ---- what is kept ---- */
+
+static char *copy_of(const char *text)
+{
+    char *copy = text == NULL ? NULL : strdup(text);
+
+    WEIR_MUST((copy == NULL) == (text == NULL));
+    return copy;
+}
+
+static void replace(char **slot, const char *text)
+{
+    char *copy = copy_of(text);
+
+    free(*slot);
+    *slot = copy;
+}
+
+static size_t chain_of(const char *app, size_t count)
+{
+    static const uint64_t key[2] = {0x7374617465, 0x61707073}; /* whoever names apps is trusted with them */
+
+    return weir_siphash(key, (weir_span_t){app, strlen(app)}) % count;
+}
+
+static void grow(void)
+{
+    const size_t count = all.chain_count == 0 ? CHAINS_LEAST : 2 * all.chain_count;
+    kept_t **chains = calloc(count, sizeof(*chains));
+
+    WEIR_MUST(chains != NULL);
+    for (size_t i = 0; i < all.chain_count; i++)
+        for (kept_t *kept = all.chains[i], *next; kept != NULL; kept = next) {
+            const size_t at = chain_of(kept->app, count);
+            next = kept->next;
+            kept->next = chains[at];
+            chains[at] = kept;
+        }
+    free(all.chains);
+    all.chains = chains;
+    all.chain_count = count;
+}
+
+/* NULL, unless it is to be made. */
+static kept_t *find(const char *app, bool is_made)
+{
+    kept_t *kept = all.chain_count == 0 ? NULL : all.chains[chain_of(app, all.chain_count)];
+
+    while (kept != NULL && strcmp(kept->app, app) != 0)
+        kept = kept->next;
+    if (kept != NULL || !is_made)
+        return kept;
+    if (all.counts.apps >= all.chain_count)
+        grow();
+    kept = calloc(1, sizeof(*kept) + strlen(app) + 1);
+    WEIR_MUST(kept != NULL);
+    memcpy(kept->app, app, strlen(app) + 1);
+    weir_list_init(&kept->in_trouble);
+    kept->next = all.chains[chain_of(app, all.chain_count)];
+    all.chains[chain_of(app, all.chain_count)] = kept;
+    all.counts.apps++;
+    return kept;
+}
+
+static void destroy(kept_t *kept)
+{
+    free(kept->origin);
+    free(kept->said);
+    free(kept->held);
+    free(kept->problem);
+    free(kept);
+}
+
+static void forget(kept_t *kept)
+{
+    kept_t **at = &all.chains[chain_of(kept->app, all.chain_count)];
+
+    while (*at != kept)
+        at = &(*at)->next;
+    *at = kept->next;
+    all.counts.apps--;
+    destroy(kept);
+}
+
+static void note(kept_t *kept, bool is_fine, const char *why)
+{
+    const bool is_refused = !is_fine, has_conflict = is_fine && why[0] != '\0';
+
+    if (kept->problem != NULL) {
+        all.counts.refused -= kept->is_refused;
+        all.counts.conflicts -= !kept->is_refused;
+        weir_list_remove(&kept->in_trouble);
+        weir_list_init(&kept->in_trouble);
+    }
+    replace(&kept->problem, is_refused || has_conflict ? why : NULL);
+    kept->is_refused = is_refused;
+    all.counts.refused += is_refused;
+    all.counts.conflicts += has_conflict;
+    if (kept->problem != NULL)
+        weir_list_append(&all.trouble, &kept->in_trouble);
+}
+
+/* ---- asking routers ---- */
+
+static weir_state_host_t *of(const weir_list_t *node)
+{
+    return WEIR_AROUND(node, weir_state_host_t, link);
+}
+
+/* Whether a newer one has its name. */
+static bool is_replaced(const weir_state_host_t *one)
+{
+    for (weir_list_t *node = all.hosts.next; node != &one->link; node = node->next)
+        if (strcmp(of(node)->name, one->name) == 0)
+            return true;
+    return false;
+}
+
+typedef struct asking {
+    const weir_state_host_t *only; /* NULL: all that are in force */
+    weir_state_app_t app;
+    char *why;
+} asking_t;
+
+static bool ask_one(const weir_state_host_t *one, const asking_t *asking)
+{
+    const weir_before_t before = weir_at_work_on(NULL, "router", one->router, "state");
+    const bool is_fine = one->state(one->shared, &asking->app, asking->why, WEIR_STATE_WHY_BYTES);
+
+    weir_at_work_back(before);
+    return is_fine;
+}
+
+/* Each is told, also behind one that refuses: they have domains of their own. */
+static bool ask(asking_t *asking)
+{
+    bool is_fine = true;
+
+    asking->why[0] = '\0';
+    if (asking->only != NULL)
+        return ask_one(asking->only, asking);
+    for (weir_list_t *node = all.hosts.prev; node != &all.hosts; node = node->prev)
+        if (!is_replaced(of(node)))
+            is_fine = ask_one(of(node), asking) && is_fine;
+    return is_fine;
+}
+
+static bool ask_with(void *context, const weir_config_t *node)
+{
+    asking_t *asking = context;
+
+    asking->app.said = node;
+    return ask(asking);
+}
+
+static bool ask_of_text(asking_t *asking, const char *json)
+{
+    char why[WEIR_STATE_WHY_BYTES] = "";
+
+    if (json == NULL)
+        return ask(asking);
+    if (weir_config_of_text(json, strlen(json), ask_with, asking, why, sizeof(why)))
+        return true;
+    if (asking->why[0] == '\0')
+        snprintf(asking->why, WEIR_STATE_WHY_BYTES, "%s", why);
+    return false;
+}
+
+/* ---- a source says something ---- */
+
+static asking_t asking_of(const char *app, const char *origin, char why[WEIR_STATE_WHY_BYTES])
+{
+    return (asking_t){
+        .app = {.size = sizeof(weir_state_app_t), .name = {app, strlen(app)}, .origin = origin == NULL ? "" : origin},
+        .why = why,
+    };
+}
+
+static bool put(kept_t *kept, const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
+{
+    asking_t asking = asking_of(kept->app, said->origin, why);
+
+    kept->is_unread = said->problem != NULL;
+    if (said->problem != NULL) {
+        snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem);
+        return false;
+    }
+    replace(&kept->said, said->json);
+    return said->node != NULL ? ask_with(&asking, said->node) : ask_of_text(&asking, said->json);
+}
+
+/* What could not be before may be now. In the order in which it was said; the others wait for the next change. */
+static void offer_again(const kept_t *but)
+{
+    kept_t *some[OFFERS_MOST];
+    size_t count = 0;
+
+    for (weir_list_t *node = all.trouble.next; node != &all.trouble && count < OFFERS_MOST; node = node->next) {
+        kept_t *kept = WEIR_AROUND(node, kept_t, in_trouble);
+        if (kept != but && kept->said != NULL && !kept->is_unread)
+            some[count++] = kept;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char why[WEIR_STATE_WHY_BYTES];
+        asking_t asking = asking_of(some[i]->app, some[i]->origin, why);
+        const bool is_fine = ask_of_text(&asking, some[i]->said);
+        note(some[i], is_fine, why);
+        if (is_fine)
+            replace(&some[i]->held, some[i]->said);
+    }
+}
+
+bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
+{
+    pthread_mutex_lock(&all.lock);
+    kept_t *kept = find(said->app, said->json != NULL || said->problem != NULL);
+    bool is_fine = true;
+
+    why[0] = '\0';
+    if (kept != NULL) {
+        replace(&kept->origin, said->origin);
+        is_fine = put(kept, said, why);
+        note(kept, is_fine, why);
+        all.counts.changes++;
+        all.counts.refusals += !is_fine;
+        if (is_fine)
+            replace(&kept->held, said->json);
+        if (is_fine)
+            offer_again(kept);
+        if (is_fine && said->json == NULL)
+            forget(kept);
+    }
+    pthread_mutex_unlock(&all.lock);
+    return is_fine;
+}
+
+/* ---- routers come and go ---- */
+
+static bool is_same(const char *one, const char *other)
+{
+    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
+}
+
+/* A router that is new: what was said last, and if it will not have that, what others had before. */
+static void offer(const weir_state_host_t *one, kept_t *kept)
+{
+    char why[WEIR_STATE_WHY_BYTES];
+    asking_t asking = asking_of(kept->app, kept->origin, why);
+    const bool is_read = kept->said != NULL;
+
+    asking.only = one;
+    if (is_read) {
+        const bool is_fine = ask_of_text(&asking, kept->said);
+        if (!kept->is_unread)
+            note(kept, is_fine, why);
+        if (is_fine)
+            replace(&kept->held, kept->said);
+        else if (is_same(kept->held, kept->said))
+            replace(&kept->held, NULL); /* there was no router yet to refuse it */
+    }
+    if (kept->held != NULL && !is_same(kept->held, kept->said))
+        (void)ask_of_text(&asking, kept->held);
+}
+
+void weir_state_host_enter(weir_state_host_t *one, const weir_state_host_t *what)
+{
+    *one = *what;
+    if (what->state == NULL)
+        return;
+    weir_list_init(&one->link);
+    pthread_mutex_lock(&all.lock);
+    for (size_t i = 0; i < all.chain_count; i++)
+        for (kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next)
+            offer(one, kept);
+    weir_list_prepend(&all.hosts, &one->link);
+    pthread_mutex_unlock(&all.lock);
+}
+
+void weir_state_host_leave(weir_state_host_t *one)
+{
+    if (one->state == NULL)
+        return;
+    pthread_mutex_lock(&all.lock);
+    weir_list_remove(&one->link);
+    pthread_mutex_unlock(&all.lock);
+    one->state = NULL;
+}
+
+/* ---- looking on ---- */
+
+void weir_state_each(void (*visit)(const weir_state_facts_t *facts, void *context), void *context)
+{
+    pthread_mutex_lock(&all.lock);
+    for (size_t i = 0; i < all.chain_count; i++)
+        for (const kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next) {
+            const weir_state_facts_t facts = {kept->app, kept->origin == NULL ? "" : kept->origin, kept->problem,
+                                              kept->problem != NULL && kept->is_refused, kept->held != NULL};
+            visit(&facts, context);
+        }
+    pthread_mutex_unlock(&all.lock);
+}
+
+weir_state_counts_t weir_state_counts(void)
+{
+    pthread_mutex_lock(&all.lock);
+    const weir_state_counts_t counts = all.counts;
+    pthread_mutex_unlock(&all.lock);
+    return counts;
+}
+
+void weir_state_forget(void)
+{
+    pthread_mutex_lock(&all.lock);
+    for (size_t i = 0; i < all.chain_count; i++)
+        for (kept_t *kept = all.chains[i], *next; kept != NULL; kept = next) {
+            next = kept->next;
+            destroy(kept);
+        }
+    free(all.chains);
+    all.chains = NULL;
+    all.chain_count = 0;
+    weir_list_init(&all.trouble);
+    all.counts = (weir_state_counts_t){0};
+    pthread_mutex_unlock(&all.lock);
+}

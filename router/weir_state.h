@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_STATE_H
+#define WEIR_STATE_H
+/**
+ * @file  Apps that come from outside the configuration, and change while the proxy runs: from files, or a store that many
+ * proxies watch (weir.state, docs/state.md).
+ *
+ *   a source reads ─► weir_router_state: is it fine? then it holds ─► what was refused stays as it was, and is named
+ */
+#include "weir_config.h"
+
+WEIR_C_BEGIN
+
+/** An app as a source says it. Members are only ever appended. */
+typedef struct weir_state_app {
+    size_t size;
+    weir_span_t name;          /* 1 to 255 bytes, without / and NUL                                            */
+    const weir_config_t *said; /* a map as in `apps` of the configuration; NULL: the source knows it no more   */
+    const char *origin;        /* where it stands: a file's path, or a key of the store                        */
+    bool is_only_checked;      /* whether it would do; nothing is changed. The router may not be started       */
+} weir_state_app_t;
+
+/**
+ * Exported by a router that takes apps of sources: this one is to be so from now on. False: it cannot be, and `why` says in a
+ * sentence what is wrong; then the app stays as it was. True with a `why` that is not empty: it is so but for what that says,
+ * as a domain that another app has; it will be offered again. Called for each app behind weir_router_start(), before the first
+ * request, and then whenever one has changed. All is borrowed for the call. On the thread of tickers, or before the router is
+ * in force on another one; never block. Since ABI 7.
+ */
+WEIR_MODULE bool weir_router_state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
+
+typedef bool weir_router_state_t(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
+
+WEIR_C_END
+
+#endif
