@@ -2,6 +2,7 @@
 #include "conf/state.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,22 @@
 #include "lib/walk/metrics_source.h"
 #include "lib/walk/steward.h"
 
-enum { OK = 200, NO_CONTENT = 204, NOT_FOUND = 404, TOLD_MOST = 1000, MS_PER_S = 1000, WAIT_MS = 10000, READY_LOOK_MS = 50 };
+enum {
+    OK = 200,
+    NO_CONTENT = 204,
+    NOT_FOUND = 404,
+    CONFLICT = 409,
+    TOLD_MOST = 1000,
+    MS_PER_S = 1000,
+    WAIT_MS = 10000,
+    READY_LOOK_MS = 50
+};
 
-static conf_state_files_t *files;
+/* The source. The main thread alone sets it; whoever looks holds the lock, so that it stays. */
+static struct {
+    pthread_mutex_t lock;
+    conf_state_files_t *files; /* NULL: there is none */
+} present = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* When the first state is there. */
 static struct {
@@ -71,6 +85,24 @@ int conf_state_read(conf_t *conf, const yoml_t *node)
     return 0;
 }
 
+static void set_files(conf_state_files_t *files)
+{
+    pthread_mutex_lock(&present.lock);
+    present.files = files;
+    pthread_mutex_unlock(&present.lock);
+}
+
+/* False: there is no source. */
+static bool look(conf_state_files_facts_t *out)
+{
+    pthread_mutex_lock(&present.lock);
+    const bool is_there = present.files != NULL;
+    if (is_there)
+        conf_state_files_tell(present.files, out);
+    pthread_mutex_unlock(&present.lock);
+    return is_there;
+}
+
 /* ---- the first state ---- */
 
 bool conf_state_is_ready(void)
@@ -82,8 +114,7 @@ static bool is_there(void)
 {
     conf_state_files_facts_t facts;
 
-    conf_state_files_tell(files, &facts);
-    return facts.read_at_ms != 0;
+    return !look(&facts) || facts.read_at_ms != 0;
 }
 
 static void on_look(weir_timer_t *timer)
@@ -120,7 +151,7 @@ static void post_first(void (*open)(weir_letter_t *letter))
 
 void conf_state_await_ready(const conf_t *conf)
 {
-    if (files == NULL || is_there()) {
+    if (is_there()) {
         conf_notify("READY=1");
         return;
     }
@@ -138,9 +169,8 @@ static void tell_metrics(weir_metrics_source_t *of, weir_metric_sink_t *sink)
     const weir_state_counts_t counts = weir_state_counts();
     conf_state_files_facts_t facts;
 
-    if (files == NULL)
+    if (!look(&facts))
         return;
-    conf_state_files_tell(files, &facts);
     weir_scrape_put(sink, WEIR_METRIC_ID_state_entries, NULL, NULL, (double)counts.apps);
     weir_scrape_put(sink, WEIR_METRIC_ID_state_troubles, "reason", "refused", (double)counts.refused);
     weir_scrape_put(sink, WEIR_METRIC_ID_state_troubles, "reason", "conflict", (double)counts.conflicts);
@@ -158,7 +188,7 @@ void conf_state_begin(const conf_t *conf)
     weir_list_init(&source.link);
     weir_metrics_source_add(&source);
     if (conf->state_files != NULL)
-        files = conf_state_files_start(conf->state_files, NULL);
+        set_files(conf_state_files_start(conf->state_files, NULL));
 }
 
 static void say(const weir_state_facts_t *facts, void *context)
@@ -176,27 +206,28 @@ void conf_state_started(void)
     weir_state_each(say, NULL);
 }
 
-static bool is_same_place(const conf_t *conf)
-{
-    conf_state_files_facts_t facts;
-
-    conf_state_files_tell(files, &facts);
-    return strcmp(facts.directory, conf->state_files) == 0;
-}
-
 void conf_state_use(const conf_t *conf)
 {
+    conf_state_files_t *files = present.files;
+    conf_state_files_facts_t facts;
+
+    if (conf->state_files != NULL && look(&facts) && strcmp(facts.directory, conf->state_files) == 0)
+        return;
+    set_files(NULL);
     if (conf->state_files == NULL)
         conf_state_files_leave(&files);
-    else if (files == NULL || !is_same_place(conf))
-        files = conf_state_files_start(conf->state_files, &files);
+    else
+        set_files(conf_state_files_start(conf->state_files, &files));
 }
 
 void conf_state_end(void)
 {
+    conf_state_files_t *files = present.files;
+
     weir_metrics_source_remove(&source);
     if (!atomic_load(&first.is_ready))
         post_first(on_await_end);
+    set_files(NULL);
     conf_state_files_stop(&files);
 }
 
@@ -207,36 +238,45 @@ void conf_state_forget(void)
 
 /* ---- what is told ---- */
 
+/* What the system calls something need not be text. */
+static json_t *text_of(const char *text)
+{
+    json_t *json = json_string(text);
+
+    return json != NULL ? json : json_string("a name that is no UTF-8");
+}
+
 static void tell_trouble(const weir_state_facts_t *facts, void *context)
 {
     json_t *list = context;
 
     if (facts->problem == NULL || json_array_size(list) >= TOLD_MOST)
         return;
-    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:b, s:b}", "app", facts->app, "origin", facts->origin, "problem",
-                                          facts->problem, "refused", facts->is_refused, "holds", facts->holds));
+    json_array_append_new(list,
+                          json_pack("{s:s, s:o, s:o, s:b, s:b}", "app", facts->app, "origin", text_of(facts->origin), "problem",
+                                    text_of(facts->problem), "refused", facts->is_refused, "holds", facts->holds));
 }
 
-static json_t *files_document(void)
+static json_t *files_document(const conf_state_files_facts_t *of)
 {
     const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
-    conf_state_files_facts_t facts;
+    const conf_state_files_facts_t facts = *of;
 
-    conf_state_files_tell(files, &facts);
-    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:o, s:o}", "kind", "files", "place", facts.directory, "entries",
+    return json_pack("{s:s, s:o, s:I, s:I, s:f, s:o, s:o}", "kind", "files", "place", text_of(facts.directory), "entries",
                      (json_int_t)facts.files, "held_back", (json_int_t)facts.held_back, "age_seconds",
                      (double)(now_ms - facts.read_at_ms) / MS_PER_S, "changed_at_ms",
                      facts.changed_at_ms == 0 ? json_null() : json_integer((json_int_t)facts.changed_at_ms), "problem",
-                     facts.problem[0] == '\0' ? json_null() : json_string(facts.problem));
+                     facts.problem[0] == '\0' ? json_null() : text_of(facts.problem));
 }
 
 void conf_state_answer(weir_admin_call_t *call)
 {
     const weir_state_counts_t counts = weir_state_counts();
     json_t *sources = json_array(), *trouble = json_array();
+    conf_state_files_facts_t facts;
 
-    if (files != NULL)
-        json_array_append_new(sources, files_document());
+    if (look(&facts))
+        json_array_append_new(sources, files_document(&facts));
     weir_state_each(tell_trouble, trouble);
     json_t *document = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "sources", sources, "apps", (json_int_t)counts.apps,
                                  "refused", (json_int_t)counts.refused, "conflicts", (json_int_t)counts.conflicts, "changes",
@@ -250,10 +290,12 @@ void conf_state_answer(weir_admin_call_t *call)
 
 void conf_state_accept(weir_admin_call_t *call)
 {
-    if (files == NULL) {
-        weir_admin_problem(call, NOT_FOUND, "no-source", NULL, "there is no weir.state");
-        return;
-    }
-    conf_state_files_accept(files);
-    weir_admin_answer(call, NO_CONTENT, NULL, 0);
+    pthread_mutex_lock(&present.lock);
+    const bool is_there = present.files != NULL, is_done = is_there && conf_state_files_accept(present.files);
+    pthread_mutex_unlock(&present.lock);
+    if (is_done)
+        weir_admin_answer(call, NO_CONTENT, NULL, 0);
+    else
+        weir_admin_problem(call, is_there ? CONFLICT : NOT_FOUND, "no-source", NULL,
+                           is_there ? "nothing is held back" : "there is no weir.state");
 }

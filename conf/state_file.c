@@ -14,12 +14,24 @@
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 
+/* As all that names apps elsewhere is: UTF-8 (RFC 8259). */
+static bool is_text(const char *name)
+{
+    json_t *text = json_string(name);
+    const bool is = text != NULL;
+
+    json_decref(text);
+    return is;
+}
+
 bool conf_state_file_app(const char *name, char app[WEIR_STATE_NAME_MOST + 1])
 {
     static const char *const endings[] = {".yaml", ".yml", ".json"};
     const size_t length = strlen(name);
 
-    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]) && name[0] != '.'; i++) {
+    if (name[0] == '.' || !is_text(name))
+        return false;
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
         const size_t ending = strlen(endings[i]);
         if (length <= ending || length - ending > WEIR_STATE_NAME_MOST || strcmp(name + length - ending, endings[i]) != 0)
             continue;

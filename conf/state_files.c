@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/state_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,10 +10,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf/config_node.h"
+#include "conf/state_listing.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
@@ -27,26 +26,8 @@ enum {
     GUARD_LEAST = 100,    /* so many may go within it, whatever */
     GUARD_PART = 5,       /* and a fifth of all                 */
     PUTS_AT_A_TIME = 64,  /* then the steward's others are next */
-    WATCHED = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB
+    WATCHED = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB
 };
-
-/* What a file was when it was read. */
-typedef struct stamp {
-    ino_t inode;
-    off_t size;
-    struct timespec changed_at;
-} stamp_t;
-
-typedef struct known {
-    char *file, *app; /* without the directory */
-    stamp_t stamp;
-    bool is_second; /* another file is the app's */
-} known_t;
-
-typedef struct listing {
-    known_t *at;
-    size_t count;
-} listing_t;
 
 /* An app that is to be put; `read.json` NULL and no problem: it is gone. */
 typedef struct news {
@@ -60,12 +41,13 @@ struct conf_state_files {
     int watch_fd, wake_fd;
     pthread_t thread;
     atomic_bool is_ending;
-    bool is_watched;
+    bool is_watched, has_young, is_holding;
     bool is_direct; /* what is read is put at once: before anybody serves */
-    listing_t known;
+    conf_listing_t known;
     uint64_t window_from_us;
     size_t window_base, window_lost;
-    pthread_mutex_t lock; /* for all below */
+    pthread_mutex_t putting; /* while one of the news is put */
+    pthread_mutex_t lock;    /* for all below                */
     news_t *news, **news_end;
     bool is_posted, is_accepted;
     weir_letter_t letter, end;
@@ -74,7 +56,7 @@ struct conf_state_files {
 
 /* ---- putting, on the steward ---- */
 
-static void put(conf_state_files_t *files, const news_t *news)
+static void put(conf_state_files_t *files, const news_t *news, bool has_more)
 {
     char why[WEIR_STATE_WHY_BYTES];
     const bool is_read = news->read.problem[0] == '\0';
@@ -83,10 +65,15 @@ static void put(conf_state_files_t *files, const news_t *news)
         .origin = news->path,
         .json = is_read ? news->read.json : NULL,
         .node = is_read && news->read.node != NULL ? conf_config_of(news->read.node) : NULL,
+        .has_more = has_more,
         .problem = is_read ? NULL : news->read.problem,
     };
+    const uint64_t changes = weir_state_counts().changes;
+    const bool is_fine = weir_state_put(&said, why);
 
-    if (!weir_state_put(&said, why))
+    if (weir_state_counts().changes == changes)
+        return; /* it was read again, and is what it was */
+    if (!is_fine)
         weir_log("state: app %s of %s is refused, and is as it was: %s", news->app, news->path, why);
     else if (why[0] != '\0')
         weir_log("state: app %s of %s: %s", news->app, news->path, why);
@@ -116,6 +103,14 @@ static news_t *next_news(conf_state_files_t *files)
     return news;
 }
 
+static bool has_news(conf_state_files_t *files)
+{
+    pthread_mutex_lock(&files->lock);
+    const bool has = files->news != NULL;
+    pthread_mutex_unlock(&files->lock);
+    return has;
+}
+
 /* Under the lock. */
 static void post(conf_state_files_t *files)
 {
@@ -124,17 +119,26 @@ static void post(conf_state_files_t *files)
     weir_loop_post(weir_steward(), &files->letter);
 }
 
+/* In the order in which they were read, whoever does it. False: there are no more. */
+static bool put_next(conf_state_files_t *files, bool is_last)
+{
+    pthread_mutex_lock(&files->putting);
+    news_t *news = next_news(files);
+    if (news != NULL) {
+        put(files, news, !is_last && has_news(files));
+        free_news(news);
+    }
+    pthread_mutex_unlock(&files->putting);
+    return news != NULL;
+}
+
 static void on_news(weir_letter_t *letter)
 {
     conf_state_files_t *files = WEIR_AROUND(letter, conf_state_files_t, letter);
-    news_t *news;
 
-    for (int i = 0; i < PUTS_AT_A_TIME; i++) {
-        if ((news = next_news(files)) == NULL)
+    for (int i = 0; i < PUTS_AT_A_TIME; i++)
+        if (!put_next(files, i + 1 == PUTS_AT_A_TIME))
             return;
-        put(files, news);
-        free_news(news);
-    }
     pthread_mutex_lock(&files->lock);
     if (!atomic_load(&files->is_ending))
         post(files);
@@ -155,7 +159,7 @@ static void tell(conf_state_files_t *files, const char *app, const char *file, c
     if (read != NULL)
         news->read = *read;
     if (files->is_direct) {
-        put(files, news);
+        put(files, news, false);
         free_news(news);
         return;
     }
@@ -167,40 +171,7 @@ static void tell(conf_state_files_t *files, const char *app, const char *file, c
     pthread_mutex_unlock(&files->lock);
 }
 
-/* ---- the directory ---- */
-
-static void free_listing(listing_t *listing)
-{
-    for (size_t i = 0; i < listing->count; i++) {
-        free(listing->at[i].file);
-        free(listing->at[i].app);
-    }
-    free(listing->at);
-    *listing = (listing_t){0};
-}
-
-static int by_app(const void *a, const void *b)
-{
-    const known_t *one = a, *other = b;
-    const int order = strcmp(one->app, other->app);
-
-    return order != 0 ? order : strcmp(one->file, other->file);
-}
-
-static void list_one(int directory_fd, const char *name, listing_t *listing)
-{
-    char app[WEIR_STATE_NAME_MOST + 1];
-    struct stat facts;
-
-    if (!conf_state_file_app(name, app) || fstatat(directory_fd, name, &facts, 0) == -1)
-        return;
-    if ((listing->count & (listing->count - 1)) == 0)
-        listing->at = realloc(listing->at, (listing->count == 0 ? 1 : 2 * listing->count) * sizeof(listing->at[0]));
-    WEIR_MUST(listing->at != NULL);
-    known_t *known = &listing->at[listing->count++];
-    *known = (known_t){.file = strdup(name), .app = strdup(app), .stamp = {facts.st_ino, facts.st_size, facts.st_mtim}};
-    WEIR_MUST(known->file != NULL && known->app != NULL);
-}
+/* ---- what has changed ---- */
 
 static void set_problem(conf_state_files_t *files, const char *what)
 {
@@ -212,30 +183,7 @@ static void set_problem(conf_state_files_t *files, const char *what)
         weir_log("state: %s: %s", files->directory, what[0] == '\0' ? "can be read again" : what);
 }
 
-/* Sorted by apps. False: what was known stays. */
-static bool list_all(conf_state_files_t *files, listing_t *listing)
-{
-    DIR *directory = opendir(files->directory);
-    const struct dirent *entry;
-
-    *listing = (listing_t){0};
-    if (directory == NULL) {
-        set_problem(files, strerror(errno));
-        return false;
-    }
-    while ((entry = readdir(directory)) != NULL && listing->count < CONF_STATE_FILES_MOST)
-        list_one(dirfd(directory), entry->d_name, listing);
-    closedir(directory);
-    if (listing->count > 0)
-        qsort(listing->at, listing->count, sizeof(listing->at[0]), by_app);
-    for (size_t i = 1; i < listing->count; i++)
-        listing->at[i].is_second = strcmp(listing->at[i - 1].app, listing->at[i].app) == 0;
-    return true;
-}
-
-/* ---- what has changed ---- */
-
-static void read_and_tell(conf_state_files_t *files, const known_t *known)
+static void read_and_tell(conf_state_files_t *files, const conf_listed_t *known)
 {
     char path[4096];
     conf_state_read_t read;
@@ -246,48 +194,13 @@ static void read_and_tell(conf_state_files_t *files, const known_t *known)
 }
 
 /* A second file of one app says nothing; which of them counts is not a matter of which was written last. */
-static void complain_of_second(conf_state_files_t *files, const known_t *known)
+static void complain_of_second(conf_state_files_t *files, const conf_listed_t *known)
 {
     weir_log("state: %s/%s says nothing: another file is the app's", files->directory, known->file);
 }
 
-static bool is_same(const known_t *one, const known_t *other)
-{
-    return one->is_second == other->is_second && strcmp(one->file, other->file) == 0 &&
-           one->stamp.inode == other->stamp.inode && one->stamp.size == other->stamp.size &&
-           one->stamp.changed_at.tv_sec == other->stamp.changed_at.tv_sec &&
-           one->stamp.changed_at.tv_nsec == other->stamp.changed_at.tv_nsec;
-}
-
-/* Walks two sorted lists; those that count only. */
-static const known_t *at_first(const listing_t *listing, size_t *index)
-{
-    while (*index < listing->count && listing->at[*index].is_second)
-        ++*index;
-    return *index < listing->count ? &listing->at[*index] : NULL;
-}
-
-static int order_of(const known_t *before, const known_t *now)
-{
-    return before == NULL ? 1 : now == NULL ? -1 : strcmp(before->app, now->app);
-}
-
-static size_t count_lost(const listing_t *before, const listing_t *now)
-{
-    size_t lost = 0, i = 0, k = 0;
-
-    for (const known_t *one, *other; (one = at_first(before, &i)) != NULL;) {
-        other = at_first(now, &k);
-        const int order = order_of(one, other);
-        lost += order < 0;
-        i += order <= 0;
-        k += order >= 0;
-    }
-    return lost;
-}
-
-/* So many go that a mistake is likelier than a wish. */
-static bool is_held_back(conf_state_files_t *files, size_t lost)
+/* So many go that a mistake is likelier than a wish. What is held back stays so until it is there again, or may go. */
+static bool is_many(conf_state_files_t *files, size_t lost)
 {
     const uint64_t now_us = weir_clock_monotonic_us();
 
@@ -296,39 +209,39 @@ static bool is_held_back(conf_state_files_t *files, size_t lost)
         files->window_base = files->known.count;
         files->window_lost = 0;
     }
+    const size_t all_lost = files->window_lost + lost;
+    return lost > 0 && (files->is_holding || (all_lost > GUARD_LEAST && all_lost > files->window_base / GUARD_PART));
+}
+
+static bool is_held_back(conf_state_files_t *files, size_t lost)
+{
+    const bool is_too_many = is_many(files, lost);
+
     pthread_mutex_lock(&files->lock);
     const bool is_accepted = files->is_accepted;
     files->is_accepted = false;
-    const size_t all_lost = files->window_lost + lost;
-    const bool is_many = !is_accepted && lost > 0 && all_lost > GUARD_LEAST && all_lost > files->window_base / GUARD_PART;
-    files->facts.held_back = is_many ? lost : 0;
+    files->is_holding = is_too_many && !is_accepted;
+    files->facts.held_back = files->is_holding ? lost : 0;
     pthread_mutex_unlock(&files->lock);
-    if (!is_many)
-        files->window_lost = all_lost;
-    return is_many;
+    if (is_accepted)
+        files->window_from_us = 0;
+    else if (!files->is_holding)
+        files->window_lost += lost;
+    return files->is_holding;
 }
 
-static void keep(listing_t *now, const known_t *gone)
-{
-    known_t kept = {.file = strdup(gone->file), .app = strdup(gone->app)};
-
-    now->at = realloc(now->at, (now->count + 1) * 2 * sizeof(now->at[0]));
-    WEIR_MUST(now->at != NULL && kept.file != NULL && kept.app != NULL);
-    now->at[now->count++] = kept;
-}
-
-static void follow(conf_state_files_t *files, const listing_t *now, bool is_held, listing_t *kept)
+static void follow(conf_state_files_t *files, const conf_listing_t *now, bool is_held, conf_listing_t *kept)
 {
     size_t i = 0, k = 0;
 
-    while (at_first(&files->known, &i) != NULL || at_first(now, &k) != NULL) {
-        const known_t *before = at_first(&files->known, &i), *present = at_first(now, &k);
-        const int order = order_of(before, present);
+    while (conf_listing_first(&files->known, &i) != NULL || conf_listing_first(now, &k) != NULL) {
+        const conf_listed_t *before = conf_listing_first(&files->known, &i), *present = conf_listing_first(now, &k);
+        const int order = conf_listed_order(before, present);
         if (order < 0 && is_held)
-            keep(kept, before);
+            conf_listing_keep(kept, before);
         else if (order < 0)
             tell(files, before->app, before->file, NULL);
-        else if (order > 0 || !is_same(before, present))
+        else if (order > 0 || !conf_listed_is_same(before, present))
             read_and_tell(files, present);
         i += order <= 0;
         k += order >= 0;
@@ -337,11 +250,14 @@ static void follow(conf_state_files_t *files, const listing_t *now, bool is_held
 
 static void look(conf_state_files_t *files)
 {
-    listing_t now, kept = {0};
+    conf_listing_t now, kept = {0};
+    const char *trouble = conf_listing_read(files->directory, &now, &files->has_young);
 
-    if (!list_all(files, &now))
+    if (trouble != NULL) {
+        set_problem(files, trouble);
         return;
-    const size_t lost = count_lost(&files->known, &now);
+    }
+    const size_t lost = conf_listing_lost(&files->known, &now);
     const bool is_held = is_held_back(files, lost);
     char problem[128] = "";
     if (is_held)
@@ -353,11 +269,11 @@ static void look(conf_state_files_t *files)
         if (now.at[i].is_second && files->is_direct)
             complain_of_second(files, &now.at[i]);
     for (size_t i = 0; i < kept.count; i++)
-        keep(&now, &kept.at[i]);
-    free_listing(&kept);
+        conf_listing_keep(&now, &kept.at[i]);
+    conf_listing_free(&kept);
     if (is_held)
-        qsort(now.at, now.count, sizeof(now.at[0]), by_app);
-    free_listing(&files->known);
+        conf_listing_sort(&now);
+    conf_listing_free(&files->known);
     files->known = now;
     pthread_mutex_lock(&files->lock);
     files->facts.files = now.count;
@@ -374,26 +290,46 @@ static void watch(conf_state_files_t *files)
         files->watch_fd != -1 && inotify_add_watch(files->watch_fd, files->directory, WATCHED | IN_ONLYDIR) != -1;
 }
 
-static void drain(int fd)
+/* Whether it says anything of a file of an app, or of the directory. */
+static bool is_of_app(const struct inotify_event *event)
 {
-    char bytes[4096];
+    char app[WEIR_STATE_NAME_MOST + 1];
 
-    while (read(fd, bytes, sizeof(bytes)) > 0)
-        ;
+    return event->len == 0 || conf_state_file_app(event->name, app);
+}
+
+static bool has_changed(int fd)
+{
+    char bytes[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+    bool has = false;
+    ssize_t count;
+
+    while ((count = read(fd, bytes, sizeof(bytes))) > 0)
+        for (const char *at = bytes; at < bytes + count;) {
+            const struct inotify_event *event = (const void *)at;
+            has = has || is_of_app(event);
+            at += sizeof(*event) + event->len;
+        }
+    return has;
+}
+
+static int wait_ms(const conf_state_files_t *files)
+{
+    return files->has_young ? 2 * CONF_LISTING_YOUNG_MS : files->is_watched ? LOOK_EVERY_MS : LOOK_AGAIN_MS;
 }
 
 static void *run(void *arg)
 {
     conf_state_files_t *files = arg;
+    uint64_t wakes;
     struct pollfd fds[] = {{files->wake_fd, POLLIN, 0}, {files->watch_fd, POLLIN, 0}};
 
     while (!atomic_load(&files->is_ending)) {
-        (void)poll(fds, files->watch_fd == -1 ? 1 : 2, files->is_watched ? LOOK_EVERY_MS : LOOK_AGAIN_MS);
-        drain(files->wake_fd);
-        if (files->watch_fd != -1)
-            drain(files->watch_fd);
-        if (atomic_load(&files->is_ending))
-            break;
+        const int count = poll(fds, files->watch_fd == -1 ? 1 : 2, wait_ms(files));
+        const bool is_woken = read(files->wake_fd, &wakes, sizeof(wakes)) > 0;
+        const bool is_told = files->watch_fd != -1 && has_changed(files->watch_fd);
+        if (atomic_load(&files->is_ending) || !(count <= 0 || is_woken || is_told))
+            continue;
         watch(files);
         look(files);
     }
@@ -415,11 +351,12 @@ static void on_end(weir_letter_t *letter)
 
     for (news_t *news; (news = next_news(files)) != NULL;)
         free_news(news);
-    free_listing(&files->known);
+    conf_listing_free(&files->known);
     close(files->wake_fd);
     if (files->watch_fd != -1)
         close(files->watch_fd);
     pthread_mutex_destroy(&files->lock);
+    pthread_mutex_destroy(&files->putting);
     free(files->directory);
     free(files);
 }
@@ -434,6 +371,13 @@ static void stop_thread(conf_state_files_t *files)
     pthread_join(files->thread, NULL);
 }
 
+/* What it has read, and nobody has put yet: before somebody else says something. */
+static void settle(conf_state_files_t *files)
+{
+    while (put_next(files, false))
+        ;
+}
+
 /* Behind the letter that may be under way. */
 static void post_end(conf_state_files_t *files)
 {
@@ -446,16 +390,16 @@ static void post_end(conf_state_files_t *files)
 static void inherit(conf_state_files_t *files, conf_state_files_t *other)
 {
     files->known = other->known;
-    other->known = (listing_t){0};
+    other->known = (conf_listing_t){0};
     for (size_t i = 0; i < files->known.count; i++)
-        files->known.at[i].stamp = (stamp_t){0};
+        files->known.at[i].stamp = (conf_stamp_t){0};
 }
 
 static conf_state_files_t *create(const char *directory)
 {
     conf_state_files_t *files = calloc(1, sizeof(*files));
 
-    WEIR_MUST(files != NULL && pthread_mutex_init(&files->lock, NULL) == 0);
+    WEIR_MUST(files != NULL && pthread_mutex_init(&files->lock, NULL) == 0 && pthread_mutex_init(&files->putting, NULL) == 0);
     files->directory = strdup(directory);
     files->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     WEIR_MUST(files->directory != NULL && files->wake_fd != -1);
@@ -473,6 +417,7 @@ conf_state_files_t *conf_state_files_start(const char *directory, conf_state_fil
     if (other != NULL) {
         *before = NULL;
         stop_thread(other);
+        settle(other);
         inherit(files, other);
         post_end(other);
     }
@@ -503,6 +448,7 @@ void conf_state_files_leave(conf_state_files_t **slot)
         return;
     *slot = NULL;
     stop_thread(files);
+    settle(files);
     files->is_direct = true;
     for (size_t i = 0; i < files->known.count; i++)
         if (!files->known.at[i].is_second)
@@ -510,12 +456,14 @@ void conf_state_files_leave(conf_state_files_t **slot)
     post_end(files);
 }
 
-void conf_state_files_accept(conf_state_files_t *files)
+bool conf_state_files_accept(conf_state_files_t *files)
 {
     pthread_mutex_lock(&files->lock);
-    files->is_accepted = true;
+    files->is_accepted = files->facts.held_back > 0;
+    const bool is_accepted = files->is_accepted;
     pthread_mutex_unlock(&files->lock);
     wake(files);
+    return is_accepted;
 }
 
 void conf_state_files_tell(conf_state_files_t *files, conf_state_files_facts_t *out)

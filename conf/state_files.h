@@ -47,8 +47,8 @@ conf_state_files_t *conf_state_files_start(const char *directory, conf_state_fil
 void conf_state_files_stop(conf_state_files_t **slot);
 /** The same, and all that it has put is gone. */
 void conf_state_files_leave(conf_state_files_t **slot);
-/** What is held back is let go. Any thread. */
-void conf_state_files_accept(conf_state_files_t *files);
+/** What is held back is let go. False: nothing is. Any thread. */
+bool conf_state_files_accept(conf_state_files_t *files);
 
 typedef struct conf_state_files_facts {
     const char *directory;

@@ -16,7 +16,8 @@ typedef struct kept {
     struct kept *next; /* of its chain */
     char *origin;
     char *said;    /* last; NULL: nothing, it is gone, or could not be read */
-    char *held;    /* that routers have taken last; NULL: none              */
+    char *held;    /* that routers have taken last, if that is not `said`; NULL: none */
+    bool is_held;  /* `said` is                                              */
     char *problem; /* of what was said last; NULL: none                     */
     bool is_refused;
     bool is_unread;         /* the problem is the source's, with something newer than `said` */
@@ -49,6 +50,31 @@ static void replace(char **slot, const char *text)
 
     free(*slot);
     *slot = copy;
+}
+
+/* What routers have taken last; NULL: nothing. */
+static const char *held_of(const kept_t *kept)
+{
+    return kept->is_held ? kept->said : kept->held;
+}
+
+/* Something new is said, of which nobody knows yet whether it can be. */
+static void say(kept_t *kept, const char *json)
+{
+    if (kept->is_held) {
+        free(kept->held);
+        kept->held = kept->said;
+        kept->said = NULL;
+        kept->is_held = false;
+    }
+    replace(&kept->said, json);
+}
+
+/* It can. */
+static void hold_said(kept_t *kept)
+{
+    kept->is_held = kept->said != NULL;
+    replace(&kept->held, NULL);
 }
 
 static size_t chain_of(const char *app, size_t count)
@@ -117,6 +143,14 @@ static void forget(kept_t *kept)
     destroy(kept);
 }
 
+/* The same was said with its place before: what is read again as it is kept has none. */
+static bool is_known(const kept_t *kept, bool is_refused, const char *why)
+{
+    const size_t length = strlen(why), known = kept->problem == NULL ? 0 : strlen(kept->problem);
+
+    return is_refused && kept->is_refused && known >= length && strcmp(kept->problem + known - length, why) == 0;
+}
+
 static void note(kept_t *kept, bool is_fine, const char *why)
 {
     const bool is_refused = !is_fine, has_conflict = is_fine && why[0] != '\0';
@@ -127,7 +161,8 @@ static void note(kept_t *kept, bool is_fine, const char *why)
         weir_list_remove(&kept->in_trouble);
         weir_list_init(&kept->in_trouble);
     }
-    replace(&kept->problem, is_refused || has_conflict ? why : NULL);
+    if (!is_known(kept, is_refused, why))
+        replace(&kept->problem, is_refused || has_conflict ? why : NULL);
     kept->is_refused = is_refused;
     all.counts.refused += is_refused;
     all.counts.conflicts += has_conflict;
@@ -157,12 +192,16 @@ typedef struct asking {
     char *why;
 } asking_t;
 
-static bool ask_one(const weir_state_host_t *one, const asking_t *asking)
+/* Of several that have something to say, the first is heard; who refuses before who complains. */
+static bool ask_one(const weir_state_host_t *one, const asking_t *asking, bool was_fine)
 {
+    char why[WEIR_STATE_WHY_BYTES] = "";
     const weir_before_t before = weir_at_work_on(NULL, "router", one->router, "state");
-    const bool is_fine = one->state(one->shared, &asking->app, asking->why, WEIR_STATE_WHY_BYTES);
+    const bool is_fine = one->state(one->shared, &asking->app, why, sizeof(why));
 
     weir_at_work_back(before);
+    if (asking->why[0] == '\0' || (was_fine && !is_fine))
+        snprintf(asking->why, WEIR_STATE_WHY_BYTES, "%s", why);
     return is_fine;
 }
 
@@ -173,10 +212,10 @@ static bool ask(asking_t *asking)
 
     asking->why[0] = '\0';
     if (asking->only != NULL)
-        return ask_one(asking->only, asking);
+        return ask_one(asking->only, asking, true);
     for (weir_list_t *node = all.hosts.prev; node != &all.hosts; node = node->prev)
         if (!is_replaced(of(node)))
-            is_fine = ask_one(of(node), asking) && is_fine;
+            is_fine = ask_one(of(node), asking, is_fine) && is_fine;
     return is_fine;
 }
 
@@ -215,12 +254,14 @@ static bool put(kept_t *kept, const weir_state_said_t *said, char why[WEIR_STATE
 {
     asking_t asking = asking_of(kept->app, said->origin, why);
 
+    asking.app.has_more = said->has_more;
+
     kept->is_unread = said->problem != NULL;
     if (said->problem != NULL) {
         snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem);
         return false;
     }
-    replace(&kept->said, said->json);
+    say(kept, said->json);
     return said->node != NULL ? ask_with(&asking, said->node) : ask_of_text(&asking, said->json);
 }
 
@@ -230,6 +271,8 @@ static void offer_again(const kept_t *but)
     kept_t *some[OFFERS_MOST];
     size_t count = 0;
 
+    if (all.hosts.next == &all.hosts)
+        return; /* nobody is there to take it */
     for (weir_list_t *node = all.trouble.next; node != &all.trouble && count < OFFERS_MOST; node = node->next) {
         kept_t *kept = WEIR_AROUND(node, kept_t, in_trouble);
         if (kept != but && kept->said != NULL && !kept->is_unread)
@@ -241,8 +284,17 @@ static void offer_again(const kept_t *but)
         const bool is_fine = ask_of_text(&asking, some[i]->said);
         note(some[i], is_fine, why);
         if (is_fine)
-            replace(&some[i]->held, some[i]->said);
+            hold_said(some[i]);
     }
+}
+
+/* It was read again, and is what it was: nobody is asked. */
+static bool is_as_before(const kept_t *kept, const weir_state_said_t *said)
+{
+    if (said->problem != NULL)
+        return kept->is_unread && kept->problem != NULL && strcmp(kept->problem, said->problem) == 0;
+    return said->json != NULL && kept->is_held && kept->problem == NULL && strcmp(kept->said, said->json) == 0 &&
+           strcmp(kept->origin, said->origin) == 0;
 }
 
 bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
@@ -252,16 +304,21 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
     bool is_fine = true;
 
     why[0] = '\0';
+    if (kept != NULL && is_as_before(kept, said)) {
+        snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem == NULL ? "" : said->problem);
+        pthread_mutex_unlock(&all.lock);
+        return said->problem == NULL;
+    }
     if (kept != NULL) {
         replace(&kept->origin, said->origin);
         is_fine = put(kept, said, why);
         note(kept, is_fine, why);
         all.counts.changes++;
         all.counts.refusals += !is_fine;
-        if (is_fine)
-            replace(&kept->held, said->json);
-        if (is_fine)
+        if (is_fine) {
+            hold_said(kept);
             offer_again(kept);
+        }
         if (is_fine && said->json == NULL)
             forget(kept);
     }
@@ -271,30 +328,45 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
 
 /* ---- routers come and go ---- */
 
-static bool is_same(const char *one, const char *other)
-{
-    return one == other || (one != NULL && other != NULL && strcmp(one, other) == 0);
-}
-
 /* A router that is new: what was said last, and if it will not have that, what others had before. */
-static void offer(const weir_state_host_t *one, kept_t *kept)
+static void offer(const weir_state_host_t *one, kept_t *kept, bool has_more)
 {
     char why[WEIR_STATE_WHY_BYTES];
     asking_t asking = asking_of(kept->app, kept->origin, why);
     const bool is_read = kept->said != NULL;
 
     asking.only = one;
+    asking.app.has_more = has_more;
     if (is_read) {
         const bool is_fine = ask_of_text(&asking, kept->said);
         if (!kept->is_unread)
             note(kept, is_fine, why);
         if (is_fine)
-            replace(&kept->held, kept->said);
-        else if (is_same(kept->held, kept->said))
-            replace(&kept->held, NULL); /* there was no router yet to refuse it */
+            hold_said(kept);
+        else
+            kept->is_held = false; /* there was no router yet to refuse it */
     }
-    if (kept->held != NULL && !is_same(kept->held, kept->said))
+    if (kept->held != NULL)
         (void)ask_of_text(&asking, kept->held);
+}
+
+/* Those first that had all they want: what others wanted and did not get, they shall not get by a reload. */
+static void offer_all(const weir_state_host_t *one)
+{
+    const size_t trouble_count = all.counts.refused + all.counts.conflicts;
+    kept_t **later = calloc(trouble_count + 1, sizeof(kept_t *));
+    size_t left = all.counts.apps, later_count = 0;
+
+    WEIR_MUST(later != NULL);
+    for (weir_list_t *node = all.trouble.next; node != &all.trouble && later_count < trouble_count; node = node->next)
+        later[later_count++] = WEIR_AROUND(node, kept_t, in_trouble);
+    for (size_t i = 0; i < all.chain_count; i++)
+        for (kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next)
+            if (kept->problem == NULL)
+                offer(one, kept, --left > 0);
+    for (size_t i = 0; i < later_count; i++)
+        offer(one, later[i], --left > 0);
+    free(later);
 }
 
 void weir_state_host_enter(weir_state_host_t *one, const weir_state_host_t *what)
@@ -304,9 +376,7 @@ void weir_state_host_enter(weir_state_host_t *one, const weir_state_host_t *what
         return;
     weir_list_init(&one->link);
     pthread_mutex_lock(&all.lock);
-    for (size_t i = 0; i < all.chain_count; i++)
-        for (kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next)
-            offer(one, kept);
+    offer_all(one);
     weir_list_prepend(&all.hosts, &one->link);
     pthread_mutex_unlock(&all.lock);
 }
@@ -329,7 +399,7 @@ void weir_state_each(void (*visit)(const weir_state_facts_t *facts, void *contex
     for (size_t i = 0; i < all.chain_count; i++)
         for (const kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next) {
             const weir_state_facts_t facts = {kept->app, kept->origin == NULL ? "" : kept->origin, kept->problem,
-                                              kept->problem != NULL && kept->is_refused, kept->held != NULL};
+                                              kept->problem != NULL && kept->is_refused, held_of(kept) != NULL};
             visit(&facts, context);
         }
     pthread_mutex_unlock(&all.lock);

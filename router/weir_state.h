@@ -17,6 +17,7 @@ typedef struct weir_state_app {
     weir_span_t name;          /* 1 to 255 bytes, without / and NUL                                            */
     const weir_config_t *said; /* a map as in `apps` of the configuration; NULL: the source knows it no more   */
     const char *origin;        /* where it stands: a file's path, or a key of the store                        */
+    bool has_more;             /* others follow at once: what is done once for many may wait for the last        */
     bool is_only_checked;      /* whether it would do; nothing is changed. The router may not be started       */
 } weir_state_app_t;
 

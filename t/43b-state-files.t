@@ -2,6 +2,7 @@
 # Apps from a directory of files: taken when they come, kept when they are broken, and never instead of what was said elsewhere.
 use lib 't/lib';
 use Weir::Admin;
+use Weir::Http2Backend;
 use Weir::Load;
 use Weir::Test;
 use IO::Select;
@@ -133,6 +134,90 @@ subtest 'who wins: operators, the configuration, files' => sub {
     ok(wait_for { who($own, 'shop.test') eq 'one' }, 'until its file says something new');
 };
 
+subtest 'what operators say of domains, and of apps whose files go' => sub {
+    my ($own, $directory) = follow(files => { 'shop.yaml' => app($two, 'shop.test'), map { ("pair$_.yaml" => app($one, "p$_.test"), "to$_.yaml" => app($two, "t$_.test")) } 1 .. 6 });
+    is(call(PUT => '/v1/domains/extra.test', { app => 'shop' })->{status}, 201, 'a domain for an app of a file');
+    is(call(PUT => '/v1/domains/mine.test', { app => 'shop' }, 'If-Match' => '*')->{status}, 200, 'one of the configuration\'s');
+    is(call(PUT => "/v1/domains/p$_.test", { app => "to$_" }, 'If-Match' => '*')->{status}, 200, 'from one to another') for 1 .. 6;
+    for my $when ('at once', 'behind a reload') {
+        is(who($own, $_), 'two', "$_, $when") for qw(extra.test mine.test shop.test), map {"p$_.test"} 1 .. 6;
+        $own->reload if $when eq 'at once';
+    }
+    is(call(DELETE => '/v1/apps/shop')->{status}, 204, 'an app of a file is removed');
+    ok($own->reload, 'a reload');
+    does('it is taken back', 'revert', 'shop');
+    is(who($own, 'shop.test'), 'two', 'it has its domain');
+    is(call(DELETE => '/v1/apps/shop')->{status}, 204, 'it is removed once more');
+    unlink "$directory/shop.yaml";
+    put($directory, 'heir.yaml', app($one, 'shop.test'));
+    ok(wait_for { who($own, 'shop.test') eq 'one' }, 'and its file: another one may have its domain');
+    unlink "$directory/heir.yaml";
+    ok(wait_for { who($own, 'shop.test') eq '404' }, 'which goes');
+    is(call(PUT => '/v1/apps/heir', { domains => ['shop.test'], backends => [ $two->address ] })->{status}, 201, 'an operator makes an app of its name');
+    ok($own->reload, 'a reload');
+    is(who($own, 'shop.test'), 'two', 'which is there as any other');
+    is(call(GET => '/v1/apps/heir')->{document}{source}, 'operators', 'and theirs');
+};
+
+subtest 'a domain that two files want stays where it is, over a reload as well' => sub {
+    my ($own, $directory) = follow(files => { map { ("first$_.yaml" => app($one, "x$_.test")) } 1 .. 8 });
+    put($directory, "second$_.yaml", app($two, "x$_.test", "y$_.test")) for 1 .. 8;
+    ok(wait_for { sources()->{conflicts} == 8 }, 'eight want them');
+    is(join(' ', map { who($own, "x$_.test") } 1 .. 8), join(' ', ('one') x 8), 'the first have them');
+    ok($own->reload, 'a reload');
+    is(join(' ', map { who($own, "x$_.test") } 1 .. 8), join(' ', ('one') x 8), 'and still do');
+    unlink "$directory/first3.yaml";
+    ok(wait_for { who($own, 'x3.test') eq 'two' }, 'until one goes');
+};
+
+subtest 'apps of workers and of files' => sub {
+    my $port = free_port();
+    my ($own, $directory) = follow(global => { 'weir.workers' => { listen => "127.0.0.1:$port", auth => 'none' } });
+    my $worker = Weir::Http2Backend->start->dial($port, 'wapp', 'w1', 'Worker-Domains: w.test');
+    my $pid = sub { my ($host) = @_; my $r = $own->ask("GET /pid HTTP/1.1\r\nHost: $host\r\nConnection: close\r\n\r\n"); return $r->status == 200 ? $r->body : $r->status };
+    ok(wait_for { $pid->('w.test') eq $worker->{pid} }, 'an app comes with its worker');
+    put($directory, 'one.yaml', app($one, 'w.test'));
+    ok(wait_for { who($own, 'w.test') eq 'one' }, 'a file has its domain');
+    put($directory, 'two.yaml', app($two, 'w.test'));
+    ok(wait_for { trouble('two') }, 'another file');
+    is(who($own, 'w.test'), 'one', 'has not');
+    unlink "$directory/$_.yaml" for qw(two one);
+    ok(wait_for { $pid->('w.test') eq $worker->{pid} }, 'both go: it is the worker\'s again');
+    put($directory, 'wapp.yaml', "domains: [ wf.test ]\nbackends: []\nworkers: ON\n");
+    ok(wait_for { $pid->('wf.test') eq $worker->{pid} }, 'a file of the app: the worker serves it');
+    unlink "$directory/wapp.yaml";
+    ok(wait_for { $pid->('wf.test') eq '404' }, 'the file goes');
+    is($pid->('wapp.localhost'), $worker->{pid}, 'the app is the worker\'s again');
+    my $other = Weir::Http2Backend->start->dial($port, 'wapp', 'w2');
+    is($other->wait_event(qr/^answer/), 'answer 101', 'and takes others');
+};
+
+subtest 'how a file comes' => sub {
+    my ($own, $directory) = follow();
+    my $beside = temp_path('beside');
+    mkdir $beside;
+    write_file("$beside/link.yaml", app($one, 'link.test'));
+    symlink "$beside/link.yaml", "$directory/link.yaml" or die $!;
+    ok(wait_for { who($own, 'link.test') eq 'one' }, 'as a symbolic link');
+    rename "$beside/link.yaml", "$beside/away";
+    put($directory, 'other.yaml', app($one, 'other.test'));
+    ok(wait_for { who($own, 'other.test') eq 'one' } && wait_for { trouble('link') }, 'whose file is away');
+    is(who($own, 'link.test'), 'one', 'the app stays');
+    like(trouble('link')->{problem}, qr/link\.yaml: No such file/, 'and it is told');
+    link "$beside/away", "$directory/hard.yaml" or die $!;
+    ok(wait_for { trouble('hard') }, 'as another name of a file');
+    write_file("$beside/same.yaml", my $text = app($two, 'other.test'));
+    utime +(stat "$directory/other.yaml")[ 8, 9 ], "$beside/same.yaml";
+    is(-s "$beside/same.yaml", -s "$directory/other.yaml", 'as large, and as old');
+    write_file("$directory/other.yaml", $text);
+    utime +(stat "$beside/same.yaml")[ 8, 9 ], "$directory/other.yaml";
+    ok(wait_for { who($own, 'other.test') eq 'two' }, 'is another one all the same');
+    write_file("$directory/\xff.yaml", app($one, 'bytes.test'));
+    put($directory, 'last.yaml', app($one, 'last.test'));
+    ok(wait_for { who($own, 'last.test') eq 'one' }, 'a name that is no text');
+    is(who($own, 'bytes.test'), 404, 'is no app\'s');
+};
+
 subtest 'over reloads, and another directory' => sub {
     my ($own, $directory) = follow(files => { 'shop.yaml' => app($one, 'shop.test'), 'blog.yaml' => app($one, 'blog.test') });
     ok($own->reload, 'a reload');
@@ -160,13 +245,21 @@ subtest 'a directory that is gone, and very many files' => sub {
     rename "$directory.away", $directory;
     unlink map {"$directory/app$_.yaml"} 1 .. 30;
     ok(wait_for { who($own, 'n30.test') eq '404' }, 'thirty may go');
+    is(call(POST => '/v1/sources/accept')->{status}, 409, 'nothing is held back that could go');
     mkdir "$directory/away";
     rename "$directory/app$_.yaml", "$directory/away/app$_.yaml" for 31 .. 300;
     ok(wait_for { sources()->{sources}[0]{held_back} > 0 }, 'all of them may not');
     is(who($own, 'n300.test'), 'one', 'the rest is served');
+    put($directory, 'more.yaml', app($one, 'more.test'));
+    ok(wait_for { who($own, 'more.test') eq 'one' }, 'what comes meanwhile is taken');
+    is(who($own, 'n300.test'), 'one', 'what is held back stays so');
+    rename "$directory/away/app300.yaml", "$directory/app300.yaml";
+    my $held = sources()->{sources}[0]{held_back};
+    ok(wait_for { sources()->{sources}[0]{held_back} < $held }, 'but for what is back');
     like((said('state'))[1], qr/are not there any more, and stay until.*`weir state accept`/s, 'which is told');
     does('an operator lets them go', 'state', 'accept');
-    ok(wait_for { who($own, 'n300.test') eq '404' && who($own, 'n200.test') eq '404' }, 'they go');
+    ok(wait_for { who($own, 'n299.test') eq '404' && who($own, 'n200.test') eq '404' }, 'they go');
+    is(who($own, 'n300.test'), 'one', 'what is there stays');
     is(who($own, 'fixed.test'), 'one', 'the configuration\'s stays');
 };
 
@@ -185,6 +278,12 @@ subtest 'ready when the first state is there' => sub {
     ok(wait_for { who($own, 'shop.test') eq 'two' }, 'it comes');
     ok(wait_for { $ready->() == 200 && $ready->('/ready') == 200 }, 'then it is');
     like($told->(), qr/READY=1/, 'and the service manager is told');
+    my ($gone, $nowhere) = follow(is_missing => 1, state => { wait => '1h' }, env => { NOTIFY_SOCKET => temp_path('nobody') });
+    ok(call(GET => '/readyz')->{status} == 503, 'one that waits');
+    my $without = read_file($gone->{config}) =~ s/^weir\.state:\n(?:  .*\n)+//mr;
+    $gone->configure(yaml => $without);
+    ok($gone->reload(yaml => $without), 'and is told that there is nothing to wait for');
+    ok(wait_for { call(GET => '/readyz')->{status} == 200 }, 'is ready');
     my ($late) = follow(is_missing => 1, state => { wait => ms(100) });
     ok(wait_for { call(GET => '/readyz')->{status} == 200 }, 'or when it has waited for long enough');
     like($late->stderr, qr/state: nothing has come/, 'which is told');

@@ -6,6 +6,7 @@
 
 #include "alloc.h"
 #include "change_inside.h"
+#include "given.h"
 #include "later.h"
 #include "metrics.h"
 #include "saved.h"
@@ -261,8 +262,10 @@ static void put_app_in_force(const kit_change_t *change, kit_touched_t *touched,
         return;
     }
     if (app != NULL) {
-        atomic_store(&app->is_gone, !is_there);
+        const bool was_gone = atomic_exchange(&app->is_gone, !is_there);
         kit_app_put_in_force(kit, app, now_us);
+        if (was_gone && is_there && app->is_given)
+            kit_given_return(kit, app);
     }
     if (!is_there && (app == NULL || !kit_app_is_configured(kit, app)))
         kit_overlay_forget(kit->instance, touched->name);

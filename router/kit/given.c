@@ -9,7 +9,7 @@
 #include "weir_kit.h"
 #include "workers.h"
 
-enum { NAME_MOST = 255 };
+enum { NAME_MOST = 255, WHY_BYTES = 512 };
 
 /* ---- reading ---- */
 
@@ -71,6 +71,19 @@ static bool read_app(void *of, const weir_config_t *root)
     return kit_read_own(it->kit, &it->own->app, it->said, weir_config_get(root, "defaults")) && read_domains(it);
 }
 
+static void share_settings(struct weir_kit *kit, kit_app_t *app)
+{
+    kit_settings_t *last = kit->given_settings;
+
+    if (last != NULL && kit_settings_equal(last, app->settings)) {
+        kit_settings_release(app->settings);
+        app->settings = kit_settings_hold(last);
+        return;
+    }
+    kit_settings_release(last);
+    kit->given_settings = kit_settings_hold(app->settings);
+}
+
 static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_config_t *said, char *why, size_t why_bytes)
 {
     reading_t it = {kit, kit_alloc(1, sizeof(*it.own)), said};
@@ -82,8 +95,10 @@ static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_co
     it.own->app.is_given = true;
     const bool is_fine = weir_config_of_text(text, strlen(text), read_app, &it, why, why_bytes);
     free(text);
-    if (is_fine)
+    if (is_fine) {
+        share_settings(kit, &it.own->app);
         return it.own;
+    }
     kit_own_discard(kit, it.own);
     return NULL;
 }
@@ -93,6 +108,12 @@ static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_co
 static kit_own_t *own_of(kit_app_t *app)
 {
     return (kit_own_t *)(void *)((char *)app - offsetof(kit_own_t, app));
+}
+
+/* An app of a source that is gone, and has left domains behind since an operator had removed it. */
+static bool has_left(const struct weir_kit *kit, const kit_app_t *app)
+{
+    return atomic_load(&app->is_gone) && !(app >= kit->apps && app < kit->apps + kit->app_count);
 }
 
 /* Whose it is instead; NULL: it is the app's. What operators say of it holds whoever else wants it. */
@@ -105,10 +126,11 @@ static const char *place(struct weir_kit *kit, const kit_app_t *app, const char 
     if (owner == app)
         return NULL;
     if (edit != NULL) {
-        (void)kit_own_place_domain(kit, entry, edit->app);
+        if (edit->app == NULL || kit_own_find(kit, edit->app) != NULL) /* else it may come yet */
+            (void)kit_own_place_domain(kit, entry, edit->app);
         return NULL;
     }
-    if (owner != NULL && !kit_workers_have_claimed(kit->instance, entry))
+    if (owner != NULL && !has_left(kit, owner) && !kit_workers_have_claimed(kit->instance, entry, owner->name))
         return owner->name;
     return kit_own_place_domain(kit, entry, app->name) ? NULL : "nobody, for it has too many paths";
 }
@@ -122,13 +144,28 @@ static void place_all(struct weir_kit *kit, const kit_own_t *own, char *why, siz
     }
 }
 
+/* What operators have said of domains before it came. */
+static void place_edits(struct weir_kit *kit, const kit_app_t *app)
+{
+    void **edits = kit_keyed_all(&kit->instance->domain_edits);
+
+    for (size_t i = 0; i < kit->instance->domain_edits.count; i++) {
+        const kit_domain_edit_t *edit = edits[i];
+        if (edit->app != NULL && strcmp(edit->app, app->name) == 0)
+            (void)kit_own_place_domain(kit, edit->entry, edit->app);
+    }
+    free(edits);
+}
+
 /* Those that it has no more. `now` NULL: all. */
 static void give_back(struct weir_kit *kit, const kit_app_t *app, const char *domains, const kit_own_t *now)
 {
     for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
         const weir_span_t span = {at, strlen(at)};
-        if ((now == NULL || !has_domain(now, at)) && kit_domains_owner(kit->domains, span) == app)
+        if ((now == NULL || !has_domain(now, at)) && kit_domains_owner(kit->domains, span) == app) {
             (void)kit_domains_remove(kit->domains, span);
+            kit_workers_claim_again(kit, at);
+        }
     }
 }
 
@@ -178,26 +215,43 @@ static void take(struct weir_kit *kit, kit_own_t *read, char *why, size_t why_by
     atomic_store(&app->is_gone, stays_gone);
     give_back(kit, app, before, own);
     free(before);
-    if (!stays_gone)
-        place_all(kit, own, why, why_bytes);
+    if (stays_gone)
+        return;
+    place_all(kit, own, why, why_bytes);
+    if (kit->instance->domain_edits.count > 0)
+        place_edits(kit, app);
+}
+
+void kit_given_return(struct weir_kit *kit, kit_app_t *app)
+{
+    char why[WHY_BYTES] = "";
+
+    place_all(kit, own_of(app), why, sizeof(why));
+    if (why[0] != '\0')
+        weir_instance_log(kit->host, "app %s: %s", app->name, why);
 }
 
 static void let_go(struct weir_kit *kit, kit_app_t *app)
 {
     kit_own_t *own = own_of(app);
 
-    if (!app->is_given || atomic_load(&app->is_gone))
+    if (!app->is_given)
         return;
-    atomic_store(&app->is_gone, true);
+    const uint64_t now_us = weir_instance_now_us(kit->host);
+    const bool is_taken_over = !atomic_load(&app->is_gone) && kit_workers_take_over(kit, app->name, now_us);
+    app->is_given = false;
+    if (!is_taken_over)
+        atomic_store(&app->is_gone, true);
     give_back(kit, app, own->domains, NULL);
     free(own->domains);
     own->domains = NULL;
-    kit_own_empty(kit, own, weir_instance_now_us(kit->host));
+    if (!is_taken_over)
+        kit_own_empty(kit, own, now_us);
 }
 
 static bool follow(struct weir_kit *kit, const char *name, const weir_state_app_t *said, char *why, size_t why_bytes)
 {
-    kit_app_t *present = kit_app_find(kit, (weir_span_t){name, strlen(name)});
+    kit_app_t *present = kit_own_find(kit, name);
     const char *wrong = objection(kit, name, present);
     kit_own_t *read;
 
@@ -238,7 +292,11 @@ bool weir_kit_state(weir_kit_t *kit, const weir_state_app_t *app, char *why, siz
     char *name = kit_copy_bytes(app->name.base, app->name.len);
     if (kit->instance != NULL)
         pthread_mutex_lock(&kit->instance->lock);
+    kit->has_more = app->has_more;
     is_fine = follow(kit, name, app, why, why_bytes);
+    kit->has_more = false;
+    if (!app->has_more)
+        kit_own_publish(kit);
     if (kit->instance != NULL)
         pthread_mutex_unlock(&kit->instance->lock);
     free(name);

@@ -17,4 +17,7 @@
 #include "own.h"
 #include "weir_state.h"
 
+/** An operator takes back that it is gone: it has its domains again. */
+void kit_given_return(struct weir_kit *kit, kit_app_t *app);
+
 #endif

@@ -66,13 +66,17 @@ struct weir_kit {
     char *zone; /* of the proxy, or NULL   */
     kit_domains_t *domains;
     kit_app_t *apps;
-    size_t app_count;                /* that the configuration has */
-    _Atomic(kit_apps_t *) by_name;   /* and those of operators; NULL while they are read */
-    struct kit_own *own;             /* those of operators; own.h  */
-    json_t *defaults;                /* what the configuration says for all; NULL: nothing */
-    char *state_path;                /* NULL: there is no state file */
-    uint32_t state_sync_ms;          /* 0: before the answer       */
-    bool takes_state;                /* of sources; given.h        */
+    size_t app_count;               /* that the configuration has */
+    _Atomic(kit_apps_t *) by_name;  /* and those of operators; NULL while they are read */
+    struct kit_own *own;            /* those of operators; own.h  */
+    json_t *defaults;               /* what the configuration says for all; NULL: nothing */
+    char *state_path;               /* NULL: there is no state file */
+    uint32_t state_sync_ms;         /* 0: before the answer       */
+    bool takes_state;               /* of sources; given.h        */
+    bool has_more;                  /* of a source, at once       */
+    kit_settings_t *given_settings; /* of its last app: most say the same. Held; NULL: none yet */
+    kit_app_t **pending;            /* new, and not in by_name yet; own.h */
+    size_t pending_count;
     struct weir_kit *started_before; /* of the same instance */
     weir_ticker_t *ticker;
     weir_instance_t *host; /* NULL before start */

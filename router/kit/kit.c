@@ -97,6 +97,7 @@ void weir_kit_close(weir_kit_t **slot)
         kit_app_free(kit, &kit->apps[i]);
     free(kit->apps);
     free(atomic_load(&kit->by_name));
+    kit_settings_release(kit->given_settings);
     json_decref(kit->defaults);
     free(kit->state_path);
     free(kit->name);

@@ -11,7 +11,7 @@
 #include "weir_digest.h"
 #include "weir_retire.h"
 
-enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17 };
+enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17, PENDING_MOST = 1024 };
 
 /* ---- reading ---- */
 
@@ -74,23 +74,58 @@ const kit_apps_t *kit_apps(const struct weir_kit *kit)
     return apps == NULL ? &none : apps;
 }
 
-static void publish(struct weir_kit *kit, kit_app_t *app)
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(kit_app_t *const *)a)->name, (*(kit_app_t *const *)b)->name);
+}
+
+/* Two lists in the order of names. */
+static size_t merge(kit_app_t **to, const kit_apps_t *one, kit_app_t *const *other, size_t count)
+{
+    size_t at = 0, i = 0;
+
+    for (size_t k = 0; k < count; k++) {
+        while (i < one->count && strcmp(one->at[i]->name, other[k]->name) < 0)
+            to[at++] = one->at[i++];
+        to[at++] = other[k];
+    }
+    memcpy(to + at, one->at + i, (one->count - i) * sizeof(to[0]));
+    return at + one->count - i;
+}
+
+void kit_own_publish(struct weir_kit *kit)
 {
     const kit_apps_t *before = kit_apps(kit);
-    kit_apps_t *apps = kit_alloc(1, sizeof(*apps) + (before->count + 1) * sizeof(apps->at[0])), *old;
-    size_t at = 0;
+    kit_apps_t *apps, *old;
 
-    for (size_t i = 0; i < before->count; i++) {
-        if (at == i && strcmp(before->at[i]->name, app->name) > 0)
-            apps->at[at++] = app;
-        apps->at[at++] = before->at[i];
-    }
-    if (at == before->count)
-        apps->at[at++] = app;
-    apps->count = at;
+    if (kit->pending_count == 0)
+        return;
+    apps = kit_alloc(1, sizeof(*apps) + (before->count + kit->pending_count) * sizeof(apps->at[0]));
+    qsort(kit->pending, kit->pending_count, sizeof(kit->pending[0]), by_name);
+    apps->count = merge(apps->at, before, kit->pending, kit->pending_count);
+    free(kit->pending);
+    kit->pending = NULL;
+    kit->pending_count = 0;
     old = atomic_exchange_explicit(&kit->by_name, apps, memory_order_acq_rel);
     if (old != NULL)
         weir_retire(old, free);
+}
+
+static void publish(struct weir_kit *kit, kit_app_t *app)
+{
+    if (kit->pending == NULL)
+        kit->pending = kit_alloc(PENDING_MOST, sizeof(kit->pending[0]));
+    kit->pending[kit->pending_count++] = app;
+    if (!kit->has_more || kit->pending_count == PENDING_MOST)
+        kit_own_publish(kit);
+}
+
+kit_app_t *kit_own_find(const struct weir_kit *kit, const char *name)
+{
+    for (size_t i = 0; i < kit->pending_count; i++)
+        if (strcmp(kit->pending[i]->name, name) == 0)
+            return kit->pending[i];
+    return kit_app_find(kit, (weir_span_t){name, strlen(name)});
 }
 
 /* ---- in force ---- */
@@ -136,7 +171,7 @@ static void discard_replaced(const struct weir_kit *kit, kit_own_t *read)
 
 kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
 {
-    kit_app_t *app = kit_app_find(kit, (weir_span_t){read->app.name, strlen(read->app.name)});
+    kit_app_t *app = kit_own_find(kit, read->app.name);
 
     if (app != NULL) {
         replace(kit, app, read);
@@ -171,6 +206,8 @@ void kit_own_free(struct weir_kit *kit)
         kit_own_discard(kit, own);
     }
     kit->own = NULL;
+    free(kit->pending);
+    kit->pending = NULL;
 }
 
 /* ---- a configuration begins ---- */
@@ -247,7 +284,7 @@ static void begin_app(struct weir_kit *kit, struct kit_overlay *overlay, uint64_
 bool kit_own_place_domain(struct weir_kit *kit, const char *entry, const char *app)
 {
     const weir_span_t span = {entry, strlen(entry)};
-    kit_app_t *found = app == NULL ? NULL : kit_app_find(kit, (weir_span_t){app, strlen(app)});
+    kit_app_t *found = app == NULL ? NULL : kit_own_find(kit, app);
     bool is_full = false;
 
     if (found == NULL)
@@ -264,8 +301,9 @@ static bool begin_domain(struct weir_kit *kit, const kit_domain_edit_t *edit)
     const kit_app_t *present = kit_domains_owner(kit->domains, entry);
     const char *name = present == NULL ? NULL : present->name;
 
-    if (kit->takes_state && name == NULL && edit->base != NULL)
-        return true; /* its app may come yet */
+    if (kit->takes_state &&
+        ((name == NULL && edit->base != NULL) || (edit->app != NULL && kit_own_find(kit, edit->app) == NULL)))
+        return true; /* its app may come yet: given.c */
     if ((name == NULL) != (edit->base == NULL) || (name != NULL && strcmp(name, edit->base) != 0)) {
         say(kit, "domain", edit->entry, "the configuration says something new of it");
         return false;

@@ -35,6 +35,14 @@ void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us);
 /** All of a configuration. Nobody reads any more. */
 void kit_own_free(struct weir_kit *kit);
 
+/**
+ * New apps can be found by their names from now on. While the kit's has_more is set they are gathered, since the list of all is
+ * made anew each time.
+ */
+void kit_own_publish(struct weir_kit *kit);
+/** The app of that name, also if it has not been published yet; NULL: there is none. */
+kit_app_t *kit_own_find(const struct weir_kit *kit, const char *name);
+
 /** An entry of the table of domains is this app's from now on; NULL: nobody's. False: there is no such app, or no room. */
 bool kit_own_place_domain(struct weir_kit *kit, const char *entry, const char *app);
 

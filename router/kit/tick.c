@@ -4,6 +4,7 @@
 #include "instance.h"
 #include "later.h"
 #include "names.h"
+#include "own.h"
 #include "queue.h"
 #include "rest.h"
 #include "state_file.h"
@@ -104,6 +105,7 @@ void kit_tick(void *of)
 
     pthread_mutex_lock(&instance->lock);
     if (instance->started == kit) {
+        kit_own_publish(kit); /* if what was said to follow has not */
         look_at_rings(kit, now_us);
         kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);

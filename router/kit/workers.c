@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "alloc.h"
+#include "change_inside.h"
 #include "own.h"
 #include "wall.h"
 #include "worker_token.h"
@@ -99,9 +100,11 @@ static const kit_claimed_t *find_claimed(const kit_instance_t *instance, const c
     return claimed;
 }
 
-bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry)
+bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry, const char *app)
 {
-    return find_claimed(instance, entry) != NULL;
+    const kit_claimed_t *claimed = find_claimed(instance, entry);
+
+    return claimed != NULL && strcmp(claimed->app, app) == 0;
 }
 
 static void note_claimed(kit_instance_t *instance, const char *entry, const char *app)
@@ -302,9 +305,25 @@ static uint16_t judge_proof(const kit_app_t *app, const weir_worker_claim_t *cla
     return SWITCHING;
 }
 
+/* Whoever gave it has it no more, and no operator has removed it. */
+static bool is_left(const struct weir_kit *kit, const kit_app_t *app)
+{
+    const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
+
+    return atomic_load(&app->is_gone) && !kit_app_is_configured(kit, app) && (overlay == NULL || overlay->gone == NULL);
+}
+
+/* NULL: nobody says anything of it. */
+static const kit_app_t *known(const struct weir_kit *kit, weir_span_t name)
+{
+    const kit_app_t *app = kit_app_find(kit, name);
+
+    return app == NULL || is_left(kit, app) ? NULL : app;
+}
+
 static uint16_t judge(const struct weir_kit *kit, const weir_worker_claim_t *claim, char *why, size_t bytes)
 {
-    const kit_app_t *app = kit_app_find(kit, claim->app);
+    const kit_app_t *app = known(kit, claim->app);
     uint16_t status;
 
     if (app != NULL && (atomic_load(&app->is_gone) || settings_of(app)->is_off))
@@ -363,16 +382,34 @@ static kit_app_t *make_app(struct weir_kit *kit, const char *name, uint64_t now_
     return app;
 }
 
+void kit_workers_claim_again(struct weir_kit *kit, const char *entry)
+{
+    const kit_claimed_t *claimed = find_claimed(kit->instance, entry);
+
+    if (claimed != NULL && has_workers(claimed->app))
+        (void)kit_own_place_domain(kit, entry, claimed->app);
+}
+
 static void follow(struct weir_kit *kit, const char *name, uint64_t now_us)
 {
     kit_app_t *app = kit_app_find(kit, (weir_span_t){name, strlen(name)});
 
+    if (app != NULL && is_left(kit, app))
+        app = NULL;
     if (app == NULL && is_welcome(kit, name) && has_workers(name))
         app = make_app(kit, name, now_us);
     if (app == NULL || atomic_load(&app->is_gone))
         return;
     place_domains(kit, app->name);
     kit_app_put_in_force(kit, app, now_us);
+}
+
+bool kit_workers_take_over(struct weir_kit *kit, const char *app, uint64_t now_us)
+{
+    if (!is_welcome(kit, app) || !has_workers(app) || make_app(kit, app, now_us) == NULL)
+        return false;
+    place_domains(kit, app);
+    return true;
 }
 
 void weir_kit_workers(weir_kit_t *kit, weir_span_t app)

@@ -26,8 +26,12 @@ typedef struct kit_claimed {
 kit_wanted_t *kit_workers_add(const kit_app_t *app, kit_wanted_t *wanted, size_t *count);
 /** A configuration is put in force: apps and domains of workers that are there come with it. */
 void kit_workers_begin(struct weir_kit *kit);
-/** Whether a worker has claimed it, beside an app that nobody else says anything of. */
-bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry);
+/** Whether the entry is this app's because one of its workers has claimed it. */
+bool kit_workers_have_claimed(const kit_instance_t *instance, const char *entry, const char *app);
+/** The entry is nobody's: the app whose worker has claimed it has it again. */
+void kit_workers_claim_again(struct weir_kit *kit, const char *entry);
+/** Nobody else says anything of the app any more: it is its workers', if it has any that may have it. False: it has none. */
+bool kit_workers_take_over(struct weir_kit *kit, const char *app, uint64_t now_us);
 /** The instance ends. */
 void kit_workers_free(kit_instance_t *instance);
 

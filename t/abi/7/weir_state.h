@@ -8,6 +8,7 @@ typedef struct weir_state_app {
     weir_span_t name;
     const weir_config_t *said;
     const char *origin;
+    bool has_more;
     bool is_only_checked;
 } weir_state_app_t;
 WEIR_MODULE bool weir_router_state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
