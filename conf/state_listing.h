@@ -38,7 +38,7 @@ typedef struct conf_listing {
 const char *conf_listing_read(const char *path, conf_listing_t *out, bool *has_young);
 void conf_listing_free(conf_listing_t *listing);
 /** Adds one that is not there any more, as if it were; to be sorted then. */
-void conf_listing_keep(conf_listing_t *listing, const conf_listed_t *gone);
+void conf_listing_keep(conf_listing_t *now, const conf_listed_t *gone);
 void conf_listing_sort(conf_listing_t *listing);
 
 /** The first from *index on that counts; NULL: there is none. *index is where it stands. */

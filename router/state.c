@@ -148,7 +148,8 @@ static bool is_known(const kept_t *kept, bool is_refused, const char *why)
 {
     const size_t length = strlen(why), known = kept->problem == NULL ? 0 : strlen(kept->problem);
 
-    return is_refused && kept->is_refused && known >= length && strcmp(kept->problem + known - length, why) == 0;
+    return is_refused && kept->is_refused && kept->problem != NULL && known >= length &&
+           strcmp(kept->problem + known - length, why) == 0;
 }
 
 static void note(kept_t *kept, bool is_fine, const char *why)
