@@ -80,7 +80,7 @@ subtest 'watch' => sub {
 };
 
 subtest 'for so long' => sub {
-    does('a quarantine', qw(quarantine shop one --max 200ms));
+    does('a quarantine', qw(quarantine shop one --max), ms(1000) . 'ms');
     like((said('backends', 'shop'))[1], qr/^one .* off /m, 'it is off');
     ok(wait_for { (said('backends', 'shop'))[1] =~ /^one .* up /m }, 'and up again');
     refuses('no time', 2, 'soon is no time: .*', qw(drain shop one --max soon));
