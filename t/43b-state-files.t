@@ -253,8 +253,8 @@ subtest 'a directory that is gone, and very many files' => sub {
     put($directory, 'more.yaml', app($one, 'more.test'));
     ok(wait_for { who($own, 'more.test') eq 'one' }, 'what comes meanwhile is taken');
     is(who($own, 'n300.test'), 'one', 'what is held back stays so');
-    rename "$directory/away/app300.yaml", "$directory/app300.yaml";
     my $held = sources()->{sources}[0]{held_back};
+    rename "$directory/away/app300.yaml", "$directory/app300.yaml";
     ok(wait_for { sources()->{sources}[0]{held_back} < $held }, 'but for what is back');
     like((said('state'))[1], qr/are not there any more, and stay until.*`weir state accept`/s, 'which is told');
     does('an operator lets them go', 'state', 'accept');
@@ -269,8 +269,8 @@ subtest 'ready when the first state is there' => sub {
     my $told = sub { my @all; while (IO::Select->new($manager)->can_read(0)) { recv $manager, my $text, 4096, 0; push @all, $text } return "@all" };
     my ($own, $directory) = follow(is_missing => 1, state => { wait => '1h' }, env => { NOTIFY_SOCKET => $path });
     my $ready = sub { return call(GET => $_[0] // '/readyz')->{status} };
-    is($ready->() . $ready->('/ready'), '503503', 'it is not while it waits');
-    like(call(GET => '/ready')->{body}, qr/the first state is awaited/, 'why');
+    ok(wait_for { call(GET => '/ready')->{body} =~ /the first state is awaited/ }, 'it waits');
+    is($ready->() . $ready->('/ready'), '503503', 'and is not ready');
     is(who($own, 'fixed.test'), 'one', 'who comes is served all the same');
     unlike($told->(), qr/READY=1/, 'the service manager waits');
     mkdir $directory;
