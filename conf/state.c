@@ -85,6 +85,14 @@ int conf_state_read(conf_t *conf, const yoml_t *node)
     return 0;
 }
 
+/* 0 where the clock was set back. */
+static double age_s(const conf_state_files_facts_t *facts)
+{
+    const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
+
+    return now_ms > facts->read_at_ms ? (double)(now_ms - facts->read_at_ms) / MS_PER_S : 0;
+}
+
 static void set_files(conf_state_files_t *files)
 {
     pthread_mutex_lock(&present.lock);
@@ -165,7 +173,6 @@ void conf_state_await_ready(const conf_t *conf)
 
 static void tell_metrics(weir_metrics_source_t *of, weir_metric_sink_t *sink)
 {
-    const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
     const weir_state_counts_t counts = weir_state_counts();
     conf_state_files_facts_t facts;
 
@@ -178,7 +185,7 @@ static void tell_metrics(weir_metrics_source_t *of, weir_metric_sink_t *sink)
     weir_scrape_put(sink, WEIR_METRIC_ID_state_said, "result", "taken", (double)(counts.changes - counts.refusals));
     weir_scrape_put(sink, WEIR_METRIC_ID_state_said, "result", "refused", (double)counts.refusals);
     if (facts.read_at_ms != 0)
-        weir_scrape_put(sink, WEIR_METRIC_ID_state_age, NULL, NULL, (double)(now_ms - facts.read_at_ms) / MS_PER_S);
+        weir_scrape_put(sink, WEIR_METRIC_ID_state_age, NULL, NULL, age_s(&facts));
 }
 
 static weir_metrics_source_t source = {.name = "weir.state", .tell = tell_metrics};
@@ -259,14 +266,12 @@ static void tell_trouble(const weir_state_facts_t *facts, void *context)
 
 static json_t *files_document(const conf_state_files_facts_t *of)
 {
-    const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
     const conf_state_files_facts_t facts = *of;
 
     return json_pack("{s:s, s:o, s:I, s:I, s:f, s:o, s:o}", "kind", "files", "place", text_of(facts.directory), "entries",
-                     (json_int_t)facts.files, "held_back", (json_int_t)facts.held_back, "age_seconds",
-                     (double)(now_ms - facts.read_at_ms) / MS_PER_S, "changed_at_ms",
-                     facts.changed_at_ms == 0 ? json_null() : json_integer((json_int_t)facts.changed_at_ms), "problem",
-                     facts.problem[0] == '\0' ? json_null() : text_of(facts.problem));
+                     (json_int_t)facts.files, "held_back", (json_int_t)facts.held_back, "age_seconds", age_s(&facts),
+                     "changed_at_ms", facts.changed_at_ms == 0 ? json_null() : json_integer((json_int_t)facts.changed_at_ms),
+                     "problem", facts.problem[0] == '\0' ? json_null() : text_of(facts.problem));
 }
 
 void conf_state_answer(weir_admin_call_t *call)

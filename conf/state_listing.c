@@ -33,8 +33,9 @@ static int by_app(const void *a, const void *b)
 static bool is_young(const struct stat *facts)
 {
     const uint64_t changed_ms = (uint64_t)facts->st_ctim.tv_sec * 1000 + (uint64_t)facts->st_ctim.tv_nsec / 1000000;
+    const uint64_t now_ms = weir_clock_wall_us() / 1000;
 
-    return weir_clock_wall_us() / 1000 < changed_ms + CONF_LISTING_YOUNG_MS;
+    return now_ms < changed_ms + CONF_LISTING_YOUNG_MS && changed_ms < now_ms + CONF_LISTING_YOUNG_MS; /* clocks are set back */
 }
 
 /* What is named and cannot be looked at is there, and tells why when it is read. */
@@ -76,9 +77,9 @@ const char *conf_listing_read(const char *path, conf_listing_t *out, bool *has_y
     const struct dirent *entry;
 
     *out = (conf_listing_t){0};
+    *has_young = false;
     if (directory == NULL)
         return strerror(errno);
-    *has_young = false;
     errno = 0;
     while ((entry = readdir(directory)) != NULL && out->count < CONF_STATE_FILES_MOST) {
         list_one(dirfd(directory), entry->d_name, out, has_young);

@@ -29,6 +29,7 @@ static struct {
     pthread_mutex_t lock;
     weir_list_t hosts;   /* the newest first */
     weir_list_t trouble; /* kept_t           */
+    bool owes_offers;    /* something has changed, and who is in trouble has not been offered again */
     kept_t **chains;
     size_t chain_count;
     weir_state_counts_t counts;
@@ -256,7 +257,6 @@ static bool put(kept_t *kept, const weir_state_said_t *said, char why[WEIR_STATE
     asking_t asking = asking_of(kept->app, said->origin, why);
 
     asking.app.has_more = said->has_more;
-
     kept->is_unread = said->problem != NULL;
     if (said->problem != NULL) {
         snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem);
@@ -272,6 +272,7 @@ static void offer_again(const kept_t *but)
     kept_t *some[OFFERS_MOST];
     size_t count = 0;
 
+    all.owes_offers = false;
     if (all.hosts.next == &all.hosts)
         return; /* nobody is there to take it */
     for (weir_list_t *node = all.trouble.next; node != &all.trouble && count < OFFERS_MOST; node = node->next) {
@@ -316,10 +317,11 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
         note(kept, is_fine, why);
         all.counts.changes++;
         all.counts.refusals += !is_fine;
-        if (is_fine) {
+        if (is_fine)
             hold_said(kept);
+        all.owes_offers = all.owes_offers || is_fine;
+        if (all.owes_offers && !said->has_more)
             offer_again(kept);
-        }
         if (is_fine && said->json == NULL)
             forget(kept);
     }

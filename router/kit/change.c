@@ -127,7 +127,7 @@ void kit_change_touch_domain(kit_change_t *change, const char *entry)
 
 bool kit_app_is_configured(const struct weir_kit *kit, const kit_app_t *app)
 {
-    return app->is_given || (app >= kit->apps && app < kit->apps + kit->app_count);
+    return app->is_given || kit_app_is_written(kit, app);
 }
 
 bool kit_change_has_app(const kit_change_t *change, const char *app)

@@ -238,7 +238,7 @@ static const char *source_of(const struct weir_kit *kit, const kit_app_t *app, c
 {
     if (app->is_given)
         return "state";
-    if (app >= kit->apps && app < kit->apps + kit->app_count)
+    if (kit_app_is_written(kit, app))
         return "configuration";
     return overlay != NULL && overlay->own != NULL ? "operators" : "workers";
 }

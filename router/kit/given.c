@@ -113,7 +113,7 @@ static kit_own_t *own_of(kit_app_t *app)
 /* An app of a source that is gone, and has left domains behind since an operator had removed it. */
 static bool has_left(const struct weir_kit *kit, const kit_app_t *app)
 {
-    return atomic_load(&app->is_gone) && !(app >= kit->apps && app < kit->apps + kit->app_count);
+    return atomic_load(&app->is_gone) && !kit_app_is_written(kit, app);
 }
 
 /* Whose it is instead; NULL: it is the app's. What operators say of it holds whoever else wants it. */
@@ -176,7 +176,7 @@ static const char *objection(const struct weir_kit *kit, const char *name, const
 {
     const struct kit_overlay *overlay = kit->instance == NULL ? NULL : kit_overlay_find(kit->instance, name);
 
-    if (present != NULL && present >= kit->apps && present < kit->apps + kit->app_count)
+    if (present != NULL && kit_app_is_written(kit, present))
         return "the configuration has an app of that name";
     if (overlay != NULL && overlay->own != NULL)
         return "operators have made an app of that name";

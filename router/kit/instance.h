@@ -95,6 +95,8 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 void kit_app_put_in_force(struct weir_kit *kit, kit_app_t *app, uint64_t now_us);
 /** kit.c: the app of that name; NULL: there is none. Once all have been read. */
 kit_app_t *kit_app_find(const struct weir_kit *kit, weir_span_t app);
+/** Whether the configuration itself says it: neither a source does, nor operators, nor its workers. */
+bool kit_app_is_written(const struct weir_kit *kit, const kit_app_t *app);
 /** Frees what an app of this configuration has; its set aside. */
 void kit_app_free(const struct weir_kit *kit, kit_app_t *app);
 /** config.c: reads the router's mapping. False after a complaint. */

@@ -49,6 +49,11 @@ static void free_wanted(kit_app_t *app)
     app->wanted_count = 0;
 }
 
+bool kit_app_is_written(const weir_kit_t *kit, const kit_app_t *app)
+{
+    return app >= kit->apps && app < kit->apps + kit->app_count;
+}
+
 void kit_app_free(const weir_kit_t *kit, kit_app_t *app)
 {
     void *extra = atomic_load(&app->extra);

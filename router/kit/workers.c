@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "alloc.h"
-#include "change_inside.h"
 #include "own.h"
 #include "wall.h"
 #include "worker_token.h"
@@ -310,7 +309,7 @@ static bool is_left(const struct weir_kit *kit, const kit_app_t *app)
 {
     const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
 
-    return atomic_load(&app->is_gone) && !kit_app_is_configured(kit, app) && (overlay == NULL || overlay->gone == NULL);
+    return atomic_load(&app->is_gone) && !kit_app_is_written(kit, app) && (overlay == NULL || overlay->gone == NULL);
 }
 
 /* NULL: nobody says anything of it. */

@@ -620,6 +620,8 @@ class Cases(Connection):
     def check(self, stream):
         """grpc.health.v1: serving with 200, else not."""
         note(f'check {bytes(stream.body[7:]).decode()}')
+        if mood_now() == 'hang':
+            return
         self.headers(stream, [(':status', '200'), ('content-type', 'application/grpc')])
         self.data(stream, bytes([0, 0, 0, 0, 2, 8, 1 if mood_now() == '200' else 2]))
         self.headers(stream, [('grpc-status', '0')], end=True)

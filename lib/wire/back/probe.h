@@ -45,6 +45,7 @@ struct weir_probing {
     const probe_ops_t *ops; /* NULL: nothing is said */
     void *talk;             /* of ops                */
     struct handed *handed;  /* a worker is asked     */
+    bool was_heard;         /* the question has gone out */
     bool is_whole;          /* and has said all      */
     weir_bytes_t out, in;
     weir_headers_t headers; /* of the answer */

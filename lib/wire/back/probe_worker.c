@@ -54,6 +54,7 @@ static void hear(weir_probing_t *probing, const handed_news_t *news)
     const bool is_grpc = probing->kind == WEIR_PROBE_GRPC;
 
     probing->is_whole = news->has_ended;
+    probing->was_heard = probing->was_heard || news->is_head_sent;
     hear_heads(probing, news);
     hear_fields(probing, &news->trailers);
     if (is_grpc)
@@ -124,9 +125,9 @@ static bool was_asked(const weir_probing_t *probing)
     handed_t *handed = probing->handed;
 
     pthread_mutex_lock(&handed->lock);
-    const bool was_asked = handed->to_near.is_head_sent;
+    const bool is_in_the_box = handed->to_near.is_head_sent;
     pthread_mutex_unlock(&handed->lock);
-    return was_asked;
+    return probing->was_heard || is_in_the_box;
 }
 
 void probe_worker_expire(weir_probing_t *probing)
