@@ -10,22 +10,9 @@ use Weir::Client;
 use Weir::Http2Backend;
 use Weir::TLS;
 use Weir::Test;
+use Weir::Workers;
 
 my $token = 'a-token-of-a-worker';
-
-# A proxy that workers dial at its {workers}; `app` of the app main, `endpoint` of weir.workers.
-sub host {
-    my (%option) = @_;
-    my $port = delete $option{workers_port} // free_port();
-    my $app = { domains => ['*'], workers => 'ON', hold => ms(10_000), %{ delete $option{app} // {} } };
-    my $endpoint = { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } };
-    my $own = proxy(apps => { main => $app, %{ delete $option{apps} // {} } }, %option,
-        global => { 'weir.workers' => $endpoint, %{ $option{global} // {} } });
-    $own->{workers} = $port;
-    return $own;
-}
-
-sub worker { my ($own, $id, @fields) = @_; return Weir::Http2Backend->start->dial($own->{workers}, 'main', $id, @fields) }
 
 # The head of a registration; fields that are undef are left out.
 sub registration {

@@ -9,21 +9,9 @@ use Weir::Http2Backend;
 use Weir::Http2Client;
 use Weir::Load;
 use Weir::Test;
+use Weir::Workers;
 
 use constant { ORDERS => 20, BURST => 250, BURSTS => 4, RESETS => 500, RESETS_PER_SECOND => 20, SLOW => 200, SLOW_BODY => 16_000_000 };
-
-# A proxy that workers dial at its {workers}.
-sub host {
-    my (%option) = @_;
-    my $port = delete $option{workers_port} // free_port();
-    my $own = proxy(apps => { main => { domains => ['*'], workers => 'ON', hold => ms(10_000) } }, %option,
-        global => { 'weir.workers' => { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } },
-            %{ $option{global} // {} } });
-    $own->{workers} = $port;
-    return $own;
-}
-
-sub worker { my ($own, $id, @fields) = @_; return Weir::Http2Backend->start->dial($own->{workers}, 'main', $id, @fields) }
 
 # The connections of a worker so far, and that none of them has ended.
 sub is_connected_still {

@@ -6,22 +6,10 @@ use Weir::Admin;
 use Weir::Client;
 use Weir::Http2Backend;
 use Weir::Test;
+use Weir::Workers;
 
 # A busy machine may be slow to answer: that alone is no failure.
 my %quick = (interval => 100, 'fast-interval' => 100, timeout => ms(15_000), fall => 1, rise => 1);
-
-# A proxy that workers dial at its {workers}.
-sub host {
-    my (%option) = @_;
-    my $port = free_port();
-    my $app = { domains => ['*'], workers => 'ON', hold => ms(10_000), quarantine => 'OFF', %{ delete $option{app} // {} } };
-    my $endpoint = { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } };
-    my $own = proxy(apps => { main => $app }, %option, global => { 'weir.workers' => $endpoint, %{ $option{global} // {} } });
-    $own->{workers} = $port;
-    return $own;
-}
-
-sub worker { my ($own, $id, @fields) = @_; return Weir::Http2Backend->start->dial($own->{workers}, 'main', $id, @fields) }
 
 # Who answers a number of requests: { process or status => how often }.
 sub who {
@@ -56,7 +44,7 @@ sub connected_once {
 
 for my $how ('needed', 'always') {
     subtest "http, two loops, hand-over: $how: one that says no gets nothing, until it says yes" => sub {
-        my $own = host(app => { health => { http => '/up', %quick } }, endpoint => { 'hand-over' => $how }, global => { 'num-threads' => 2 });
+        my $own = host(app => { quarantine => 'OFF', health => { http => '/up', %quick } }, endpoint => { 'hand-over' => $how }, global => { 'num-threads' => 2 });
         my @workers = map { worker($own, "w$_") } 1 .. 3;
         all_answer($own, @workers);
         like($workers[0]->wait_event(qr/^asked/), qr/^asked :method=GET :scheme=http :authority=\S+ :path=\/up user-agent=weir-probe$/,
@@ -74,7 +62,7 @@ for my $how ('needed', 'always') {
 }
 
 subtest 'http: no answer, and a stream that is refused' => sub {
-    my $own = host(app => { health => { http => '/up', %quick, timeout => ms(1500) } });
+    my $own = host(app => { quarantine => 'OFF', health => { http => '/up', %quick, timeout => ms(1500) } });
     my @workers = map { worker($own, "w$_") } 1 .. 3;
     all_answer($own, @workers);
     $workers[0]->set_mood('hang');
@@ -90,7 +78,7 @@ subtest 'http: no answer, and a stream that is refused' => sub {
 };
 
 subtest 'gRPC' => sub {
-    my $own = host(app => { health => { grpc => 'shop.Cart', %quick, timeout => ms(1500) } });
+    my $own = host(app => { quarantine => 'OFF', health => { grpc => 'shop.Cart', %quick, timeout => ms(1500) } });
     my @workers = map { worker($own, "w$_") } 1 .. 3;
     all_answer($own, @workers);
     ok($workers[0]->wait_event(qr/^check shop\.Cart$/), 'the service is asked for');
@@ -106,7 +94,7 @@ subtest 'gRPC' => sub {
 };
 
 subtest 'Worker-Health: one says itself where it is asked' => sub {
-    my $own = host();
+    my $own = host(app => { quarantine => 'OFF' });
     my @workers = (worker($own, 'w1', 'Worker-Health: /up'), map { worker($own, "w$_") } 2, 3);
     all_answer($own, @workers);
     ok($workers[0]->wait_event(qr/^asked .* :path=\/up /), 'and is');
@@ -119,7 +107,7 @@ subtest 'Worker-Health: one says itself where it is asked' => sub {
 };
 
 subtest 'who cannot be asked is believed' => sub {
-    my $own = host(app => { health => { http => '/up', %quick, timeout => ms(300) } });
+    my $own = host(app => { quarantine => 'OFF', health => { http => '/up', %quick, timeout => ms(300) } });
     my $client = Weir::Client->connect($own->{workers});
     $client->write("GET /workers/v1/main HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ptth\r\nALPN: http%2F1.1\r\nWorker-Id: old\r\n\r\n");
     like($client->read_head, qr{^HTTP/1\.1 101 }, 'one of HTTP/1.1');
@@ -138,7 +126,7 @@ subtest 'who cannot be asked is believed' => sub {
 };
 
 subtest 'a stream that is refused goes to another worker' => sub {
-    my $own = host();
+    my $own = host(app => { quarantine => 'OFF' });
     my @workers = map { worker($own, "w$_") } 1 .. 2;
     all_answer($own, @workers);
     my $before = $workers[0]->count(qr/^request .*who/);
@@ -152,7 +140,7 @@ subtest 'a stream that is refused goes to another worker' => sub {
 
 subtest 'seen: weir top, weir explain' => sub {
     admin_path(temp_path('admin.sock'));
-    my $own = host(global => { 'weir.admin' => { path => admin_path() }, 'weir.metrics-apps' => 'ON' });
+    my $own = host(app => { quarantine => 'OFF' }, global => { 'weir.admin' => { path => admin_path() }, 'weir.metrics-apps' => 'ON' });
     my @workers = map { worker($own, "w$_") } 1 .. 2;
     all_answer($own, @workers);
     my ($exit, $out, $err) = said('top', '--once', '--json');

@@ -4,21 +4,10 @@ use lib 't/lib';
 use Weir::Admin;
 use Weir::Http2Backend;
 use Weir::Test;
+use Weir::Workers;
 
 chdir root_dir();
 my %running;    # workers in Node that have not ended, by pid
-
-sub host {
-    my (%option) = @_;
-    my $port = free_port();
-    my $app = { domains => ['*'], workers => 'ON', hold => ms(10_000), %{ delete $option{app} // {} } };
-    my $endpoint = { listen => "127.0.0.1:$port", auth => 'none', %{ delete $option{endpoint} // {} } };
-    my $own = proxy(apps => { demo => $app }, %option, global => { 'weir.workers' => $endpoint, %{ $option{global} // {} } });
-    $own->{workers} = $port;
-    return $own;
-}
-
-sub worker { my ($own, $id, @fields) = @_; return Weir::Http2Backend->start->dial($own->{workers}, 'demo', $id, @fields) }
 
 sub node_worker {
     my ($port) = @_;
@@ -36,7 +25,7 @@ END {
 
 subtest 'its library gives up: GOAWAY with an error' => sub {
     admin_path(temp_path('admin.sock'));
-    my $own = host(global => { 'weir.admin' => { path => admin_path() } });
+    my $own = host(name => 'demo', global => { 'weir.admin' => { path => admin_path() } });
     my @workers = map { worker($own, "w$_") } 1 .. 2;
     ok(wait_for { my %pids; $pids{ $own->get('/pid')->body }++ for 1 .. 8; keys %pids == 2 }, 'both have requests');
     is($own->get('/goaway_error')->status, 503, 'whoever had its answer from there has a page');
@@ -45,7 +34,7 @@ subtest 'its library gives up: GOAWAY with an error' => sub {
 };
 
 subtest 'it is slow' => sub {
-    my $own = host(path => { 'weir.first-byte-timeout' => ms(500) });
+    my $own = host(name => 'demo', path => { 'weir.first-byte-timeout' => ms(500) });
     my $worker = worker($own, 'w1');
     is($own->get('/silence')->status, 503, 'no answer in time: a page');
     ok($worker->wait_event(qr/^rst \d+ \d+/), 'whose stream is reset');
@@ -54,7 +43,7 @@ subtest 'it is slow' => sub {
 };
 
 subtest 'all that there are have enough to do' => sub {
-    my $own = host(app => { 'max-requests' => 2, queue => { length => 1, timeout => ms(10_000) } });
+    my $own = host(name => 'demo', app => { 'max-requests' => 2, queue => { length => 1, timeout => ms(10_000) } });
     my $worker = worker($own, 'w1');
     is($own->get('/fine')->body, 'fine', 'one is there');
     my @clients = map { $own->connect } 1 .. 2;
@@ -71,7 +60,7 @@ subtest 'all that there are have enough to do' => sub {
 };
 
 subtest 'nobody is there any more' => sub {
-    my $own = host(app => { hold => ms(300) });
+    my $own = host(name => 'demo', app => { hold => ms(300) });
     my $worker = worker($own, 'w1');
     is($own->get('/fine')->body, 'fine', 'one is there');
     $worker->leave;
@@ -83,7 +72,7 @@ subtest 'nobody is there any more' => sub {
 
 subtest 'an app with backends of both kinds' => sub {
     my $dialled = ok_backend('dialled');
-    my $own = host(app => { backends => [ $dialled->address ] });
+    my $own = host(name => 'demo', app => { backends => [ $dialled->address ] });
     my $worker = worker($own, 'w1');
     my %seen;
     ok(wait_for { $seen{ $own->get('/pid')->body }++; $seen{dialled} && $seen{ $worker->{pid} } }, 'both have requests');
@@ -92,7 +81,7 @@ subtest 'an app with backends of both kinds' => sub {
 };
 
 subtest 'a proxy that is frozen: its workers dial again' => sub {
-    my $own = host(endpoint => { ping => ms(300) });
+    my $own = host(name => 'demo', endpoint => { ping => ms(300) });
     my $worker = node_worker($own->{workers});
     like($own->get('/')->body, qr/^hello from node/, 'it serves');
     $own->signal('STOP');
@@ -102,7 +91,7 @@ subtest 'a proxy that is frozen: its workers dial again' => sub {
 };
 
 subtest 'one of two proxies is out of reach' => sub {
-    my @own = map { host() } 1 .. 2;
+    my @own = map { host(name => 'demo') } 1 .. 2;
     my $worker = Weir::Http2Backend->start;
     $worker->dial($_->{workers}, 'demo', 'w1') for @own;
     is($_->get('/fine')->body, 'fine', 'a worker holds connections to both') for @own;
