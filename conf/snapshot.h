@@ -167,20 +167,21 @@ typedef struct conf_log {
 
 typedef struct conf {
     h2o_globalconf_t globalconf;
-    bool is_retired;                 /* globalconf has been disposed of */
-    weir_server_settings_t settings; /* what the server needs of it; see conf_settings_fill() */
-    int error_fd;                    /* error-log, open for the one who serves; -1: none */
-    const char *file;                /* as it was named; for messages and as the place that relative paths start from */
-    const char *state_files;         /* weir.state: the directory; NULL: none */
-    uint32_t state_wait_ms;          /* likewise: until it is ready without   */
-    bool has_workers;                /* some path takes workers */
-    unsigned workers_ways;           /* of proof, that its endpoints ask for: bits */
-    uint32_t workers_header_ms;      /* for the head of a registration, at the short form's listener; 0: it is not there */
-    bool hands_over_always;          /* for tests: what goes to them goes by way of another loop */
-    bool has_status;                 /* some path answers with the status */
-    bool is_dry;                     /* checked only: no log is opened */
-    bool is_wrong;                   /* something was complained about, and what is behind it is still read */
-    bool has_listen;                 /* there is one, be it right or wrong */
+    bool is_retired;                    /* globalconf has been disposed of */
+    weir_server_settings_t settings;    /* what the server needs of it; see conf_settings_fill() */
+    int error_fd;                       /* error-log, open for the one who serves; -1: none */
+    const char *file;                   /* as it was named; for messages and as the place that relative paths start from */
+    const char *state_files;            /* weir.state: the directory; NULL: none */
+    const struct conf_etcd *state_etcd; /* likewise: a store; NULL: none. See state_store.h */
+    uint32_t state_wait_ms;             /* likewise: until it is ready without   */
+    bool has_workers;                   /* some path takes workers */
+    unsigned workers_ways;              /* of proof, that its endpoints ask for: bits */
+    uint32_t workers_header_ms;         /* for the head of a registration, at the short form's listener; 0: it is not there */
+    bool hands_over_always;             /* for tests: what goes to them goes by way of another loop */
+    bool has_status;                    /* some path answers with the status */
+    bool is_dry;                        /* checked only: no log is opened */
+    bool is_wrong;                      /* something was complained about, and what is behind it is still read */
+    bool has_listen;                    /* there is one, be it right or wrong */
     weir_arena_t arena;
     conf_level_t levels[H2O_CONFIGURATOR_NUM_LEVELS + 1];
     conf_level_t *level;        /* the innermost one that has been entered */

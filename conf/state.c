@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "conf/state.h"
 
-#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "conf/complain.h"
 #include "conf/notify.h"
 #include "conf/state_files.h"
-#include "conf/units.h"
-#include "conf/yaml.h"
+#include "conf/state_inside.h"
+#include "conf/state_store.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/must.h"
@@ -20,21 +17,13 @@
 #include "lib/walk/metrics_source.h"
 #include "lib/walk/steward.h"
 
-enum {
-    OK = 200,
-    NO_CONTENT = 204,
-    NOT_FOUND = 404,
-    CONFLICT = 409,
-    TOLD_MOST = 1000,
-    MS_PER_S = 1000,
-    WAIT_MS = 10000,
-    READY_LOOK_MS = 50
-};
+enum { MS_PER_S = 1000, US_PER_S = 1000000, READY_LOOK_MS = 50 };
 
-/* The source. The main thread alone sets it; whoever looks holds the lock, so that it stays. */
+/* The source: one of them, or none. The main thread alone sets it; whoever looks holds the lock, so that it stays. */
 static struct {
     pthread_mutex_t lock;
-    conf_state_files_t *files; /* NULL: there is none */
+    conf_state_files_t *files;
+    conf_state_store_t *store;
 } present = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* When the first state is there. */
@@ -45,70 +34,66 @@ static struct {
     atomic_bool is_ready;
 } first = {.is_ready = true};
 
-/* ---- the directive ---- */
-
-static int read_place(conf_t *conf, const yoml_t *value)
+static void set(conf_state_files_t *files, conf_state_store_t *store)
 {
-    if (value->type != YOML_TYPE_SCALAR || value->data.scalar[0] == '\0')
-        return conf_complain(value, "weir.state: `files` is the name of a directory");
-    const char *path = conf_beside(conf, value->data.scalar);
-    conf->state_files = weir_arena_copy(&conf->arena, (weir_span_t){path, strlen(path)}).base;
-    return 0;
-}
-
-static int read_wait(conf_t *conf, const yoml_t *value)
-{
-    uint64_t ms;
-
-    if (value->type != YOML_TYPE_SCALAR || !conf_number_read(value->data.scalar, CONF_UNIT_MS, 0, INT32_MAX, &ms))
-        return conf_complain(value, "weir.state: `wait` is a time: 250ms, 30s, 5m");
-    conf->state_wait_ms = (uint32_t)ms;
-    return 0;
-}
-
-int conf_state_read(conf_t *conf, const yoml_t *node)
-{
-    static const char *const keys[] = {"files", "wait", NULL};
-
-    conf->state_wait_ms = WAIT_MS;
-    if (node->type != YOML_TYPE_MAPPING || conf_yaml_get(node, "files") == NULL)
-        return conf_complain(node, "weir.state: must be a mapping with `files`, a directory");
-    for (size_t i = 0; i < node->data.mapping.size; i++) {
-        const yoml_mapping_element_t *entry = &node->data.mapping.elements[i];
-        if (strcmp(entry->key->data.scalar, "files") == 0 && read_place(conf, entry->value) != 0)
-            return -1;
-        if (strcmp(entry->key->data.scalar, "wait") == 0 && read_wait(conf, entry->value) != 0)
-            return -1;
-        if (strcmp(entry->key->data.scalar, "files") != 0 && strcmp(entry->key->data.scalar, "wait") != 0)
-            return conf_complain_unknown(entry->key, "weir.state", keys);
-    }
-    return 0;
+    pthread_mutex_lock(&present.lock);
+    present.files = files;
+    present.store = store;
+    pthread_mutex_unlock(&present.lock);
 }
 
 /* 0 where the clock was set back. */
-static double age_s(const conf_state_files_facts_t *facts)
+static double files_age_s(const conf_state_files_facts_t *facts)
 {
     const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
 
     return now_ms > facts->read_at_ms ? (double)(now_ms - facts->read_at_ms) / MS_PER_S : 0;
 }
 
-static void set_files(conf_state_files_t *files)
+/* Since when it is not what the store has. */
+static double store_age_s(const state_follow_facts_t *facts)
 {
-    pthread_mutex_lock(&present.lock);
-    present.files = files;
-    pthread_mutex_unlock(&present.lock);
+    const uint64_t now_ms = weir_clock_wall_us() / MS_PER_S;
+
+    if (facts->is_following)
+        return 0;
+    if (facts->is_of_file)
+        return now_ms > facts->saved_at_ms ? (double)(now_ms - facts->saved_at_ms) / MS_PER_S : 0;
+    return (double)(weir_clock_monotonic_us() - facts->cut_at_us) / US_PER_S;
 }
 
-/* False: there is no source. */
-static bool look(conf_state_files_facts_t *out)
+bool conf_state_look(conf_state_view_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    pthread_mutex_lock(&present.lock);
+    out->has_files = present.files != NULL;
+    out->has_store = present.store != NULL;
+    if (out->has_files)
+        conf_state_files_tell(present.files, &out->files);
+    if (out->has_store)
+        conf_state_store_tell(present.store, &out->store);
+    pthread_mutex_unlock(&present.lock);
+    out->is_there = out->has_files ? out->files.read_at_ms != 0 : !out->has_store || out->store.has_state;
+    out->age_s = out->has_store ? store_age_s(&out->store) : files_age_s(&out->files);
+    return out->has_files || out->has_store;
+}
+
+bool conf_state_let_go(void)
 {
     pthread_mutex_lock(&present.lock);
-    const bool is_there = present.files != NULL;
-    if (is_there)
-        conf_state_files_tell(present.files, out);
+    const bool is_done = present.files != NULL   ? conf_state_files_accept(present.files)
+                         : present.store != NULL ? conf_state_store_accept(present.store)
+                                                 : false;
     pthread_mutex_unlock(&present.lock);
-    return is_there;
+    return is_done;
+}
+
+void conf_state_each_value(void (*visit)(const state_follow_trouble_t *trouble, void *context), void *context)
+{
+    pthread_mutex_lock(&present.lock);
+    if (present.store != NULL)
+        conf_state_store_each(present.store, visit, context);
+    pthread_mutex_unlock(&present.lock);
 }
 
 /* ---- the first state ---- */
@@ -120,9 +105,10 @@ bool conf_state_is_ready(void)
 
 static bool is_there(void)
 {
-    conf_state_files_facts_t facts;
+    conf_state_view_t view;
 
-    return !look(&facts) || facts.read_at_ms != 0;
+    (void)conf_state_look(&view);
+    return view.is_there;
 }
 
 static void on_look(weir_timer_t *timer)
@@ -163,7 +149,7 @@ void conf_state_await_ready(const conf_t *conf)
         conf_notify("READY=1");
         return;
     }
-    weir_log("state: %s: it is awaited", conf->state_files);
+    weir_log("state: %s: it is awaited", conf->state_files != NULL ? conf->state_files : "etcd");
     first.until_us = weir_clock_monotonic_us() + conf->state_wait_ms * UINT64_C(1000);
     atomic_store(&first.is_ready, false);
     post_first(on_await);
@@ -171,31 +157,26 @@ void conf_state_await_ready(const conf_t *conf)
 
 /* ---- life ---- */
 
-static void tell_metrics(weir_metrics_source_t *of, weir_metric_sink_t *sink)
+static weir_metrics_source_t source = {.name = "weir.state", .tell = conf_state_tell_metrics};
+
+static conf_state_store_t *start_store(const conf_etcd_t *etcd)
 {
-    const weir_state_counts_t counts = weir_state_counts();
-    conf_state_files_facts_t facts;
+    char problem[STATE_FOLLOW_PROBLEM_BYTES] = "";
+    conf_state_store_t *store = conf_state_store_start(etcd, problem);
 
-    if (!look(&facts))
-        return;
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_entries, NULL, NULL, (double)counts.apps);
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_troubles, "reason", "refused", (double)counts.refused);
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_troubles, "reason", "conflict", (double)counts.conflicts);
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_troubles, "reason", "held_back", (double)facts.held_back);
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_said, "result", "taken", (double)(counts.changes - counts.refusals));
-    weir_scrape_put(sink, WEIR_METRIC_ID_state_said, "result", "refused", (double)counts.refusals);
-    if (facts.read_at_ms != 0)
-        weir_scrape_put(sink, WEIR_METRIC_ID_state_age, NULL, NULL, age_s(&facts));
+    if (store == NULL)
+        weir_log("state: %s", problem);
+    return store;
 }
-
-static weir_metrics_source_t source = {.name = "weir.state", .tell = tell_metrics};
 
 void conf_state_begin(const conf_t *conf)
 {
     weir_list_init(&source.link);
     weir_metrics_source_add(&source);
     if (conf->state_files != NULL)
-        set_files(conf_state_files_start(conf->state_files, NULL));
+        set(conf_state_files_start(conf->state_files, NULL), NULL);
+    else if (conf->state_etcd != NULL)
+        set(NULL, start_store(conf->state_etcd));
 }
 
 static void say(const weir_state_facts_t *facts, void *context)
@@ -211,96 +192,75 @@ static void say(const weir_state_facts_t *facts, void *context)
 void conf_state_started(void)
 {
     weir_state_each(say, NULL);
+    if (present.store != NULL)
+        conf_state_store_retry(present.store);
+}
+
+static void use_files(const conf_t *conf)
+{
+    conf_state_files_t *files = present.files;
+    conf_state_store_t *store = present.store;
+    conf_state_view_t view;
+
+    if (conf_state_look(&view) && view.has_files && strcmp(view.files.directory, conf->state_files) == 0)
+        return;
+    set(NULL, NULL);
+    conf_state_store_leave(&store);
+    set(conf_state_files_start(conf->state_files, &files), NULL);
+}
+
+/* What the store is now may be asked for while it changes: it is not shown meanwhile. */
+static void use_store(const conf_t *conf)
+{
+    conf_state_files_t *files = present.files;
+    conf_state_store_t *store = present.store;
+    char problem[STATE_FOLLOW_PROBLEM_BYTES] = "";
+
+    if (store != NULL && conf_state_store_is_as(store, conf->state_etcd)) {
+        conf_state_store_retry(store);
+        return;
+    }
+    set(NULL, NULL);
+    conf_state_files_leave(&files);
+    if (store == NULL)
+        store = start_store(conf->state_etcd);
+    else if (!conf_state_store_change(store, conf->state_etcd, problem))
+        weir_log("state: %s", problem);
+    set(NULL, store);
 }
 
 void conf_state_use(const conf_t *conf)
 {
     conf_state_files_t *files = present.files;
-    conf_state_files_facts_t facts;
+    conf_state_store_t *store = present.store;
 
-    if (conf->state_files != NULL && look(&facts) && strcmp(facts.directory, conf->state_files) == 0)
+    if (conf->state_files != NULL) {
+        use_files(conf);
         return;
-    set_files(NULL);
-    if (conf->state_files == NULL)
-        conf_state_files_leave(&files);
-    else
-        set_files(conf_state_files_start(conf->state_files, &files));
+    }
+    if (conf->state_etcd != NULL) {
+        use_store(conf);
+        return;
+    }
+    set(NULL, NULL);
+    conf_state_files_leave(&files);
+    conf_state_store_leave(&store);
 }
 
 void conf_state_end(void)
 {
     conf_state_files_t *files = present.files;
+    conf_state_store_t *store = present.store;
 
     weir_metrics_source_remove(&source);
     if (!atomic_load(&first.is_ready))
         post_first(on_await_end);
-    set_files(NULL);
+    set(NULL, NULL);
     conf_state_files_stop(&files);
+    conf_state_store_stop(&store);
 }
 
 void conf_state_forget(void)
 {
     weir_state_forget();
-}
-
-/* ---- what is told ---- */
-
-/* What the system calls something need not be text. */
-static json_t *text_of(const char *text)
-{
-    json_t *json = json_string(text);
-
-    return json != NULL ? json : json_string("a name that is no UTF-8");
-}
-
-static void tell_trouble(const weir_state_facts_t *facts, void *context)
-{
-    json_t *list = context;
-
-    if (facts->problem == NULL || json_array_size(list) >= TOLD_MOST)
-        return;
-    json_array_append_new(list,
-                          json_pack("{s:s, s:o, s:o, s:b, s:b}", "app", facts->app, "origin", text_of(facts->origin), "problem",
-                                    text_of(facts->problem), "refused", facts->is_refused, "holds", facts->holds));
-}
-
-static json_t *files_document(const conf_state_files_facts_t *of)
-{
-    const conf_state_files_facts_t facts = *of;
-
-    return json_pack("{s:s, s:o, s:I, s:I, s:f, s:o, s:o}", "kind", "files", "place", text_of(facts.directory), "entries",
-                     (json_int_t)facts.files, "held_back", (json_int_t)facts.held_back, "age_seconds", age_s(&facts),
-                     "changed_at_ms", facts.changed_at_ms == 0 ? json_null() : json_integer((json_int_t)facts.changed_at_ms),
-                     "problem", facts.problem[0] == '\0' ? json_null() : text_of(facts.problem));
-}
-
-void conf_state_answer(weir_admin_call_t *call)
-{
-    const weir_state_counts_t counts = weir_state_counts();
-    json_t *sources = json_array(), *trouble = json_array();
-    conf_state_files_facts_t facts;
-
-    if (look(&facts))
-        json_array_append_new(sources, files_document(&facts));
-    weir_state_each(tell_trouble, trouble);
-    json_t *document = json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "sources", sources, "apps", (json_int_t)counts.apps,
-                                 "refused", (json_int_t)counts.refused, "conflicts", (json_int_t)counts.conflicts, "changes",
-                                 (json_int_t)counts.changes, "refusals", (json_int_t)counts.refusals, "trouble", trouble);
-    char *text = json_dumps(document, JSON_COMPACT);
-    WEIR_MUST(text != NULL);
-    json_decref(document);
-    weir_admin_answer(call, OK, text, strlen(text));
-    free(text);
-}
-
-void conf_state_accept(weir_admin_call_t *call)
-{
-    pthread_mutex_lock(&present.lock);
-    const bool is_there = present.files != NULL, is_done = is_there && conf_state_files_accept(present.files);
-    pthread_mutex_unlock(&present.lock);
-    if (is_done)
-        weir_admin_answer(call, NO_CONTENT, NULL, 0);
-    else
-        weir_admin_problem(call, is_there ? CONFLICT : NOT_FOUND, "no-source", NULL,
-                           is_there ? "nothing is held back" : "there is no weir.state");
 }

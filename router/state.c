@@ -329,6 +329,17 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
     return is_fine;
 }
 
+bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
+{
+    pthread_mutex_lock(&all.lock);
+    asking_t asking = asking_of(said->app, said->origin, why);
+    asking.app.is_only_checked = true;
+    why[0] = '\0';
+    const bool is_fine = ask_of_text(&asking, said->json);
+    pthread_mutex_unlock(&all.lock);
+    return is_fine;
+}
+
 /* ---- routers come and go ---- */
 
 /* A router that is new: what was said last, and if it will not have that, what others had before. */

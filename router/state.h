@@ -46,6 +46,9 @@ typedef struct weir_state_said {
  */
 bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES]);
 
+/** Whether it would be taken, and if not, why. Nothing is changed, and nothing of it is kept. */
+bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES]);
+
 /** An app of sources, for whoever looks on. */
 typedef struct weir_state_facts {
     const char *app, *origin;

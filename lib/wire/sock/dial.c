@@ -77,16 +77,19 @@ static lookup_t *begin_lookup(const char *host, const char *port)
     return NULL;
 }
 
-/* Waits for what `events` says of `fd`. False when it is too late, or is given up. */
+/* Waits for what `events` says of `fd`. False with errno when it is too late, or is given up. */
 static bool wait_for(int fd, short events, int give_up_fd, uint64_t deadline_ms)
 {
     struct pollfd either[] = {{.fd = fd, .events = events}, {.fd = give_up_fd, .events = POLLIN}};
 
     for (;;) {
         const uint64_t now_ms = weir_clock_monotonic_us() / 1000;
+        errno = ETIMEDOUT;
         if (now_ms >= deadline_ms)
             return false;
         const int count = poll(either, 2, (int)(deadline_ms - now_ms));
+        if (count > 0 && either[1].revents != 0)
+            errno = ECANCELED;
         if (count > 0)
             return either[1].revents == 0;
         if (count == -1 && errno != EINTR)
@@ -103,24 +106,43 @@ static int connect_to(const struct addrinfo *address, int give_up_fd, uint64_t d
         return -1;
     if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
         return fd;
-    if (errno == EINPROGRESS && wait_for(fd, POLLOUT, give_up_fd, deadline_ms) &&
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
+    if (errno != EINPROGRESS || !wait_for(fd, POLLOUT, give_up_fd, deadline_ms))
+        error = errno;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0)
         return fd;
     close(fd);
+    errno = error;
     return -1;
+}
+
+/* What is left of the time, for one of the addresses from `at` on. */
+static uint64_t share_of(const struct addrinfo *at, uint64_t deadline_ms)
+{
+    const uint64_t now_ms = weir_clock_monotonic_us() / 1000;
+    uint64_t count = 0;
+
+    for (; at != NULL; at = at->ai_next)
+        count++;
+    return now_ms >= deadline_ms ? deadline_ms : now_ms + (deadline_ms - now_ms) / count;
 }
 
 int weir_dial(const char *host, const char *port, int give_up_fd, uint32_t timeout_ms)
 {
     const uint64_t deadline_ms = weir_clock_monotonic_us() / 1000 + timeout_ms;
     lookup_t *lookup = begin_lookup(host, port);
-    int fd = -1;
+    int fd = -1, error = EAGAIN;
 
-    if (lookup == NULL)
+    if (lookup == NULL) {
+        errno = error;
         return -1;
-    if (wait_for(lookup->done_fd, POLLIN, give_up_fd, deadline_ms))
+    }
+    if (wait_for(lookup->done_fd, POLLIN, give_up_fd, deadline_ms)) {
+        errno = ENOENT;
         for (const struct addrinfo *at = atomic_load(&lookup->found); at != NULL && fd == -1; at = at->ai_next)
-            fd = connect_to(at, give_up_fd, deadline_ms);
+            fd = connect_to(at, give_up_fd, share_of(at, deadline_ms));
+    }
+    error = errno;
     release(lookup);
+    errno = error;
     return fd;
 }

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/state/step.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/base/must.h"
+#include "lib/state/blame.h"
+
+enum { LOGGED_MOST = 100, LOG_WINDOW_US = 10000000 };
+
+void state_step_init(state_step_t *step, const char *prefix, state_apply_t *apply, void *context)
+{
+    *step = (state_step_t){.prefix = prefix, .apply = apply, .context = context};
+    state_table_init(&step->table);
+    state_troubles_init(&step->troubles);
+    step->judged = malloc(sizeof(*step->judged));
+    step->changes = calloc(STATE_CHANGES_MOST, sizeof(step->changes[0]));
+    WEIR_MUST(step->judged != NULL && step->changes != NULL);
+}
+
+void state_step_dispose(state_step_t *step)
+{
+    state_table_dispose(&step->table);
+    state_troubles_dispose(&step->troubles);
+    free(step->judged);
+    free(step->changes);
+}
+
+/* ---- values ---- */
+
+/* Garbage may come by the million. */
+static void tell(state_step_t *step, weir_span_t key, const char *why, uint64_t now_us)
+{
+    if (step->logged_from_us == 0 || now_us - step->logged_from_us > LOG_WINDOW_US) {
+        step->logged_from_us = now_us;
+        step->logged = 0;
+    }
+    if (step->logged++ < LOGGED_MOST)
+        weir_log("state: %s%.*s is refused, and is as it was: %s", step->prefix, (int)key.len, key.base, why);
+}
+
+void state_step_refuse(state_step_t *step, const state_raw_t *raw, state_bad_t bad, const char *why, uint64_t now_us)
+{
+    if (state_troubles_add(&step->troubles, raw, bad, why))
+        tell(step, raw->key, why, now_us);
+}
+
+/* Who kept those that had gone was waiting for one. */
+static void drop_suspects(state_step_t *step, state_slot_t *slot)
+{
+    for (weir_list_t *node = slot->backends.next, *next; slot->suspects > 0 && node != &slot->backends; node = next) {
+        state_object_t *object = WEIR_AROUND(node, state_object_t, sibling);
+        next = node->next;
+        if (object->is_suspect)
+            state_table_remove(&step->table, object);
+    }
+}
+
+void state_step_touch_all(state_step_t *step)
+{
+    state_names_walk_t walk = {0};
+
+    for (state_name_t *name; (name = state_names_next(&step->table.slots, &walk)) != NULL;)
+        state_table_touch(&step->table, WEIR_AROUND(name, state_slot_t, by_name));
+}
+
+state_object_t *state_step_put_kept(state_step_t *step, const state_said_t *said)
+{
+    const state_object_t *before = step->table.defaults;
+    state_object_t *object = state_table_set(&step->table, said);
+
+    if (before != step->table.defaults)
+        state_step_touch_all(step);
+    if (object->slot == NULL)
+        state_table_settle(&step->table, object);
+    return object;
+}
+
+/* The store is as it was read before. */
+static bool is_as_before(const state_object_t *object, const state_said_t *said)
+{
+    const weir_span_t value = state_object_value(object);
+    const bool has_slot = object->slot != NULL;
+
+    return !object->is_absent && value.len == said->value.len && memcmp(value.base, said->value.base, value.len) == 0 &&
+           has_slot == (said->slot.len > 0) &&
+           (!has_slot ||
+            (object->slot->name_length == said->slot.len && memcmp(object->slot->name, said->slot.base, said->slot.len) == 0));
+}
+
+void state_step_put(state_step_t *step, const state_raw_t *raw, uint64_t now_us)
+{
+    state_judged_t *judged = step->judged;
+    const state_verdict_t verdict = state_judge(&step->table, raw->key, raw->value, judged);
+    state_object_t *before = state_table_find(&step->table, raw->key);
+
+    if (before != NULL)
+        before->is_seen = true;
+    if (verdict == STATE_IGNORED)
+        return;
+    if (verdict == STATE_REFUSED) {
+        state_step_refuse(step, raw, judged->bad, judged->problem, now_us);
+        return;
+    }
+    state_troubles_drop(&step->troubles, raw->key);
+    judged->said.mod_revision = raw->mod_revision;
+    judged->said.has_lease = raw->has_lease;
+    if (before == NULL || !is_as_before(before, &judged->said)) {
+        const state_object_t *object = state_step_put_kept(step, &judged->said);
+        if (object->kind == STATE_BACKEND)
+            drop_suspects(step, object->slot);
+        return;
+    }
+    before->mod_revision = raw->mod_revision;
+    before->has_lease = raw->has_lease;
+}
+
+void state_step_retry(state_step_t *step, uint64_t now_us)
+{
+    const size_t most = step->troubles.by_key.count;
+    state_trouble_t **some = calloc(most + 1, sizeof(state_trouble_t *));
+    state_names_walk_t walk = {0};
+    size_t count = 0;
+
+    WEIR_MUST(some != NULL);
+    for (const state_trouble_t *trouble; (trouble = state_troubles_next(&step->troubles, &walk)) != NULL;)
+        if (trouble->bad == STATE_BAD_REFUSED || trouble->bad == STATE_BAD_LOOP)
+            some[count++] = (state_trouble_t *)(uintptr_t)trouble;
+    for (size_t i = 0; i < count; i++) {
+        char *value = some[i]->value, *key = strndup(some[i]->key, some[i]->key_length);
+        const state_raw_t raw = {
+            {key, some[i]->key_length}, {value, some[i]->value_length}, some[i]->mod_revision, some[i]->has_lease};
+        WEIR_MUST(key != NULL);
+        some[i]->value = NULL; /* ours, whatever becomes of it */
+        state_troubles_drop(&step->troubles, raw.key);
+        state_step_put(step, &raw, now_us);
+        free(key);
+        free(value);
+    }
+    free(some);
+}
+
+/* ---- in force ---- */
+
+static void settle_list(state_step_t *step, const weir_list_t *list)
+{
+    for (const weir_list_t *node = list->next; node != list; node = node->next) {
+        state_object_t *object = WEIR_AROUND(node, state_object_t, sibling);
+        if (object->is_fresh)
+            state_table_settle(&step->table, object);
+    }
+}
+
+void state_step_settle(state_step_t *step, state_slot_t *slot)
+{
+    if (slot->app != NULL && slot->app->is_fresh)
+        state_table_settle(&step->table, slot->app);
+    settle_list(step, &slot->backends);
+    settle_list(step, &slot->domains);
+}
+
+/* The next ones whose documents are to be put, and are not dirty any more; up to STATE_CHANGES_MOST. */
+static size_t take_some(state_step_t *step, state_slot_t **slots)
+{
+    size_t count = 0;
+
+    while (count < STATE_CHANGES_MOST && !weir_list_is_empty(&step->table.dirty)) {
+        state_slot_t *slot = WEIR_AROUND(step->table.dirty.next, state_slot_t, dirty);
+        weir_list_remove(&slot->dirty);
+        if (!state_slot_is_whole(slot) && !slot->is_put) {
+            state_step_settle(step, slot); /* what it has waits for the app */
+            state_table_drop_slot(&step->table, slot);
+            continue;
+        }
+        step->changes[count] = (state_change_t){
+            .app = slot->name, .json = state_slot_is_whole(slot) ? state_compose(&step->table, slot) : NULL, .has_more = true};
+        slots[count++] = slot;
+    }
+    if (weir_list_is_empty(&step->table.dirty) && count > 0)
+        step->changes[count - 1].has_more = false;
+    return count;
+}
+
+static void put_some(state_step_t *step, state_slot_t **slots, size_t count, uint64_t now_us)
+{
+    state_slot_t *refused[STATE_CHANGES_MOST];
+    size_t refused_count = 0;
+
+    step->apply(step->context, step->changes, count);
+    step->applied += count;
+    for (size_t i = 0; i < count; i++) {
+        const bool is_there = step->changes[i].json != NULL, is_fine = step->changes[i].is_fine || !is_there;
+        slots[i]->is_put = is_there; /* refused, it is known all the same */
+        free((char *)(uintptr_t)step->changes[i].json);
+        if (is_fine)
+            state_step_settle(step, slots[i]);
+        else
+            refused[refused_count++] = slots[i];
+    }
+    for (size_t i = 0; i < refused_count; i++)
+        state_blame(step, refused[i], now_us);
+    for (size_t i = 0; i < count; i++)
+        state_table_drop_slot(&step->table, slots[i]);
+}
+
+void state_step_commit(state_step_t *step, uint64_t now_us)
+{
+    state_slot_t *slots[STATE_CHANGES_MOST];
+
+    for (size_t count; (count = take_some(step, slots)) > 0;)
+        put_some(step, slots, count, now_us);
+}
+
+void state_step_withdraw(state_step_t *step)
+{
+    state_names_walk_t walk = {0};
+    size_t count = 0;
+
+    for (state_name_t *name; (name = state_names_next(&step->table.slots, &walk)) != NULL;) {
+        state_slot_t *slot = WEIR_AROUND(name, state_slot_t, by_name);
+        if (!slot->is_put)
+            continue;
+        slot->is_put = false;
+        step->changes[count++] = (state_change_t){.app = slot->name, .has_more = true};
+        if (count < STATE_CHANGES_MOST)
+            continue;
+        step->apply(step->context, step->changes, count);
+        count = 0;
+    }
+    step->changes[count] = (state_change_t){.app = ""}; /* it ends what has more */
+    step->apply(step->context, step->changes, count < STATE_CHANGES_MOST ? count : 0);
+}
