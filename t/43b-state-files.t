@@ -22,6 +22,8 @@ sub follow {
         router => { module => 'table', name => 'main', state => 'ON', apps => { fixed => { domains => [ 'fixed.test', 'mine.test' ], backends => [ $one->address ] } }, %{ delete $option{router} // {} } },
         %option,
         global => { 'weir.admin' => { path => admin_path() }, 'weir.state' => { files => $directory, %{ delete $option{state} // {} } }, %{ $option{global} // {} } });
+    # One that does not say yet that it is ready takes connections before its other doors are open.
+    wait_for { IO::Socket::UNIX->new(Peer => admin_path()) } or die 'no admin endpoint';
     return ($own, $directory);
 }
 
