@@ -6,6 +6,7 @@
 #include "conf/cli_admin.h"
 #include "conf/cli_explain.h"
 #include "conf/cli_process.h"
+#include "conf/cli_publish.h"
 #include "conf/completion.h"
 #include "conf/init.h"
 #include "conf/upgrade.h"
@@ -104,6 +105,7 @@ static int print_help(void)
     fputs(conf_cli_explain_help, stdout);
     fputs(conf_cli_process_help, stdout);
     fputs(conf_completion_help, stdout);
+    fputs(conf_cli_publish_help, stdout);
     return EXIT_FINE;
 }
 
@@ -143,8 +145,8 @@ WEIR_API int weir_main(int argc, char **argv)
     wish_t wish = {0};
     int status;
 
-    if (conf_cli_admin(argc, argv, &status) || conf_cli_explain(argc, argv, &status) || conf_cli_process(argc, argv, &status) ||
-        conf_completion(argc, argv, &status))
+    if (conf_cli_publish(argc, argv, &status) || conf_cli_admin(argc, argv, &status) || conf_cli_explain(argc, argv, &status) ||
+        conf_cli_process(argc, argv, &status) || conf_completion(argc, argv, &status))
         return status;
     status = read_arguments(argc, argv, &wish);
     if (status != EXIT_FINE)

@@ -356,7 +356,7 @@ static const verb_t verbs[] = {
     {"domain", 2, 3, "add DOMAIN APP | remove DOMAIN", conf_run_domain},
     {"apply", 1, 1, "FILE", conf_run_apply},
     {"dump", 0, 0, "[--save FILE]", conf_run_dump},
-    {"state", 0, 1, "[accept]", conf_run_state},
+    {"state", 0, 1, "[accept|put|delete|import|export|diff]", conf_run_state},
     {"revert", 1, 2, "APP [ID] | DOMAIN", conf_run_revert},
     {"watch", 0, 0, "[--after SEQ]", conf_run_watch},
     {"top", 0, 0, "[--once] [--interval SECONDS]", run_top},

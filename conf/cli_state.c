@@ -62,7 +62,8 @@ int conf_run_state(const order_t *order)
     int status;
 
     if (order->word_count == 1 && strcmp(order->words[0], "accept") != 0)
-        return conf_order_complain("weir state %s: there is `weir state`, and `weir state accept`", order->words[0]);
+        return conf_order_complain("weir state %s: there is `weir state`, and accept, put, delete, import, export and diff",
+                                   order->words[0]);
     if (order->word_count == 1)
         return conf_order_call(order, "POST", "/v1/sources/accept", NULL, &document);
     status = conf_order_call(order, "GET", "/v1/sources", NULL, &document);

@@ -16,10 +16,11 @@ const char conf_completion_help[] = "       weir completion bash|zsh|fish    wha
 
 #define OF_A_PROCESS "-s= --socket= -c= --conf= --json"
 #define OF_A_ROUTER OF_A_PROCESS " --router="
+#define OF_A_STORE " --etcd= --prefix= --ca-file= --certificate-file= --key-file= --server-name= --user= --password-file="
 
 /*
- * Words behind a command, a letter each: a an app, b a backend of it, n a domain, x an app or a domain, v add or remove, u a
- * URL, s a shell, d a document; . anything. Options with a value have a "=".
+ * Words behind a command, a letter each: a an app, b a backend of it, n a domain, x an app or a domain, v add or remove, t what
+ * `state` has behind it, u a URL, s a shell, d a document; . anything. Options with a value have a "=".
  */
 static const struct command {
     const char *name, *words, *options;
@@ -47,7 +48,7 @@ static const struct command {
     {"domain", "vna", OF_A_ROUTER " --take"},
     {"apply", ".", OF_A_ROUTER},
     {"dump", "", OF_A_ROUTER " --save="},
-    {"state", "accept", OF_A_ROUTER},
+    {"state", "t", OF_A_ROUTER OF_A_STORE " --lease= --all --remove --dry-run"},
     {"revert", "xb", OF_A_ROUTER},
     {"watch", "", OF_A_ROUTER " --after= --once"},
     {"top", "", OF_A_ROUTER " --once --interval="},
@@ -253,6 +254,9 @@ static void offer_word(const line_t *line)
         break;
     case 'v':
         offer_words(line, "add remove");
+        break;
+    case 't':
+        offer_words(line, "accept put delete import export diff");
         break;
     case 'u':
         offer_urls(line);

@@ -12,6 +12,7 @@
 #include "conf/complain.h"
 #include "conf/state_files.h"
 #include "conf/yaml.h"
+#include "conf/yaml_json.h"
 #include "lib/base/must.h"
 
 /* As all that names apps elsewhere is: UTF-8 (RFC 8259). */
@@ -90,42 +91,6 @@ static char *load(const char *path, size_t *out_size, conf_state_read_t *out)
 
 /* ---- as JSON, which is kept ---- */
 
-static json_t *json_of(const yoml_t *node);
-
-static json_t *list_of(const yoml_t *node)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < node->data.sequence.size; i++)
-        json_array_append_new(list, json_of(node->data.sequence.elements[i]));
-    return list;
-}
-
-static json_t *map_of(const yoml_t *node)
-{
-    json_t *map = json_object();
-
-    for (size_t i = 0; i < node->data.mapping.size; i++) {
-        const yoml_mapping_element_t *entry = &node->data.mapping.elements[i];
-        if (json_object_get(map, entry->key->data.scalar) != NULL)
-            (void)conf_complain(entry->key, "`%s` stands there twice", entry->key->data.scalar);
-        json_object_set_new(map, entry->key->data.scalar, json_of(entry->value));
-    }
-    return map;
-}
-
-static json_t *json_of(const yoml_t *node)
-{
-    if (node->type == YOML_TYPE_MAPPING)
-        return map_of(node);
-    if (node->type == YOML_TYPE_SEQUENCE)
-        return list_of(node);
-    json_t *text = json_string(node->type == YOML_TYPE_SCALAR ? node->data.scalar : NULL);
-    if (text == NULL)
-        (void)conf_complain(node, "this is no text");
-    return text != NULL ? text : json_null();
-}
-
 static void read_node(const char *path, weir_span_t text, conf_state_read_t *out)
 {
     out->node = conf_yaml_parse(text, path);
@@ -135,7 +100,7 @@ static void read_node(const char *path, weir_span_t text, conf_state_read_t *out
         (void)conf_complain(out->node, "an app is a map of settings, as in `apps`");
         return;
     }
-    json_t *json = json_of(out->node);
+    json_t *json = conf_yaml_json(out->node);
     out->json = json_dumps(json, JSON_COMPACT);
     WEIR_MUST(out->json != NULL);
     json_decref(json);

@@ -57,7 +57,7 @@ my @seals = (
     [ qr{^<yaml\.h>$}                   => [qw(conf)] ],
     [ qr{^protobuf-c/|etcd\.pb-c\.h}    => [qw(lib/wire)] ],
     [ qr{^jansson\.h$}                  => [qw(lib/admin lib/state router/kit conf)] ],
-    [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf)] ],
+    [ qr{^(?:sys/)?epoll|^netdb\.h$}    => [qw(lib/wire conf examples)] ],
 );
 
 # Public headers include each other by their bare names: where each of them lives.

@@ -36,6 +36,8 @@ subtest 'what is offered' => sub {
     is_deeply(offered('revert', '-s', $path, 'sho'), [qw(shop shop.test)], 'either');
     is_deeply(offered('explain', '-s', $path, 'PO'), ['POST'], 'methods');
     is_deeply(offered('completion', ''), [qw(bash fish zsh)], 'shells');
+    is_deeply(offered('state', ''), [qw(accept delete diff export import put)], 'what is asked of a source, and done to a store');
+    is_deeply(offered('state', 'put', '--p'), [qw(--password-file --prefix)], 'with its options');
     is_deeply(offered('run', '-c', ''), [], 'files are the shell\'s');
     my %known = map { $_ => 1 } @{ offered('') };
     my @told  = map { split /\|/ } weir('help')->{out} =~ /^(?:usage:)? +weir ([a-z|]+)/mg;
