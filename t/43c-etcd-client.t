@@ -1,53 +1,18 @@
 # SPDX-License-Identifier: MIT
 # The client of etcd, held against etcd itself: what it reads, writes and watches, who it believes, and what it makes of members that die.
 use lib 't/lib';
+use Weir::Etcd;
 use Weir::Test;
 use Weir::TLS;
 use IO::Select;
 use IPC::Open2 qw(open2);
 use Time::HiRes qw(time);
 
-plan skip_all => 'no etcd here: apt-get install etcd-server etcd-client'
-    if grep { my $name = $_; !grep { -x "$_/$name" } split /:/, $ENV{PATH} } qw(etcd etcdctl);
+needs_etcd();
 
 my $tool = build_dir() . '/t/tools/etcd_client';
 -x $tool or BAIL_OUT("$tool is not built");
 alarm int 300 * Weir::Client::slow();
-
-# ── members ──
-
-my (%running, $members);
-
-END { local $?; kill 'CONT', keys %running; kill 'KILL', keys %running; waitpid $_, 0 for keys %running }
-
-# Starts a member: { pid, port, url }. `scheme`, `peers` (of a cluster: name => port), `name`, `more` arguments, `again`: one that has run.
-sub member {
-    my (%option) = @_;
-    my $again = $option{again} // {};
-    my $scheme = $option{scheme} // 'http';
-    my ($port, $name) = ($again->{port} // free_port(), $option{name} // 'm' . ++$members);
-    my %peers = %{ $option{peers} // { $name => free_port() } };
-    my $made = { name => $name, port => $port, url => "$scheme://127.0.0.1:$port", at => "127.0.0.1:$port", dir => temp_path('etcd'), option => \%option, %$again };
-    my $peer = "http://127.0.0.1:$peers{$name}";
-    my @command = ('etcd', '--name', $name, '--data-dir', $made->{dir}, '--unsafe-no-fsync', '--listen-client-urls', $made->{url}, '--advertise-client-urls', $made->{url},
-        '--listen-peer-urls', $peer, '--initial-advertise-peer-urls', $peer, '--initial-cluster', join(',', map {"$_=http://127.0.0.1:$peers{$_}"} sort keys %peers), @{ $option{more} // [] });
-    my $log = temp_path('etcd.log');
-    my $pid = fork // die $!;
-    if (!$pid) {
-        open STDOUT, '>', $log or die $!;
-        open STDERR, '>&', \*STDOUT or die $!;
-        delete @ENV{ grep {/^ETCD/} keys %ENV };
-        exec @command;
-    }
-    $running{$pid} = 1;
-    $made->{pid} = $pid;
-    $option{is_slow} or wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or diag(read_file($log));
-    return $made;
-}
-
-sub ends { my ($member, $signal) = @_; kill $signal // 'KILL', $member->{pid}; waitpid $member->{pid}, 0; delete $running{ $member->{pid} }; return }
-
-sub ctl { my ($member, @words) = @_; return run_command({ env => { ETCDCTL_API => 3 } }, 'etcdctl', '--endpoints', $member->{url}, @words) }
 
 # ── the client ──
 
@@ -108,7 +73,7 @@ sub leave {
 
 END { local $?; kill 'KILL', map { $_->{pid} || () } @clients }
 
-my $one = member(more => [ '--max-txn-ops', 128 ]);
+my $one = etcd(more => [ '--max-txn-ops', 128 ]);
 
 subtest 'keys are read and written' => sub {
     my $c = client($one->{at});
@@ -122,7 +87,7 @@ subtest 'keys are read and written' => sub {
     my ($revision) = $r->{text} =~ /revision=(\d+)/;
     fine($c, 'read /a/ 1 0', qr{^/a/1=one .*\ncount=1 more=1}m, 'a limit');
     fine($c, 'read /a/ 0 0 serializable keys', qr{^/a/1= .*\n/a/2= .*\ncount=2 }m, 'only keys, of this member');
-    like(ctl($one, 'get', '/a/1')->{out}, qr{^/a/1\none$}m, 'etcdctl sees them');
+    like($one->ctl('get', '/a/1')->{out}, qr{^/a/1\none$}m, 'etcdctl sees them');
     fine($c, 'remove /a/');
     fine($c, 'read /a/ 0 0', qr/^count=0/m, 'what was removed');
     fine($c, "read /a/ 0 $revision", qr/^count=2/m, 'was there once');
@@ -142,7 +107,7 @@ subtest 'pages of one revision' => sub {
     my $r = fine($c, "pages /many/ $page /many/zzz", qr{^count=12800 pages=13 revision=\d+ last=/many/0012799$}m, 'what is written meanwhile is not in them');
     fine($c, "pages /many/ 100000", qr{^count=12801 pages=1 revision=\d+ last=/many/zzz$}m, 'but later');
     my ($revision) = $r->{text} =~ /revision=(\d+)/;
-    is(ctl($one, 'compaction', $revision + 1)->{exit}, 0, 'what was is forgotten');
+    is($one->ctl('compaction', $revision + 1)->{exit}, 0, 'what was is forgotten');
     fails($c, "read /many/ 1 $revision", 'COMPACTED', qr/compacted \(code 11\)/, 'a page of it');
     fine($c, 'read /many/ 1 0', undef, 'the connection goes on');
     leave($c);
@@ -168,7 +133,7 @@ subtest 'a watch' => sub {
     is($to - $from, 4998, 'none is missing');
     fine($c, 'unwatch');
     fails($c, 'next 100', 'FAILED', qr/there is no watch/, 'a watch that has ended');
-    is(ctl($one, 'compaction', $to)->{exit}, 0, 'what was is forgotten');
+    is($one->ctl('compaction', $to)->{exit}, 0, 'what was is forgotten');
     fine($c, "watch /w/ $first");
     $r = fine($c, 'next 5000');
     $r = fine($c, 'next 5000') if $r->{text} !~ /cancelled=1/;
@@ -245,8 +210,8 @@ subtest 'nobody there, or somebody else' => sub {
 };
 
 subtest 'a user and a password' => sub {
-    my $own = member();
-    ctl($own, @$_)->{exit} and BAIL_OUT("etcdctl @$_")
+    my $own = etcd();
+    $own->ctl(@$_)->{exit} and BAIL_OUT("etcdctl @$_")
         for [qw(user add root:secret)], [qw(user grant-role root root)], [qw(role add reader)], [qw(role grant-permission reader read /v1/ /v10)], [qw(user add proxy:first)],
         [qw(user grant-role proxy reader)];
     my $file = write_file(temp_path('password'), "first\nnothing of it\n");
@@ -254,7 +219,7 @@ subtest 'a user and a password' => sub {
     my $c = client(@is);
     fine($c, 'connect', undef, 'whom nobody asks');
     fine($c, 'put /v1/a 1');
-    is(ctl($own, qw(auth enable))->{exit}, 0, 'from now on somebody does');
+    is($own->ctl(qw(auth enable))->{exit}, 0, 'from now on somebody does');
     my $nobody = client($own->{at});
     fine($nobody, 'connect');
     fails($nobody, 'read /v1/ 0 0', 'DENIED', qr/user name is empty/, 'nobody');
@@ -267,7 +232,7 @@ subtest 'a user and a password' => sub {
     fine($c, 'watch /v2/ 0');
     fails($c, 'next 5000', 'DENIED', qr/permission denied/, 'nor watch all');
     fine($c, 'read /v1/ 0 0', undef, 'the connection goes on');
-    is(ctl($own, qw(--user root:secret role add later))->{exit}, 0, 'when roles change');
+    is($own->ctl(qw(--user root:secret role add later))->{exit}, 0, 'when roles change');
     fine($c, 'read /v1/ 0 0', qr/count=1/, 'a new token is asked for');
     is(run_command({ env => { ETCDCTL_API => 3 } }, 'sh', '-c', "echo second | etcdctl --endpoints $own->{url} --user root:secret user passwd proxy --interactive=false")->{exit}, 0, 'another password');
     fails($c, 'connect', 'DENIED', qr/^etcdserver: authentication failed, invalid user ID or password \(code 3\)$/, 'the old one');
@@ -277,14 +242,14 @@ subtest 'a user and a password' => sub {
     unlink $file;
     fails($c, 'connect', 'DENIED', qr/^the password of proxy cannot be read from \Q$file\E/, 'no file');
     leave($_) for $c, $nobody;
-    ends($own);
+    $own->ends;
 };
 
 subtest 'certificates' => sub {
     my ($ca, $other) = map { authority($_) } qw(store other);
     my $server = certificate('127.0.0.1', ca => $ca);
     my @asks = ('--client-cert-auth', '--trusted-ca-file', $ca->{cert}, '--cert-file', $server->{cert}, '--key-file', $server->{key});
-    my $own = member(scheme => 'https', more => \@asks);
+    my $own = etcd(scheme => 'https', more => \@asks);
     my $mine = certificate('proxy', ca => $ca);
     my @is = ("ca=$ca->{cert}", "cert=$mine->{cert}", "key=$mine->{key}");
     my $c = client(@is, $own->{url});
@@ -310,43 +275,43 @@ subtest 'certificates' => sub {
     fine($c, 'connect', undef, 'when it is renewed, it is read again');
     fails(client("ca=$ca->{key}", $own->{url}), 'connect', 'DENIED', qr/is no PEM file of certificates/, 'no authority');
     fails(client($is[0], "cert=$mine->{cert}", "key=$server->{key}", $own->{url}), 'connect', 'DENIED', qr/./, 'a key of another');
-    ends($own);
+    $own->ends;
     my $old = certificate('127.0.0.1', ca => $ca, expired => 1);
-    $own = member(scheme => 'https', more => [ '--cert-file', $old->{cert}, '--key-file', $old->{key} ]);
+    $own = etcd(scheme => 'https', more => [ '--cert-file', $old->{cert}, '--key-file', $old->{key} ]);
     fails(client(@is, $own->{url}), 'connect', 'DENIED', qr/^\Q$own->{at}\E is not believed: certificate has expired$/, "the store's has expired");
-    ends($own);
+    $own->ends;
 };
 
 subtest 'members that die, freeze, and come back' => sub {
-    my ($left, $right) = map { member() } 1 .. 2;
+    my ($left, $right) = map { etcd() } 1 .. 2;
     my $c = client('ping=500', 'pong=500', 'connect=1000', 'call=1000', map { $_->{at} } $left, $right);
     my $which = sub { return (tells($c, 'connect')->{text} =~ /:(\d+)$/m)[0] == $left->{port} ? $left : $right };
     my $at = $which->();
     fine($c, 'put /x 1');
     fine($c, 'watch /x 0');
     fine($c, 'next 5000', qr/created=1/);
-    kill 'STOP', $at->{pid};
+    $at->freezes;
     my $r = fails($c, 'next 20000', 'CUT', qr/^\Q$at->{at}\E: it does not answer any more$/, 'one that is frozen is found out');
     cmp_ok($r->{ms}, '<', 10000, 'by its silence');
     fails($c, 'read /x 0 0', 'CUT', qr/there is no connection/, 'until there is another connection');
     my $next = $which->();
     isnt($next->{port}, $at->{port}, 'which is with another member');
-    kill 'CONT', $at->{pid};
+    $at->thaws;
     fine($c, 'put /x 2');
-    kill 'STOP', $next->{pid};
+    $next->freezes;
     fails($c, 'put /x 3', 'CUT', qr/^\Q$next->{at}\E(?: does not answer in time|: it does not answer any more)$/, 'a call to one that is frozen');
-    kill 'CONT', $next->{pid};
+    $next->thaws;
     is($which->()->{port}, $at->{port}, 'the first one is back');
     fine($c, 'put /x 4');
     fine($c, 'watch /x 0');
     fine($c, 'next 5000', qr/created=1/);
-    ends($at);
+    $at->ends;
     fails($c, 'next 5000', 'CUT', qr/^\Q$at->{at}\E: (?:the connection has ended|connection reset by peer)$/, 'one that dies');
     fails($c, 'connect', 'CUT', qr/connection refused/, 'it has worked, and is tried once more');
     is($which->()->{port}, $next->{port}, 'then the next');
     fine($c, 'put /x 5');
     $r = tells($c, 'watch /x 0');
-    ends($next, 'TERM');
+    $next->ends('TERM');
     my $end = tells($c, 'next 5000');
     $end = tells($c, 'next 5000') while $end->{status} eq 'FINE';
     is($end->{status}, 'CUT', "one that goes away: $end->{problem}");
@@ -366,12 +331,12 @@ subtest 'a server that takes pings ill' => sub {
 
 subtest 'two of three members are gone' => sub {
     my %peers = map { ("c$_" => free_port()) } 1 .. 3;
-    my @cluster = map { member(name => "c$_", peers => \%peers, is_slow => 1) } 1 .. 3;
+    my @cluster = map { etcd(name => "c$_", peers => \%peers, is_slow => 1) } 1 .. 3;
     my $c = client('call=3000', $cluster[0]{at});
     ok(wait_for { tells($c, 'connect')->{status} eq 'FINE' && tells($c, 'put /q/1 1')->{status} eq 'FINE' }, 'three members');
     fine($c, 'watch /q/ 0');
     fine($c, 'next 5000', qr/created=1/);
-    ends($_) for @cluster[ 1, 2 ];
+    $_->ends for @cluster[ 1, 2 ];
     my $r = fails($c, 'next 30000', 'CUT', qr/^etcdserver: no leader \(code 14\)$/, 'the watch ends');
     is($r->{code}, 14, 'with its code');
     fine($c, 'connect', undef, 'the one that is left takes connections');
@@ -379,7 +344,7 @@ subtest 'two of three members are gone' => sub {
     fine($c, 'connect');
     fine($c, 'read /q/ 0 0 serializable', qr{^/q/1=1 }m, 'but what it has');
     leave($c);
-    ends($cluster[0]);
+    $cluster[0]->ends;
 };
 
 done_testing;

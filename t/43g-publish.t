@@ -2,6 +2,7 @@
 # The commands of publishers: what is written to etcd, what is refused before, what differs, and that proxies take it.
 use lib 't/lib';
 use Weir::Admin;
+use Weir::Etcd;
 use Weir::Test;
 use Weir::TLS;
 use IO::Select;
@@ -10,37 +11,14 @@ use MIME::Base64 qw(decode_base64);
 use POSIX ();
 use Time::HiRes qw(time);
 
-plan skip_all => 'no etcd here: apt-get install etcd-server etcd-client'
-    if grep { my $name = $_; !grep { -x "$_/$name" } split /:/, $ENV{PATH} } qw(etcd etcdctl);
+needs_etcd();
 alarm int 300 * Weir::Client::slow();
 
 my $json = JSON::PP->new->canonical->utf8;
 my %running;
 END { local $?; kill 'KILL', keys %running; waitpid $_, 0 for keys %running }
 
-# Starts a member: { pid, url }.
-sub member {
-    my (%option) = @_;
-    my ($port, $peer) = (free_port(), 'http://127.0.0.1:' . free_port());
-    my $url = ($option{scheme} // 'http') . "://127.0.0.1:$port";
-    my @command = ('etcd', '--name', 'm', '--data-dir', temp_path('etcd'), '--unsafe-no-fsync', '--listen-client-urls', $url, '--advertise-client-urls', $url,
-        '--listen-peer-urls', $peer, '--initial-advertise-peer-urls', $peer, '--initial-cluster', "m=$peer", @{ $option{more} // [] });
-    my $log = temp_path('etcd.log');
-    my $pid = fork // die $!;
-    if (!$pid) {
-        open STDOUT, '>', $log or die $!;
-        open STDERR, '>&', \*STDOUT or die $!;
-        delete @ENV{ grep {/^ETCD/} keys %ENV };
-        exec @command;
-    }
-    $running{$pid} = 1;
-    wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) } or diag(read_file($log));
-    return { pid => $pid, url => $url };
-}
-
-sub ctl { my ($member, @words) = @_; return run_command({ env => { ETCDCTL_API => 3 } }, 'etcdctl', '--endpoints', $member->{url}, @words) }
-
-my $one   = member();
+my $one   = etcd();
 my $roots = 0;
 my ($root, @at);
 
@@ -61,9 +39,9 @@ sub says { my ($exit, $text, $what, @words) = @_; local $Test::Builder::Level = 
     return $run;
 }
 
-sub value { my ($key) = @_; return ctl($one, 'get', '--print-value-only', "$root/v1/$key")->{out} =~ s/\n\z//r }
+sub value { my ($key) = @_; return $one->ctl('get', '--print-value-only', "$root/v1/$key")->{out} =~ s/\n\z//r }
 
-sub keys_there { return join ' ', map { s{^\Q$root\E/v1/}{}r } grep { length } split /\n/, ctl($one, 'get', '--prefix', '--keys-only', "$root/")->{out} }
+sub keys_there { return join ' ', map { s{^\Q$root\E/v1/}{}r } grep { length } split /\n/, $one->ctl('get', '--prefix', '--keys-only', "$root/")->{out} }
 
 sub exported { return $json->decode(state_of('export', @at)->{out}) }
 
@@ -81,7 +59,7 @@ subtest 'put and delete' => sub {
     writes('put', 'apps/shop', '{ "hold": "5s",  "max-requests": 50 }', 'domains/www.shop.test', '{"app": "shop"}');
     is(value('apps/shop'), '{"hold":"5s","max-requests":50}', 'without blanks');
     is(keys_there(), 'apps/shop domains/www.shop.test', 'both');
-    my ($first, $second) = map { $_->{mod_revision} } @{ $json->decode(ctl($one, 'get', '--prefix', "$root/", '-w', 'json')->{out})->{kvs} };
+    my ($first, $second) = map { $_->{mod_revision} } @{ $json->decode($one->ctl('get', '--prefix', "$root/", '-w', 'json')->{out})->{kvs} };
     is($first, $second, 'in one transaction');
     my $file = document({ addr => '10.0.0.1:80' });
     writes('put', 'backends/shop/a', "\@$file");
@@ -103,7 +81,7 @@ subtest 'a lease' => sub {
     is($run->{exit}, 0, 'is taken');
     like($run->{out}, qr/^[0-9a-f]+\n\z/, 'its name is printed');
     chomp(my $lease = $run->{out});
-    like(ctl($one, 'lease', 'timetolive', $lease)->{out}, qr/granted with TTL\(\d+s\)/, 'by which others know it');
+    like($one->ctl('lease', 'timetolive', $lease)->{out}, qr/granted with TTL\(\d+s\)/, 'by which others know it');
     like(keys_there(), qr{^(?:backends/shop/a)?$}, 'the key is there');
     ok(wait_for { keys_there() eq '' }, 'and ends');
     $run = state_of('put', '--lease', 60, 'backends/shop/a', '{"addr":1}', @at);
@@ -150,7 +128,7 @@ subtest 'routers judge as well' => sub {
     is("$run->{exit} $run->{out}$run->{err}", '0 ', 'what they take, numbers as words, too');
     says(1, qr/^weir: config\/defaults: apps\/blog: hold: must be a duration/m, 'what all have from the defaults', 'put', 'config/defaults', '{"hold":"soon"}', @with);
     says(1, qr/^weir: backends\/shop\/b: `nonsense`/m, 'beside what is there', 'put', 'backends/shop/b', '{"addr":"nonsense"}', @with);
-    ctl($one, 'put', "$root/v1/backends/shop/broken", '{"addr":"nonsense"}');
+    $one->ctl('put', "$root/v1/backends/shop/broken", '{"addr":"nonsense"}');
     is(state_of('put', 'apps/shop', '{"hold":"2s"}', @with)->{exit}, 0, 'what others have broken is not held against it');
     says(1, qr/^\S+weir\.yaml:\d+: .*\n/m, 'a configuration that is broken', 'put', 'apps/shop', '{}', '-c', document("listen: 1\nnonsense: 1\n", 'weir.yaml'));
     says(2, qr/there is no weir\.state with etcd; --etcd URL/, 'one without a store', 'put', 'apps/shop', '{}', '-c', document("listen: 127.0.0.1:1\nhosts: { default: { paths: { /: { file.dir: /tmp } } } }\n", 'weir.yaml'));
@@ -177,8 +155,8 @@ subtest 'out, and in again' => sub {
     is("$again->{exit} $again->{out}", '0 ', 'all of it');
     is(state_of('export', @at)->{out}, $text, 'as it was');
     is(state_of('import', $file, @at)->{out}, "0 written, 0 removed, in 0 transactions\n", 'and nothing twice');
-    ctl($one, 'put', "$root/v1/apps/broken", '{');
-    ctl($one, 'put', "$root/v1/later/thing", '{}');
+    $one->ctl('put', "$root/v1/apps/broken", '{');
+    $one->ctl('put', "$root/v1/later/thing", '{}');
     my $run = says(1, qr/^weir: apps\/broken is left out: the value is no JSON\nweir: later\/thing is left out: it is of no kind/m, 'what no document can have', 'export', @at);
     is_deeply([ grep { $_ eq 'broken' } keys %{ $json->decode($run->{out} =~ s/^weir:.*//mgr)->{apps} } ], [], 'is not there');
 };
@@ -246,7 +224,7 @@ subtest 'many' => sub {
     is(state_of('import', $file, '-c', configuration())->{out}, "1001 written, 0 removed, in 8 transactions\n", 'a thousand keys');
     note sprintf '%.2f s', time - $from;
     my %revisions;
-    for (@{ $json->decode(ctl($one, 'get', '--prefix', "$root/", '-w', 'json')->{out})->{kvs} }) {
+    for (@{ $json->decode($one->ctl('get', '--prefix', "$root/", '-w', 'json')->{out})->{kvs} }) {
         my ($kind) = decode_base64($_->{key}) =~ m{^\Q$root\E/v1/(\w+)};
         push @{ $revisions{$kind} }, $_->{mod_revision};
     }
@@ -290,8 +268,8 @@ subtest 'nobody there, or not for us' => sub {
         says(6, qr/^weir: etcd: 127\.0\.0\.1:$port: connection refused$/m, $words->[0], @$words, '--etcd', "http://127.0.0.1:$port");
     }
     says(0, qr/^$/, 'one of two is there', 'put', 'apps/a', '{}', '--etcd', "http://127.0.0.1:$port,$one->{url}", '--prefix', $root);
-    my $own = member();
-    ctl($own, @$_)->{exit} and BAIL_OUT("etcdctl @$_") for [qw(user add root:secret)], [qw(user grant-role root root)], [qw(role add reader)], [qw(role grant-permission reader read /weir/v1/ /weir/v10)],
+    my $own = etcd();
+    $own->ctl(@$_)->{exit} and BAIL_OUT("etcdctl @$_") for [qw(user add root:secret)], [qw(user grant-role root root)], [qw(role add reader)], [qw(role grant-permission reader read /weir/v1/ /weir/v10)],
         [qw(role add agent)], [qw(role grant-permission agent readwrite /weir/v1/backends/shop/ /weir/v1/backends/shop0)], [qw(role add apps)], [qw(role grant-permission apps readwrite /weir/v1/apps/ /weir/v1/apps0)],
         (map { my $name = $_; ([ 'user', 'add', "$name:first" ], [ 'user', 'grant-role', $name, $name ]) } qw(reader agent)), [qw(user add apps:first)], [qw(user grant-role apps apps)], [qw(user grant-role apps reader)], [qw(auth enable)];
     my $file = write_file(temp_path('password'), "first\n");
@@ -354,7 +332,7 @@ subtest 'a connection that is cut on the way' => sub {
 subtest 'over TLS' => sub {
     my $ca = authority('store');
     my ($server, $mine) = (certificate('127.0.0.1', ca => $ca), certificate('publisher', ca => $ca));
-    my $own = member(scheme => 'https', more => [ '--client-cert-auth', '--trusted-ca-file', $ca->{cert}, '--cert-file', $server->{cert}, '--key-file', $server->{key} ]);
+    my $own = etcd(scheme => 'https', more => [ '--client-cert-auth', '--trusted-ca-file', $ca->{cert}, '--cert-file', $server->{cert}, '--key-file', $server->{key} ]);
     my @as = ('--etcd', $own->{url} =~ s{^https://}{}r, '--ca-file', $ca->{cert}, '--certificate-file', $mine->{cert}, '--key-file', $mine->{key});
     says(0, qr/^$/, 'a certificate', 'put', 'apps/a', '{}', @as);
     says(0, qr/"a": \{\}/, 'is known', 'export', @as);

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
 # The agents of examples/, in C and in shell: a backend comes and goes with its agent, whatever becomes of the agent, and of etcd.
 use lib 't/lib';
+use Weir::Etcd;
 use Weir::Test;
 use Weir::Admin;
 use IO::Socket::IP;
 use Time::HiRes qw(time);
 
-plan skip_all => 'no etcd here: apt-get install etcd-server etcd-client'
-    if grep { my $name = $_; !grep { -x "$_/$name" } split /:/, $ENV{PATH} } qw(etcd etcdctl);
+needs_etcd();
 alarm int 300 * Weir::Client::slow();
 
-my ($port, $peer, $data, $log) = (free_port(), free_port(), temp_path('etcd'), temp_path('etcd.log'));
-my (%running, $etcd);
+my %running;
 
 END { local $?; kill 'KILL', keys %running; waitpid $_, 0 for keys %running }
 
@@ -32,20 +31,15 @@ sub ends {
     return $exit;
 }
 
-sub etcd_begins {
-    my ($at, $with) = map {"http://127.0.0.1:$_"} $port, $peer;
-    $etcd = begin($log, command => [ 'etcd', '--name', 'one', '--data-dir', $data, '--unsafe-no-fsync', '--listen-client-urls', $at, '--advertise-client-urls', $at,
-        '--listen-peer-urls', $with, '--initial-advertise-peer-urls', $with, '--initial-cluster', "one=$with" ]);
-    return wait_for { IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $port) };
-}
+my $etcd = etcd();
+my $port = $etcd->{port};
 
-sub ctl { return run_command('etcdctl', '--endpoints', "127.0.0.1:$port", @_) }
+sub ctl { return $etcd->ctl(@_) }
 
 # The leases that etcd has: an agent's, and none besides.
 sub leases { return [ ctl(qw(lease list))->{out} =~ /^([0-9a-f]+)$/mg ] }
 
 my ($web, $job) = map { ok_backend($_) } qw(web job);
-ok(etcd_begins(), 'etcd');
 ctl('put', @$_)->{exit} and BAIL_OUT("etcdctl put @$_")
     for [ '/weir/v1/apps/shop', '{}' ], [ '/weir/v1/domains/shop.test', '{"app":"shop"}' ];
 admin_path(temp_path('admin.sock'));
@@ -95,11 +89,11 @@ for my $kind (sort keys %agents) {
 
         $agent = agent($kind, $job);
         ok(wait_for { who() eq 'job' }, 'the next one');
-        is(ends($etcd, 'KILL'), -9, 'etcd dies');
+        $etcd->ends;
         is(who(), 'job', 'the backend serves');
         ok(wait_for { read_file($agent->{said}) =~ /refused|deadline exceeded/ }, 'the agent says what is wrong');
         is(run_command('kill', '-0', $agent->{pid})->{exit}, 0, 'and goes on');
-        ok(etcd_begins(), 'etcd is back');
+        ok($etcd->begin, 'etcd is back');
         ok(stays($job, $ttl + 3), 'the backend stays');
         my ($lease) = @{ leases() };
         is(ctl(qw(lease revoke), $lease)->{exit}, 0, 'somebody takes its lease');
