@@ -83,8 +83,8 @@ static void write_lookup(FILE *out, const json_t *lookup)
         return;
     }
     if (has(lookup, "app"))
-        fprintf(out, "%s → app %s; entry %s, %s; ", word(lookup, "domain"), word(lookup, "app"), word(lookup, "entry"),
-                word(lookup, "match"));
+        fprintf(out, "%s → app %s (%s); entry %s, %s; ", word(lookup, "domain"), word(lookup, "app"), word(lookup, "source"),
+                word(lookup, "entry"), word(lookup, "match"));
     else
         fprintf(out, "%s: no app; ", word(lookup, "domain"));
     fprintf(out, "prefix %s; of %lld entries\n", has(lookup, "prefix") ? word(lookup, "prefix") : "none",

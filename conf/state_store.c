@@ -39,6 +39,14 @@ static void put_one(const conf_state_store_t *store, state_change_t *change)
     change->is_fine = change->is_trial ? weir_state_would(&said, change->why) : weir_state_put(&said, change->why);
 }
 
+/* What it wanted of another app may have become its own by what that one said. */
+static void look_again(state_change_t *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].is_fine && !changes[i].is_trial && changes[i].why[0] != '\0')
+            (void)weir_state_problem(changes[i].app, changes[i].why);
+}
+
 /* On the steward; others of its turn are next behind some of them. */
 static void on_changes(weir_letter_t *letter)
 {
@@ -52,6 +60,7 @@ static void on_changes(weir_letter_t *letter)
         weir_loop_post(weir_steward(), &store->letter);
         return;
     }
+    look_again(store->changes, store->count);
     pthread_mutex_lock(&store->lock);
     store->changes = NULL;
     pthread_cond_signal(&store->done);
@@ -67,6 +76,7 @@ static void apply(void *context, state_change_t *changes, size_t count)
     if (store->is_direct) {
         for (size_t i = 0; i < count; i++)
             put_one(store, &changes[i]);
+        look_again(changes, count);
         return;
     }
     pthread_mutex_lock(&store->lock);

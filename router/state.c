@@ -329,6 +329,16 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
     return is_fine;
 }
 
+bool weir_state_problem(const char *app, char why[WEIR_STATE_WHY_BYTES])
+{
+    pthread_mutex_lock(&all.lock);
+    const kept_t *kept = find(app, false);
+    const bool has_problem = kept != NULL && kept->problem != NULL;
+    snprintf(why, WEIR_STATE_WHY_BYTES, "%s", has_problem ? kept->problem : "");
+    pthread_mutex_unlock(&all.lock);
+    return has_problem;
+}
+
 bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
 {
     pthread_mutex_lock(&all.lock);

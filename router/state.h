@@ -46,6 +46,9 @@ typedef struct weir_state_said {
  */
 bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES]);
 
+/** Whether something of what was said of it last does not hold, and then why: another one may have given way meanwhile. */
+bool weir_state_problem(const char *app, char why[WEIR_STATE_WHY_BYTES]);
+
 /** Whether it would be taken, and if not, why. Nothing is changed, and nothing of it is kept. */
 bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES]);
 

@@ -220,7 +220,7 @@ subtest 'nothing is taken' => sub {
 subtest 'as text' => sub {
     my $text = call(POST => '/v1/explain?text=1', { url => 'http://tiers.test/' })->{text};
     like($text, qr{^path      default / \(\S+:\d+\) → router main \(table\), generation 1$}m, 'the path');
-    like($text, qr{^lookup    tiers\.test → app tiers; entry tiers\.test, exact; prefix none; of 10 entries$}m, 'the lookup');
+    like($text, qr{^lookup    tiers\.test → app tiers \(configuration\); entry tiers\.test, exact; prefix none; of 10 entries$}m, 'the lookup');
     like($text, qr{^members   ID     TIER  WEIGHT  STATE  IN-FLIGHT  HANDICAP  COST  VERDICT$}m, 'columns');
     like($text, qr{^          two    1     100     up     \d+ +\d +\d+\.\d +passed: tier$}m, 'in line');
     like($text, qr{^outcome   pick one at \S+ \(best\)$}m, 'what comes of it');

@@ -258,7 +258,7 @@ subtest 'a directory that is gone, and very many files' => sub {
     my $held = sources()->{sources}[0]{held_back};
     rename "$directory/away/app300.yaml", "$directory/app300.yaml";
     ok(wait_for { sources()->{sources}[0]{held_back} < $held }, 'but for what is back');
-    like((said('state'))[1], qr/are not there any more, and stay until.*`weir state accept`/s, 'which is told');
+    like((said('state'))[1], qr/are not there any more, and stay until.*`weir state accept` lets \d+ go/s, 'which is told');
     does('an operator lets them go', 'state', 'accept');
     ok(wait_for { who($own, 'n299.test') eq '404' && who($own, 'n200.test') eq '404' }, 'they go');
     is(who($own, 'n300.test'), 'one', 'what is there stays');

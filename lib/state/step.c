@@ -32,13 +32,18 @@ void state_step_dispose(state_step_t *step)
 /* ---- values ---- */
 
 /* Garbage may come by the million. */
-static void tell(state_step_t *step, weir_span_t key, const char *why, uint64_t now_us)
+static bool may_tell(state_step_t *step, uint64_t now_us)
 {
     if (step->logged_from_us == 0 || now_us - step->logged_from_us > LOG_WINDOW_US) {
         step->logged_from_us = now_us;
         step->logged = 0;
     }
-    if (step->logged++ < LOGGED_MOST)
+    return step->logged++ < LOGGED_MOST;
+}
+
+static void tell(state_step_t *step, weir_span_t key, const char *why, uint64_t now_us)
+{
+    if (may_tell(step, now_us))
         weir_log("state: %s%.*s is refused, and is as it was: %s", step->prefix, (int)key.len, key.base, why);
 }
 
@@ -195,6 +200,8 @@ static void put_some(state_step_t *step, state_slot_t **slots, size_t count, uin
         const bool is_there = step->changes[i].json != NULL, is_fine = step->changes[i].is_fine || !is_there;
         slots[i]->is_put = is_there; /* refused, it is known all the same */
         free((char *)(uintptr_t)step->changes[i].json);
+        if (is_there && is_fine && step->changes[i].why[0] != '\0' && may_tell(step, now_us))
+            weir_log("state: app %s of %s: %s", step->changes[i].app, step->prefix, step->changes[i].why);
         if (is_fine)
             state_step_settle(step, slots[i]);
         else

@@ -18,11 +18,11 @@ enum { STATE_WHY_BYTES = 512, STATE_CHANGES_MOST = 256 };
 /** Of an app. `json` is borrowed. */
 typedef struct state_change {
     const char *app;
-    const char *json; /* NULL: it is gone                         */
-    bool is_trial;    /* nothing is changed: would it be taken?   */
-    bool has_more;    /* others follow at once                    */
-    bool is_fine;     /* the answer; and if not, why              */
-    char why[STATE_WHY_BYTES];
+    const char *json;          /* NULL: it is gone                         */
+    bool is_trial;             /* nothing is changed: would it be taken?   */
+    bool has_more;             /* others follow at once                    */
+    bool is_fine;              /* the answer; and if not, why              */
+    char why[STATE_WHY_BYTES]; /* fine, and not empty: it is, but for that */
 } state_change_t;
 
 /** Whoever puts them in force, and answers. Called on the thread of the step; may wait. */

@@ -234,8 +234,10 @@ static void look_at(void *context, weir_span_t entry, void *of)
 
 /* ---- all of an app ---- */
 
-static const char *source_of(const struct weir_kit *kit, const kit_app_t *app, const struct kit_overlay *overlay)
+const char *kit_document_source(const struct weir_kit *kit, const kit_app_t *app)
 {
+    const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
+
     if (app->is_given)
         return "state";
     if (kit_app_is_written(kit, app))
@@ -250,12 +252,12 @@ static json_t *document_of_app(const struct weir_kit *kit, const kit_app_t *app,
     kit_settings_t usual;
 
     kit_settings_default(&usual);
-    json_t *document =
-        json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "source", source_of(kit, app, overlay),
-                  "seq", (json_int_t)(overlay == NULL ? 0 : overlay->seq), "state", kit_document_course(app->set), "domains",
-                  domains, "settings", kit_settings_json(settings, is_effective ? NULL : &usual), "in_flight",
-                  (json_int_t)kit_document_in_flight(app->set), "queue", "waiting", (int)kit_queue_count(app->set), "backends",
-                  kit_document_of_members(kit, app));
+    json_t *document = json_pack("{s:s, s:s, s:I, s:s, s:o, s:o, s:I, s:{s:i}, s:o}", "app", app->name, "source",
+                                 kit_document_source(kit, app), "seq", (json_int_t)(overlay == NULL ? 0 : overlay->seq),
+                                 "state", kit_document_course(app->set), "domains", domains, "settings",
+                                 kit_settings_json(settings, is_effective ? NULL : &usual), "in_flight",
+                                 (json_int_t)kit_document_in_flight(app->set), "queue", "waiting",
+                                 (int)kit_queue_count(app->set), "backends", kit_document_of_members(kit, app));
     kit_settings_free(&usual);
     return document;
 }

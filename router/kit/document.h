@@ -29,6 +29,8 @@ json_t *kit_document_until(const weir_member_t *member, uint64_t now_us);
 /** "well", or what it is ill with. */
 const char *kit_document_health(const weir_member_t *member);
 json_t *kit_document_address(const weir_member_t *member);
+/** Whose app it is: "configuration", "operators", "state" (of a source), "workers". */
+const char *kit_document_source(const struct weir_kit *kit, const kit_app_t *app);
 /** "up", "paused", "stopped". */
 const char *kit_document_course(const weir_set_t *set);
 /** Of all its members. */

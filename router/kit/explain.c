@@ -208,6 +208,7 @@ void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, weir_expla
     json_object_set_new(document, "seq", json_integer((json_int_t)kit->instance->seq));
     json_t *lookup = lookup_of(kit, request, &found);
     json_object_set_new(lookup, "app", app == NULL ? json_null() : json_string(app->name));
+    json_object_set_new(lookup, "source", app == NULL ? json_null() : json_string(kit_document_source(kit, app)));
     json_object_set_new(document, "lookup", lookup);
     pthread_mutex_unlock(&kit->instance->lock);
     answer(explain, document);

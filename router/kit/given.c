@@ -6,6 +6,7 @@
 
 #include "alloc.h"
 #include "config.h"
+#include "wanted.h"
 #include "weir_kit.h"
 #include "workers.h"
 
@@ -123,6 +124,7 @@ static const char *place(struct weir_kit *kit, const kit_app_t *app, const char 
     const kit_domain_edit_t *edit = kit_domain_edit_find(kit->instance, entry);
     const kit_app_t *owner = kit_domains_owner(kit->domains, span);
 
+    kit_wanted_drop(&kit->wanted, entry, app->name);
     if (owner == app)
         return NULL;
     if (edit != NULL) {
@@ -130,8 +132,10 @@ static const char *place(struct weir_kit *kit, const kit_app_t *app, const char 
             (void)kit_own_place_domain(kit, entry, edit->app);
         return NULL;
     }
-    if (owner != NULL && !has_left(kit, owner) && !kit_workers_have_claimed(kit->instance, entry, owner->name))
+    if (owner != NULL && !has_left(kit, owner) && !kit_workers_have_claimed(kit->instance, entry, owner->name)) {
+        kit_wanted_note(&kit->wanted, entry, app->name);
         return owner->name;
+    }
     return kit_own_place_domain(kit, entry, app->name) ? NULL : "nobody, for it has too many paths";
 }
 
@@ -157,15 +161,38 @@ static void place_edits(struct weir_kit *kit, const kit_app_t *app)
     free(edits);
 }
 
+/* Of a source, and there: it may have what it wanted. */
+static bool may_follow(struct weir_kit *kit, const char *name, const char *entry)
+{
+    kit_app_t *app = kit_own_find(kit, name);
+
+    return app != NULL && app->is_given && !atomic_load(&app->is_gone) && has_domain(own_of(app), entry) &&
+           kit_domain_edit_find(kit->instance, entry) == NULL;
+}
+
+/* Nobody's, or at once another's: between the two no request finds it without an owner. */
+static void hand_on(struct weir_kit *kit, const char *entry)
+{
+    const char *name = kit_wanted_by(&kit->wanted, entry);
+
+    if (name != NULL && may_follow(kit, name, entry)) {
+        (void)kit_own_place_domain(kit, entry, name);
+        kit_wanted_drop(&kit->wanted, entry, name);
+        return;
+    }
+    (void)kit_domains_remove(kit->domains, (weir_span_t){entry, strlen(entry)});
+    kit_workers_claim_again(kit, entry);
+}
+
 /* Those that it has no more. `now` NULL: all. */
 static void give_back(struct weir_kit *kit, const kit_app_t *app, const char *domains, const kit_own_t *now)
 {
     for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
-        const weir_span_t span = {at, strlen(at)};
-        if ((now == NULL || !has_domain(now, at)) && kit_domains_owner(kit->domains, span) == app) {
-            (void)kit_domains_remove(kit->domains, span);
-            kit_workers_claim_again(kit, at);
-        }
+        if (now != NULL && has_domain(now, at))
+            continue;
+        kit_wanted_drop(&kit->wanted, at, app->name);
+        if (kit_domains_owner(kit->domains, (weir_span_t){at, strlen(at)}) == app)
+            hand_on(kit, at);
     }
 }
 

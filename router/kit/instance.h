@@ -74,6 +74,7 @@ struct weir_kit {
     uint32_t state_sync_ms;         /* 0: before the answer       */
     bool takes_state;               /* of sources; given.h        */
     bool has_more;                  /* of a source, at once       */
+    kit_keyed_table_t wanted;       /* wanted.h                   */
     kit_settings_t *given_settings; /* of its last app: most say the same. Held; NULL: none yet */
     kit_app_t **pending;            /* new, and not in by_name yet; own.h */
     size_t pending_count;

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "own.h"
 #include "state_file.h"
+#include "wanted.h"
 #include "workers.h"
 
 enum { TICK_MS = 100 };
@@ -98,6 +99,7 @@ void weir_kit_close(weir_kit_t **slot)
     kit_instance_release(&kit->instance);
     kit_domains_destroy(&kit->domains);
     kit_own_free(kit);
+    kit_wanted_finish(&kit->wanted);
     for (size_t i = 0; i < kit->app_count; i++)
         kit_app_free(kit, &kit->apps[i]);
     free(kit->apps);
