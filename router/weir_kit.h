@@ -47,6 +47,12 @@ typedef struct weir_kit_options {
     void (*free_app)(void *extra);
     bool (*needs_no_backends)(const void *extra); /* an app that answers otherwise; NULL: all need them, or `hold` */
     void *context;
+    /**
+     * Whether two of one app say the same. An app of a source changes often, mostly its backends: what says the same stays, and
+     * the newer one is given to free_app at once; any other stays as long as the configuration, since requests under way may
+     * have it. NULL: none are the same. Since ABI 7.
+     */
+    bool (*is_same_app)(const void *extra, const void *other);
 } weir_kit_options_t;
 
 /**

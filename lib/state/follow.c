@@ -223,6 +223,15 @@ static uint32_t fall_back(state_follow_t *follow, weir_etcd_status_t status)
     return most - state_follow_dice(follow, most / 2);
 }
 
+/* Of whichever member: those of a cluster that is gone are tried in turn, and all say the same. */
+static const char *reason_of(const char *problem)
+{
+    const char *end = strchr(problem, ' ');
+    const char *colon = end == NULL ? NULL : memchr(problem, ':', (size_t)(end - problem));
+
+    return colon == NULL || (colon[1] < '0' || colon[1] > '9') ? problem : end;
+}
+
 /* It does not follow, and why. */
 static void lose_store(state_follow_t *follow, const char *problem)
 {
@@ -234,7 +243,7 @@ static void lose_store(state_follow_t *follow, const char *problem)
         facts->cut_at_us = weir_clock_monotonic_us();
     facts->is_following = false;
     state_follow_publish(follow, follow->is_too_new ? "the keys are for newer readers" : problem);
-    if (strcmp(before, facts->problem) != 0 && facts->problem[0] != '\0')
+    if (strcmp(reason_of(before), reason_of(facts->problem)) != 0 && facts->problem[0] != '\0')
         weir_log("state: %s%s", facts->problem, facts->has_state ? "; what is known is served" : "");
 }
 

@@ -210,6 +210,48 @@ static bool read_app(void *context, weir_span_t name, const weir_config_t *node,
     return has_features && has_headers && has_redirect && has_pages && has_somewhere_to_go(app, &it);
 }
 
+/* ---- two of one app ---- */
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool are_same_headers(const table_header_t *a, const table_header_t *b)
+{
+    for (; a != NULL && b != NULL; a = a->next, b = b->next)
+        if (strcmp(a->name, b->name) != 0 || strcmp(a->value, b->value) != 0)
+            return false;
+    return a == b;
+}
+
+static bool is_same_page(const table_page_t *a, const table_page_t *b)
+{
+    const bool has_body = a->body != NULL && b->body != NULL;
+
+    return a->status == b->status && a->body_bytes == b->body_bytes && has_body == (a->body != NULL || b->body != NULL) &&
+           (!has_body || memcmp(a->body, b->body, a->body_bytes) == 0) && is_same_text(a->type, b->type) &&
+           strcmp(a->reason, b->reason) == 0;
+}
+
+static bool are_same_pages(const table_page_t *a, const table_page_t *b)
+{
+    for (; a != NULL && b != NULL; a = a->next, b = b->next)
+        if (!is_same_page(a, b))
+            return false;
+    return a == b;
+}
+
+static bool is_same_app(const void *extra, const void *other)
+{
+    const weir_group_t *a = extra, *b = other;
+
+    return strcmp(a->name, b->name) == 0 && a->has_deep_continue == b->has_deep_continue &&
+           a->has_peer_port == b->has_peer_port && is_same_text(a->redirect_to, b->redirect_to) &&
+           are_same_headers(a->headers[WEIR_TO_BACKEND], b->headers[WEIR_TO_BACKEND]) &&
+           are_same_headers(a->headers[WEIR_TO_CLIENT], b->headers[WEIR_TO_CLIENT]) && are_same_pages(a->pages, b->pages);
+}
+
 static bool is_redirect(const void *extra)
 {
     const weir_group_t *app = extra;
@@ -226,6 +268,7 @@ bool table_configure(const weir_config_t *config, weir_shared_t **out_shared)
         .read_app = read_app,
         .free_app = table_free_app,
         .needs_no_backends = is_redirect,
+        .is_same_app = is_same_app,
     };
     weir_kit_t *kit = weir_kit_open(config, &options);
 

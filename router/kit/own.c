@@ -143,6 +143,14 @@ static void keep_extra(struct weir_kit *kit, void *extra)
     kit->own = keeper;
 }
 
+static bool is_same_extra(const struct weir_kit *kit, const kit_app_t *app, const kit_app_t *read)
+{
+    const void *before = atomic_load(&app->extra), *now = atomic_load(&read->extra);
+
+    return before == NULL || now == NULL ? before == now
+                                         : kit->options.is_same_app != NULL && kit->options.is_same_app(before, now);
+}
+
 /* What was before stands in `read` then. */
 static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
 {
@@ -154,7 +162,8 @@ static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
     app->wanted = read->app.wanted;
     app->wanted_count = read->app.wanted_count;
     app->is_given = read->app.is_given;
-    keep_extra(kit, atomic_exchange(&app->extra, atomic_exchange(&read->app.extra, NULL)));
+    if (!is_same_extra(kit, app, &read->app))
+        keep_extra(kit, atomic_exchange(&app->extra, atomic_exchange(&read->app.extra, NULL)));
     read->app.settings = before.settings;
     read->app.manner = before.manner;
     read->app.wanted = before.wanted;

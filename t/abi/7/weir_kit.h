@@ -21,6 +21,7 @@ typedef struct weir_kit_options {
     void (*free_app)(void *extra);
     bool (*needs_no_backends)(const void *extra);
     void *context;
+    bool (*is_same_app)(const void *extra, const void *other);
 } weir_kit_options_t;
 WEIR_API weir_kit_t *weir_kit_open(const weir_config_t *config, const weir_kit_options_t *options);
 WEIR_API void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance);
