@@ -2,6 +2,7 @@
 # The commands of publishers: what is written to etcd, what is refused before, what differs, and that proxies take it.
 use lib 't/lib';
 use Weir::Admin;
+use Weir::Docs;
 use Weir::Etcd;
 use Weir::Test;
 use Weir::TLS;
@@ -352,6 +353,24 @@ subtest 'usage' => sub {
     says(2, qr/there is `weir state`, and accept, put, delete/, 'no such word', 'frob');
     is(weir('check', '-c', configuration())->{exit}, 0, 'a configuration is checked without the store');
     like(weir('help')->{out}, qr/weir state $_ /, "the help has $_") for qw(put delete export import diff);
+};
+
+# Each command with what it must say: "# => TEXT" behind it.
+subtest 'the commands of docs/state.md' => sub {
+    my $directory = temp_path('apps.d');
+    mkdir $directory;
+    my $here = temp_path('here');
+    mkdir $here;
+    my @commands = grep { $_->{language} eq 'sh' } blocks(root_dir() . '/docs/state.md');
+    is(scalar @commands, 2, 'files, and etcd');
+    my $script = join '', map { $_->{text} =~ s{/etc/weir/apps\.d}{$directory}gr =~ s{http://127\.0\.0\.1:2379}{$one->{url} --prefix /docs}gr } @commands;
+    my $run = run_command({ cwd => $here, env => { PATH => build_dir() . ":$ENV{PATH}" } }, 'bash', '-ec', "exec 2>&1\n$script");
+    is($run->{exit}, 0, 'end well') or diag($run->{out});
+    my @said = $script =~ /# => (.*)$/mg;
+    cmp_ok(scalar @said, '>', 2, 'some say something');
+    like($run->{out}, qr/\Q$_\E/, $_) for @said;
+    like(read_file("$directory/shop.yaml"), qr/shop\.example/, 'the file is there');
+    is_deeply([ sort keys %{ $one->all('/docs/v1/') } ], [ '/docs/v1/apps/shop', '/docs/v1/backends/shop/web-1' ], 'and the keys');
 };
 
 done_testing;
