@@ -300,6 +300,7 @@ static void change(weir_set_t *set, weir_member_t *member, kit_check_t check, ui
     if (check == KIT_CHECK_PASSED && before == KIT_CHECK_FAILED)
         atomic_store(&member->joined_at_us, now_us);
     kit_view_refresh(atomic_load(&set->view), now_us);
+    kit_look_at(set); /* most of them may fail now, which is told */
     if (check == KIT_CHECK_FAILED)
         kit_queue_unpin(set, now_us);
     kit_queue_kick(set, now_us, false); /* of a failure: so many may have failed that none is believed any more */

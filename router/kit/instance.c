@@ -149,19 +149,19 @@ weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app)
     return set;
 }
 
-static void forget_used(kit_instance_t *instance, const weir_set_t *set)
+/* Those that nobody holds any more, in one look at all that ticks visit: a hundred thousand may go at once. */
+static void forget_used(kit_instance_t *instance)
 {
-    weir_set_t **at = &instance->used;
-
     for (weir_set_t *fresh = atomic_exchange(&instance->fresh, NULL), *next; fresh != NULL; fresh = next) {
         next = fresh->next_used;
         fresh->next_used = instance->used;
         instance->used = fresh;
     }
-    while (*at != NULL && *at != set)
-        at = &(*at)->next_used;
-    if (*at != NULL)
-        *at = set->next_used;
+    for (weir_set_t **at = &instance->used; *at != NULL;)
+        if ((*at)->holders == 0)
+            *at = (*at)->next_used;
+        else
+            at = &(*at)->next_used;
 }
 
 void kit_instance_drop(kit_instance_t *instance, weir_set_t *set)
@@ -174,7 +174,19 @@ void kit_instance_drop(kit_instance_t *instance, weir_set_t *set)
         at = &(*at)->next;
     *at = set->next;
     instance->set_count--;
-    forget_used(instance, set);
-    kit_rest_end(set);
-    kit_set_destroy(set);
+    set->next = instance->dropped;
+    instance->dropped = set;
+}
+
+void kit_instance_sweep(kit_instance_t *instance)
+{
+    if (instance->dropped == NULL)
+        return;
+    forget_used(instance);
+    for (weir_set_t *set = instance->dropped, *next; set != NULL; set = next) {
+        next = set->next;
+        kit_rest_end(set);
+        kit_set_destroy(set);
+    }
+    instance->dropped = NULL;
 }

@@ -24,6 +24,7 @@ typedef struct kit_instance {
     kit_ring_t *rings;
     _Atomic(weir_set_t *) fresh;              /* used since the last tick                        */
     weir_set_t *used;                         /* visited by each tick; only ticks touch the list */
+    weir_set_t *dropped;                      /* by those who held them; until the sweep         */
     struct weir_kit *started;                 /* newest first: its ticks count, and its members are in force */
     kit_dues_t checks;                        /* kit_checker_t, of members with an active check */
     kit_dues_t rests;                         /* kit_activity_t, of sets that are not used */
@@ -89,8 +90,9 @@ kit_instance_t *kit_instance_hold(const char *name);
 void kit_instance_release(kit_instance_t **slot);
 /** The set of an app, made if there is none; held once more. Under the lock. */
 weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app);
-/** Lets go of it. Under the lock. */
+/** Lets go of it; kit_instance_sweep() frees what nobody holds then. Under the lock. */
 void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
+void kit_instance_sweep(kit_instance_t *instance);
 
 /** kit.c: an app becomes what its configuration says, with the addresses that its names have now. Under the lock. */
 void kit_app_put_in_force(struct weir_kit *kit, kit_app_t *app, uint64_t now_us);
@@ -109,5 +111,7 @@ void kit_tick(void *of);
 uint64_t kit_dice(kit_instance_t *instance);
 /** A request uses the set: ticks will visit it. Any thread. */
 void kit_use(weir_set_t *set);
+/** Nobody uses it, but something of it has changed: the next tick visits it, and others as long as there is something to do. */
+void kit_look_at(weir_set_t *set);
 
 #endif

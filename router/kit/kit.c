@@ -84,6 +84,7 @@ static void drop_sets(weir_kit_t *kit)
         if (app->set != NULL)
             kit_instance_drop(kit->instance, app->set);
     }
+    kit_instance_sweep(kit->instance);
     pthread_mutex_unlock(&kit->instance->lock);
 }
 

@@ -74,23 +74,35 @@ const kit_apps_t *kit_apps(const struct weir_kit *kit)
     return apps == NULL ? &none : apps;
 }
 
-static int by_name(const void *a, const void *b)
+/* How many of a list in the order of names come before this one. */
+static size_t place_of(kit_app_t *const *apps, size_t count, const char *name)
 {
-    return strcmp((*(kit_app_t *const *)a)->name, (*(kit_app_t *const *)b)->name);
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(apps[middle]->name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-/* Two lists in the order of names. */
+/* Two lists in the order of names, of which the second is short. */
 static size_t merge(kit_app_t **to, const kit_apps_t *one, kit_app_t *const *other, size_t count)
 {
-    size_t at = 0, i = 0;
+    size_t at = 0, from = 0;
 
     for (size_t k = 0; k < count; k++) {
-        while (i < one->count && strcmp(one->at[i]->name, other[k]->name) < 0)
-            to[at++] = one->at[i++];
+        const size_t before = place_of(one->at + from, one->count - from, other[k]->name);
+        memcpy(to + at, one->at + from, before * sizeof(to[0]));
+        from += before;
+        at += before;
         to[at++] = other[k];
     }
-    memcpy(to + at, one->at + i, (one->count - i) * sizeof(to[0]));
-    return at + one->count - i;
+    memcpy(to + at, one->at + from, (one->count - from) * sizeof(to[0]));
+    return at + one->count - from;
 }
 
 void kit_own_publish(struct weir_kit *kit)
@@ -101,7 +113,6 @@ void kit_own_publish(struct weir_kit *kit)
     if (kit->pending_count == 0)
         return;
     apps = kit_alloc(1, sizeof(*apps) + (before->count + kit->pending_count) * sizeof(apps->at[0]));
-    qsort(kit->pending, kit->pending_count, sizeof(kit->pending[0]), by_name);
     apps->count = merge(apps->at, before, kit->pending, kit->pending_count);
     free(kit->pending);
     kit->pending = NULL;
@@ -115,16 +126,20 @@ static void publish(struct weir_kit *kit, kit_app_t *app)
 {
     if (kit->pending == NULL)
         kit->pending = kit_alloc(PENDING_MOST, sizeof(kit->pending[0]));
-    kit->pending[kit->pending_count++] = app;
+    const size_t at = place_of(kit->pending, kit->pending_count, app->name);
+    memmove(kit->pending + at + 1, kit->pending + at, (kit->pending_count - at) * sizeof(kit->pending[0]));
+    kit->pending[at] = app;
+    kit->pending_count++;
     if (!kit->has_more || kit->pending_count == PENDING_MOST)
         kit_own_publish(kit);
 }
 
 kit_app_t *kit_own_find(const struct weir_kit *kit, const char *name)
 {
-    for (size_t i = 0; i < kit->pending_count; i++)
-        if (strcmp(kit->pending[i]->name, name) == 0)
-            return kit->pending[i];
+    const size_t at = place_of(kit->pending, kit->pending_count, name);
+
+    if (at < kit->pending_count && strcmp(kit->pending[at]->name, name) == 0)
+        return kit->pending[at];
     return kit_app_find(kit, (weir_span_t){name, strlen(name)});
 }
 

@@ -13,10 +13,8 @@
 
 enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
 
-void kit_use(weir_set_t *set)
+void kit_look_at(weir_set_t *set)
 {
-    if (atomic_load_explicit(&set->is_touched, memory_order_relaxed) == 0)
-        atomic_store(&set->is_touched, 1);
     if (atomic_load_explicit(&set->is_used, memory_order_relaxed) != 0 || atomic_exchange(&set->is_used, 1) != 0)
         return;
     weir_set_t *next = atomic_load(&set->instance->fresh);
@@ -25,20 +23,36 @@ void kit_use(weir_set_t *set)
     } while (!atomic_compare_exchange_weak(&set->instance->fresh, &next, set));
 }
 
+void kit_use(weir_set_t *set)
+{
+    if (atomic_load_explicit(&set->is_touched, memory_order_relaxed) == 0)
+        atomic_store(&set->is_touched, 1);
+    kit_look_at(set);
+}
+
+/* A request has come, or it is new. */
+static void begin_use(weir_set_t *set, uint64_t now_us, uint64_t dice)
+{
+    const bool was_idle = kit_since(now_us, set->used_at_us) >= KIT_CHECK_IDLE_US;
+
+    set->used_at_us = now_us;
+    if (was_idle)
+        kit_check_wake(set, now_us, dice);
+}
+
 static void take_fresh(kit_instance_t *instance, uint64_t now_us)
 {
     weir_set_t *next;
 
     for (weir_set_t *set = atomic_exchange(&instance->fresh, NULL); set != NULL; set = next) {
+        const bool is_touched = atomic_load(&set->is_touched) != 0;
         next = set->next_used;
         set->next_used = instance->used;
-        set->idle_ticks = 0;
-        kit_rest_end(set);
-        const bool was_idle = kit_since(now_us, set->used_at_us) >= KIT_CHECK_IDLE_US;
-        set->used_at_us = now_us;
-        if (was_idle)
-            kit_check_wake(set, now_us, kit_dice(instance));
         instance->used = set;
+        set->idle_ticks = is_touched ? 0 : IDLE_TICKS;
+        kit_rest_end(set);
+        if (is_touched || set->used_at_us == 0)
+            begin_use(set, now_us, kit_dice(instance));
     }
 }
 
