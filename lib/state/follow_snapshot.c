@@ -170,13 +170,24 @@ static weir_etcd_status_t try_it(state_follow_t *follow, bool is_serializable)
     return status;
 }
 
+/* Whoever has nothing takes what a member knows, also without a quorum. Whichever: the others may be gone. */
+static weir_etcd_status_t take_from_any(state_follow_t *follow, weir_etcd_status_t status)
+{
+    const size_t most = weir_etcd_endpoint_count(follow->etcd);
+
+    for (size_t i = 0; i < most && status != WEIR_ETCD_FINE && status != WEIR_ETCD_WOKEN; i++) {
+        status = weir_etcd_connect(follow->etcd);
+        if (status == WEIR_ETCD_FINE)
+            status = try_it(follow, true);
+    }
+    return status;
+}
+
 weir_etcd_status_t state_follow_snapshot(state_follow_t *follow)
 {
     const weir_etcd_status_t status = try_it(follow, false);
 
     if (status == WEIR_ETCD_FINE || status == WEIR_ETCD_DENIED || status == WEIR_ETCD_WOKEN || follow->facts.has_state)
         return status;
-    /* Whoever has nothing takes what a member knows, also without a quorum. */
-    const weir_etcd_status_t again = weir_etcd_connect(follow->etcd);
-    return again == WEIR_ETCD_FINE ? try_it(follow, true) : again;
+    return take_from_any(follow, status);
 }

@@ -120,6 +120,11 @@ int weir_etcd_code(const weir_etcd_t *etcd)
     return etcd->code;
 }
 
+size_t weir_etcd_endpoint_count(const weir_etcd_t *etcd)
+{
+    return etcd->endpoint_count;
+}
+
 const char *weir_etcd_endpoint(const weir_etcd_t *etcd)
 {
     return etcd->has_tried ? etcd->endpoints[etcd->at].url : "";

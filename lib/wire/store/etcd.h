@@ -72,6 +72,8 @@ const char *weir_etcd_problem(const weir_etcd_t *etcd);
 int weir_etcd_code(const weir_etcd_t *etcd);
 /** "https://HOST:PORT" of the connection, or of the one tried last; "" before the first. */
 const char *weir_etcd_endpoint(const weir_etcd_t *etcd);
+/** How many there are to connect to. */
+size_t weir_etcd_endpoint_count(const weir_etcd_t *etcd);
 
 /**
  * Connects to one endpoint, and proves who we are. The list is shuffled once. The endpoint of the last connection is tried
