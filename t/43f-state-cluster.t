@@ -2,14 +2,13 @@
 # A cluster of etcd whose members die, freeze and are cut off, and two proxies that follow it: all that is written arrives, once, and no
 # request fails meanwhile. What has happened is asked of etcd itself, which keeps every revision.
 use lib 't/lib';
-use Weir::Admin;
 use Weir::Etcd;
 use Weir::Load;
+use Weir::State;
 use Weir::Test;
 use Weir::TLS;
 use IO::Select;
 use IO::Socket::IP;
-use IO::Socket::UNIX;
 use JSON::PP ();
 use MIME::Base64 qw(decode_base64 encode_base64);
 use POSIX ();
@@ -173,50 +172,17 @@ sub change {
     return;
 }
 
-sub admin { my ($own, @call) = @_; admin_path($own->{admin}); return call(@call) }
-sub source { my ($own) = @_; return admin($own, GET => '/v1/sources')->{document}{sources}[0] }
-sub metric { my ($own, $name) = @_; return (admin($own, GET => '/metrics')->{body} =~ /^\Q$name\E (\S+)$/m)[0] }
-
 # A proxy that follows the store there, and since which revision.
 sub follow {
     my ($said, %option) = @_;
-    my $admin = temp_path('admin.sock');
-    my $own = proxy(router => { module => 'table', name => 'main', state => 'ON' }, global => { 'weir.admin' => { path => $admin }, 'weir.state' => { etcd => $said, %option } });
-    $own->{admin} = $admin;
-    wait_for { IO::Socket::UNIX->new(Peer => $admin) } or die 'no admin endpoint';
+    my $own = follow_store($said, %option);
     (wait_for { source($own)->{revision} } 3 * wait_seconds()) or die 'nothing is known';
     @$own{qw(from snapshots)} = @{ source($own) }{qw(revision snapshots)};
     return $own;
 }
 
-sub who { my ($own, $host) = @_; my $r = $own->ask("GET / HTTP/1.1\r\nHost: $host\r\nConnection: close\r\n\r\n"); return $r->status == 200 ? $r->body : $r->status }
-
 # The member of these that it is connected to.
 sub member_of { my ($own, $at) = @_; my $place = source($own)->{place}; return (map { $members[$_] } grep { $place =~ /\Q$at->[$_]\E$/ } 0 .. $#$at)[0] // die "nobody is at $place" }
-
-# Its apps, and what they should be by these keys.
-sub table {
-    my ($own) = @_;
-    my %table;
-    for my $app (@{ admin($own, GET => '/v1/apps?limit=10000')->{document}{apps} }) {
-        $table{ $app->{app} } = { settings => $app->{settings}, domains => [ sort @{ $app->{domains} } ], backends => { map { ($_->{id} => "$_->{at} $_->{weight}") } @{ $app->{backends} } } };
-    }
-    return \%table;
-}
-
-sub table_of {
-    my ($keys) = @_;
-    my %table;
-    my $app = sub { return $table{ $_[0] } //= { settings => {}, domains => [], backends => {} } };
-    for my $key (sort keys %$keys) {
-        my ($kind, $name, $id) = split m{/}, $key;
-        my $value = $keys->{$key};
-        $app->($name)->{settings} = $value if $kind eq 'apps';
-        $app->($name)->{backends}{$id} = "$value->{addr} " . ($value->{weight} // 100) if $kind eq 'backends';
-        push @{ $app->($value->{app} // "redirect-to:$value->{redirect}")->{domains} }, $name if $kind eq 'domains';
-    }
-    return \%table;
-}
 
 # All that has been written is there, and came as an event, once.
 sub agree {

@@ -337,7 +337,7 @@ state_verdict_t state_judge(const state_table_t *table, weir_span_t key, weir_sp
         return refuse(&it, STATE_BAD_LENGTH, "a value has %d bytes at most", STATE_VALUE_MOST);
     if (is_plain_domain(&it, value))
         return STATE_TAKEN;
-    it.json = json_loadb(value.len == 0 ? "" : value.base, value.len, JSON_REJECT_DUPLICATES, &error);
+    it.json = json_loadb(value.len == 0 ? "" : value.base, value.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (it.json == NULL)
         return refuse(&it, STATE_BAD_JSON, "%s", error.text);
     const state_verdict_t verdict =
