@@ -7,7 +7,7 @@
 weir_plan_t fake_plan(const weir_router_t *router, weir_shared_t *shared, const weir_stage_t *const *stages)
 {
     weir_plan_t plan = {
-        .binding = {router, shared},
+        .binding = {.router = router, .shared = shared},
         .stages = stages != NULL ? stages : weir_stages,
         .connect_timeout_ms = 5000,
         .first_byte_timeout_ms = 30000,
