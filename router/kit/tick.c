@@ -9,9 +9,11 @@
 #include "rest.h"
 #include "state_file.h"
 #include "wait.h"
+#include "view.h"
 #include "watch.h"
 
-enum { IDLE_TICKS = 100 }; /* without a request, after which a set is not visited any more */
+/* Without a request, after which a set is not visited any more: fewer where there is nothing that time alone would change. */
+enum { IDLE_TICKS = 100, QUIET_TICKS = 5 };
 
 void kit_look_at(weir_set_t *set)
 {
@@ -56,15 +58,33 @@ static void take_fresh(kit_instance_t *instance, uint64_t now_us)
     }
 }
 
+/* Nobody is served, waits or leaves, and nobody is ill, slow or new. */
+static bool is_quiet(weir_set_t *set, uint64_t now_us)
+{
+    const kit_view_t *view = atomic_load(&set->view);
+    const uint64_t ramp_us = view->settings.slow_start_ms * UINT64_C(1000);
+
+    if (kit_queue_count(set) > 0 || set->leaving_count > 0 || set->is_panic)
+        return false;
+    for (size_t i = 0; i < kit_view_count(view); i++) {
+        weir_member_t *member = kit_view_member(view, i);
+        if (KIT_READ(member->load) != 0 || kit_trouble(member) != NULL || KIT_READ(member->handicap) != 0 ||
+            (ramp_us > 0 && kit_since(now_us, KIT_READ(member->joined_at_us)) < ramp_us))
+            return false;
+    }
+    return true;
+}
+
 static bool is_idle(weir_set_t *set, uint64_t now_us)
 {
-    const bool is_touched = atomic_exchange(&set->is_touched, 0) != 0;
+    const bool is_touched = KIT_READ(set->is_touched) != 0 && atomic_exchange(&set->is_touched, 0) != 0;
 
     if (is_touched)
         set->used_at_us = now_us;
     if (is_touched || kit_queue_count(set) > 0 || set->leaving_count > 0)
         set->idle_ticks = 0;
-    return ++set->idle_ticks > IDLE_TICKS;
+    set->idle_ticks++;
+    return set->idle_ticks > IDLE_TICKS || (set->idle_ticks > QUIET_TICKS && is_quiet(set, now_us));
 }
 
 /* What is ignored is told: checks that fail for most are as likely to be wrong themselves. */
