@@ -232,8 +232,9 @@ static bool ask_with(void *context, const weir_config_t *node)
 static bool ask_of_text(asking_t *asking, const char *json)
 {
     char why[WEIR_STATE_WHY_BYTES] = "";
+    const bool has_nobody = asking->only == NULL && all.hosts.next == &all.hosts; /* it is read for those who come */
 
-    if (json == NULL)
+    if (json == NULL || has_nobody)
         return ask(asking);
     if (weir_config_of_text(json, strlen(json), ask_with, asking, why, sizeof(why)))
         return true;

@@ -88,8 +88,8 @@ static void share_settings(struct weir_kit *kit, kit_app_t *app)
 static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_config_t *said, char *why, size_t why_bytes)
 {
     reading_t it = {kit, kit_alloc(1, sizeof(*it.own)), said};
-    json_t *around = kit->defaults == NULL ? json_object() : json_pack("{s:O}", "defaults", kit->defaults);
-    char *text = json_dumps(around, JSON_COMPACT);
+    json_t *around = kit->defaults == NULL ? NULL : json_pack("{s:O}", "defaults", kit->defaults);
+    char *text = around == NULL ? kit_copy("{}") : json_dumps(around, JSON_COMPACT);
 
     json_decref(around);
     it.own->app.name = kit_copy(name);

@@ -11,7 +11,7 @@
 #include "weir_digest.h"
 #include "weir_retire.h"
 
-enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17, PENDING_MOST = 1024 };
+enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17, PENDING_MOST = 4096 };
 
 /* ---- reading ---- */
 
