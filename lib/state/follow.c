@@ -120,6 +120,12 @@ void state_follow_each(state_follow_t *follow, void (*visit)(const state_follow_
 
 /* ---- what others want ---- */
 
+/* Who has rung may have been heard in any call that waits. */
+static bool is_wanted(const state_follow_t *follow)
+{
+    return atomic_load(&follow->is_accepted) || atomic_load(&follow->is_retried);
+}
+
 static void heed(state_follow_t *follow)
 {
     const uint64_t now_us = weir_clock_monotonic_us();
@@ -277,15 +283,15 @@ static weir_etcd_status_t watch(state_follow_t *follow)
     state_follow_forget_events(follow);
     while (is_followed && !atomic_load(&follow->is_ending)) {
         weir_etcd_news_t news;
+        if (is_wanted(follow))
+            heed(follow);
         status = weir_etcd_watch_next(follow->etcd, turn_ms(follow), &news);
         if (status == WEIR_ETCD_FINE) {
             is_followed = state_follow_news(follow, &news);
             if (is_followed && news.is_created)
                 find_store(follow);
-        } else if (status == WEIR_ETCD_WOKEN)
-            heed(follow);
-        else
-            is_followed = status == WEIR_ETCD_NOTHING;
+        } else
+            is_followed = status == WEIR_ETCD_NOTHING || status == WEIR_ETCD_WOKEN;
         if (is_followed && follow->facts.is_following)
             state_follow_keep_node(follow, weir_clock_monotonic_us());
     }
@@ -306,19 +312,19 @@ static uint32_t snapshot_delay_ms(state_follow_t *follow)
     return follow->resync_ms - (uint32_t)since_ms + jitter_ms;
 }
 
-/* As long as nobody wants anything. */
+/* As long as nobody wants anything that may end what is waited for. */
 static void rest(state_follow_t *follow, uint32_t ms)
 {
     const uint64_t until_us = weir_clock_monotonic_us() + (uint64_t)ms * US_PER_MS;
 
     for (uint64_t now_us; !atomic_load(&follow->is_ending) && (now_us = weir_clock_monotonic_us()) < until_us;) {
         const uint32_t left_ms = (uint32_t)((until_us - now_us) / US_PER_MS) + 1, turn = turn_ms(follow);
-        if (weir_etcd_sleep(follow->etcd, left_ms < turn ? left_ms : turn) != WEIR_ETCD_WOKEN)
-            continue;
         const bool is_retried = atomic_load(&follow->is_retried);
-        heed(follow);
+        if (is_wanted(follow))
+            heed(follow);
         if (is_retried)
             return;
+        (void)weir_etcd_sleep(follow->etcd, left_ms < turn ? left_ms : turn);
     }
 }
 

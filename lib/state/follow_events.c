@@ -107,14 +107,39 @@ static bool apply_all(state_follow_t *follow)
     return false;
 }
 
-static bool on_created(state_follow_t *follow, const weir_etcd_news_t *news)
+static void on_nothing(const weir_etcd_item_t *item, void *context)
 {
-    if (news->header.cluster_id == follow->cluster_id && news->header.revision >= follow->revision) {
+    (void)item;
+    (void)context;
+}
+
+/*
+ * A member that has just lost its leader may be behind what another one has told us. What all of them have agreed on is not.
+ * Fine: *out_header is of that.
+ */
+static weir_etcd_status_t ask_all(state_follow_t *follow, weir_etcd_header_t *out_header)
+{
+    const weir_etcd_range_t range = {.key = {follow->root, strlen(follow->root)}, .has_no_values = true};
+    bool has_more;
+
+    return weir_etcd_read(follow->etcd, &range, on_nothing, NULL, out_header, &has_more);
+}
+
+/* The watch is there. False: it is of no use, since the store is not what it was, or does not say what it is. */
+static bool on_created(state_follow_t *follow, weir_etcd_header_t header)
+{
+    const bool is_behind = header.cluster_id == follow->cluster_id && header.revision < follow->revision;
+
+    if (is_behind && ask_all(follow, &header) != WEIR_ETCD_FINE)
+        return false;
+    if (header.cluster_id == follow->cluster_id && header.revision >= follow->revision) {
         follow->backoff_ms = 0;
+        follow->facts.store_revision = header.revision;
+        state_follow_publish(follow, "");
         return true;
     }
     weir_log("state: the store is %s: all of it is read anew",
-             news->header.cluster_id != follow->cluster_id ? "another cluster" : "older than it was");
+             header.cluster_id != follow->cluster_id ? "another cluster" : "older than it was");
     follow->needs_snapshot = true;
     return false;
 }
@@ -136,8 +161,8 @@ bool state_follow_news(state_follow_t *follow, const weir_etcd_news_t *news)
 
     if (news->is_cancelled)
         return on_cancelled(follow, news);
-    if (news->is_created && !on_created(follow, news))
-        return false;
+    if (news->is_created)
+        return on_created(follow, news->header);
     for (size_t i = 0; i < news->event_count; i++)
         keep(follow, &news->events[i]);
     if (news->has_more)
@@ -145,10 +170,10 @@ bool state_follow_news(state_follow_t *follow, const weir_etcd_news_t *news)
     if (!apply_all(follow))
         return false;
     /* Only that is progress: behind what has events, or is the first answer, others may follow. */
-    if (news->event_count == 0 && !news->is_created && news->header.revision > follow->revision)
+    if (news->event_count == 0 && news->header.revision > follow->revision)
         follow->revision = news->header.revision;
     follow->facts.store_revision = news->header.revision;
-    if (follow->revision != before || news->is_created)
+    if (follow->revision != before)
         state_follow_publish(follow, "");
     return true;
 }
