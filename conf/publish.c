@@ -88,10 +88,12 @@ static weir_etcd_status_t connect_to_any(conf_publisher_t *publisher)
 static int open_store(const conf_publish_where_t *where, conf_publisher_t *out)
 {
     const conf_etcd_t *said = out->conf == NULL ? NULL : out->conf->state_etcd;
-    weir_etcd_settings_t store = said == NULL ? (weir_etcd_settings_t){0} : said->follow.store;
+    weir_etcd_settings_t store = {0};
     const char *endpoints[CONF_ETCD_ENDPOINTS_MOST] = {NULL}, *prefix = said == NULL ? "/weir" : said->follow.prefix;
     char problem[WEIR_ETCD_PROBLEM_BYTES], *urls = where->etcd == NULL ? NULL : strdup(where->etcd);
 
+    if (said != NULL)
+        store = said->follow.store;
     if (urls != NULL && !split(urls, endpoints, &store.endpoint_count)) {
         free(urls);
         return complain(EXIT_USAGE, "--etcd is a URL, or up to 32 of them with commas between");

@@ -29,8 +29,9 @@ static char *read_all(FILE *from, size_t *out_size)
         if (used < room)
             continue;
         room *= 2;
-        bytes = realloc(bytes, room + 1);
-        WEIR_MUST(bytes != NULL);
+        char *larger = realloc(bytes, room + 1);
+        WEIR_MUST(larger != NULL);
+        bytes = larger;
     }
     bytes[used] = '\0';
     *out_size = used;

@@ -126,6 +126,7 @@ static bool has_kind(judging_t *it, const conf_publish_key_t *key)
 /* Whether it is settled; else it is one for later. */
 static bool change_one(judging_t *it, const conf_publish_change_t *change)
 {
+    WEIR_MUST(change != NULL);
     if (change->after == NULL) {
         remove_key(it, change->before);
         return true;
@@ -170,7 +171,8 @@ static void change_all(judging_t *it, conf_publish_changes_t *changes)
     }
     count += change_later(it, ordered + count);
     for (size_t i = 0; i < it->later_count; i++)
-        ordered[count++] = *it->later[i]; /* they are told of */
+        if (it->later[i] != NULL)             /* always */
+            ordered[count++] = *it->later[i]; /* they are told of */
     if (count > 0)
         memcpy(changes->at, ordered, count * sizeof(*ordered));
     free(ordered);

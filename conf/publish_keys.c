@@ -256,6 +256,7 @@ static void print_one(const conf_publish_change_t *change, FILE *to)
 {
     const conf_publish_key_t *key = change->after != NULL ? change->after : change->before;
 
+    WEIR_MUST(key != NULL); /* one of the two is there */
     fputs(change->before == NULL ? "+ " : change->after == NULL ? "- " : "~ ", to);
     print_text(key->key, key->key_length, to);
     fputs(change->before == NULL ? " " : change->after == NULL ? "" : ": ", to);

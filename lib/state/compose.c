@@ -14,7 +14,7 @@ typedef struct text {
 
 static void add(text_t *text, weir_span_t more)
 {
-    if (text->used + more.len + 1 > text->room) {
+    if (text->bytes == NULL || text->used + more.len + 1 > text->room) {
         text->room = 2 * text->room + more.len + 256;
         text->bytes = realloc(text->bytes, text->room);
         WEIR_MUST(text->bytes != NULL);

@@ -237,7 +237,7 @@ state_object_t *state_table_set(state_table_t *table, const state_said_t *said)
         object->slot = slot_for(table, said);
     if (before != NULL) {
         swap_out(table, before);
-        if (object->kind == STATE_DOMAIN && before->slot != object->slot)
+        if (object->kind == STATE_DOMAIN && object->slot != NULL && before->slot != object->slot)
             touch_first(table, object->slot);
         /* what was before the step counts, not what was in the middle of it */
         object->old = before->is_fresh ? before->old : before;

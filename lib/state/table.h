@@ -100,7 +100,7 @@ void state_table_init(state_table_t *table);
 void state_table_dispose(state_table_t *table);
 
 state_object_t *state_table_find(const state_table_t *table, weir_span_t key);
-state_slot_t *state_table_slot(const state_table_t *table, weir_span_t name);
+state_slot_t *state_table_slot(const state_table_t *table, weir_span_t text);
 
 /** It is so from now on, and fresh; what was stays behind it until the step ends. Its slot is dirty, and the one before. */
 state_object_t *state_table_set(state_table_t *table, const state_said_t *said);

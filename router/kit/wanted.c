@@ -6,56 +6,56 @@
 
 #include "alloc.h"
 
-typedef struct kit_wanted {
+typedef struct kit_wish {
     kit_keyed_t keyed;
     char *app;
     char entry[];
-} kit_wanted_t;
+} kit_wish_t;
 
-static void drop(kit_keyed_table_t *table, kit_wanted_t *wanted)
+static void drop(kit_keyed_table_t *wanted, kit_wish_t *wish)
 {
-    kit_keyed_remove(table, &wanted->keyed);
-    free(wanted->app);
-    free(wanted);
+    kit_keyed_remove(wanted, &wish->keyed);
+    free(wish->app);
+    free(wish);
 }
 
-void kit_wanted_note(kit_keyed_table_t *table, const char *entry, const char *app)
+void kit_wanted_note(kit_keyed_table_t *wanted, const char *entry, const char *app)
 {
-    kit_wanted_t *wanted = kit_keyed_find(table, entry);
+    kit_wish_t *wish = kit_keyed_find(wanted, entry);
 
-    if (wanted != NULL && strcmp(wanted->app, app) == 0)
+    if (wish != NULL && strcmp(wish->app, app) == 0)
         return;
-    if (wanted != NULL)
-        drop(table, wanted);
-    wanted = kit_alloc(1, sizeof(*wanted) + strlen(entry) + 1);
-    memcpy(wanted->entry, entry, strlen(entry) + 1);
-    wanted->keyed.key = wanted->entry;
-    wanted->app = kit_copy(app);
-    kit_keyed_add(table, &wanted->keyed);
+    if (wish != NULL)
+        drop(wanted, wish);
+    wish = kit_alloc(1, sizeof(*wish) + strlen(entry) + 1);
+    memcpy(wish->entry, entry, strlen(entry) + 1);
+    wish->keyed.key = wish->entry;
+    wish->app = kit_copy(app);
+    kit_keyed_add(wanted, &wish->keyed);
 }
 
-const char *kit_wanted_by(const kit_keyed_table_t *table, const char *entry)
+const char *kit_wanted_by(const kit_keyed_table_t *wanted, const char *entry)
 {
-    const kit_wanted_t *wanted = table->count == 0 ? NULL : kit_keyed_find(table, entry);
+    const kit_wish_t *wish = kit_keyed_find(wanted, entry);
 
-    return wanted == NULL ? NULL : wanted->app;
+    return wish == NULL ? NULL : wish->app;
 }
 
-void kit_wanted_drop(kit_keyed_table_t *table, const char *entry, const char *app)
+void kit_wanted_drop(kit_keyed_table_t *wanted, const char *entry, const char *app)
 {
-    kit_wanted_t *wanted = table->count == 0 ? NULL : kit_keyed_find(table, entry);
+    kit_wish_t *wish = kit_keyed_find(wanted, entry);
 
-    if (wanted != NULL && strcmp(wanted->app, app) == 0)
-        drop(table, wanted);
+    if (wish != NULL && strcmp(wish->app, app) == 0)
+        drop(wanted, wish);
 }
 
-void kit_wanted_finish(kit_keyed_table_t *table)
+void kit_wanted_finish(kit_keyed_table_t *wanted)
 {
-    void **all = kit_keyed_all(table);
-    const size_t count = table->count;
+    void **all = kit_keyed_all(wanted);
+    const size_t count = wanted->count;
 
     for (size_t i = 0; i < count; i++)
-        drop(table, all[i]);
+        drop(wanted, all[i]);
     free(all);
-    kit_keyed_finish(table);
+    kit_keyed_finish(wanted);
 }
