@@ -309,6 +309,8 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
     why[0] = '\0';
     if (kept != NULL && is_as_before(kept, said)) {
         snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem == NULL ? "" : said->problem);
+        if (all.owes_offers && !said->has_more)
+            offer_again(kept);
         pthread_mutex_unlock(&all.lock);
         return said->problem == NULL;
     }

@@ -4,6 +4,7 @@ use lib 't/lib';
 use Weir::Test;
 
 $ENV{CMOCKA_MESSAGE_OUTPUT} = 'TAP';
+alarm int 400 * Weir::Client::slow(); # a hundred programs, one after the other
 my $build = build_dir();
 my $root  = root_dir();
 

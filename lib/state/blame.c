@@ -56,6 +56,9 @@ static bool is_fine(blaming_t *it)
 static void refuse(blaming_t *it, state_object_t *object)
 {
     char *value = state_object_text(object);
+
+    if (object->old != NULL)
+        state_table_release(&it->step->table, object->old); /* the store has the key, though not what holds */
     const state_raw_t raw = {state_object_key(object), {value, strlen(value)}, object->mod_revision, object->has_lease};
 
     state_step_refuse(it->step, &raw, STATE_BAD_REFUSED, it->why, it->now_us);

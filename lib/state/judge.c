@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/state/judge.h"
 
+#include <limits.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -148,6 +149,18 @@ static bool is_loop(const state_table_t *table, weir_span_t domain, const char *
 
 /* ---- kinds ---- */
 
+/* Of a domain that is an app's: whether that app sends it where it comes by here again. */
+static state_verdict_t judge_way(judging_t *it)
+{
+    char target[TARGET_MOST + 1];
+    const state_said_t *said = &it->out->said;
+    const state_slot_t *slot = it->table == NULL || said->is_redirect ? NULL : state_table_slot(it->table, said->slot);
+
+    if (slot == NULL || !target_of(slot, target) || !is_loop(it->table, it->rest, target))
+        return STATE_TAKEN;
+    return refuse(it, STATE_BAD_LOOP, "its app redirects to %s, which leads back here", target);
+}
+
 static state_verdict_t judge_domain(judging_t *it)
 {
     state_said_t *said = &it->out->said;
@@ -182,7 +195,7 @@ static state_verdict_t judge_domain(judging_t *it)
     room += STATE_KEY_BYTES;
     snprintf(room, STATE_KEY_BYTES + 1, "%s", path == NULL ? "" : json_string_value(path));
     said->value = (weir_span_t){room, strlen(room)};
-    return STATE_TAKEN;
+    return judge_way(it);
 }
 
 /* Takes `json` over. */
@@ -336,7 +349,7 @@ state_verdict_t state_judge(const state_table_t *table, weir_span_t key, weir_sp
     if (value.len > STATE_VALUE_MOST)
         return refuse(&it, STATE_BAD_LENGTH, "a value has %d bytes at most", STATE_VALUE_MOST);
     if (is_plain_domain(&it, value))
-        return STATE_TAKEN;
+        return judge_way(&it);
     it.json = json_loadb(value.len == 0 ? "" : value.base, value.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (it.json == NULL)
         return refuse(&it, STATE_BAD_JSON, "%s", error.text);
@@ -349,8 +362,8 @@ state_verdict_t state_judge(const state_table_t *table, weir_span_t key, weir_sp
 int state_judge_least_reader(weir_span_t value)
 {
     json_t *json = json_loadb(value.len == 0 ? "" : value.base, value.len, 0, NULL);
-    const int least = (int)json_integer_value(json_object_get(json, "min_reader"));
+    const json_int_t least = json_integer_value(json_object_get(json, "min_reader"));
 
     json_decref(json);
-    return least;
+    return least > INT_MAX ? INT_MAX : least < 0 ? 0 : (int)least;
 }

@@ -96,6 +96,32 @@ static bool is_as_before(const state_object_t *object, const state_said_t *said)
             (object->slot->name_length == said->slot.len && memcmp(object->slot->name, said->slot.base, said->slot.len) == 0));
 }
 
+/* Judges again what was refused. What is found is dropped. */
+static void put_again(state_step_t *step, state_trouble_t *trouble, uint64_t now_us)
+{
+    char *value = trouble->value, *key = strndup(trouble->key, trouble->key_length);
+    const state_raw_t raw = {
+        {key, trouble->key_length}, {value, trouble->value_length}, trouble->mod_revision, trouble->has_lease};
+
+    WEIR_MUST(key != NULL);
+    trouble->value = NULL; /* ours, whatever becomes of it */
+    state_troubles_drop(&step->troubles, raw.key);
+    state_step_put(step, &raw, now_us);
+    free(key);
+    free(value);
+}
+
+/* An app that a router would not have may have been right, and one of its backends, which were there before it, not. */
+static void try_app_again(state_step_t *step, const state_slot_t *slot, uint64_t now_us)
+{
+    char key[STATE_KEY_BYTES];
+    const int length = snprintf(key, sizeof(key), "apps/%s", slot->name);
+    const state_trouble_t *trouble = state_troubles_find(&step->troubles, (weir_span_t){key, (size_t)length});
+
+    if (trouble != NULL && trouble->bad == STATE_BAD_REFUSED)
+        put_again(step, (state_trouble_t *)(uintptr_t)trouble, now_us);
+}
+
 void state_step_put(state_step_t *step, const state_raw_t *raw, uint64_t now_us)
 {
     state_judged_t *judged = step->judged;
@@ -107,6 +133,8 @@ void state_step_put(state_step_t *step, const state_raw_t *raw, uint64_t now_us)
     if (verdict == STATE_IGNORED)
         return;
     if (verdict == STATE_REFUSED) {
+        if (before != NULL)
+            state_table_release(&step->table, before);
         state_step_refuse(step, raw, judged->bad, judged->problem, now_us);
         return;
     }
@@ -116,7 +144,9 @@ void state_step_put(state_step_t *step, const state_raw_t *raw, uint64_t now_us)
     if (before == NULL || !is_as_before(before, &judged->said)) {
         const state_object_t *object = state_step_put_kept(step, &judged->said);
         if (object->kind == STATE_BACKEND)
-            drop_suspects(step, object->slot);
+            object->slot->has_newcomer = true;
+        if (object->slot != NULL && object->slot->app == NULL)
+            try_app_again(step, object->slot, now_us);
         return;
     }
     before->mod_revision = raw->mod_revision;
@@ -134,17 +164,8 @@ void state_step_retry(state_step_t *step, uint64_t now_us)
     for (const state_trouble_t *trouble; (trouble = state_troubles_next(&step->troubles, &walk)) != NULL;)
         if (trouble->bad == STATE_BAD_REFUSED || trouble->bad == STATE_BAD_LOOP)
             some[count++] = (state_trouble_t *)(uintptr_t)trouble;
-    for (size_t i = 0; i < count; i++) {
-        char *value = some[i]->value, *key = strndup(some[i]->key, some[i]->key_length);
-        const state_raw_t raw = {
-            {key, some[i]->key_length}, {value, some[i]->value_length}, some[i]->mod_revision, some[i]->has_lease};
-        WEIR_MUST(key != NULL);
-        some[i]->value = NULL; /* ours, whatever becomes of it */
-        state_troubles_drop(&step->troubles, raw.key);
-        state_step_put(step, &raw, now_us);
-        free(key);
-        free(value);
-    }
+    for (size_t i = 0; i < count; i++)
+        put_again(step, some[i], now_us);
     free(some);
 }
 
@@ -167,26 +188,70 @@ void state_step_settle(state_step_t *step, state_slot_t *slot)
     settle_list(step, &slot->domains);
 }
 
-/* The next ones whose documents are to be put, and are not dirty any more; up to STATE_CHANGES_MOST. */
+/* Nobody frees it as long as it is looked at. */
+static void hold_slot(state_slot_t *slot)
+{
+    slot->olds++;
+}
+
+static void release_slot(state_step_t *step, state_slot_t *slot)
+{
+    slot->olds--;
+    state_table_drop_slot(&step->table, slot);
+}
+
+/* The next one whose document is to be put; those that wait for their apps are passed over. NULL: there is none. */
+static state_slot_t *next_dirty(state_step_t *step)
+{
+    while (!weir_list_is_empty(&step->table.dirty)) {
+        state_slot_t *slot = WEIR_AROUND(step->table.dirty.next, state_slot_t, dirty);
+        if (state_slot_is_whole(slot) || slot->is_put)
+            return slot;
+        weir_list_remove(&slot->dirty);
+        hold_slot(slot);
+        state_step_settle(step, slot); /* what it has waits for the app */
+        release_slot(step, slot);
+    }
+    return NULL;
+}
+
+/* Up to STATE_CHANGES_MOST of them, which are held, and not dirty any more. */
 static size_t take_some(state_step_t *step, state_slot_t **slots)
 {
     size_t count = 0;
 
-    while (count < STATE_CHANGES_MOST && !weir_list_is_empty(&step->table.dirty)) {
-        state_slot_t *slot = WEIR_AROUND(step->table.dirty.next, state_slot_t, dirty);
+    for (state_slot_t *slot; count < STATE_CHANGES_MOST && (slot = next_dirty(step)) != NULL;) {
         weir_list_remove(&slot->dirty);
-        if (!state_slot_is_whole(slot) && !slot->is_put) {
-            state_step_settle(step, slot); /* what it has waits for the app */
-            state_table_drop_slot(&step->table, slot);
-            continue;
-        }
+        hold_slot(slot);
         step->changes[count] = (state_change_t){
             .app = slot->name, .json = state_slot_is_whole(slot) ? state_compose(&step->table, slot) : NULL, .has_more = true};
         slots[count++] = slot;
     }
-    if (weir_list_is_empty(&step->table.dirty) && count > 0)
+    if (count > 0 && next_dirty(step) == NULL)
         step->changes[count - 1].has_more = false;
     return count;
+}
+
+/* What a file has brought is none. */
+static bool has_new_backend(const state_slot_t *slot)
+{
+    if (!slot->has_newcomer)
+        return false;
+    for (const weir_list_t *node = slot->backends.next; node != &slot->backends; node = node->next)
+        if (WEIR_AROUND(node, state_object_t, sibling)->is_fresh && !WEIR_AROUND(node, state_object_t, sibling)->is_absent)
+            return true;
+    return false;
+}
+
+/* A router has taken it. Whom suspects have waited for is there, and they go with the next document. */
+static void settle_taken(state_step_t *step, state_slot_t *slot)
+{
+    const bool ends_suspicion = slot->suspects > 0 && has_new_backend(slot);
+
+    state_step_settle(step, slot);
+    slot->has_newcomer = false;
+    if (ends_suspicion)
+        drop_suspects(step, slot);
 }
 
 static void put_some(state_step_t *step, state_slot_t **slots, size_t count, uint64_t now_us)
@@ -203,14 +268,14 @@ static void put_some(state_step_t *step, state_slot_t **slots, size_t count, uin
         if (is_there && is_fine && step->changes[i].why[0] != '\0' && may_tell(step, now_us))
             weir_log("state: app %s of %s: %s", step->changes[i].app, step->prefix, step->changes[i].why);
         if (is_fine)
-            state_step_settle(step, slots[i]);
+            settle_taken(step, slots[i]);
         else
             refused[refused_count++] = slots[i];
     }
     for (size_t i = 0; i < refused_count; i++)
         state_blame(step, refused[i], now_us);
     for (size_t i = 0; i < count; i++)
-        state_table_drop_slot(&step->table, slots[i]);
+        release_slot(step, slots[i]);
 }
 
 void state_step_commit(state_step_t *step, uint64_t now_us)
@@ -230,13 +295,15 @@ void state_step_withdraw(state_step_t *step)
         state_slot_t *slot = WEIR_AROUND(name, state_slot_t, by_name);
         if (!slot->is_put)
             continue;
+        if (count == STATE_CHANGES_MOST) {
+            step->apply(step->context, step->changes, count);
+            count = 0;
+        }
         slot->is_put = false;
         step->changes[count++] = (state_change_t){.app = slot->name, .has_more = true};
-        if (count < STATE_CHANGES_MOST)
-            continue;
-        step->apply(step->context, step->changes, count);
-        count = 0;
     }
-    step->changes[count] = (state_change_t){.app = ""}; /* it ends what has more */
-    step->apply(step->context, step->changes, count < STATE_CHANGES_MOST ? count : 0);
+    if (count == 0)
+        return;
+    step->changes[count - 1].has_more = false;
+    step->apply(step->context, step->changes, count);
 }

@@ -294,3 +294,13 @@ void state_table_hold(state_table_t *table, state_object_t *object, bool is_susp
     if (is_suspect)
         object->slot->suspects++;
 }
+
+void state_table_release(state_table_t *table, state_object_t *object)
+{
+    if (!object->is_absent)
+        return;
+    if (object->is_suspect)
+        object->slot->suspects--;
+    object->is_absent = object->is_suspect = false;
+    table->absent[object->kind]--;
+}

@@ -42,6 +42,7 @@ typedef struct state_slot {
     uint32_t leases_lost, leases_base; /* of the window that began then   */
     uint64_t lost_from_us;
     bool is_redirect, is_put; /* it has been put, and not taken back */
+    bool has_newcomer;        /* a backend was said since the last document that was taken */
     uint16_t name_length;
     char name[]; /* and a NUL; of a redirect: "redirect-to:TARGET" */
 } state_slot_t;
@@ -115,8 +116,9 @@ void state_table_settle(state_table_t *table, state_object_t *fresh);
 /** Frees one that was taken back, for good: what was before it stays. */
 void state_table_discard(state_object_t *fresh);
 
-/** The store has it no more, and it stays. */
+/** The store has it no more, and it stays; and it has it again, whatever that says. Harmless if that was so. */
 void state_table_hold(state_table_t *table, state_object_t *object, bool is_suspect);
+void state_table_release(state_table_t *table, state_object_t *object);
 
 void state_table_touch(state_table_t *table, state_slot_t *slot);
 /** Frees a slot that has nothing, and is neither put nor dirty; harmless on others. */

@@ -50,8 +50,10 @@ const state_trouble_t *state_troubles_find(const state_troubles_t *troubles, wei
 
 static bool is_the_same(const state_trouble_t *trouble, const state_raw_t *raw)
 {
-    return trouble != NULL && trouble->mod_revision == raw->mod_revision && trouble->value_length == raw->value.len &&
-           memcmp(trouble->value, raw->value.base, raw->value.len) == 0;
+    const size_t kept = raw->value.len <= STATE_VALUE_MOST ? raw->value.len : 0;
+
+    return trouble != NULL && trouble->mod_revision == raw->mod_revision && trouble->value_length == kept &&
+           (kept == 0 || memcmp(trouble->value, raw->value.base, kept) == 0);
 }
 
 bool state_troubles_add(state_troubles_t *troubles, const state_raw_t *raw, state_bad_t bad, const char *why)
