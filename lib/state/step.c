@@ -153,20 +153,31 @@ void state_step_put(state_step_t *step, const state_raw_t *raw, uint64_t now_us)
     before->has_lease = raw->has_lease;
 }
 
+static bool may_be_retried(const state_trouble_t *trouble)
+{
+    return trouble->bad == STATE_BAD_REFUSED || trouble->bad == STATE_BAD_LOOP;
+}
+
+/* One may settle another, which is no trouble any more then: they are looked for by their keys. */
 void state_step_retry(state_step_t *step, uint64_t now_us)
 {
-    const size_t most = step->troubles.by_key.count;
-    state_trouble_t **some = calloc(most + 1, sizeof(state_trouble_t *));
+    char **keys = calloc(step->troubles.by_key.count + 1, sizeof(char *));
     state_names_walk_t walk = {0};
     size_t count = 0;
 
-    WEIR_MUST(some != NULL);
+    WEIR_MUST(keys != NULL);
     for (const state_trouble_t *trouble; (trouble = state_troubles_next(&step->troubles, &walk)) != NULL;)
-        if (trouble->bad == STATE_BAD_REFUSED || trouble->bad == STATE_BAD_LOOP)
-            some[count++] = (state_trouble_t *)(uintptr_t)trouble;
-    for (size_t i = 0; i < count; i++)
-        put_again(step, some[i], now_us);
-    free(some);
+        if (may_be_retried(trouble)) {
+            keys[count] = strndup(trouble->key, trouble->key_length);
+            WEIR_MUST(keys[count++] != NULL);
+        }
+    for (size_t i = 0; i < count; i++) {
+        const state_trouble_t *trouble = state_troubles_find(&step->troubles, (weir_span_t){keys[i], strlen(keys[i])});
+        if (trouble != NULL && may_be_retried(trouble))
+            put_again(step, (state_trouble_t *)(uintptr_t)trouble, now_us);
+        free(keys[i]);
+    }
+    free(keys);
 }
 
 /* ---- in force ---- */

@@ -162,6 +162,32 @@ static void test_other_routers_may_take_it(void **state)
     assert_string_equal(json_of("shop"), "{\"x\":\"bad\",\"domains\":[],\"backends\":[]}");
 }
 
+/* The backend and its app are both refused; whichever is tried first, the other one may be settled by it. */
+static void test_trying_again_one_settles_another(void **state)
+{
+    (void)state;
+    poison = "bad";
+    for (int i = 0; i < 20; i++) {
+        char app[64], backend[64];
+        snprintf(app, sizeof(app), "apps/shop%d", i);
+        snprintf(backend, sizeof(backend), "backends/shop%d/a", i);
+        puts_key(app, "{}");
+        puts_key(backend, "{\"addr\":\"bad:1\"}");
+        commit();
+        assert_string_equal(why_not(backend), "refused");
+        puts_key(app, "{\"x\":\"bad\"}");
+        loses(app);
+        puts_key(app, "{\"x\":\"bad\"}");
+        commit();
+        assert_string_equal(why_not(app), "refused");
+    }
+    poison = NULL;
+    state_step_retry(&step, now_us);
+    commit();
+    assert_int_equal(step.troubles.by_key.count, 0);
+    assert_string_equal(json_of("shop7"), "{\"x\":\"bad\",\"domains\":[],\"backends\":[{\"id\":\"a\",\"at\":\"bad:1\"}]}");
+}
+
 static void test_a_new_app_that_is_refused_is_not_there(void **state)
 {
     (void)state;
@@ -433,13 +459,21 @@ static void test_whatever_comes_it_is_as_it_was_said(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        WITH_STEP(test_an_app_is_put_together),          WITH_STEP(test_what_says_the_same_is_not_put),
-        WITH_STEP(test_redirects_are_apps_of_their_own), WITH_STEP(test_defaults_are_of_all_apps),
-        WITH_STEP(test_who_gets_a_domain_is_put_first),  WITH_STEP(test_many_apps_are_put_in_turn),
-        WITH_STEP(test_one_bad_key_of_several),          WITH_STEP(test_a_bad_key_keeps_what_was),
-        WITH_STEP(test_other_routers_may_take_it),       WITH_STEP(test_a_new_app_that_is_refused_is_not_there),
-        WITH_STEP(test_very_much_does_not_go_at_once),   WITH_STEP(test_an_empty_store_empties_nothing),
-        WITH_STEP(test_leases_that_end_together),        WITH_STEP(test_whatever_comes_it_is_as_it_was_said),
+        WITH_STEP(test_an_app_is_put_together),
+        WITH_STEP(test_what_says_the_same_is_not_put),
+        WITH_STEP(test_redirects_are_apps_of_their_own),
+        WITH_STEP(test_defaults_are_of_all_apps),
+        WITH_STEP(test_who_gets_a_domain_is_put_first),
+        WITH_STEP(test_many_apps_are_put_in_turn),
+        WITH_STEP(test_one_bad_key_of_several),
+        WITH_STEP(test_a_bad_key_keeps_what_was),
+        WITH_STEP(test_other_routers_may_take_it),
+        WITH_STEP(test_trying_again_one_settles_another),
+        WITH_STEP(test_a_new_app_that_is_refused_is_not_there),
+        WITH_STEP(test_very_much_does_not_go_at_once),
+        WITH_STEP(test_an_empty_store_empties_nothing),
+        WITH_STEP(test_leases_that_end_together),
+        WITH_STEP(test_whatever_comes_it_is_as_it_was_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
