@@ -84,7 +84,13 @@ sub ends {
     return;
 }
 
-sub freezes { my ($self) = @_; return kill 'STOP', $self->{pid} }
+# None of its threads runs any more: a signal alone may come after the next answer.
+sub freezes {
+    my ($self) = @_;
+    kill 'STOP', $self->{pid};
+    return Weir::Test::wait_for(sub { !grep { !m{\) [Tt] } } map { eval { Weir::Test::read_file($_) } // () } glob "/proc/$self->{pid}/task/*/stat" });
+}
+
 sub thaws   { my ($self) = @_; return kill 'CONT', $self->{pid} }
 
 # etcdctl's words, of this member: what run_command() says.
