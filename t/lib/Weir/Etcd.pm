@@ -91,7 +91,7 @@ sub freezes {
     return Weir::Test::wait_for(sub { !grep { !m{\) [Tt] } } map { eval { Weir::Test::read_file($_) } // () } glob "/proc/$self->{pid}/task/*/stat" });
 }
 
-sub thaws   { my ($self) = @_; return kill 'CONT', $self->{pid} }
+sub thaws { my ($self) = @_; return kill 'CONT', $self->{pid} }
 
 # etcdctl's words, of this member: what run_command() says.
 sub ctl { my ($self, @words) = @_; return Weir::Test::run_command({ env => { ETCDCTL_API => 3 } }, 'etcdctl', '--endpoints', $self->{url}, @words) }
