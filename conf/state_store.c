@@ -28,14 +28,12 @@ struct conf_state_store {
 
 static void put_one(const conf_state_store_t *store, state_change_t *change)
 {
-    char origin[ORIGIN_BYTES];
     const bool is_redirect = strncmp(change->app, "redirect-to:", 12) == 0;
+    char origin[ORIGIN_BYTES];
 
-    if (is_redirect)
-        snprintf(origin, sizeof(origin), "etcd %s/v1/domains/", store->prefix);
-    else
-        snprintf(origin, sizeof(origin), "etcd %s/v1/apps/%s", store->prefix, change->app);
-    const weir_state_said_t said = {.app = change->app, .origin = origin, .json = change->json, .has_more = change->has_more};
+    snprintf(origin, sizeof(origin), "etcd %s/v1/%s/", store->prefix, is_redirect ? "domains" : "apps");
+    const weir_state_said_t said = {
+        .app = change->app, .origin = origin, .adds_name = !is_redirect, .json = change->json, .has_more = change->has_more};
     change->is_fine = change->is_trial ? weir_state_would(&said, change->why) : weir_state_put(&said, change->why);
 }
 

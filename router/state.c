@@ -8,28 +8,36 @@
 
 #include "lib/base/must.h"
 #include "lib/walk/at_work.h"
+#include "router/state_text.h"
 #include "weir_digest.h"
 
-enum { CHAINS_LEAST = 64, OFFERS_MOST = 256 };
+enum { CHAINS_LEAST = 64, OFFERS_MOST = 256, ORIGIN_BYTES = 4096 };
+
+/* What is wrong with what was said of an app last. */
+typedef struct trouble {
+    weir_list_t link; /* of all in trouble */
+    struct kept *of;
+    bool is_refused;
+    bool is_unread; /* the problem is the source's, with something newer than `said` */
+    char problem[];
+} trouble_t;
 
 typedef struct kept {
-    struct kept *next; /* of its chain */
-    char *origin;
-    char *said;    /* last; NULL: nothing, it is gone, or could not be read */
-    char *held;    /* that routers have taken last, if that is not `said`; NULL: none */
-    bool is_held;  /* `said` is                                              */
-    char *problem; /* of what was said last; NULL: none                     */
-    bool is_refused;
-    bool is_unread;         /* the problem is the source's, with something newer than `said` */
-    weir_list_t in_trouble; /* with a problem */
+    struct kept *next;         /* of its chain */
+    weir_state_text_t *origin; /* shared with those of the same; never NULL                                */
+    weir_state_text_t *said;   /* last; NULL: nothing, it is gone, or could not be read                    */
+    weir_state_text_t *held;   /* that routers have taken last: `said`, or what was said before; NULL: none */
+    trouble_t *trouble;        /* NULL: none */
+    bool adds_name;            /* its name stands behind the origin */
     char app[];
 } kept_t;
 
 static struct {
     pthread_mutex_t lock;
-    weir_list_t hosts;   /* the newest first */
-    weir_list_t trouble; /* kept_t           */
-    bool owes_offers;    /* something has changed, and who is in trouble has not been offered again */
+    weir_list_t hosts;         /* the newest first */
+    weir_list_t trouble;       /* trouble_t        */
+    weir_state_text_t *origin; /* the last one: most have the same */
+    bool owes_offers;          /* something has changed, and who is in trouble has not been offered again */
     kept_t **chains;
     size_t chain_count;
     weir_state_counts_t counts;
@@ -37,45 +45,50 @@ static struct {
 
 /* ---- what is kept ---- */
 
-static char *copy_of(const char *text)
+static bool is_text(const weir_state_text_t *text, const char *other)
 {
-    char *copy = text == NULL ? NULL : strdup(text);
-
-    WEIR_MUST((copy == NULL) == (text == NULL));
-    return copy;
+    return text != NULL && strcmp(weir_state_text_json(text), other) == 0;
 }
 
-static void replace(char **slot, const char *text)
+static void replace(weir_state_text_t **slot, weir_state_text_t *text)
 {
-    char *copy = copy_of(text);
-
-    free(*slot);
-    *slot = copy;
+    weir_state_text_release(*slot);
+    *slot = text;
 }
 
-/* What routers have taken last; NULL: nothing. */
-static const char *held_of(const kept_t *kept)
+/* Routers have taken what was said last. */
+static bool is_held(const kept_t *kept)
 {
-    return kept->is_held ? kept->said : kept->held;
+    return kept->said != NULL && kept->held == kept->said;
 }
 
 /* Something new is said, of which nobody knows yet whether it can be. */
 static void say(kept_t *kept, const char *json)
 {
-    if (kept->is_held) {
-        free(kept->held);
-        kept->held = kept->said;
-        kept->said = NULL;
-        kept->is_held = false;
-    }
-    replace(&kept->said, json);
+    replace(&kept->said, json == NULL ? NULL : weir_state_text_create(json));
 }
 
 /* It can. */
 static void hold_said(kept_t *kept)
 {
-    kept->is_held = kept->said != NULL;
-    replace(&kept->held, NULL);
+    replace(&kept->held, weir_state_text_hold(kept->said));
+}
+
+static void note_origin(kept_t *kept, const weir_state_said_t *said)
+{
+    const char *origin = said->origin == NULL ? "" : said->origin;
+
+    if (!is_text(all.origin, origin))
+        replace(&all.origin, weir_state_text_create(origin));
+    replace(&kept->origin, weir_state_text_hold(all.origin));
+    kept->adds_name = said->adds_name;
+}
+
+static void write_origin(const kept_t *kept, char text[static ORIGIN_BYTES])
+{
+    const char *origin = weir_state_text_json(kept->origin);
+
+    snprintf(text, ORIGIN_BYTES, "%s%s", origin == NULL ? "" : origin, kept->adds_name ? kept->app : "");
 }
 
 static size_t chain_of(const char *app, size_t count)
@@ -117,19 +130,29 @@ static kept_t *find(const char *app, bool is_made)
     kept = calloc(1, sizeof(*kept) + strlen(app) + 1);
     WEIR_MUST(kept != NULL);
     memcpy(kept->app, app, strlen(app) + 1);
-    weir_list_init(&kept->in_trouble);
     kept->next = all.chains[chain_of(app, all.chain_count)];
     all.chains[chain_of(app, all.chain_count)] = kept;
     all.counts.apps++;
     return kept;
 }
 
+static void end_trouble(kept_t *kept)
+{
+    if (kept->trouble == NULL)
+        return;
+    all.counts.refused -= kept->trouble->is_refused;
+    all.counts.conflicts -= !kept->trouble->is_refused;
+    weir_list_remove(&kept->trouble->link);
+    free(kept->trouble);
+    kept->trouble = NULL;
+}
+
 static void destroy(kept_t *kept)
 {
-    free(kept->origin);
-    free(kept->said);
-    free(kept->held);
-    free(kept->problem);
+    end_trouble(kept);
+    weir_state_text_release(kept->origin);
+    weir_state_text_release(kept->said);
+    weir_state_text_release(kept->held);
     free(kept);
 }
 
@@ -145,31 +168,33 @@ static void forget(kept_t *kept)
 }
 
 /* The same was said with its place before: what is read again as it is kept has none. */
-static bool is_known(const kept_t *kept, bool is_refused, const char *why)
+static bool is_known(const trouble_t *trouble, bool is_refused, const char *why)
 {
-    const size_t length = strlen(why), known = kept->problem == NULL ? 0 : strlen(kept->problem);
+    const size_t length = strlen(why), known = trouble == NULL ? 0 : strlen(trouble->problem);
 
-    return is_refused && kept->is_refused && kept->problem != NULL && known >= length &&
-           strcmp(kept->problem + known - length, why) == 0;
+    return is_refused && trouble != NULL && trouble->is_refused && known >= length &&
+           strcmp(trouble->problem + known - length, why) == 0;
 }
 
-static void note(kept_t *kept, bool is_fine, const char *why)
+/* Who is in trouble again is behind the others. */
+static void note(kept_t *kept, bool is_fine, bool is_unread, const char *why)
 {
-    const bool is_refused = !is_fine, has_conflict = is_fine && why[0] != '\0';
+    const char *what = is_known(kept->trouble, !is_fine, why) ? kept->trouble->problem : why;
+    trouble_t *trouble = NULL;
 
-    if (kept->problem != NULL) {
-        all.counts.refused -= kept->is_refused;
-        all.counts.conflicts -= !kept->is_refused;
-        weir_list_remove(&kept->in_trouble);
-        weir_list_init(&kept->in_trouble);
+    if (!is_fine || why[0] != '\0') {
+        trouble = malloc(sizeof(*trouble) + strlen(what) + 1);
+        WEIR_MUST(trouble != NULL);
+        *trouble = (trouble_t){.of = kept, .is_refused = !is_fine, .is_unread = is_unread};
+        memcpy(trouble->problem, what, strlen(what) + 1);
     }
-    if (!is_known(kept, is_refused, why))
-        replace(&kept->problem, is_refused || has_conflict ? why : NULL);
-    kept->is_refused = is_refused;
-    all.counts.refused += is_refused;
-    all.counts.conflicts += has_conflict;
-    if (kept->problem != NULL)
-        weir_list_append(&all.trouble, &kept->in_trouble);
+    end_trouble(kept);
+    kept->trouble = trouble;
+    if (trouble == NULL)
+        return;
+    all.counts.refused += trouble->is_refused;
+    all.counts.conflicts += !trouble->is_refused;
+    weir_list_append(&all.trouble, &trouble->link);
 }
 
 /* ---- asking routers ---- */
@@ -229,13 +254,15 @@ static bool ask_with(void *context, const weir_config_t *node)
     return ask(asking);
 }
 
-static bool ask_of_text(asking_t *asking, const char *json)
+static bool ask_of_text(asking_t *asking, weir_state_text_t *text)
 {
+    const char *json = weir_state_text_json(text);
     char why[WEIR_STATE_WHY_BYTES] = "";
     const bool has_nobody = asking->only == NULL && all.hosts.next == &all.hosts; /* it is read for those who come */
 
     if (json == NULL || has_nobody)
         return ask(asking);
+    asking->app.text = text;
     if (weir_config_of_text(json, strlen(json), ask_with, asking, why, sizeof(why)))
         return true;
     if (asking->why[0] == '\0')
@@ -247,24 +274,38 @@ static bool ask_of_text(asking_t *asking, const char *json)
 
 static asking_t asking_of(const char *app, const char *origin, char why[WEIR_STATE_WHY_BYTES])
 {
-    return (asking_t){
-        .app = {.size = sizeof(weir_state_app_t), .name = {app, strlen(app)}, .origin = origin == NULL ? "" : origin},
-        .why = why,
-    };
+    return (asking_t){.app = {.size = sizeof(weir_state_app_t), .name = {app, strlen(app)}, .origin = origin}, .why = why};
 }
 
 static bool put(kept_t *kept, const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
 {
-    asking_t asking = asking_of(kept->app, said->origin, why);
+    char origin[ORIGIN_BYTES];
+    asking_t asking = asking_of(kept->app, origin, why);
 
+    write_origin(kept, origin);
     asking.app.has_more = said->has_more;
-    kept->is_unread = said->problem != NULL;
     if (said->problem != NULL) {
         snprintf(why, WEIR_STATE_WHY_BYTES, "%s", said->problem);
         return false;
     }
     say(kept, said->json);
-    return said->node != NULL ? ask_with(&asking, said->node) : ask_of_text(&asking, said->json);
+    if (said->node == NULL)
+        return ask_of_text(&asking, kept->said);
+    asking.app.text = kept->said;
+    return ask_with(&asking, said->node);
+}
+
+/* What was said before, once more. `only` and `has_more` as in asking_t. */
+static bool ask_again(const kept_t *kept, weir_state_text_t *text, const weir_state_host_t *only, bool has_more,
+                      char why[WEIR_STATE_WHY_BYTES])
+{
+    char origin[ORIGIN_BYTES];
+    asking_t asking = asking_of(kept->app, origin, why);
+
+    write_origin(kept, origin);
+    asking.only = only;
+    asking.app.has_more = has_more;
+    return ask_of_text(&asking, text);
 }
 
 /* What could not be before may be now. In the order in which it was said; the others wait for the next change. */
@@ -277,15 +318,14 @@ static void offer_again(const kept_t *but)
     if (all.hosts.next == &all.hosts)
         return; /* nobody is there to take it */
     for (weir_list_t *node = all.trouble.next; node != &all.trouble && count < OFFERS_MOST; node = node->next) {
-        kept_t *kept = WEIR_AROUND(node, kept_t, in_trouble);
-        if (kept != but && kept->said != NULL && !kept->is_unread)
-            some[count++] = kept;
+        const trouble_t *trouble = WEIR_AROUND(node, trouble_t, link);
+        if (trouble->of != but && trouble->of->said != NULL && !trouble->is_unread)
+            some[count++] = trouble->of;
     }
     for (size_t i = 0; i < count; i++) {
         char why[WEIR_STATE_WHY_BYTES];
-        asking_t asking = asking_of(some[i]->app, some[i]->origin, why);
-        const bool is_fine = ask_of_text(&asking, some[i]->said);
-        note(some[i], is_fine, why);
+        const bool is_fine = ask_again(some[i], some[i]->said, NULL, false, why);
+        note(some[i], is_fine, false, why);
         if (is_fine)
             hold_said(some[i]);
     }
@@ -294,10 +334,12 @@ static void offer_again(const kept_t *but)
 /* It was read again, and is what it was: nobody is asked. */
 static bool is_as_before(const kept_t *kept, const weir_state_said_t *said)
 {
+    const trouble_t *trouble = kept->trouble;
+
     if (said->problem != NULL)
-        return kept->is_unread && kept->problem != NULL && strcmp(kept->problem, said->problem) == 0;
-    return said->json != NULL && kept->is_held && kept->problem == NULL && strcmp(kept->said, said->json) == 0 &&
-           strcmp(kept->origin, said->origin) == 0;
+        return trouble != NULL && trouble->is_unread && strcmp(trouble->problem, said->problem) == 0;
+    return said->json != NULL && is_held(kept) && trouble == NULL && is_text(kept->said, said->json) &&
+           is_text(kept->origin, said->origin) && kept->adds_name == said->adds_name;
 }
 
 bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
@@ -315,9 +357,9 @@ bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES
         return said->problem == NULL;
     }
     if (kept != NULL) {
-        replace(&kept->origin, said->origin);
+        note_origin(kept, said);
         is_fine = put(kept, said, why);
-        note(kept, is_fine, why);
+        note(kept, is_fine, said->problem != NULL, why);
         all.counts.changes++;
         all.counts.refusals += !is_fine;
         if (is_fine)
@@ -336,20 +378,23 @@ bool weir_state_problem(const char *app, char why[WEIR_STATE_WHY_BYTES])
 {
     pthread_mutex_lock(&all.lock);
     const kept_t *kept = find(app, false);
-    const bool has_problem = kept != NULL && kept->problem != NULL;
-    snprintf(why, WEIR_STATE_WHY_BYTES, "%s", has_problem ? kept->problem : "");
+    const bool has_problem = kept != NULL && kept->trouble != NULL;
+    snprintf(why, WEIR_STATE_WHY_BYTES, "%s", has_problem ? kept->trouble->problem : "");
     pthread_mutex_unlock(&all.lock);
     return has_problem;
 }
 
 bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
 {
-    pthread_mutex_lock(&all.lock);
+    weir_state_text_t *text = said->json == NULL ? NULL : weir_state_text_create(said->json);
     asking_t asking = asking_of(said->app, said->origin, why);
+
     asking.app.is_only_checked = true;
     why[0] = '\0';
-    const bool is_fine = ask_of_text(&asking, said->json);
+    pthread_mutex_lock(&all.lock);
+    const bool is_fine = ask_of_text(&asking, text);
     pthread_mutex_unlock(&all.lock);
+    weir_state_text_release(text);
     return is_fine;
 }
 
@@ -358,23 +403,21 @@ bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYT
 /* A router that is new: what was said last, and if it will not have that, what others had before. */
 static void offer(const weir_state_host_t *one, kept_t *kept, bool has_more)
 {
+    const bool is_unread = kept->trouble != NULL && kept->trouble->is_unread;
     char why[WEIR_STATE_WHY_BYTES];
-    asking_t asking = asking_of(kept->app, kept->origin, why);
-    const bool is_read = kept->said != NULL;
+    bool is_fine = false;
 
-    asking.only = one;
-    asking.app.has_more = has_more;
-    if (is_read) {
-        const bool is_fine = ask_of_text(&asking, kept->said);
-        if (!kept->is_unread)
-            note(kept, is_fine, why);
+    if (kept->said != NULL) {
+        is_fine = ask_again(kept, kept->said, one, has_more, why);
+        if (!is_unread)
+            note(kept, is_fine, false, why);
         if (is_fine)
             hold_said(kept);
-        else
-            kept->is_held = false; /* there was no router yet to refuse it */
+        else if (is_held(kept)) /* there was no router yet to refuse it */
+            replace(&kept->held, NULL);
     }
-    if (kept->held != NULL)
-        (void)ask_of_text(&asking, kept->held);
+    if (!is_fine && kept->held != NULL)
+        (void)ask_again(kept, kept->held, one, has_more, why);
 }
 
 /* Those first that had all they want: what others wanted and did not get, they shall not get by a reload. */
@@ -386,10 +429,10 @@ static void offer_all(const weir_state_host_t *one)
 
     WEIR_MUST(later != NULL);
     for (weir_list_t *node = all.trouble.next; node != &all.trouble && later_count < trouble_count; node = node->next)
-        later[later_count++] = WEIR_AROUND(node, kept_t, in_trouble);
+        later[later_count++] = WEIR_AROUND(node, trouble_t, link)->of;
     for (size_t i = 0; i < all.chain_count; i++)
         for (kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next)
-            if (kept->problem == NULL)
+            if (kept->trouble == NULL)
                 offer(one, kept, --left > 0);
     for (size_t i = 0; i < later_count; i++)
         offer(one, later[i], --left > 0);
@@ -425,8 +468,11 @@ void weir_state_each(void (*visit)(const weir_state_facts_t *facts, void *contex
     pthread_mutex_lock(&all.lock);
     for (size_t i = 0; i < all.chain_count; i++)
         for (const kept_t *kept = all.chains[i]; kept != NULL; kept = kept->next) {
-            const weir_state_facts_t facts = {kept->app, kept->origin == NULL ? "" : kept->origin, kept->problem,
-                                              kept->problem != NULL && kept->is_refused, held_of(kept) != NULL};
+            const trouble_t *trouble = kept->trouble;
+            char origin[ORIGIN_BYTES];
+            write_origin(kept, origin);
+            const weir_state_facts_t facts = {kept->app, origin, trouble == NULL ? NULL : trouble->problem,
+                                              trouble != NULL && trouble->is_refused, kept->held != NULL};
             visit(&facts, context);
         }
     pthread_mutex_unlock(&all.lock);
@@ -451,7 +497,7 @@ void weir_state_forget(void)
     free(all.chains);
     all.chains = NULL;
     all.chain_count = 0;
-    weir_list_init(&all.trouble);
+    replace(&all.origin, NULL);
     all.counts = (weir_state_counts_t){0};
     pthread_mutex_unlock(&all.lock);
 }

@@ -37,6 +37,7 @@ typedef struct weir_state_said {
     const char *json;          /* an object; NULL: it knows the app no more                          */
     const weir_config_t *node; /* the same, with its places, if it has any; NULL: `json` is read     */
     bool has_more;             /* others follow at once, and then one that has not more */
+    bool adds_name;            /* the app's name stands behind `origin`                    */
     const char *problem;       /* what the source itself has found wrong: nobody is asked; NULL: nothing */
 } weir_state_said_t;
 

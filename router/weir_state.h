@@ -11,6 +11,9 @@
 
 WEIR_C_BEGIN
 
+/** A text that many may keep: it is there as long as one of them does. */
+typedef struct weir_state_text weir_state_text_t;
+
 /** An app as a source says it. Members are only ever appended. */
 typedef struct weir_state_app {
     size_t size;
@@ -19,6 +22,7 @@ typedef struct weir_state_app {
     const char *origin;        /* where it stands: a file's path, or a key of the store                        */
     bool has_more;             /* others follow at once: what is done once for many may wait for the last        */
     bool is_only_checked;      /* whether it would do; nothing is changed. The router may not be started       */
+    weir_state_text_t *text;   /* the same as JSON, for who reads it again later; NULL: there is none             */
 } weir_state_app_t;
 
 /**
@@ -29,6 +33,13 @@ typedef struct weir_state_app {
  * in force on another one; never block. Since ABI 7.
  */
 WEIR_MODULE bool weir_router_state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
+
+/** Held once more; any thread, also below. Never fails. Since ABI 7. */
+WEIR_API weir_state_text_t *weir_state_text_hold(weir_state_text_t *text);
+/** Held once less. Harmless on NULL. Since ABI 7. */
+WEIR_API void weir_state_text_release(weir_state_text_t *text);
+/** What it says, with a NUL; stays while it is held. NULL of NULL. Since ABI 7. */
+WEIR_API const char *weir_state_text_json(const weir_state_text_t *text);
 
 typedef bool weir_router_state_t(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
 
