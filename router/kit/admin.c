@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "asked.h"
 #include "document.h"
 #include "later.h"
@@ -25,7 +26,7 @@ enum {
 
 static json_t *member_of(const kit_asked_t *asked)
 {
-    const kit_app_t *app = kit_app_find(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
+    const kit_app_t *app = kit_app_awake(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
 
     return kit_overlay_member(app, kit_overlay_find(asked->kit->instance, asked->app), asked->id);
 }
@@ -178,7 +179,7 @@ static bool call_of_member(kit_asked_t *asked)
 
 static bool call_of_members(kit_asked_t *asked)
 {
-    const kit_app_t *app = kit_app_find(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
+    const kit_app_t *app = kit_app_awake(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
 
     asked->id = weir_admin_segment(asked->call, 3).base;
     if (asked->id != NULL)
@@ -206,7 +207,7 @@ static json_t *course_of(weir_span_t verb, uint32_t max_ms)
 static void steer(const kit_asked_t *asked, weir_span_t verb, uint32_t max_ms)
 {
     kit_instance_t *instance = asked->kit->instance;
-    weir_set_t *set = kit_app_find(asked->kit, (weir_span_t){asked->app, strlen(asked->app)})->set;
+    weir_set_t *set = kit_app_awake(asked->kit, (weir_span_t){asked->app, strlen(asked->app)})->set;
     const uint32_t spread_ms = milliseconds_of(asked, "spread_ms", 0);
 
     pthread_mutex_unlock(&instance->lock);
@@ -292,7 +293,7 @@ static bool answer_apps(const kit_asked_t *asked)
 
 static bool has_app(const kit_asked_t *asked)
 {
-    const kit_app_t *app = kit_app_find(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
+    const kit_app_t *app = kit_app_awake(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
 
     return app != NULL && !atomic_load(&app->is_gone);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "document.h"
 #include "state_file.h"
 #include "wait.h"
@@ -111,7 +112,7 @@ bool kit_asked_answer_change(const kit_asked_t *asked, uint16_t status, json_t *
 
 static kit_app_t *app_of(const kit_asked_t *asked)
 {
-    return kit_app_find(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
+    return kit_app_awake(asked->kit, (weir_span_t){asked->app, strlen(asked->app)});
 }
 
 bool kit_asked_answer_app(const kit_asked_t *asked, uint16_t status)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "change_inside.h"
 #include "given.h"
 #include "later.h"
@@ -150,7 +151,7 @@ kit_app_t *kit_change_app(kit_change_t *change, const char *app)
     }
     if (touched != NULL && touched->read != NULL)
         return &touched->read->app;
-    return kit_app_find(change->kit, (weir_span_t){app, strlen(app)});
+    return kit_app_awake(change->kit, (weir_span_t){app, strlen(app)});
 }
 
 void kit_change_tell(kit_change_t *change, const char *op, const char *path, json_t *before, json_t *after)
@@ -253,7 +254,7 @@ static void put_app_in_force(const kit_change_t *change, kit_touched_t *touched,
 {
     struct weir_kit *kit = change->kit;
     const bool is_there = kit_change_has_app(change, touched->name);
-    kit_app_t *app = kit_app_find(kit, (weir_span_t){touched->name, strlen(touched->name)});
+    kit_app_t *app = kit_app_awake(kit, (weir_span_t){touched->name, strlen(touched->name)});
 
     kit_overlay_of(kit->instance, touched->name)->seq = seq;
     if (is_there && touched->read != NULL) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "change_inside.h"
 #include "config.h"
 #include "document.h"
@@ -267,7 +268,7 @@ static bool put_domains(kit_change_t *change, const char *app, const json_t *lis
 bool kit_change_app_put(kit_change_t *change, const char *app, const json_t *document)
 {
     const bool was_there = kit_change_has_app(change, app);
-    kit_app_t *found = kit_app_find(change->kit, (weir_span_t){app, strlen(app)});
+    kit_app_t *found = kit_app_awake(change->kit, (weir_span_t){app, strlen(app)});
     struct kit_overlay *overlay;
 
     if (!is_app(change, app, document))
@@ -304,7 +305,7 @@ bool kit_change_app_remove(kit_change_t *change, const char *app)
 
 bool kit_change_app_revert(kit_change_t *change, const char *app)
 {
-    kit_app_t *found = kit_app_find(change->kit, (weir_span_t){app, strlen(app)});
+    kit_app_t *found = kit_app_awake(change->kit, (weir_span_t){app, strlen(app)});
     struct kit_overlay *overlay;
 
     if (found == NULL || !kit_app_is_configured(change->kit, found))

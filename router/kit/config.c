@@ -25,6 +25,7 @@ typedef struct reading {
     const weir_config_t *node, *defaults; /* `defaults` may be NULL */
     bool may_lack_domains;                /* they may stand in a file of their own */
     bool has_domains_elsewhere;           /* those here are somebody else's to read */
+    bool is_again;                        /* what the router reads of it was read */
 } reading_t;
 
 /* The mapping that says something of a key: the app's own, else the defaults. */
@@ -371,16 +372,23 @@ static bool read_all(const reading_t *it)
     const bool has_backends = read_backends(it) && read_tls(it) && read_protocol(it), has_keepalive = read_keepalive(it);
     const bool has_settings = kit_settings_read(it->defaults, it->app->settings) &&
                               kit_settings_read(it->node, it->app->settings) && read_keys(it) && is_check_possible(it);
-    const bool has_extra = read_extra(it);
+    const bool has_extra = it->is_again || read_extra(it);
 
-    return has_domains && has_backends && has_keepalive && has_settings && has_extra && has_what_it_needs(it);
+    return has_domains && has_backends && has_keepalive && has_settings && has_extra && (it->is_again || has_what_it_needs(it));
 }
 
 bool kit_read_own(weir_kit_t *kit, kit_app_t *app, const weir_config_t *node, const weir_config_t *defaults)
 {
     app->settings = kit_settings_create();
     app->manner = kit_manner_create();
-    return has_known_keys(kit, node, KEYS_OF_APP) && read_all(&(reading_t){kit, app, node, defaults, true, true});
+    return has_known_keys(kit, node, KEYS_OF_APP) && read_all(&(reading_t){kit, app, node, defaults, true, true, false});
+}
+
+bool kit_read_again(const weir_kit_t *kit, kit_app_t *app, const weir_config_t *node, const weir_config_t *defaults)
+{
+    app->settings = kit_settings_create();
+    app->manner = kit_manner_create();
+    return read_all(&(reading_t){(weir_kit_t *)(uintptr_t)kit, app, node, defaults, true, true, true});
 }
 
 /* What the whole router's mapping says, while its apps are read. */
@@ -419,7 +427,8 @@ static bool read_app(whole_t *whole, const weir_config_t *key, const weir_config
     app->name = kit_copy(name);
     app->settings = kit_settings_create();
     app->manner = kit_manner_create();
-    if (!read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL, false}))
+    if (!read_all(&(reading_t){kit, app, node, whole->defaults, weir_config_get(whole->config, "domains-file") != NULL, false,
+                               false}))
         return false;
     share_settings(whole, app);
     return true;
@@ -494,6 +503,14 @@ static bool read_apps(whole_t *whole)
     return weir_config_each_line(whole->config, "domains-file", read_domain_line, whole) && is_fine;
 }
 
+static void note_defaults(weir_kit_t *kit)
+{
+    json_t *around = kit->defaults == NULL ? NULL : json_pack("{s:O}", "defaults", kit->defaults);
+
+    kit->defaults_text = around == NULL ? kit_copy("{}") : json_dumps(around, JSON_COMPACT);
+    json_decref(around);
+}
+
 bool kit_read(weir_kit_t *kit, const weir_config_t *config)
 {
     static const char *const own[] = {"module",       "name",       "zone",       "defaults", "apps", "apps-file",
@@ -511,6 +528,7 @@ bool kit_read(weir_kit_t *kit, const weir_config_t *config)
     if (defaults != NULL && weir_config_kind(defaults) != WEIR_CONFIG_MAP)
         return weir_config_wrong(defaults, "defaults are a map of settings for all apps");
     kit->defaults = defaults == NULL ? NULL : kit_config_json(defaults);
+    note_defaults(kit);
     return (defaults == NULL || has_known_keys(kit, defaults, KEYS_OF_DEFAULTS)) &&
            read_apps(&(whole_t){.kit = kit, .config = config, .defaults = defaults});
 }

@@ -12,6 +12,8 @@ struct weir_kit;
 struct kit_app;
 /** Reads an app that is no part of the configuration: what its mapping would be, without domains. False after a complaint. */
 bool kit_read_own(struct weir_kit *kit, struct kit_app *app, const weir_config_t *node, const weir_config_t *defaults);
+/** The same of one that was read before, without what the router reads of it. Any thread. */
+bool kit_read_again(const struct weir_kit *kit, struct kit_app *app, const weir_config_t *node, const weir_config_t *defaults);
 
 /** Frees what it holds, its name's hold aside. */
 void kit_wanted_free(kit_wanted_t *wanted);

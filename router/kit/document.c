@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "counts.h"
 #include "own.h"
 #include "queue.h"
@@ -248,7 +249,8 @@ const char *kit_document_source(const struct weir_kit *kit, const kit_app_t *app
 static json_t *document_of_app(const struct weir_kit *kit, const kit_app_t *app, bool is_effective, json_t *domains)
 {
     const struct kit_overlay *overlay = kit_overlay_find(kit->instance, app->name);
-    const kit_settings_t *settings = atomic_load(&app->set->settings);
+    const weir_set_t *set = atomic_load(&app->set);
+    const kit_settings_t *settings = atomic_load(&set->settings);
     kit_settings_t usual;
 
     kit_settings_default(&usual);
@@ -305,6 +307,7 @@ json_t *kit_document_of_apps(const struct weir_kit *kit, const kit_page_t *page,
         if (!is_on(page, apps->at[i]))
             continue;
         last = apps->at[i]->name;
+        kit_app_wake((struct weir_kit *)(uintptr_t)kit, apps->at[i]);
         json_array_append_new(list, document_of_app(kit, apps->at[i], false, json_incref(json_object_get(it.found, last))));
     }
     if (out_next != NULL)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "document.h"
 #include "faults.h"
 #include "instance.h"
@@ -188,6 +189,8 @@ void weir_lease_explain(weir_lease_t *opaque, weir_set_t *set, const weir_reques
         return;
     }
     pthread_mutex_lock(&set->instance->lock);
+    if (set->instance->started != NULL)
+        (void)kit_app_awake(set->instance->started, weir_set_name(set));
     json_t *document = explain_set(kit_lease_of(opaque), set, request);
     pthread_mutex_unlock(&set->instance->lock);
     answer(explain, document);
@@ -200,7 +203,9 @@ void weir_kit_explain(weir_kit_t *kit, const weir_request_t *request, weir_expla
 
     pthread_mutex_lock(&kit->instance->lock);
     const kit_found_t found = kit_domains_find(kit->domains, weir_request_host(request), weir_request_path(request));
-    const kit_app_t *app = found.app;
+    kit_app_t *app = found.app;
+    if (app != NULL)
+        kit_app_wake(kit, app);
     if (app != NULL)
         document = explain_set(kit_lease_of(&lease), app->set, request);
     else

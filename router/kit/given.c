@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "alloc.h"
+#include "asleep.h"
 #include "config.h"
 #include "wanted.h"
 #include "weir_kit.h"
@@ -15,14 +16,16 @@ enum { NAME_MOST = 255, WHY_BYTES = 512 };
 /* ---- reading ---- */
 
 typedef struct reading {
-    struct weir_kit *kit;
+    const struct weir_kit *kit;
     kit_own_t *own;
     const weir_config_t *said;
+    bool is_again; /* it was read before: what it says is right, and the router's part is there */
 } reading_t;
 
-static bool has_domain(const kit_own_t *own, const char *entry)
+/* Of a list as kit_own_t has it; NULL: it is empty. */
+static bool has_domain(const char *domains, const char *entry)
 {
-    for (const char *at = own->domains; at != NULL && *at != '\0'; at += strlen(at) + 1)
+    for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1)
         if (strcmp(at, entry) == 0)
             return true;
     return false;
@@ -33,7 +36,7 @@ static size_t add_domain(kit_own_t *own, size_t used, const char *entry)
 {
     const size_t bytes = strlen(entry) + 1;
 
-    if (has_domain(own, entry))
+    if (has_domain(own->domains, entry))
         return used;
     own->domains = realloc(own->domains, used + bytes + 1);
     if (own->domains == NULL)
@@ -69,7 +72,10 @@ static bool read_app(void *of, const weir_config_t *root)
 
     if (weir_config_kind(it->said) != WEIR_CONFIG_MAP)
         return weir_config_wrong(it->said, "an app is a map of settings");
-    return kit_read_own(it->kit, &it->own->app, it->said, weir_config_get(root, "defaults")) && read_domains(it);
+    const weir_config_t *defaults = weir_config_get(root, "defaults");
+    const bool is_fine = it->is_again ? kit_read_again(it->kit, &it->own->app, it->said, defaults)
+                                      : kit_read_own((struct weir_kit *)(uintptr_t)it->kit, &it->own->app, it->said, defaults);
+    return is_fine && read_domains(it);
 }
 
 static void share_settings(struct weir_kit *kit, kit_app_t *app)
@@ -87,16 +93,10 @@ static void share_settings(struct weir_kit *kit, kit_app_t *app)
 
 static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_config_t *said, char *why, size_t why_bytes)
 {
-    reading_t it = {kit, kit_alloc(1, sizeof(*it.own)), said};
-    json_t *around = kit->defaults == NULL ? NULL : json_pack("{s:O}", "defaults", kit->defaults);
-    char *text = around == NULL ? kit_copy("{}") : json_dumps(around, JSON_COMPACT);
+    reading_t it = {kit, kit_own_create(name), said, false};
 
-    json_decref(around);
-    it.own->app.name = kit_copy(name);
     it.own->app.is_given = true;
-    const bool is_fine = weir_config_of_text(text, strlen(text), read_app, &it, why, why_bytes);
-    free(text);
-    if (is_fine) {
+    if (weir_config_of_text(kit->defaults_text, strlen(kit->defaults_text), read_app, &it, why, why_bytes)) {
         share_settings(kit, &it.own->app);
         return it.own;
     }
@@ -104,12 +104,56 @@ static kit_own_t *read_own(struct weir_kit *kit, const char *name, const weir_co
     return NULL;
 }
 
-/* ---- domains ---- */
-
-static kit_own_t *own_of(kit_app_t *app)
+static bool read_said(void *of, const weir_config_t *node)
 {
-    return (kit_own_t *)(void *)((char *)app - offsetof(kit_own_t, app));
+    reading_t *it = of;
+    const char *defaults = it->kit->defaults_text;
+    char why[WHY_BYTES] = "";
+
+    it->said = node;
+    const bool is_fine = weir_config_of_text(defaults, strlen(defaults), read_app, it, why, sizeof(why));
+    if (!is_fine && it->kit->host != NULL) /* it was fine before */
+        weir_instance_log(it->kit->host, "app %s: %s", it->own->app.name, why);
+    return is_fine;
 }
+
+kit_own_t *kit_given_read_again(const struct weir_kit *kit, const kit_app_t *app)
+{
+    const char *json = weir_state_text_json(app->text);
+    reading_t it = {kit, kit_own_create(app->name), NULL, true};
+    char why[WHY_BYTES];
+
+    (void)weir_config_of_text(json, strlen(json), read_said, &it, why, sizeof(why));
+    if (it.own->app.manner == NULL)
+        it.own->app.manner = kit_manner_create();
+    return it.own;
+}
+
+static char *copy_list(const char *domains)
+{
+    size_t bytes = 1;
+
+    for (const char *at = domains; *at != '\0'; at += strlen(at) + 1)
+        bytes += strlen(at) + 1;
+    return kit_copy_bytes(domains, bytes);
+}
+
+/* A copy of those that an app has: of one that sleeps they stand in its text. NULL: none. */
+static char *domains_of(const struct weir_kit *kit, kit_app_t *app)
+{
+    const kit_own_t *own = kit_own_of(app);
+
+    if (app->text != NULL) {
+        kit_own_t *read = kit_given_read_again(kit, app);
+        char *domains = read->domains;
+        read->domains = NULL;
+        kit_own_discard(kit, read);
+        return domains;
+    }
+    return own->domains == NULL ? NULL : copy_list(own->domains);
+}
+
+/* ---- domains ---- */
 
 /* An app of a source that is gone, and has left domains behind since an operator had removed it. */
 static bool has_left(const struct weir_kit *kit, const kit_app_t *app)
@@ -139,10 +183,10 @@ static const char *place(struct weir_kit *kit, const kit_app_t *app, const char 
     return kit_own_place_domain(kit, entry, app->name) ? NULL : "nobody, for it has too many paths";
 }
 
-static void place_all(struct weir_kit *kit, const kit_own_t *own, char *why, size_t why_bytes)
+static void place_all(struct weir_kit *kit, const kit_app_t *app, const char *domains, char *why, size_t why_bytes)
 {
-    for (const char *at = own->domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
-        const char *owner = place(kit, &own->app, at);
+    for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
+        const char *owner = place(kit, app, at);
         if (owner != NULL && why[0] == '\0')
             snprintf(why, why_bytes, "the domain %s stays with the app %s", at, owner);
     }
@@ -161,12 +205,21 @@ static void place_edits(struct weir_kit *kit, const kit_app_t *app)
     free(edits);
 }
 
+static bool wants(struct weir_kit *kit, kit_app_t *app, const char *entry)
+{
+    char *domains = domains_of(kit, app);
+    const bool is_there = has_domain(domains, entry);
+
+    free(domains);
+    return is_there;
+}
+
 /* Of a source, and there: it may have what it wanted. */
 static bool may_follow(struct weir_kit *kit, const char *name, const char *entry)
 {
     kit_app_t *app = kit_own_find(kit, name);
 
-    return app != NULL && app->is_given && !atomic_load(&app->is_gone) && has_domain(own_of(app), entry) &&
+    return app != NULL && app->is_given && !atomic_load(&app->is_gone) && wants(kit, app, entry) &&
            kit_domain_edit_find(kit->instance, entry) == NULL;
 }
 
@@ -184,11 +237,11 @@ static void hand_on(struct weir_kit *kit, const char *entry)
     kit_workers_claim_again(kit, entry);
 }
 
-/* Those that it has no more. `now` NULL: all. */
-static void give_back(struct weir_kit *kit, const kit_app_t *app, const char *domains, const kit_own_t *now)
+/* Those that it has no more. `now`: those that it has, or NULL. */
+static void give_back(struct weir_kit *kit, const kit_app_t *app, const char *domains, const char *now)
 {
     for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
-        if (now != NULL && has_domain(now, at))
+        if (has_domain(now, at))
             continue;
         kit_wanted_drop(&kit->wanted, at, app->name);
         if (kit_domains_owner(kit->domains, (weir_span_t){at, strlen(at)}) == app)
@@ -228,24 +281,35 @@ static bool is_removed(struct weir_kit *kit, const kit_app_t *app)
     return false;
 }
 
-static void take(struct weir_kit *kit, kit_own_t *read, char *why, size_t why_bytes)
+/* In force, or asleep. `domains` becomes the app's. */
+static kit_app_t *put(struct weir_kit *kit, kit_app_t *present, kit_own_t *read, weir_state_text_t *text, char *domains)
 {
-    const uint64_t now_us = weir_instance_now_us(kit->host);
+    kit_app_t *app =
+        text != NULL && kit_app_may_sleep(kit, present, &read->app) ? kit_app_lay_down(kit, present, read, text) : NULL;
+
+    if (app != NULL)
+        return app;
+    app = kit_own_take(kit, read, weir_instance_now_us(kit->host));
+    free(kit_own_of(app)->domains);
+    kit_own_of(app)->domains = domains == NULL ? NULL : copy_list(domains);
+    return app;
+}
+
+static void take(struct weir_kit *kit, kit_app_t *present, kit_own_t *read, weir_state_text_t *text, char *why,
+                 size_t why_bytes)
+{
     const bool stays_gone = is_removed(kit, &read->app);
-    char *domains = read->domains, *before;
+    char *domains = read->domains, *before = present == NULL ? NULL : domains_of(kit, present);
 
     read->domains = NULL;
-    kit_app_t *app = kit_own_take(kit, read, now_us);
-    kit_own_t *own = own_of(app);
-    before = own->domains;
-    own->domains = domains;
+    kit_app_t *app = put(kit, present, read, stays_gone ? NULL : text, domains);
     atomic_store(&app->is_gone, stays_gone);
-    give_back(kit, app, before, own);
+    give_back(kit, app, before, domains);
     free(before);
-    if (stays_gone)
-        return;
-    place_all(kit, own, why, why_bytes);
-    if (kit->instance->domain_edits.count > 0)
+    if (!stays_gone)
+        place_all(kit, app, domains, why, why_bytes);
+    free(domains);
+    if (!stays_gone && kit->instance->domain_edits.count > 0)
         place_edits(kit, app);
 }
 
@@ -253,27 +317,38 @@ void kit_given_return(struct weir_kit *kit, kit_app_t *app)
 {
     char why[WHY_BYTES] = "";
 
-    place_all(kit, own_of(app), why, sizeof(why));
+    kit_app_wake(kit, app);
+    place_all(kit, app, kit_own_of(app)->domains, why, sizeof(why));
     if (why[0] != '\0')
         weir_instance_log(kit->host, "app %s: %s", app->name, why);
 }
 
 static void let_go(struct weir_kit *kit, kit_app_t *app)
 {
-    kit_own_t *own = own_of(app);
+    kit_own_t *own = kit_own_of(app);
 
     if (!app->is_given)
         return;
+    char *domains = domains_of(kit, app);
     const uint64_t now_us = weir_instance_now_us(kit->host);
     const bool is_taken_over = !atomic_load(&app->is_gone) && kit_workers_take_over(kit, app->name, now_us);
     app->is_given = false;
     if (!is_taken_over)
         atomic_store(&app->is_gone, true);
-    give_back(kit, app, own->domains, NULL);
+    give_back(kit, app, domains, NULL);
+    free(domains);
     free(own->domains);
     own->domains = NULL;
-    if (!is_taken_over)
-        kit_own_empty(kit, own, now_us);
+    if (is_taken_over)
+        return;
+    kit_app_forget_text(kit, app);
+    kit_own_empty(kit, own, now_us);
+}
+
+/* Of an older host there is none. */
+static weir_state_text_t *text_of(const weir_state_app_t *said)
+{
+    return said->size >= offsetof(weir_state_app_t, text) + sizeof(said->text) ? said->text : NULL;
 }
 
 static bool follow(struct weir_kit *kit, const char *name, const weir_state_app_t *said, char *why, size_t why_bytes)
@@ -295,7 +370,7 @@ static bool follow(struct weir_kit *kit, const char *name, const weir_state_app_
     if (said->is_only_checked)
         kit_own_discard(kit, read);
     else
-        take(kit, read, why, why_bytes);
+        take(kit, present, read, text_of(said), why, why_bytes);
     return true;
 }
 

@@ -20,4 +20,10 @@
 /** An operator takes back that it is gone: it has its domains again. */
 void kit_given_return(struct weir_kit *kit, kit_app_t *app);
 
+/**
+ * What the text of an app that sleeps (asleep.h) says, with its domains, and without the router's part. Never NULL; to be given
+ * to kit_own_discard(). Any thread, as long as the text stays.
+ */
+kit_own_t *kit_given_read_again(const struct weir_kit *kit, const kit_app_t *app);
+
 #endif

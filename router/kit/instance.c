@@ -20,14 +20,24 @@ static kit_instance_t *registry;
 
 /* ---- instances ---- */
 
+/* Whoever wakes an app may put it in force meanwhile: that of the sets is taken again there. */
+static void make_locks(kit_instance_t *instance)
+{
+    pthread_mutexattr_t again;
+
+    if (pthread_mutexattr_init(&again) != 0 || pthread_mutexattr_settype(&again, PTHREAD_MUTEX_RECURSIVE) != 0 ||
+        pthread_mutex_init(&instance->lock, NULL) != 0 || pthread_mutex_init(&instance->sets_lock, &again) != 0)
+        abort();
+    pthread_mutexattr_destroy(&again);
+}
+
 static kit_instance_t *create(const char *name)
 {
     kit_instance_t *instance = kit_alloc(1, sizeof(*instance));
 
     if (name != NULL)
         instance->name = kit_copy(name);
-    if (pthread_mutex_init(&instance->lock, NULL) != 0)
-        abort();
+    make_locks(instance);
     (void)!getrandom(&instance->dice, sizeof(instance->dice), 0);
     instance->set_capacity = SETS_FIRST;
     instance->sets = kit_alloc(SETS_FIRST, sizeof(instance->sets[0]));
@@ -92,13 +102,14 @@ void kit_instance_release(kit_instance_t **slot)
     kit_later_free(instance);
     kit_watch_end(instance);
     pthread_mutex_destroy(&instance->lock);
+    pthread_mutex_destroy(&instance->sets_lock);
     kit_workers_free(instance);
     kit_overlays_free(instance);
     kit_rings_free(&instance->rings);
     kit_dues_free(&instance->checks);
     kit_dues_free(&instance->rests);
     kit_dues_free(&instance->name_questions);
-    free(instance->sets);
+    free((void *)instance->sets);
     free(instance->name);
     free(instance);
 }
@@ -112,38 +123,62 @@ static size_t place_of(const kit_instance_t *instance, weir_span_t name)
     return weir_siphash(key, name) % instance->set_capacity;
 }
 
-static void grow(kit_instance_t *instance)
+static void link_set(kit_instance_t *instance, weir_set_t *set)
 {
-    const size_t before_capacity = instance->set_capacity;
-    weir_set_t **before = instance->sets;
+    _Atomic(weir_set_t *) *at = &instance->sets[place_of(instance, weir_set_name(set))];
 
-    instance->set_capacity *= 2;
-    instance->sets = kit_alloc(instance->set_capacity, sizeof(instance->sets[0]));
-    for (size_t i = 0; i < before_capacity; i++) {
-        while (before[i] != NULL) {
-            weir_set_t *set = before[i], **at = &instance->sets[place_of(instance, weir_set_name(set))];
-            before[i] = set->next;
-            set->next = *at;
-            *at = set;
+    set->next = atomic_load_explicit(at, memory_order_relaxed);
+    atomic_store_explicit(at, set, memory_order_release);
+}
+
+static void grow(kit_instance_t *instance, size_t capacity)
+{
+    _Atomic(weir_set_t *) *before = instance->sets;
+    const size_t before_capacity = instance->set_capacity;
+
+    instance->set_capacity = capacity;
+    instance->sets = kit_alloc(capacity, sizeof(instance->sets[0]));
+    for (size_t i = 0; i < before_capacity; i++)
+        for (weir_set_t *set = atomic_load(&before[i]), *next; set != NULL; set = next) {
+            next = set->next;
+            link_set(instance, set);
         }
-    }
-    free(before);
+    free((void *)before);
+}
+
+void kit_instance_expect(kit_instance_t *instance, size_t count)
+{
+    size_t capacity = instance->set_capacity;
+
+    while (capacity < count)
+        capacity *= 2;
+    if (capacity > instance->set_capacity)
+        grow(instance, capacity);
+}
+
+weir_set_t *kit_instance_find_set(const kit_instance_t *instance, weir_span_t app)
+{
+    weir_set_t *set = atomic_load_explicit(&instance->sets[place_of(instance, app)], memory_order_acquire);
+
+    while (set != NULL && (strlen(set->name) != app.len || memcmp(set->name, app.base, app.len) != 0))
+        set = set->next;
+    return set;
+}
+
+void kit_instance_add_set(kit_instance_t *instance, weir_set_t *set)
+{
+    link_set(instance, set);
+    instance->set_count++;
 }
 
 weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app)
 {
-    weir_set_t *set = instance->sets[place_of(instance, app)];
+    weir_set_t *set = kit_instance_find_set(instance, app);
 
-    while (set != NULL && (strlen(set->name) != app.len || memcmp(set->name, app.base, app.len) != 0))
-        set = set->next;
     if (set == NULL) {
-        if (instance->set_count >= instance->set_capacity)
-            grow(instance);
-        weir_set_t **at = &instance->sets[place_of(instance, app)];
+        kit_instance_expect(instance, instance->set_count + 1);
         set = kit_set_create(instance, app);
-        set->next = *at;
-        *at = set;
-        instance->set_count++;
+        kit_instance_add_set(instance, set);
     }
     set->holders++;
     return set;
@@ -157,25 +192,41 @@ static void forget_used(kit_instance_t *instance)
         fresh->next_used = instance->used;
         instance->used = fresh;
     }
+    pthread_mutex_lock(&instance->sets_lock);
     for (weir_set_t **at = &instance->used; *at != NULL;)
         if ((*at)->holders == 0)
             *at = (*at)->next_used;
         else
             at = &(*at)->next_used;
+    pthread_mutex_unlock(&instance->sets_lock);
+}
+
+/* False: it was never there; a past configuration has it for itself. */
+static bool unlink_set(kit_instance_t *instance, const weir_set_t *set)
+{
+    _Atomic(weir_set_t *) *first = &instance->sets[place_of(instance, weir_set_name(set))];
+    weir_set_t *before = NULL, *at = atomic_load(first);
+
+    for (; at != NULL && at != set; at = at->next)
+        before = at;
+    if (at == NULL)
+        return false;
+    if (before == NULL)
+        atomic_store(first, set->next);
+    else
+        before->next = set->next;
+    return true;
 }
 
 void kit_instance_drop(kit_instance_t *instance, weir_set_t *set)
 {
-    weir_set_t **at = &instance->sets[place_of(instance, weir_set_name(set))];
-
-    if (--set->holders > 0)
-        return;
-    while (*at != set)
-        at = &(*at)->next;
-    *at = set->next;
-    instance->set_count--;
-    set->next = instance->dropped;
-    instance->dropped = set;
+    pthread_mutex_lock(&instance->sets_lock);
+    if (--set->holders == 0) {
+        instance->set_count -= unlink_set(instance, set);
+        set->next = instance->dropped;
+        instance->dropped = set;
+    }
+    pthread_mutex_unlock(&instance->sets_lock);
 }
 
 void kit_instance_sweep(kit_instance_t *instance)

@@ -13,14 +13,17 @@
 #include "due.h"
 #include "keyed.h"
 #include "set.h"
+#include "weir_state.h"
 
 typedef struct kit_instance {
     struct kit_instance *next;
     char *name; /* NULL: it is nobody else's */
     uint32_t holders;
     pthread_mutex_t lock;
-    weir_set_t **sets; /* by their names' hash */
-    size_t set_count, set_capacity;
+    /* Inside of `lock`: loops, too, put sets there, of apps that slept (asleep.h); walked under either of the two. */
+    pthread_mutex_t sets_lock;
+    _Atomic(weir_set_t *) *sets; /* by their names' hash; another array, and taken out, under both */
+    size_t set_count, set_capacity, asleep_count;
     kit_ring_t *rings;
     _Atomic(weir_set_t *) fresh;              /* used since the last tick                        */
     weir_set_t *used;                         /* visited by each tick; only ticks touch the list */
@@ -44,14 +47,16 @@ typedef struct kit_instance {
 /** What a configuration says of an app. */
 typedef struct kit_app {
     char *name;
-    _Atomic(void *) extra;    /* the router's */
-    weir_set_t *set;          /* NULL until it was put in force */
-    kit_settings_t *settings; /* shared with apps that say the same */
+    _Atomic(void *) extra;     /* the router's */
+    _Atomic(weir_set_t *) set; /* NULL until it was put in force; asleep.h */
+    weir_state_text_t *text;   /* what its source says, while nobody has looked at more of it than a request; asleep.h */
+    kit_settings_t *settings;  /* shared with apps that say the same */
     kit_manner_t *manner;
     kit_wanted_t *wanted;
-    size_t wanted_count;
-    atomic_bool is_gone; /* an operator has removed it, or its source has */
-    bool is_given;       /* of a source of state; given.h                 */
+    uint32_t wanted_count;
+    uint32_t asleep_count; /* backends, with `text` */
+    atomic_bool is_gone;   /* an operator has removed it, or its source has */
+    bool is_given;         /* of a source of state; given.h                 */
 } kit_app_t;
 
 /** Apps in the order of their names. It never changes; another takes its place. */
@@ -71,6 +76,8 @@ struct weir_kit {
     _Atomic(kit_apps_t *) by_name;  /* and those of operators; NULL while they are read */
     struct kit_own *own;            /* those of operators; own.h  */
     json_t *defaults;               /* what the configuration says for all; NULL: nothing */
+    char *defaults_text;            /* the same as {"defaults": …} */
+    atomic_bool is_past;            /* one of a newer generation is in force */
     char *state_path;               /* NULL: there is no state file */
     uint32_t state_sync_ms;         /* 0: before the answer       */
     bool takes_state;               /* of sources; given.h        */
@@ -88,8 +95,14 @@ struct weir_kit {
 kit_instance_t *kit_instance_hold(const char *name);
 /** Nulls the pointer. */
 void kit_instance_release(kit_instance_t **slot);
-/** The set of an app, made if there is none; held once more. Under the lock. */
+/** The set of an app; NULL: there is none. Under either lock. */
+weir_set_t *kit_instance_find_set(const kit_instance_t *instance, weir_span_t app);
+/** Puts one there whose name is not. Under the lock of the sets. */
+void kit_instance_add_set(kit_instance_t *instance, weir_set_t *set);
+/** The set of an app, made if there is none; held once more. Under both locks. */
 weir_set_t *kit_instance_set(kit_instance_t *instance, weir_span_t app);
+/** So many sets may be added before long. Under both locks. */
+void kit_instance_expect(kit_instance_t *instance, size_t count);
 /** Lets go of it; kit_instance_sweep() frees what nobody holds then. Under the lock. */
 void kit_instance_drop(kit_instance_t *instance, weir_set_t *set);
 void kit_instance_sweep(kit_instance_t *instance);

@@ -2,6 +2,7 @@
 #include "weir_kit.h"
 
 #include "alloc.h"
+#include "asleep.h"
 #include "check.h"
 #include "config.h"
 #include "instance.h"
@@ -60,13 +61,13 @@ void kit_app_free(const weir_kit_t *kit, kit_app_t *app)
     void *extra = atomic_load(&app->extra);
 
     free_wanted(app);
+    weir_state_text_release(app->text);
     if (app->settings != NULL)
         kit_settings_release(app->settings);
     if (app->manner != NULL)
         kit_manner_release(app->manner);
     if (extra != NULL && kit->options.free_app != NULL)
         kit->options.free_app(extra);
-    free(app->name);
 }
 
 static void drop_sets(weir_kit_t *kit)
@@ -101,12 +102,15 @@ void weir_kit_close(weir_kit_t **slot)
     kit_domains_destroy(&kit->domains);
     kit_own_free(kit);
     kit_wanted_finish(&kit->wanted);
-    for (size_t i = 0; i < kit->app_count; i++)
+    for (size_t i = 0; i < kit->app_count; i++) {
         kit_app_free(kit, &kit->apps[i]);
+        free(kit->apps[i].name);
+    }
     free(kit->apps);
     free(atomic_load(&kit->by_name));
     kit_settings_release(kit->given_settings);
     json_decref(kit->defaults);
+    free(kit->defaults_text);
     free(kit->state_path);
     free(kit->name);
     free(kit->zone);
@@ -138,24 +142,50 @@ static void hold_names(const weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
             app->wanted[i].name = kit_name_hold(kit->instance, app->wanted[i].place.host, now_us);
 }
 
-void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
+static void apply(weir_kit_t *kit, kit_app_t *app, weir_set_t *set, uint64_t now_us)
 {
-    const weir_span_t name = {app->name, strlen(app->name)};
+    kit_composed_t composed;
     size_t count;
     bool is_waiting;
 
-    if (app->set == NULL)
-        app->set = kit_instance_set(kit->instance, name);
-    atomic_store(&app->set->has_ticks, kit->host != NULL);
+    atomic_store(&set->has_ticks, kit->host != NULL);
     hold_names(kit, app, now_us);
     kit_wanted_t *wanted = kit_names_expand(app, &count, &is_waiting);
-    atomic_store(&app->set->awaits_names, is_waiting && kit->host != NULL);
-    kit_composed_t composed;
+    atomic_store(&set->awaits_names, is_waiting && kit->host != NULL);
     kit_overlay_compose(kit, app, wanted, count, &composed);
-    kit_set_apply(app->set, composed.settings, ring_of(kit, composed.settings), app->manner, composed.wanted, composed.count,
+    kit_set_apply(set, composed.settings, ring_of(kit, composed.settings), app->manner, composed.wanted, composed.count,
                   kit->zone, now_us);
     kit_composed_free(&composed);
     kit_names_free(wanted, count);
+}
+
+/* Its set can be found when it is whole: of one that sleeps, requests find the text until then. */
+void kit_app_put_in_force(weir_kit_t *kit, kit_app_t *app, uint64_t now_us)
+{
+    kit_instance_t *instance = kit->instance;
+    weir_set_t *set = atomic_load(&app->set);
+    const bool is_first = set == NULL;
+
+    if (is_first)
+        pthread_mutex_lock(&instance->sets_lock);
+    kit_app_unpack(kit, app);
+    if (app->manner == NULL)
+        app->manner = kit_manner_create();
+    set = atomic_load(&app->set);
+    if (set == NULL)
+        set = kit_instance_set(instance, (weir_span_t){app->name, strlen(app->name)});
+    apply(kit, app, set, now_us);
+    atomic_store_explicit(&app->set, set, memory_order_release);
+    kit_app_forget_text(kit, app);
+    if (is_first)
+        pthread_mutex_unlock(&instance->sets_lock);
+}
+
+/* One that sleeps here may be awake in another configuration. */
+static bool has_set(const weir_kit_t *kit, const kit_app_t *app)
+{
+    return atomic_load(&app->set) != NULL ||
+           kit_instance_find_set(kit->instance, (weir_span_t){app->name, strlen(app->name)}) != NULL;
 }
 
 static void put_all_in_force(weir_kit_t *kit)
@@ -164,7 +194,8 @@ static void put_all_in_force(weir_kit_t *kit)
     const kit_apps_t *apps = kit_apps(kit);
 
     for (size_t i = 0; i < apps->count; i++)
-        kit_app_put_in_force(kit, apps->at[i], now_us);
+        if (apps->at[i]->text == NULL || has_set(kit, apps->at[i]))
+            kit_app_put_in_force(kit, apps->at[i], now_us);
 }
 
 /* A file of another name begins with what holds already; the first one is read. */
@@ -190,6 +221,15 @@ static void open_state(weir_kit_t *kit)
             kit->state_path, found.records, found.is_torn ? ", and the last line cut, which was not whole" : "", found.skipped);
 }
 
+/* Others of the same generation are as new. */
+static void note_past(const weir_kit_t *newest)
+{
+    const uint64_t generation = newest->host == NULL ? 0 : weir_instance_generation(newest->host);
+
+    for (weir_kit_t *kit = newest->instance->started; kit != NULL; kit = kit->started_before)
+        atomic_store(&kit->is_past, kit->host != NULL && weir_instance_generation(kit->host) < generation);
+}
+
 void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
 {
     const char *name = kit->name != NULL ? kit->name : instance != NULL ? weir_instance_name(instance) : NULL;
@@ -206,6 +246,7 @@ void weir_kit_start(weir_kit_t *kit, weir_instance_t *instance)
     kit_own_begin_courses(kit, weir_instance_now_us(instance));
     kit->started_before = kit->instance->started;
     kit->instance->started = kit;
+    note_past(kit);
     pthread_mutex_unlock(&kit->instance->lock);
     if (instance != NULL)
         kit->ticker = weir_every(instance, TICK_MS, kit_tick, kit);
@@ -222,8 +263,10 @@ static void take_back(weir_kit_t *kit)
     if (*at == NULL)
         return;
     *at = kit->started_before;
-    if (was_newest && kit->instance->started != NULL)
-        put_all_in_force(kit->instance->started);
+    if (!was_newest || kit->instance->started == NULL)
+        return;
+    note_past(kit->instance->started);
+    put_all_in_force(kit->instance->started);
 }
 
 void weir_kit_stop(weir_kit_t *kit)
@@ -240,18 +283,19 @@ void weir_kit_stop(weir_kit_t *kit)
 
 /* ---- finding ---- */
 
-static weir_set_t *give(const kit_app_t *app, void **out_extra)
+static weir_set_t *give(const weir_kit_t *kit, kit_app_t *app, void **out_extra)
 {
     if (app != NULL && atomic_load_explicit(&app->is_gone, memory_order_relaxed))
         app = NULL;
     if (out_extra != NULL)
         *out_extra = app == NULL ? NULL : atomic_load_explicit(&app->extra, memory_order_acquire);
-    return app == NULL ? NULL : app->set;
+    weir_set_t *set = app == NULL ? NULL : atomic_load_explicit(&app->set, memory_order_acquire);
+    return set != NULL || app == NULL ? set : kit_app_call(kit, app);
 }
 
 weir_set_t *weir_kit_find(const weir_kit_t *kit, weir_span_t host, weir_span_t path, void **out_extra)
 {
-    return give(kit_domains_find(kit->domains, host, path).app, out_extra);
+    return give(kit, kit_domains_find(kit->domains, host, path).app, out_extra);
 }
 
 static int compare(const char *name, weir_span_t other)
@@ -281,5 +325,5 @@ kit_app_t *kit_app_find(const weir_kit_t *kit, weir_span_t app)
 
 weir_set_t *weir_kit_set(const weir_kit_t *kit, weir_span_t app, void **out_extra)
 {
-    return give(kit_app_find(kit, app), out_extra);
+    return give(kit, kit_app_find(kit, app), out_extra);
 }

@@ -2,6 +2,7 @@
 #include "later.h"
 
 #include "alloc.h"
+#include "asleep.h"
 #include "wall.h"
 
 typedef struct kit_later {
@@ -92,7 +93,7 @@ static void destroy(kit_later_t *later)
 
 const weir_service_t *kit_service_of(const struct weir_kit *kit, const char *app, const char *id)
 {
-    const kit_app_t *found = kit_app_find(kit, (weir_span_t){app, strlen(app)});
+    const kit_app_t *found = kit_app_awake(kit, (weir_span_t){app, strlen(app)});
 
     return found == NULL ? NULL : (const weir_service_t *)(const void *)kit_set_find(found->set, id);
 }

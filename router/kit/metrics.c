@@ -167,12 +167,23 @@ static unsigned state_of(const weir_member_t *member)
     return check == KIT_CHECK_FAILED ? CHECK : check == KIT_CHECK_STARTING ? STARTING : UP;
 }
 
+/* Backends of apps that sleep: asleep.h. */
+static size_t count_asleep(const kit_instance_t *instance)
+{
+    const kit_apps_t *apps = instance->started == NULL ? NULL : kit_apps(instance->started);
+    size_t count = 0;
+
+    for (size_t i = 0; apps != NULL && i < apps->count; i++)
+        count += apps->at[i]->text != NULL && atomic_load(&apps->at[i]->set) == NULL ? apps->at[i]->asleep_count : 0;
+    return count;
+}
+
 static size_t count_members(const kit_instance_t *instance, uint64_t states[STATES])
 {
     size_t panics = 0;
 
     for (size_t i = 0; i < instance->set_capacity; i++)
-        for (const weir_set_t *set = instance->sets[i]; set != NULL; set = set->next) {
+        for (const weir_set_t *set = atomic_load(&instance->sets[i]); set != NULL; set = set->next) {
             for (size_t k = 0; k < set->member_count; k++)
                 states[state_of(set->members[k])]++;
             states[DRAINING] += set->leaving_count;
@@ -201,12 +212,13 @@ static void tell_instance(kit_instance_t *instance, weir_metric_sink_t *sink)
     static const char *const names[STATES] = {"up",      "draining", "off",    "starting", "check",
                                               "connect", "failing",  "silent", "trial"};
     uint64_t states[STATES] = {0};
-    size_t panics, apps, domains;
+    size_t panics, apps, domains, asleep;
     uint64_t seq;
     double lag_s;
 
     pthread_mutex_lock(&instance->lock);
     panics = count_members(instance, states);
+    asleep = count_asleep(instance);
     apps = instance->started == NULL ? 0 : kit_apps(instance->started)->count;
     domains = instance->started == NULL ? 0 : kit_domains_count(instance->started->domains);
     seq = instance->seq;
@@ -215,6 +227,7 @@ static void tell_instance(kit_instance_t *instance, weir_metric_sink_t *sink)
     pthread_mutex_unlock(&instance->lock);
     for (unsigned i = 0; i < STATES; i++)
         tell_number(sink, "weir_members", "state", names[i], (double)states[i]);
+    tell_number(sink, "weir_members", "state", "asleep", (double)asleep);
     tell_number(sink, "weir_panic_apps", NULL, NULL, (double)panics);
     tell_number(sink, "weir_apps", NULL, NULL, (double)apps);
     tell_number(sink, "weir_domains", NULL, NULL, (double)domains);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "own.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "alloc.h"
@@ -35,9 +36,23 @@ static void forget_backends(kit_app_t *app)
     app->wanted_count = 0;
 }
 
+kit_own_t *kit_own_create(const char *name)
+{
+    const size_t bytes = strlen(name) + 1;
+    kit_own_t *own = kit_alloc(1, sizeof(*own) + bytes);
+
+    own->app.name = memcpy(own + 1, name, bytes);
+    return own;
+}
+
+kit_own_t *kit_own_of(kit_app_t *app)
+{
+    return (kit_own_t *)(void *)((char *)app - offsetof(kit_own_t, app));
+}
+
 kit_own_t *kit_own_read(struct weir_kit *kit, const char *name, const json_t *document, char *problem, size_t bytes)
 {
-    kit_own_t *own = kit_alloc(1, sizeof(*own));
+    kit_own_t *own = kit_own_create(name);
     json_t *both = json_pack("{s:O}", "app", document);
     reading_t it = {kit, &own->app};
 
@@ -45,7 +60,6 @@ kit_own_t *kit_own_read(struct weir_kit *kit, const char *name, const json_t *do
         json_object_set(both, "defaults", kit->defaults);
     char *text = json_dumps(both, JSON_COMPACT);
     json_decref(both);
-    own->app.name = kit_copy(name);
     const bool is_fine = weir_config_of_text(text, strlen(text), read_app, &it, problem, bytes);
     free(text);
     forget_backends(&own->app);
@@ -152,7 +166,7 @@ static void keep_extra(struct weir_kit *kit, void *extra)
 
     if (extra == NULL)
         return;
-    keeper = kit_alloc(1, sizeof(*keeper));
+    keeper = kit_own_create("");
     atomic_init(&keeper->app.extra, extra);
     keeper->next = kit->own;
     kit->own = keeper;
@@ -166,6 +180,12 @@ static bool is_same_extra(const struct weir_kit *kit, const kit_app_t *app, cons
                                          : kit->options.is_same_app != NULL && kit->options.is_same_app(before, now);
 }
 
+void kit_own_take_extra(struct weir_kit *kit, kit_app_t *app, kit_app_t *read)
+{
+    if (!is_same_extra(kit, app, read))
+        keep_extra(kit, atomic_exchange(&app->extra, atomic_exchange(&read->extra, NULL)));
+}
+
 /* What was before stands in `read` then. */
 static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
 {
@@ -177,8 +197,7 @@ static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
     app->wanted = read->app.wanted;
     app->wanted_count = read->app.wanted_count;
     app->is_given = read->app.is_given;
-    if (!is_same_extra(kit, app, &read->app))
-        keep_extra(kit, atomic_exchange(&app->extra, atomic_exchange(&read->app.extra, NULL)));
+    kit_own_take_extra(kit, app, &read->app);
     read->app.settings = before.settings;
     read->app.manner = before.manner;
     read->app.wanted = before.wanted;
@@ -193,28 +212,49 @@ static void discard_replaced(const struct weir_kit *kit, kit_own_t *read)
     kit_own_discard(kit, read);
 }
 
+/* A request that calls it while it sleeps finds the one or the other. */
+static void take_place(struct weir_kit *kit, kit_app_t *app, kit_own_t *read, uint64_t now_us)
+{
+    const bool is_asleep = atomic_load(&app->set) == NULL;
+
+    if (is_asleep)
+        pthread_mutex_lock(&kit->instance->sets_lock);
+    replace(kit, app, read);
+    kit_app_put_in_force(kit, app, now_us);
+    if (is_asleep)
+        pthread_mutex_unlock(&kit->instance->sets_lock);
+}
+
+void kit_own_add(struct weir_kit *kit, kit_own_t *read)
+{
+    read->next = kit->own;
+    kit->own = read;
+    publish(kit, &read->app);
+}
+
 kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
 {
     kit_app_t *app = kit_own_find(kit, read->app.name);
 
     if (app != NULL) {
-        replace(kit, app, read);
-        kit_app_put_in_force(kit, app, now_us);
+        take_place(kit, app, read, now_us);
         atomic_store(&app->is_gone, false);
         discard_replaced(kit, read);
         return app;
     }
-    read->next = kit->own;
-    kit->own = read;
     kit_app_put_in_force(kit, &read->app, now_us);
-    publish(kit, &read->app);
+    kit_own_add(kit, read);
     return &read->app;
 }
 
 void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us)
 {
-    kit_own_t *before = kit_alloc(1, sizeof(*before));
+    kit_own_t *before = kit_own_create("");
 
+    if (atomic_load(&own->app.set) == NULL) {
+        kit_own_discard(kit, before);
+        return;
+    }
     before->app.wanted = own->app.wanted;
     before->app.wanted_count = own->app.wanted_count;
     own->app.wanted = NULL;

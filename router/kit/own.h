@@ -23,6 +23,14 @@ typedef struct kit_own {
  * only that matters which decides how they are spoken to. NULL: what is wrong stands in `problem`.
  */
 kit_own_t *kit_own_read(struct weir_kit *kit, const char *name, const json_t *document, char *problem, size_t bytes);
+/** One of that name, zeroed. */
+kit_own_t *kit_own_create(const char *name);
+/** The one that the app lies in: not of those that the configuration has. */
+kit_own_t *kit_own_of(kit_app_t *app);
+/** It can be found from now on. */
+void kit_own_add(struct weir_kit *kit, kit_own_t *read);
+/** What the router has read of an app becomes that of the present one; what says the same stays. */
+void kit_own_take_extra(struct weir_kit *kit, kit_app_t *app, kit_app_t *read);
 /** It is not wanted after all. Harmless on NULL. */
 void kit_own_discard(const struct weir_kit *kit, kit_own_t *read);
 /**

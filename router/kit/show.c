@@ -209,7 +209,7 @@ static void warn_of_settings(const telling_t *it, const kit_app_t *app)
 
     if (settings->choice.balance == KIT_LEAST && app->wanted_count > LEAST_MANY)
         weir_show_warning(it->show, place_of(it, "balance"),
-                          "the app `%s` has %zu backends: `least` looks at all of them for each request; `best` does not",
+                          "the app `%s` has %u backends: `least` looks at all of them for each request; `best` does not",
                           app->name, app->wanted_count);
     if (settings->hold_ms > 0 && !has_queue_length(it))
         weir_show_warning(it->show, place_of(it, "hold"),

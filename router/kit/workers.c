@@ -136,7 +136,7 @@ static void count_worker(const weir_worker_facts_t *facts, void *context)
     (void)facts;
 }
 
-static bool has_workers(const char *app)
+bool kit_workers_has(const char *app)
 {
     size_t count = 0;
 
@@ -150,7 +150,7 @@ static const char *owner_of(const struct weir_kit *kit, const char *entry)
     const kit_app_t *app = kit_domains_owner(kit->domains, (weir_span_t){entry, strlen(entry)});
     const kit_claimed_t *claimed = find_claimed(kit->instance, entry);
 
-    if (app == NULL || (claimed != NULL && strcmp(claimed->app, app->name) == 0 && !has_workers(app->name)))
+    if (app == NULL || (claimed != NULL && strcmp(claimed->app, app->name) == 0 && !kit_workers_has(app->name)))
         return NULL;
     return app->name;
 }
@@ -245,7 +245,7 @@ static bool has_room(const struct weir_kit *kit)
         count++;
     while (count >= CLAIMED_MOST && *at != NULL) {
         kit_claimed_t *claimed = *at;
-        if (has_workers(claimed->app)) {
+        if (kit_workers_has(claimed->app)) {
             at = &claimed->next;
             continue;
         }
@@ -385,7 +385,7 @@ void kit_workers_claim_again(struct weir_kit *kit, const char *entry)
 {
     const kit_claimed_t *claimed = find_claimed(kit->instance, entry);
 
-    if (claimed != NULL && has_workers(claimed->app))
+    if (claimed != NULL && kit_workers_has(claimed->app))
         (void)kit_own_place_domain(kit, entry, claimed->app);
 }
 
@@ -395,7 +395,7 @@ static void follow(struct weir_kit *kit, const char *name, uint64_t now_us)
 
     if (app != NULL && is_left(kit, app))
         app = NULL;
-    if (app == NULL && is_welcome(kit, name) && has_workers(name))
+    if (app == NULL && is_welcome(kit, name) && kit_workers_has(name))
         app = make_app(kit, name, now_us);
     if (app == NULL || atomic_load(&app->is_gone))
         return;
@@ -405,7 +405,7 @@ static void follow(struct weir_kit *kit, const char *name, uint64_t now_us)
 
 bool kit_workers_take_over(struct weir_kit *kit, const char *app, uint64_t now_us)
 {
-    if (!is_welcome(kit, app) || !has_workers(app) || make_app(kit, app, now_us) == NULL)
+    if (!is_welcome(kit, app) || !kit_workers_has(app) || make_app(kit, app, now_us) == NULL)
         return false;
     place_domains(kit, app);
     return true;
@@ -434,7 +434,7 @@ static void forget_claims(struct weir_kit *kit)
     kit->instance->claimed = NULL;
     for (kit_claimed_t *claimed = all, *next; claimed != NULL; claimed = next) {
         next = claimed->next;
-        if (has_workers(claimed->app) && owner_of(kit, claimed->entry) == NULL) {
+        if (kit_workers_has(claimed->app) && owner_of(kit, claimed->entry) == NULL) {
             if (kit_app_find(kit, (weir_span_t){claimed->app, strlen(claimed->app)}) == NULL)
                 (void)make_app(kit, claimed->app, weir_instance_now_us(kit->host));
             place_domain(kit, claimed->entry, claimed->app);

@@ -24,6 +24,8 @@ typedef struct kit_claimed {
 
 /** Behind `wanted` (*count of them), which moves, come the app's workers. Theirs are to be freed by kit_wanted_free(). */
 kit_wanted_t *kit_workers_add(const kit_app_t *app, kit_wanted_t *wanted, size_t *count);
+/** Whether the app has any. Any thread. */
+bool kit_workers_has(const char *app);
 /** A configuration is put in force: apps and domains of workers that are there come with it. */
 void kit_workers_begin(struct weir_kit *kit);
 /** Whether the entry is this app's because one of its workers has claimed it. */
