@@ -112,7 +112,8 @@ hosts: {{ default: {{ paths: {{ /: {{ weir.router: {{ module: table, name: main,
         return (int(fields[11]) + int(fields[12])) / TICK
 
     def rss(self):
-        with open(f"/proc/{self.process.pid}/statm") as f: return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        """What it has for itself; pages of the program and its libraries are no key's."""
+        with open(f"/proc/{self.process.pid}/status") as f: return 1024 * int(next(line for line in f if line.startswith("RssAnon")).split()[1])
 
     def end(self):
         begin = time.monotonic()

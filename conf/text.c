@@ -14,7 +14,7 @@
 #include "conf/yaml_node.h"
 #include "lib/base/must.h"
 
-static const conf_place_t nowhere = {"-", 0, 0};
+static const conf_place_t nowhere = {conf_no_file, 0, 0};
 
 static yoml_t *node_of(const json_t *value);
 

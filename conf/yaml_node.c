@@ -7,13 +7,15 @@
 #include "conf/yaml.h"
 #include "lib/base/must.h"
 
+const char conf_no_file[] = "-";
+
 static yoml_t *create_node(yoml_type_t type, conf_place_t place, size_t extra_bytes)
 {
     yoml_t *node = calloc(1, sizeof(*node) + extra_bytes);
 
     WEIR_MUST(node != NULL);
     node->type = type;
-    node->filename = strdup(place.file);
+    node->filename = place.file == conf_no_file ? (char *)(uintptr_t)conf_no_file : strdup(place.file);
     WEIR_MUST(node->filename != NULL);
     node->line = place.line;
     node->column = place.column;
@@ -91,7 +93,8 @@ void conf_yaml_release(yoml_t **node)
     if (last == NULL || --last->_refcnt > 0)
         return;
     free_children(last);
-    free(last->filename);
+    if (last->filename != conf_no_file)
+        free(last->filename);
     free(last->anchor);
     free(last->tag);
     free(last);

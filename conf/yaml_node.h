@@ -12,6 +12,9 @@ typedef struct conf_place {
     size_t line, column;
 } conf_place_t;
 
+/** The file of what came in no file: all such nodes share it. */
+extern const char conf_no_file[];
+
 /** Where `node` begins. */
 conf_place_t conf_node_place(const yoml_t *node);
 

@@ -2,6 +2,7 @@
 #include "router/state.h"
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,11 +126,12 @@ static kept_t *find(const char *app, bool is_made)
         kept = kept->next;
     if (kept != NULL || !is_made)
         return kept;
-    if (all.counts.apps >= all.chain_count)
+    if (all.counts.apps >= 2 * all.chain_count)
         grow();
-    kept = calloc(1, sizeof(*kept) + strlen(app) + 1);
+    const size_t bytes = strlen(app) + 1;
+    kept = calloc(1, offsetof(kept_t, app) + bytes < sizeof(*kept) ? sizeof(*kept) : offsetof(kept_t, app) + bytes);
     WEIR_MUST(kept != NULL);
-    memcpy(kept->app, app, strlen(app) + 1);
+    memcpy(kept->app, app, bytes);
     kept->next = all.chains[chain_of(app, all.chain_count)];
     all.chains[chain_of(app, all.chain_count)] = kept;
     all.counts.apps++;

@@ -43,7 +43,7 @@ static void add_domains(text_t *text, const state_slot_t *slot)
         add_word(text, "\"");
         before = ",\"";
     }
-    add_word(text, slot->domain_count == 0 ? "[]" : "]");
+    add_word(text, "]");
 }
 
 static void add_backends(text_t *text, const state_slot_t *slot)
@@ -99,9 +99,12 @@ char *state_compose(const state_table_t *table, const state_slot_t *slot)
         add_word(&text, "\",");
     } else
         add_app(&text, table, slot);
-    add_word(&text, "\"domains\":");
-    add_domains(&text, slot);
-    add_word(&text, ",\"backends\":");
+    if (slot->domain_count > 0) {
+        add_word(&text, "\"domains\":");
+        add_domains(&text, slot);
+        add_word(&text, ",");
+    }
+    add_word(&text, "\"backends\":");
     add_backends(&text, slot);
     add_word(&text, "}");
     return text.bytes;

@@ -15,14 +15,15 @@ static bool is_suspect(const state_object_t *object, uint64_t now_us)
 
     if (object->kind != STATE_BACKEND || !object->has_lease)
         return false;
-    if (slot->lost_from_us == 0 || now_us - slot->lost_from_us > STATE_GUARD_WINDOW_US) {
-        slot->lost_from_us = now_us;
-        slot->leases_base = slot->backend_count;
-        slot->leases_lost = 0;
-    }
-    if (slot->leases_base > 1 && 2 * (slot->leases_lost + 1) > slot->leases_base)
+    if (slot->losses == NULL)
+        slot->losses = calloc(1, sizeof(*slot->losses));
+    WEIR_MUST(slot->losses != NULL);
+    state_losses_t *losses = slot->losses;
+    if (losses->from_us == 0 || now_us - losses->from_us > STATE_GUARD_WINDOW_US)
+        *losses = (state_losses_t){.from_us = now_us, .of = slot->backend_count};
+    if (losses->of > 1 && 2 * (losses->count + 1) > losses->of)
         return true;
-    slot->leases_lost++;
+    losses->count++;
     return false;
 }
 

@@ -8,7 +8,7 @@
 #include "lib/base/must.h"
 #include "weir_digest.h"
 
-enum { CHAINS_LEAST = 64 };
+enum { CHAINS_LEAST = 64, IN_A_CHAIN = 2 };
 
 void state_names_init(state_names_t *names, state_name_text_t *text)
 {
@@ -23,11 +23,15 @@ void state_names_dispose(state_names_t *names)
     names->chain_count = names->count = 0;
 }
 
-state_name_t *state_names_find(const state_names_t *names, weir_span_t text)
+uint64_t state_names_hash(const state_names_t *names, weir_span_t text)
+{
+    return weir_siphash(names->key, text);
+}
+
+state_name_t *state_names_find_by(const state_names_t *names, weir_span_t text, uint64_t hash)
 {
     if (names->chain_count == 0)
         return NULL;
-    const uint64_t hash = weir_siphash(names->key, text);
     for (state_name_t *name = names->chains[hash & (names->chain_count - 1)]; name != NULL; name = name->next) {
         const weir_span_t other = name->hash == hash ? names->text(name) : (weir_span_t){0};
         if (name->hash == hash && other.len == text.len && memcmp(other.base, text.base, text.len) == 0)
@@ -36,9 +40,13 @@ state_name_t *state_names_find(const state_names_t *names, weir_span_t text)
     return NULL;
 }
 
-static void grow(state_names_t *names)
+state_name_t *state_names_find(const state_names_t *names, weir_span_t text)
 {
-    const size_t count = names->chain_count == 0 ? CHAINS_LEAST : 2 * names->chain_count;
+    return state_names_find_by(names, text, state_names_hash(names, text));
+}
+
+static void grow(state_names_t *names, size_t count)
+{
     state_name_t **chains = calloc(count, sizeof(state_name_t *));
 
     WEIR_MUST(chains != NULL);
@@ -53,11 +61,31 @@ static void grow(state_names_t *names)
     names->chain_count = count;
 }
 
+void state_names_expect(state_names_t *names, size_t more)
+{
+    size_t count = names->chain_count == 0 ? CHAINS_LEAST : names->chain_count;
+
+    while (count * IN_A_CHAIN < names->count + more)
+        count *= 2;
+    if (count > names->chain_count)
+        grow(names, count);
+}
+
+void state_names_prefetch(const state_names_t *names, weir_span_t text)
+{
+    if (names->chain_count > 0)
+        __builtin_prefetch(&names->chains[weir_siphash(names->key, text) & (names->chain_count - 1)]);
+}
+
 void state_names_add(state_names_t *names, state_name_t *name)
 {
-    if (names->count >= names->chain_count)
-        grow(names);
-    name->hash = weir_siphash(names->key, names->text(name));
+    state_names_add_by(names, name, state_names_hash(names, names->text(name)));
+}
+
+void state_names_add_by(state_names_t *names, state_name_t *name, uint64_t hash)
+{
+    state_names_expect(names, 1);
+    name->hash = hash;
     state_name_t **chain = &names->chains[name->hash & (names->chain_count - 1)];
     name->next = *chain;
     *chain = name;

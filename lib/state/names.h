@@ -2,7 +2,8 @@
 #ifndef WEIR_STATE_NAMES_H
 #define WEIR_STATE_NAMES_H
 /**
- * @file  A table of things by name, each of which has its place in itself: a million of them cost a pointer and a half each.
+ * @file  A table of things by name, each of which has its place in itself: beside that, a million of them cost half a pointer
+ * each.
  *
  * OWNER    Whoever has it embedded; the things are the user's.
  * THREAD   One.
@@ -32,8 +33,16 @@ typedef struct state_names {
 void state_names_init(state_names_t *names, state_name_text_t *text);
 /** Frees the table, not the things. */
 void state_names_dispose(state_names_t *names);
+/** So many will be added: it need not grow by and by. */
+void state_names_expect(state_names_t *names, size_t more);
+/** It will be looked for soon. */
+void state_names_prefetch(const state_names_t *names, weir_span_t text);
 /** NULL: it is not there. */
 state_name_t *state_names_find(const state_names_t *names, weir_span_t text);
+/** For those two: what is looked for and added at once is hashed once. */
+uint64_t state_names_hash(const state_names_t *names, weir_span_t text);
+state_name_t *state_names_find_by(const state_names_t *names, weir_span_t text, uint64_t hash);
+void state_names_add_by(state_names_t *names, state_name_t *name, uint64_t hash);
 /** Adds one whose name is not there. */
 void state_names_add(state_names_t *names, state_name_t *name);
 /** Takes out one that is there. */

@@ -13,12 +13,23 @@
 
 #include "lib/base/must.h"
 #include "lib/state/saved_format.h"
+#include "weir_digest.h"
+
+enum { SHELVES = 1 << 16, PLACES_FIRST = 1024, FAR_AHEAD = 16, NEAR_AHEAD = 6, LINE_BYTES = 64 };
 
 /* ---- loading ---- */
+
+/* A record of a key. */
+typedef struct place {
+    const char *at;
+    uint32_t shelf;
+} place_t;
 
 typedef struct reading {
     const char *at, *end;
     state_step_t *step;
+    place_t *places; /* of keys, in the order of the file */
+    size_t count, room;
     uint64_t records;
     bool has_end;
 } reading_t;
@@ -37,7 +48,7 @@ static weir_span_t take(reading_t *it, size_t bytes)
     return span;
 }
 
-static void take_kept(const reading_t *it, const state_file_record_t *record, weir_span_t key, weir_span_t slot,
+static void take_kept(state_step_t *step, const state_file_record_t *record, weir_span_t key, weir_span_t slot,
                       weir_span_t value)
 {
     const state_said_t said = {
@@ -49,11 +60,11 @@ static void take_kept(const reading_t *it, const state_file_record_t *record, we
         .mod_revision = (int64_t)le64toh(record->mod_revision),
         .has_lease = (record->flags & STATE_RECORD_HAS_LEASE) != 0,
     };
-    state_object_t *object = state_step_put_kept(it->step, &said);
+    state_object_t *object = state_step_put_kept(step, &said);
     const bool is_suspect = (record->flags & STATE_RECORD_IS_SUSPECT) != 0 && object->kind == STATE_BACKEND;
 
     if ((record->flags & STATE_RECORD_IS_ABSENT) != 0)
-        state_table_hold(&it->step->table, object, is_suspect);
+        state_table_hold(&step->table, object, is_suspect);
 }
 
 /* Why it was refused stands where others have their slot. Whoever judges is not there yet. */
@@ -66,6 +77,18 @@ static void take_trouble(const reading_t *it, const state_file_record_t *record,
     WEIR_MUST(text != NULL);
     (void)state_troubles_add(&it->step->troubles, &raw, (state_bad_t)record->kind, text);
     free(text);
+}
+
+static void note_place(reading_t *it, const char *at, weir_span_t slot)
+{
+    static const uint64_t key[2]; /* of our own file */
+
+    if (it->count == it->room) {
+        it->room = it->room == 0 ? PLACES_FIRST : 2 * it->room;
+        it->places = realloc(it->places, it->room * sizeof(it->places[0]));
+        WEIR_MUST(it->places != NULL);
+    }
+    it->places[it->count++] = (place_t){at, (uint32_t)(weir_siphash(key, slot) % SHELVES)};
 }
 
 /* False: that is no record. */
@@ -92,11 +115,65 @@ static bool read_record(reading_t *it)
         return false;
     const weir_span_t key = take(it, key_bytes), slot = take(it, slot_bytes), value = take(it, value_bytes);
     it->records++;
-    if (!is_trouble)
-        take_kept(it, &record, key, slot, value);
-    else
+    if (is_trouble)
         take_trouble(it, &record, key, slot, value);
+    else
+        note_place(it, key.base - sizeof(record), slot);
     return true;
+}
+
+static weir_span_t key_at(const char *at)
+{
+    state_file_record_t record;
+
+    memcpy(&record, at, sizeof(record));
+    return (weir_span_t){at + sizeof(record), le16toh(record.key_bytes)};
+}
+
+static void take_place(state_step_t *step, const char *at)
+{
+    const weir_span_t key = key_at(at);
+    state_file_record_t record;
+
+    memcpy(&record, at, sizeof(record));
+    const weir_span_t slot = {key.base + key.len, le16toh(record.slot_bytes)};
+    take_kept(step, &record, key, slot, (weir_span_t){slot.base + slot.len, le32toh(record.value_bytes)});
+}
+
+/* What is needed soon is asked of memory now: half of the time would be spent waiting for it. */
+static void look_ahead(const state_table_t *table, const char *const *sorted, size_t left)
+{
+    if (left > FAR_AHEAD)
+        __builtin_prefetch(sorted[FAR_AHEAD]);
+    if (left > FAR_AHEAD)
+        __builtin_prefetch(sorted[FAR_AHEAD] + LINE_BYTES);
+    if (left > NEAR_AHEAD)
+        state_table_prefetch(table, key_at(sorted[NEAR_AHEAD]));
+}
+
+/*
+ * The file has keys in no order. What is an app's is taken one behind the other, so that it lies together in memory: who puts a
+ * hundred thousand apps together waits for memory most of the time.
+ */
+static void take_places(const reading_t *it)
+{
+    size_t *starts = calloc(SHELVES + 1, sizeof(starts[0]));
+    const char **sorted = calloc(it->count + 1, sizeof(sorted[0]));
+
+    WEIR_MUST(starts != NULL && sorted != NULL);
+    for (size_t i = 0; i < it->count; i++)
+        starts[it->places[i].shelf + 1]++;
+    for (size_t i = 0; i < SHELVES; i++)
+        starts[i + 1] += starts[i];
+    for (size_t i = 0; i < it->count; i++)
+        sorted[starts[it->places[i].shelf]++] = it->places[i].at;
+    state_table_expect(&it->step->table, it->count);
+    for (size_t i = 0; i < it->count; i++) {
+        look_ahead(&it->step->table, sorted + i, it->count - i);
+        take_place(it->step, sorted[i]);
+    }
+    free(sorted);
+    free(starts);
 }
 
 static bool read_head(const char *bytes, size_t size, const char *prefix, state_saved_head_t *out, const char **why)
@@ -129,9 +206,12 @@ static bool read_all(const char *bytes, size_t size, state_step_t *step, state_s
 
     if (!read_head(bytes, size, step->prefix, out, why))
         return false;
-    reading_t it = {bytes + head_bytes, bytes + size - STATE_SUM_BYTES, step, 0, false};
+    reading_t it = {.at = bytes + head_bytes, .end = bytes + size - STATE_SUM_BYTES, .step = step};
     while (read_record(&it))
         ;
+    if (it.has_end)
+        take_places(&it);
+    free(it.places);
     *why = "it is broken";
     return it.has_end;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/state/table.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,12 @@ void state_table_init(state_table_t *table)
     weir_list_init(&table->dirty);
 }
 
+static void free_slot(state_slot_t *slot)
+{
+    free(slot->losses);
+    free(slot);
+}
+
 void state_table_dispose(state_table_t *table)
 {
     state_names_walk_t walk = {0};
@@ -60,9 +67,19 @@ void state_table_dispose(state_table_t *table)
     }
     walk = (state_names_walk_t){0};
     for (state_name_t *name; (name = state_names_next(&table->slots, &walk)) != NULL;)
-        free(slot_of(name));
+        free_slot(slot_of(name));
     state_names_dispose(&table->objects);
     state_names_dispose(&table->slots);
+}
+
+void state_table_expect(state_table_t *table, size_t keys)
+{
+    state_names_expect(&table->objects, keys);
+}
+
+void state_table_prefetch(const state_table_t *table, weir_span_t key)
+{
+    state_names_prefetch(&table->objects, key);
 }
 
 state_object_t *state_table_find(const state_table_t *table, weir_span_t key)
@@ -83,11 +100,15 @@ state_slot_t *state_table_slot(const state_table_t *table, weir_span_t text)
 
 static state_slot_t *slot_for(state_table_t *table, const state_said_t *said)
 {
-    state_slot_t *slot = state_table_slot(table, said->slot);
+    state_slot_t *slot = table->last_slot;
 
+    if (slot != NULL && slot->name_length == said->slot.len && memcmp(slot->name, said->slot.base, said->slot.len) == 0)
+        return slot;
+    slot = table->last_slot = state_table_slot(table, said->slot);
     if (slot != NULL)
         return slot;
-    slot = calloc(1, sizeof(*slot) + said->slot.len + 1);
+    const size_t bytes = offsetof(state_slot_t, name) + said->slot.len + 1;
+    slot = calloc(1, bytes < sizeof(*slot) ? sizeof(*slot) : bytes);
     WEIR_MUST(slot != NULL);
     memcpy(slot->name, said->slot.base, said->slot.len);
     slot->name_length = (uint16_t)said->slot.len;
@@ -96,6 +117,7 @@ static state_slot_t *slot_for(state_table_t *table, const state_said_t *said)
     weir_list_init(&slot->domains);
     weir_list_init(&slot->dirty);
     state_names_add(&table->slots, &slot->by_name);
+    table->last_slot = slot;
     return slot;
 }
 
@@ -111,7 +133,9 @@ void state_table_drop_slot(state_table_t *table, state_slot_t *slot)
         !weir_list_is_empty(&slot->dirty))
         return;
     state_names_remove(&table->slots, &slot->by_name);
-    free(slot);
+    if (table->last_slot == slot)
+        table->last_slot = NULL;
+    free_slot(slot);
 }
 
 /* Who gets a domain is put before who loses it, so that it is somebody's all the time. */
@@ -176,7 +200,7 @@ static void leave(state_table_t *table, state_object_t *object)
 
 static void swap_in(state_table_t *table, state_object_t *object)
 {
-    state_names_add(&table->objects, &object->by_key);
+    state_names_add_by(&table->objects, &object->by_key, object->by_key.hash);
     join(table, object);
 }
 
@@ -186,12 +210,14 @@ static void swap_out(state_table_t *table, state_object_t *object)
     leave(table, object);
 }
 
-static state_object_t *create(const state_said_t *said)
+static state_object_t *create(const state_said_t *said, uint64_t hash)
 {
-    state_object_t *object = malloc(sizeof(*object) + said->key.len + said->value.len + 2);
+    const size_t bytes = offsetof(state_object_t, bytes) + said->key.len + said->value.len + 2;
+    state_object_t *object = malloc(bytes < sizeof(*object) ? sizeof(*object) : bytes);
 
     WEIR_MUST(object != NULL);
     *object = (state_object_t){
+        .by_key.hash = hash,
         .mod_revision = said->mod_revision,
         .value_length = (uint32_t)said->value.len,
         .key_length = (uint16_t)said->key.len,
@@ -231,7 +257,9 @@ static void count_old(const state_object_t *object, int by)
 
 state_object_t *state_table_set(state_table_t *table, const state_said_t *said)
 {
-    state_object_t *before = state_table_find(table, said->key), *object = create(said);
+    const uint64_t hash = state_names_hash(&table->objects, said->key);
+    state_name_t *name = state_names_find_by(&table->objects, said->key, hash);
+    state_object_t *before = name == NULL ? NULL : object_of(name), *object = create(said, hash);
 
     if (said->slot.len > 0)
         object->slot = slot_for(table, said);

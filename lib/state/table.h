@@ -37,15 +37,20 @@ typedef struct state_slot {
     weir_list_t backends, domains;
     weir_list_t dirty; /* in table->dirty: its document is to be made */
     uint32_t backend_count, domain_count;
-    uint32_t olds;                     /* objects that were its before the present step   */
-    uint32_t suspects;                 /* of its backends: gone, and kept                 */
-    uint32_t leases_lost, leases_base; /* of the window that began then   */
-    uint64_t lost_from_us;
-    bool is_redirect, is_put; /* it has been put, and not taken back */
-    bool has_newcomer;        /* a backend was said since the last document that was taken */
+    uint32_t olds;               /* objects that were its before the present step   */
+    uint32_t suspects;           /* of its backends: gone, and kept                 */
+    struct state_losses *losses; /* NULL: no lease of it has ended yet              */
+    bool is_redirect, is_put;    /* it has been put, and not taken back */
+    bool has_newcomer;           /* a backend was said since the last document that was taken */
     uint16_t name_length;
     char name[]; /* and a NUL; of a redirect: "redirect-to:TARGET" */
 } state_slot_t;
+
+/** Leases of an app that have ended, in the window that began then. */
+typedef struct state_losses {
+    uint64_t from_us;
+    uint32_t count, of;
+} state_losses_t;
 
 /** A key. */
 typedef struct state_object {
@@ -71,6 +76,7 @@ typedef struct state_table {
     size_t counts[STATE_KINDS];
     size_t absent[STATE_KINDS]; /* of those: held back */
     state_object_t *defaults;   /* config/defaults; NULL: none */
+    state_slot_t *last_slot;    /* that was looked for: the next key is often its, too; NULL: none */
 } state_table_t;
 
 /** What a key says, once it has been judged. All is borrowed. */
@@ -100,6 +106,10 @@ static inline weir_span_t state_object_value(const state_object_t *object)
 void state_table_init(state_table_t *table);
 void state_table_dispose(state_table_t *table);
 
+/** So many keys will come. */
+void state_table_expect(state_table_t *table, size_t keys);
+/** It will be looked for soon. */
+void state_table_prefetch(const state_table_t *table, weir_span_t key);
 state_object_t *state_table_find(const state_table_t *table, weir_span_t key);
 state_slot_t *state_table_slot(const state_table_t *table, weir_span_t text);
 

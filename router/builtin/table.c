@@ -24,8 +24,9 @@ static weir_answer_t lookup(weir_state_t *state, const weir_request_t *request, 
 
     if (set == NULL)
         return weir_lookup_refuse(q, domain.len == 0 ? &empty_host : &not_found);
-    if (app->redirect_to != NULL)
-        return weir_lookup_redirect(q, (weir_span_t){app->redirect_to, strlen(app->redirect_to)});
+    const char *target = table_more(app)->redirect_to;
+    if (target != NULL)
+        return weir_lookup_redirect(q, (weir_span_t){target, strlen(target)});
     state->app = app;
     state->set = set;
     weir_lease_found(&state->lease, kit, request);
@@ -77,7 +78,7 @@ static void terminate(weir_state_t *state, const weir_request_t *request, const 
 
 static weir_answer_t error_page(weir_state_t *state, const weir_request_t *request, const weir_fault_t *fault, weir_q_page_t *q)
 {
-    const table_page_t *page = state->app == NULL ? NULL : state->app->pages;
+    const table_page_t *page = state->app == NULL ? NULL : table_more(state->app)->pages;
 
     weir_lease_page(&state->lease, request, fault, q);
     while (page != NULL && strcmp(page->reason, fault->name) != 0)
@@ -102,7 +103,7 @@ static bool feature(weir_state_t *state, const weir_request_t *request, weir_fea
 
 static void additional_headers(weir_state_t *state, const weir_request_t *request, weir_way_t way, weir_header_sink_t *sink)
 {
-    const table_header_t *header = state->app == NULL ? NULL : state->app->headers[way];
+    const table_header_t *header = state->app == NULL ? NULL : table_more(state->app)->headers[way];
 
     for (; header != NULL; header = header->next)
         weir_header_put(sink, (weir_span_t){header->name, strlen(header->name)},
@@ -137,15 +138,24 @@ static void free_pages(table_page_t *page)
     }
 }
 
+const table_more_t *table_more(const weir_group_t *app)
+{
+    static const table_more_t nothing = {0};
+
+    return app->more == NULL ? &nothing : app->more;
+}
+
 void table_free_app(void *of)
 {
     weir_group_t *app = of;
 
-    free_headers(app->headers[WEIR_TO_BACKEND]);
-    free_headers(app->headers[WEIR_TO_CLIENT]);
-    free_pages(app->pages);
-    free(app->redirect_to);
-    free(app->name);
+    if (app->more != NULL) {
+        free_headers(app->more->headers[WEIR_TO_BACKEND]);
+        free_headers(app->more->headers[WEIR_TO_CLIENT]);
+        free_pages(app->more->pages);
+        free(app->more->redirect_to);
+    }
+    free(app->more);
     free(app);
 }
 
@@ -186,10 +196,11 @@ static void metrics(const weir_shared_t *shared, weir_metric_sink_t *sink)
 /* Whoever configures names the target of a redirect: what JSON does not take as it is becomes an escape. */
 static void explain_redirect(const weir_group_t *app, weir_explain_t *explain)
 {
-    const size_t bytes = 6 * (strlen(app->redirect_to) + strlen(app->name)) + 128;
+    const char *target = table_more(app)->redirect_to;
+    const size_t bytes = 6 * (strlen(target) + strlen(app->name)) + 128;
     char *json = malloc(bytes), *at = json;
     const char *const pieces[] = {"{\"lookup\":{\"app\":\"", app->name, "\"},\"outcome\":{\"what\":\"redirect\",\"to\":\"",
-                                  app->redirect_to, "\"}}"};
+                                  target, "\"}}"};
 
     if (json == NULL)
         abort();
@@ -223,7 +234,7 @@ static void explain(weir_shared_t *shared, const weir_request_t *request, weir_e
     void *extra = NULL;
 
     (void)weir_kit_find(shared->kit, weir_request_host(request), weir_request_path(request), &extra);
-    if (extra != NULL && ((const weir_group_t *)extra)->redirect_to != NULL)
+    if (extra != NULL && table_more(extra)->redirect_to != NULL)
         explain_redirect(extra, sink);
     else
         weir_kit_explain(shared->kit, request, sink);

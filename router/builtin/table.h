@@ -21,14 +21,22 @@ typedef struct table_page {
     const char *type;
 } table_page_t;
 
-/** An app. */
-struct weir_group {
-    char *name;
-    bool has_deep_continue, has_peer_port;
+/** What few apps say of themselves. */
+typedef struct table_more {
     table_header_t *headers[2]; /* by weir_way_t, in the order they are written */
     char *redirect_to;          /* NULL: none                                   */
     table_page_t *pages;
+} table_more_t;
+
+/** An app. */
+struct weir_group {
+    table_more_t *more; /* NULL: nothing */
+    bool has_deep_continue, has_peer_port;
+    char name[];
 };
+
+/** What it says, nothing included; never NULL. */
+const table_more_t *table_more(const weir_group_t *app);
 
 struct weir_shared {
     weir_kit_t *kit;

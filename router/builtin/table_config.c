@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the table router's part of the configuration. Every mistake is told with its file and line; nothing is guessed. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +52,18 @@ static bool read_header_map(table_header_t **tail, const weir_config_t *node)
     return true;
 }
 
-static bool read_headers(weir_group_t *app, const weir_config_t *node)
+static bool read_headers(table_more_t *more, const weir_config_t *node)
 {
     static const char *const keys[] = {"to-backend", "to-client", NULL};
 
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(node, "headers has the keys to-backend and to-client");
     return weir_config_keys(node, keys) &&
-           read_header_map(&app->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
-           read_header_map(&app->headers[WEIR_TO_CLIENT], weir_config_get(node, "to-client"));
+           read_header_map(&more->headers[WEIR_TO_BACKEND], weir_config_get(node, "to-backend")) &&
+           read_header_map(&more->headers[WEIR_TO_CLIENT], weir_config_get(node, "to-client"));
 }
 
-static bool read_redirect(weir_group_t *app, const weir_config_t *node)
+static bool read_redirect(table_more_t *more, const weir_config_t *node)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]";
     const char *text = weir_config_text(node);
@@ -71,7 +72,7 @@ static bool read_redirect(weir_group_t *app, const weir_config_t *node)
         return true;
     if (text == NULL || *text == '\0' || strspn(text, letters) != strlen(text))
         return weir_config_wrong(node, "redirect-to is a domain, with or without a port");
-    app->redirect_to = kit_copy(text);
+    more->redirect_to = kit_copy(text);
     return true;
 }
 
@@ -127,7 +128,7 @@ static bool read_page(table_page_t *page, const weir_config_t *node)
            (file == NULL || read_file(page, file));
 }
 
-static bool read_pages(weir_group_t *app, const weir_config_t *node)
+static bool read_pages(table_more_t *more, const weir_config_t *node)
 {
     if (node != NULL && weir_config_kind(node) != WEIR_CONFIG_MAP)
         return weir_config_wrong(node, "error-pages maps reasons to pages");
@@ -139,8 +140,8 @@ static bool read_pages(weir_group_t *app, const weir_config_t *node)
         if (reason == NULL || *reason == '\0')
             return weir_config_wrong(key, "a reason is a word, as the log's code= tells it");
         page = kit_alloc(1, sizeof(*page));
-        page->next = app->pages;
-        app->pages = page;
+        page->next = more->pages;
+        more->pages = page;
         page->reason = kit_copy(reason);
         if (!read_page(page, weir_config_at(node, i)))
             return false;
@@ -186,26 +187,41 @@ static bool has_somewhere_to_go(const weir_group_t *app, const reading_t *it)
 {
     const weir_config_t *node = it->node, *backends = weir_config_get(node, "backends");
 
-    if (app->redirect_to == NULL && backends == NULL && !is_blank(it) && !has_workers(it))
+    const char *target = table_more(app)->redirect_to;
+
+    if (target == NULL && backends == NULL && !is_blank(it) && !has_workers(it))
         return weir_config_wrong(
             node, "the app `%s` has neither backends nor redirect-to; `backends: []` says that they come later", app->name);
-    if (app->redirect_to != NULL && kit_entry_count(backends) > 0)
+    if (target != NULL && kit_entry_count(backends) > 0)
         return weir_config_wrong(node, "the app `%s` has backends and redirect-to, which exclude each other", app->name);
     return true;
+}
+
+static void note_more(weir_group_t *app, const table_more_t *more)
+{
+    if (more->headers[WEIR_TO_BACKEND] == NULL && more->headers[WEIR_TO_CLIENT] == NULL && more->redirect_to == NULL &&
+        more->pages == NULL)
+        return;
+    app->more = kit_alloc(1, sizeof(*app->more));
+    *app->more = *more;
 }
 
 static bool read_app(void *context, weir_span_t name, const weir_config_t *node, const weir_config_t *defaults,
                      void **out_extra)
 {
     const reading_t it = {node, defaults};
-    weir_group_t *app = kit_alloc(1, sizeof(*app));
+    const size_t bytes = offsetof(weir_group_t, name) + name.len + 1; /* a proxy may have many */
+    weir_group_t *app = kit_alloc(1, bytes < sizeof(*app) ? sizeof(*app) : bytes);
+    table_more_t more = {0};
 
     *out_extra = app;
-    app->name = kit_copy_bytes(name.base, name.len);
+    memcpy(app->name, name.base, name.len);
     const bool has_features = read_features(app, value_of(&it, "features"));
-    const bool has_headers = read_headers(app, value_of(&it, "headers"));
-    const bool has_redirect = read_redirect(app, weir_config_get(node, "redirect-to"));
-    const bool has_pages = read_pages(app, value_of(&it, "error-pages"));
+    const bool has_headers = read_headers(&more, value_of(&it, "headers"));
+    const bool has_redirect = read_redirect(&more, weir_config_get(node, "redirect-to"));
+    const bool has_pages = read_pages(&more, value_of(&it, "error-pages"));
+
+    note_more(app, &more);
 
     return has_features && has_headers && has_redirect && has_pages && has_somewhere_to_go(app, &it);
 }
@@ -245,18 +261,20 @@ static bool are_same_pages(const table_page_t *a, const table_page_t *b)
 static bool is_same_app(const void *extra, const void *other)
 {
     const weir_group_t *a = extra, *b = other;
+    const table_more_t *of_a = table_more(a), *of_b = table_more(b);
 
     return strcmp(a->name, b->name) == 0 && a->has_deep_continue == b->has_deep_continue &&
-           a->has_peer_port == b->has_peer_port && is_same_text(a->redirect_to, b->redirect_to) &&
-           are_same_headers(a->headers[WEIR_TO_BACKEND], b->headers[WEIR_TO_BACKEND]) &&
-           are_same_headers(a->headers[WEIR_TO_CLIENT], b->headers[WEIR_TO_CLIENT]) && are_same_pages(a->pages, b->pages);
+           a->has_peer_port == b->has_peer_port && is_same_text(of_a->redirect_to, of_b->redirect_to) &&
+           are_same_headers(of_a->headers[WEIR_TO_BACKEND], of_b->headers[WEIR_TO_BACKEND]) &&
+           are_same_headers(of_a->headers[WEIR_TO_CLIENT], of_b->headers[WEIR_TO_CLIENT]) &&
+           are_same_pages(of_a->pages, of_b->pages);
 }
 
 static bool is_redirect(const void *extra)
 {
     const weir_group_t *app = extra;
 
-    return app != NULL && app->redirect_to != NULL;
+    return app != NULL && table_more(app)->redirect_to != NULL;
 }
 
 bool table_configure(const weir_config_t *config, weir_shared_t **out_shared)

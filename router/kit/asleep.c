@@ -8,7 +8,7 @@
 #include "given.h"
 #include "workers.h"
 
-enum { PROBLEM_BYTES = 512 };
+enum { ASLEEP_IN_A_CHAIN = 4 /* most never wake */ };
 
 static weir_span_t name_of(const kit_app_t *app)
 {
@@ -40,7 +40,7 @@ bool kit_app_may_sleep(const struct weir_kit *kit, const kit_app_t *present, con
 /* What a set is made of is in the text. */
 static void strip(kit_app_t *app)
 {
-    app->asleep_count = app->wanted_count;
+    app->asleep_count = (uint8_t)app->wanted_count;
     for (size_t i = 0; i < app->wanted_count; i++)
         kit_wanted_free(&app->wanted[i]);
     free(app->wanted);
@@ -50,14 +50,24 @@ static void strip(kit_app_t *app)
     app->manner = NULL;
 }
 
+static void pack(kit_app_t *app, weir_state_text_t *text)
+{
+    if (app->is_packed)
+        weir_state_text_release(app->text);
+    else
+        free(app->domains);
+    app->is_packed = text != NULL;
+    app->text = weir_state_text_hold(text);
+}
+
 static kit_app_t *lay_down_new(struct weir_kit *kit, kit_own_t *read, weir_state_text_t *text)
 {
     kit_instance_t *instance = kit->instance;
 
     strip(&read->app);
-    read->app.text = weir_state_text_hold(text);
+    pack(&read->app, text);
     pthread_mutex_lock(&instance->sets_lock);
-    kit_instance_expect(instance, instance->set_count + ++instance->asleep_count);
+    kit_instance_expect(instance, (instance->set_count + ++instance->asleep_count) / ASLEEP_IN_A_CHAIN);
     pthread_mutex_unlock(&instance->sets_lock);
     kit_own_add(kit, read);
     return &read->app;
@@ -75,8 +85,7 @@ kit_app_t *kit_app_lay_down(struct weir_kit *kit, kit_app_t *present, kit_own_t 
         kit_settings_t *before = present->settings;
         present->settings = read->app.settings;
         read->app.settings = before;
-        weir_state_text_release(present->text);
-        present->text = weir_state_text_hold(text);
+        pack(present, text);
     }
     pthread_mutex_unlock(&instance->sets_lock);
     if (!sleeps)
@@ -91,11 +100,10 @@ kit_app_t *kit_app_lay_down(struct weir_kit *kit, kit_app_t *present, kit_own_t 
 
 void kit_app_forget_text(struct weir_kit *kit, kit_app_t *app)
 {
-    if (app->text == NULL)
+    if (!app->is_packed)
         return;
     pthread_mutex_lock(&kit->instance->sets_lock);
-    weir_state_text_release(app->text);
-    app->text = NULL;
+    pack(app, NULL);
     pthread_mutex_unlock(&kit->instance->sets_lock);
 }
 
@@ -137,7 +145,7 @@ weir_set_t *kit_app_call(const struct weir_kit *kit, kit_app_t *app)
         return NULL;
     pthread_mutex_lock(&instance->sets_lock);
     weir_set_t *set = atomic_load(&app->set);
-    if (set == NULL && app->text != NULL) {
+    if (set == NULL && app->is_packed) {
         set = set_for(kit, app);
         atomic_store_explicit(&app->set, set, memory_order_release);
     }
@@ -149,31 +157,29 @@ weir_set_t *kit_app_call(const struct weir_kit *kit, kit_app_t *app)
 
 void kit_app_unpack(struct weir_kit *kit, kit_app_t *app)
 {
-    if (app->text == NULL || app->manner != NULL)
+    if (!app->is_packed || app->manner != NULL)
         return;
     kit_own_t *read = kit_given_read_again(kit, app);
-    kit_own_t *own = kit_own_of(app);
+    pack(app, NULL);
     app->wanted = read->app.wanted;
     app->wanted_count = read->app.wanted_count;
     app->manner = read->app.manner;
-    own->domains = read->domains;
+    app->domains = read->app.domains;
     read->app.wanted = NULL;
     read->app.wanted_count = 0;
     read->app.manner = NULL;
-    read->domains = NULL;
+    read->app.domains = NULL;
     kit_own_discard(kit, read);
 }
 
 void kit_app_wake(struct weir_kit *kit, kit_app_t *app)
 {
-    if (app->text == NULL)
+    if (!app->is_packed)
         return;
-    if (atomic_load(&app->set) == NULL) {
+    if (atomic_load(&app->set) == NULL)
         kit_app_put_in_force(kit, app, weir_instance_now_us(kit->host));
-        return;
-    }
-    kit_app_unpack(kit, app);
-    kit_app_forget_text(kit, app);
+    else
+        kit_app_unpack(kit, app);
 }
 
 kit_app_t *kit_app_awake(const struct weir_kit *kit, weir_span_t name)

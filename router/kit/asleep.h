@@ -35,8 +35,8 @@ void kit_app_wake(struct weir_kit *kit, kit_app_t *app);
 /** kit_app_find(), and it is awake. */
 kit_app_t *kit_app_awake(const struct weir_kit *kit, weir_span_t name);
 /**
- * Reads what its text says, unless there is something newer; nothing if it has none. The text is left, for kit.c, which puts
- * it in force then.
+ * Reads what its text says in place of that, unless there is something newer; nothing if it has none. Requests must not find it
+ * without a set meanwhile: kit.c.
  */
 void kit_app_unpack(struct weir_kit *kit, kit_app_t *app);
 /** Its source says nothing of it any more. */

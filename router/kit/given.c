@@ -36,13 +36,13 @@ static size_t add_domain(kit_own_t *own, size_t used, const char *entry)
 {
     const size_t bytes = strlen(entry) + 1;
 
-    if (has_domain(own->domains, entry))
+    if (has_domain(own->app.domains, entry))
         return used;
-    own->domains = realloc(own->domains, used + bytes + 1);
-    if (own->domains == NULL)
+    own->app.domains = realloc(own->app.domains, used + bytes + 1);
+    if (own->app.domains == NULL)
         abort();
-    memcpy(own->domains + used, entry, bytes);
-    own->domains[used + bytes] = '\0';
+    memcpy(own->app.domains + used, entry, bytes);
+    own->app.domains[used + bytes] = '\0';
     return used + bytes;
 }
 
@@ -143,14 +143,14 @@ static char *domains_of(const struct weir_kit *kit, kit_app_t *app)
 {
     const kit_own_t *own = kit_own_of(app);
 
-    if (app->text != NULL) {
+    if (app->is_packed) {
         kit_own_t *read = kit_given_read_again(kit, app);
-        char *domains = read->domains;
-        read->domains = NULL;
+        char *domains = read->app.domains;
+        read->app.domains = NULL;
         kit_own_discard(kit, read);
         return domains;
     }
-    return own->domains == NULL ? NULL : copy_list(own->domains);
+    return own->app.domains == NULL ? NULL : copy_list(own->app.domains);
 }
 
 /* ---- domains ---- */
@@ -162,28 +162,32 @@ static bool has_left(const struct weir_kit *kit, const kit_app_t *app)
 }
 
 /* Whose it is instead; NULL: it is the app's. What operators say of it holds whoever else wants it. */
-static const char *place(struct weir_kit *kit, const kit_app_t *app, const char *entry)
+static const char *place(struct weir_kit *kit, kit_app_t *app, const char *entry)
 {
     const weir_span_t span = {entry, strlen(entry)};
     const kit_domain_edit_t *edit = kit_domain_edit_find(kit->instance, entry);
-    const kit_app_t *owner = kit_domains_owner(kit->domains, span);
+    bool is_full = false;
+    const kit_app_t *owner =
+        edit != NULL ? kit_domains_owner(kit->domains, span) : kit_domains_add(kit->domains, span, app, &is_full);
 
     kit_wanted_drop(&kit->wanted, entry, app->name);
-    if (owner == app)
+    if (is_full)
+        return "nobody, for it has too many paths";
+    if (owner == app || (owner == NULL && edit == NULL))
         return NULL;
     if (edit != NULL) {
         if (edit->app == NULL || kit_own_find(kit, edit->app) != NULL) /* else it may come yet */
             (void)kit_own_place_domain(kit, entry, edit->app);
         return NULL;
     }
-    if (owner != NULL && !has_left(kit, owner) && !kit_workers_have_claimed(kit->instance, entry, owner->name)) {
+    if (!has_left(kit, owner) && !kit_workers_have_claimed(kit->instance, entry, owner->name)) {
         kit_wanted_note(&kit->wanted, entry, app->name);
         return owner->name;
     }
     return kit_own_place_domain(kit, entry, app->name) ? NULL : "nobody, for it has too many paths";
 }
 
-static void place_all(struct weir_kit *kit, const kit_app_t *app, const char *domains, char *why, size_t why_bytes)
+static void place_all(struct weir_kit *kit, kit_app_t *app, const char *domains, char *why, size_t why_bytes)
 {
     for (const char *at = domains; at != NULL && *at != '\0'; at += strlen(at) + 1) {
         const char *owner = place(kit, app, at);
@@ -290,8 +294,8 @@ static kit_app_t *put(struct weir_kit *kit, kit_app_t *present, kit_own_t *read,
     if (app != NULL)
         return app;
     app = kit_own_take(kit, read, weir_instance_now_us(kit->host));
-    free(kit_own_of(app)->domains);
-    kit_own_of(app)->domains = domains == NULL ? NULL : copy_list(domains);
+    free(app->domains);
+    app->domains = domains == NULL ? NULL : copy_list(domains);
     return app;
 }
 
@@ -299,9 +303,9 @@ static void take(struct weir_kit *kit, kit_app_t *present, kit_own_t *read, weir
                  size_t why_bytes)
 {
     const bool stays_gone = is_removed(kit, &read->app);
-    char *domains = read->domains, *before = present == NULL ? NULL : domains_of(kit, present);
+    char *domains = read->app.domains, *before = present == NULL ? NULL : domains_of(kit, present);
 
-    read->domains = NULL;
+    read->app.domains = NULL;
     kit_app_t *app = put(kit, present, read, stays_gone ? NULL : text, domains);
     atomic_store(&app->is_gone, stays_gone);
     give_back(kit, app, before, domains);
@@ -318,7 +322,7 @@ void kit_given_return(struct weir_kit *kit, kit_app_t *app)
     char why[WHY_BYTES] = "";
 
     kit_app_wake(kit, app);
-    place_all(kit, app, kit_own_of(app)->domains, why, sizeof(why));
+    place_all(kit, app, app->domains, why, sizeof(why));
     if (why[0] != '\0')
         weir_instance_log(kit->host, "app %s: %s", app->name, why);
 }
@@ -337,12 +341,11 @@ static void let_go(struct weir_kit *kit, kit_app_t *app)
         atomic_store(&app->is_gone, true);
     give_back(kit, app, domains, NULL);
     free(domains);
-    free(own->domains);
-    own->domains = NULL;
-    if (is_taken_over)
-        return;
     kit_app_forget_text(kit, app);
-    kit_own_empty(kit, own, now_us);
+    free(app->domains);
+    app->domains = NULL;
+    if (!is_taken_over)
+        kit_own_empty(kit, own, now_us);
 }
 
 /* Of an older host there is none. */

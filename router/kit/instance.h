@@ -49,15 +49,25 @@ typedef struct kit_app {
     char *name;
     _Atomic(void *) extra;     /* the router's */
     _Atomic(weir_set_t *) set; /* NULL until it was put in force; asleep.h */
-    weir_state_text_t *text;   /* what its source says, while nobody has looked at more of it than a request; asleep.h */
     kit_settings_t *settings;  /* shared with apps that say the same */
     kit_manner_t *manner;
     kit_wanted_t *wanted;
     uint32_t wanted_count;
-    uint32_t asleep_count; /* backends, with `text` */
-    atomic_bool is_gone;   /* an operator has removed it, or its source has */
-    bool is_given;         /* of a source of state; given.h                 */
+    uint8_t asleep_count; /* backends, with `text` */
+    bool is_packed;       /* it has `text` in place of `domains`, and of what stands above */
+    atomic_bool is_gone;  /* an operator has removed it, or its source has */
+    bool is_given;        /* of a source of state; given.h */
+    union {
+        weir_state_text_t *text; /* what its source says, while nobody has looked at more of it than a request; asleep.h */
+        char *domains; /* of a source's: entries as they stand in the table, each with its end; the last is empty. NULL: none */
+    };
 } kit_app_t;
+
+/** NULL: all of it is there. */
+static inline const weir_state_text_t *kit_app_text(const kit_app_t *app)
+{
+    return app->is_packed ? app->text : NULL;
+}
 
 /** Apps in the order of their names. It never changes; another takes its place. */
 typedef struct kit_apps {
@@ -72,9 +82,10 @@ struct weir_kit {
     char *zone; /* of the proxy, or NULL   */
     kit_domains_t *domains;
     kit_app_t *apps;
-    size_t app_count;               /* that the configuration has */
-    _Atomic(kit_apps_t *) by_name;  /* and those of operators; NULL while they are read */
-    struct kit_own *own;            /* those of operators; own.h  */
+    size_t app_count;              /* that the configuration has */
+    _Atomic(kit_apps_t *) by_name; /* and those of operators; NULL while they are read */
+    struct kit_own **own;          /* those that the configuration does not have, by their names' hash; own.h */
+    size_t own_chains, own_count;
     json_t *defaults;               /* what the configuration says for all; NULL: nothing */
     char *defaults_text;            /* the same as {"defaults": …} */
     atomic_bool is_past;            /* one of a newer generation is in force */
@@ -84,8 +95,10 @@ struct weir_kit {
     bool has_more;                  /* of a source, at once       */
     kit_keyed_table_t wanted;       /* wanted.h                   */
     kit_settings_t *given_settings; /* of its last app: most say the same. Held; NULL: none yet */
-    kit_app_t **pending;            /* new, and not in by_name yet; own.h */
+    kit_app_t **pending;            /* new, and not in by_name yet; own.h                        */
+    kit_apps_t *gathered;           /* the same of before those, when there are many; NULL: none */
     size_t pending_count;
+    uint64_t published_at_us;        /* by ticks, which need not do it each time */
     struct weir_kit *started_before; /* of the same instance */
     weir_ticker_t *ticker;
     weir_instance_t *host; /* NULL before start */

@@ -61,7 +61,10 @@ void kit_app_free(const weir_kit_t *kit, kit_app_t *app)
     void *extra = atomic_load(&app->extra);
 
     free_wanted(app);
-    weir_state_text_release(app->text);
+    if (app->is_packed)
+        weir_state_text_release(app->text);
+    else
+        free(app->domains);
     if (app->settings != NULL)
         kit_settings_release(app->settings);
     if (app->manner != NULL)
@@ -72,11 +75,11 @@ void kit_app_free(const weir_kit_t *kit, kit_app_t *app)
 
 static void drop_sets(weir_kit_t *kit)
 {
-    const kit_apps_t *apps = kit_apps(kit);
-
     if (kit->instance == NULL)
         return;
     pthread_mutex_lock(&kit->instance->lock);
+    kit_own_publish(kit);
+    const kit_apps_t *apps = kit_apps(kit);
     for (size_t i = 0; i < apps->count; i++) {
         kit_app_t *app = apps->at[i];
         for (size_t k = 0; k < app->wanted_count; k++)
@@ -194,7 +197,7 @@ static void put_all_in_force(weir_kit_t *kit)
     const kit_apps_t *apps = kit_apps(kit);
 
     for (size_t i = 0; i < apps->count; i++)
-        if (apps->at[i]->text == NULL || has_set(kit, apps->at[i]))
+        if (!apps->at[i]->is_packed || has_set(kit, apps->at[i]))
             kit_app_put_in_force(kit, apps->at[i], now_us);
 }
 

@@ -174,7 +174,7 @@ static size_t count_asleep(const kit_instance_t *instance)
     size_t count = 0;
 
     for (size_t i = 0; apps != NULL && i < apps->count; i++)
-        count += apps->at[i]->text != NULL && atomic_load(&apps->at[i]->set) == NULL ? apps->at[i]->asleep_count : 0;
+        count += apps->at[i]->is_packed && atomic_load(&apps->at[i]->set) == NULL ? apps->at[i]->asleep_count : 0;
     return count;
 }
 

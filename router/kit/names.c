@@ -101,6 +101,14 @@ static bool is_named_by(const kit_app_t *app, const kit_name_t *name)
     return false;
 }
 
+/* Operators' own have no names, but sources' do. */
+static void put_chain_in_force(struct weir_kit *kit, kit_own_t *own, const kit_name_t *name, uint64_t now_us)
+{
+    for (; own != NULL; own = own->next)
+        if (atomic_load(&own->app.set) != NULL && is_named_by(&own->app, name))
+            kit_app_put_in_force(kit, &own->app, now_us);
+}
+
 /* Into every app that names it. */
 static void put_in_force(const kit_name_t *name, uint64_t now_us)
 {
@@ -109,9 +117,8 @@ static void put_in_force(const kit_name_t *name, uint64_t now_us)
     for (size_t i = 0; kit != NULL && i < kit->app_count; i++)
         if (is_named_by(&kit->apps[i], name))
             kit_app_put_in_force(kit, &kit->apps[i], now_us);
-    for (kit_own_t *own = kit == NULL ? NULL : kit->own; own != NULL; own = own->next)
-        if (own->app.set != NULL && is_named_by(&own->app, name)) /* operators' own have no names, but sources' do */
-            kit_app_put_in_force(kit, &own->app, now_us);
+    for (size_t i = 0; kit != NULL && i < kit->own_chains; i++)
+        put_chain_in_force(kit, kit->own[i], name, now_us);
 }
 
 static void take_answer(kit_name_t *name, const weir_probe_result_t *result, uint64_t now_us)

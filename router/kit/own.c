@@ -12,7 +12,7 @@
 #include "weir_digest.h"
 #include "weir_retire.h"
 
-enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17, PENDING_MOST = 4096 };
+enum { PROBLEM_BYTES = 512, DIGEST_BYTES = 17, PENDING_MOST = 2048, PUBLISH_US = 1000000, CHAINS_FIRST = 16 };
 
 /* ---- reading ---- */
 
@@ -74,11 +74,43 @@ void kit_own_discard(const struct weir_kit *kit, kit_own_t *read)
     if (read == NULL)
         return;
     kit_app_free(kit, &read->app);
-    free(read->domains);
     free(read);
 }
 
 /* ---- finding ---- */
+
+static size_t chain_of(const struct weir_kit *kit, const char *name)
+{
+    static const uint64_t key[2] = {0x6b6974, 0x6f776e}; /* whoever names apps is trusted with them */
+
+    return weir_siphash(key, (weir_span_t){name, strlen(name)}) & (kit->own_chains - 1);
+}
+
+static void link_own(struct weir_kit *kit, kit_own_t *own)
+{
+    const size_t at = chain_of(kit, own->app.name);
+
+    own->next = kit->own[at];
+    kit->own[at] = own;
+}
+
+static void keep(struct weir_kit *kit, kit_own_t *own)
+{
+    const size_t before = kit->own_chains;
+    kit_own_t **chains = kit->own;
+
+    if (kit->own_count++ >= 2 * before) {
+        kit->own_chains = before == 0 ? CHAINS_FIRST : 2 * before;
+        kit->own = kit_alloc(kit->own_chains, sizeof(kit->own[0]));
+        for (size_t i = 0; i < before; i++)
+            for (kit_own_t *at = chains[i], *next; at != NULL; at = next) {
+                next = at->next;
+                link_own(kit, at);
+            }
+        free((void *)chains);
+    }
+    link_own(kit, own);
+}
 
 const kit_apps_t *kit_apps(const struct weir_kit *kit)
 {
@@ -103,37 +135,62 @@ static size_t place_of(kit_app_t *const *apps, size_t count, const char *name)
     return low;
 }
 
-/* Two lists in the order of names, of which the second is short. */
-static size_t merge(kit_app_t **to, const kit_apps_t *one, kit_app_t *const *other, size_t count)
+/* Of two lists in the order of names, of which the second is the shorter one. */
+static kit_apps_t *merge(const kit_apps_t *one, kit_app_t *const *other, size_t count)
 {
-    size_t at = 0, from = 0;
+    kit_apps_t *apps = kit_alloc(1, sizeof(*apps) + (one->count + count) * sizeof(apps->at[0]));
+    kit_app_t **to = apps->at;
+    size_t from = 0;
 
+    apps->count = one->count + count;
     for (size_t k = 0; k < count; k++) {
         const size_t before = place_of(one->at + from, one->count - from, other[k]->name);
-        memcpy(to + at, one->at + from, before * sizeof(to[0]));
+        memcpy(to, one->at + from, before * sizeof(to[0]));
         from += before;
-        at += before;
-        to[at++] = other[k];
+        to += before;
+        *to++ = other[k];
     }
-    memcpy(to + at, one->at + from, (one->count - from) * sizeof(to[0]));
-    return at + one->count - from;
+    memcpy(to, one->at + from, (one->count - from) * sizeof(to[0]));
+    return apps;
+}
+
+/* Nobody reads what is gathered: it may go at once. */
+static void gather(struct weir_kit *kit)
+{
+    static const kit_apps_t none = {0};
+    kit_apps_t *before = kit->gathered;
+
+    if (kit->pending_count == 0)
+        return;
+    kit->gathered = merge(before == NULL ? &none : before, kit->pending, kit->pending_count);
+    free(before);
+    kit->pending_count = 0;
 }
 
 void kit_own_publish(struct weir_kit *kit)
 {
-    const kit_apps_t *before = kit_apps(kit);
-    kit_apps_t *apps, *old;
+    const kit_apps_t *present = kit_apps(kit), *longer, *shorter;
 
-    if (kit->pending_count == 0)
-        return;
-    apps = kit_alloc(1, sizeof(*apps) + (before->count + kit->pending_count) * sizeof(apps->at[0]));
-    apps->count = merge(apps->at, before, kit->pending, kit->pending_count);
+    gather(kit);
     free(kit->pending);
     kit->pending = NULL;
-    kit->pending_count = 0;
-    old = atomic_exchange_explicit(&kit->by_name, apps, memory_order_acq_rel);
+    if (kit->gathered == NULL)
+        return;
+    longer = present->count >= kit->gathered->count ? present : kit->gathered;
+    shorter = longer == present ? kit->gathered : present;
+    kit_apps_t *old = atomic_exchange_explicit(&kit->by_name, merge(longer, shorter->at, shorter->count), memory_order_acq_rel);
+    free(kit->gathered);
+    kit->gathered = NULL;
     if (old != NULL)
         weir_retire(old, free);
+}
+
+void kit_own_publish_late(struct weir_kit *kit, uint64_t now_us)
+{
+    if (kit_since(now_us, kit->published_at_us) < PUBLISH_US)
+        return;
+    kit->published_at_us = now_us;
+    kit_own_publish(kit);
 }
 
 static void publish(struct weir_kit *kit, kit_app_t *app)
@@ -143,18 +200,21 @@ static void publish(struct weir_kit *kit, kit_app_t *app)
     const size_t at = place_of(kit->pending, kit->pending_count, app->name);
     memmove(kit->pending + at + 1, kit->pending + at, (kit->pending_count - at) * sizeof(kit->pending[0]));
     kit->pending[at] = app;
-    kit->pending_count++;
-    if (!kit->has_more || kit->pending_count == PENDING_MOST)
+    if (++kit->pending_count == PENDING_MOST)
+        gather(kit);
+    if (!kit->has_more)
         kit_own_publish(kit);
 }
 
 kit_app_t *kit_own_find(const struct weir_kit *kit, const char *name)
 {
-    const size_t at = place_of(kit->pending, kit->pending_count, name);
+    kit_own_t *own = kit->own_chains == 0 ? NULL : kit->own[chain_of(kit, name)];
 
-    if (at < kit->pending_count && strcmp(kit->pending[at]->name, name) == 0)
-        return kit->pending[at];
-    return kit_app_find(kit, (weir_span_t){name, strlen(name)});
+    while (own != NULL && strcmp(own->app.name, name) != 0)
+        own = own->next;
+    if (own != NULL)
+        return &own->app;
+    return kit->app_count == 0 ? NULL : kit_app_find(kit, (weir_span_t){name, strlen(name)});
 }
 
 /* ---- in force ---- */
@@ -168,8 +228,7 @@ static void keep_extra(struct weir_kit *kit, void *extra)
         return;
     keeper = kit_own_create("");
     atomic_init(&keeper->app.extra, extra);
-    keeper->next = kit->own;
-    kit->own = keeper;
+    keep(kit, keeper);
 }
 
 static bool is_same_extra(const struct weir_kit *kit, const kit_app_t *app, const kit_app_t *read)
@@ -227,8 +286,7 @@ static void take_place(struct weir_kit *kit, kit_app_t *app, kit_own_t *read, ui
 
 void kit_own_add(struct weir_kit *kit, kit_own_t *read)
 {
-    read->next = kit->own;
-    kit->own = read;
+    keep(kit, read);
     publish(kit, &read->app);
 }
 
@@ -265,13 +323,18 @@ void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us)
 
 void kit_own_free(struct weir_kit *kit)
 {
-    for (kit_own_t *own = kit->own, *next; own != NULL; own = next) {
-        next = own->next;
-        kit_own_discard(kit, own);
-    }
+    for (size_t i = 0; i < kit->own_chains; i++)
+        for (kit_own_t *own = kit->own[i], *next; own != NULL; own = next) {
+            next = own->next;
+            kit_own_discard(kit, own);
+        }
+    free((void *)kit->own);
     kit->own = NULL;
+    kit->own_chains = kit->own_count = 0;
     free(kit->pending);
+    free(kit->gathered);
     kit->pending = NULL;
+    kit->gathered = NULL;
 }
 
 /* ---- a configuration begins ---- */

@@ -13,9 +13,8 @@
 #include "overlay.h"
 
 typedef struct kit_own {
-    struct kit_own *next;
+    struct kit_own *next; /* of its chain */
     kit_app_t app;
-    char *domains; /* of a source's: entries as they stand in the table, each with its end; the last is empty. NULL: none */
 } kit_own_t;
 
 /**
@@ -48,6 +47,8 @@ void kit_own_free(struct weir_kit *kit);
  * made anew each time.
  */
 void kit_own_publish(struct weir_kit *kit);
+/** The same once a second, for those that were said to be followed by others. */
+void kit_own_publish_late(struct weir_kit *kit, uint64_t now_us);
 /** The app of that name, also if it has not been published yet; NULL: there is none. */
 kit_app_t *kit_own_find(const struct weir_kit *kit, const char *name);
 

@@ -139,7 +139,7 @@ void kit_tick(void *of)
 
     pthread_mutex_lock(&instance->lock);
     if (instance->started == kit) {
-        kit_own_publish(kit); /* if what was said to follow has not */
+        kit_own_publish_late(kit, now_us); /* if what was said to follow has not */
         look_at_rings(kit, now_us);
         kit_names_tick(instance, now_us);
         kit_check_tick(instance, now_us);

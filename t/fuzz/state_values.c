@@ -25,8 +25,9 @@ static void apply(void *context, state_change_t *changes, size_t count)
     for (size_t i = 0; i < count; i++) {
         json_t *json = changes[i].json == NULL ? NULL : json_loads(changes[i].json, JSON_REJECT_DUPLICATES, NULL);
         WEIR_MUST(changes[i].json == NULL || json_is_object(json));
+        const json_t *domains = json_object_get(json, "domains");
         WEIR_MUST(json == NULL ||
-                  (json_is_array(json_object_get(json, "domains")) && json_is_array(json_object_get(json, "backends"))));
+                  ((domains == NULL || json_array_size(domains) > 0) && json_is_array(json_object_get(json, "backends"))));
         changes[i].is_fine = changes[i].json == NULL || strchr(changes[i].json, refused) == NULL;
         json_decref(json);
     }

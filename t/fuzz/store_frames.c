@@ -45,7 +45,7 @@ static void read_message(weir_span_t message, outcome_t *out)
     const char *token;
 
     weir_arena_init(&arena);
-    (void)store_read_range(message, &arena, visit, out, &header, &has_more);
+    (void)store_read_range(message, visit, out, &header, &has_more);
     if (store_read_watch(message, &arena, &news)) {
         out->sum += strlen(news.reason);
         for (size_t i = 0; i < news.event_count; i++)

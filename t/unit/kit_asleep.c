@@ -112,7 +112,7 @@ static kit_app_t *app_of(const char *name)
 
 static bool sleeps(const char *name)
 {
-    return atomic_load(&app_of(name)->set) == NULL && app_of(name)->text != NULL;
+    return atomic_load(&app_of(name)->set) == NULL && app_of(name)->is_packed;
 }
 
 /* A request for it; NULL: it finds nothing. */
@@ -163,7 +163,7 @@ static void test_whoever_looks_wakes_it(void **state)
     (void)state;
     says("a", "{\"domains\": [\"a.test\"], \"backends\": [{\"at\": \"127.0.0.1:1\", \"weight\": 7}]}");
     kit_app_t *app = kit_app_awake(kit, WEIR_SPAN("a"));
-    assert_null(app->text);
+    assert_false(app->is_packed);
     assert_int_equal(app->wanted_count, 1);
     json_t *document = kit_document_of_app(kit, app, false);
     json_t *backend = json_array_get(json_object_get(document, "backends"), 0);
@@ -180,7 +180,7 @@ static void test_whoever_looks_at_one_that_serves_changes_nothing(void **state)
     const weir_member_t *member = set->members[0];
     const kit_view_t *view = atomic_load(&set->view);
     const kit_app_t *app = kit_app_awake(kit, WEIR_SPAN("a"));
-    assert_null(app->text);
+    assert_false(app->is_packed);
     assert_int_equal(app->wanted_count, 1);
     assert_ptr_equal(atomic_load(&app->set), set);
     assert_ptr_equal(set->members[0], member);
@@ -275,7 +275,7 @@ static void test_who_does_not_sleep(void **state)
                  more[i]);
         says(name, text);
         assert_non_null(atomic_load(&app_of(name)->set));
-        assert_null(app_of(name)->text);
+        assert_false(app_of(name)->is_packed);
     }
     length = (size_t)snprintf(text, sizeof(text), "{\"backends\": [\"127.0.0.1:1\"");
     for (int i = 2; i <= KIT_ASLEEP_MOST; i++)
@@ -293,7 +293,7 @@ static void test_one_that_has_slept_may_become_one_that_does_not(void **state)
     (void)state;
     says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:1\"]}");
     says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:2\"], \"affinity\": \"ON\"}");
-    assert_null(app_of("a")->text);
+    assert_false(app_of("a")->is_packed);
     assert_string_equal(request("a.test")->members[0]->id, "127.0.0.1:2");
 }
 

@@ -142,7 +142,10 @@ static char *model_app(int app)
     json_object_update(json, own);
     json_decref(own);
     snprintf(name, sizeof(name), "app%d", app);
-    json_object_set_new(json, "domains", model_domains("app", name));
+    json_t *domains = model_domains("app", name);
+    if (json_object_size(domains) > 0)
+        json_object_set(json, "domains", domains);
+    json_decref(domains);
     json_object_set_new(json, "backends", model_backends(app));
     return text_of(json);
 }
@@ -185,7 +188,8 @@ static char *what_is_in_force(const char *name)
         return strdup("");
     json = json_loads(json_of(name), JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
-    set_by_name(json, "domains");
+    if (json_object_get(json, "domains") != NULL)
+        set_by_name(json, "domains");
     set_by_name(json, "backends");
     return text_of(json);
 }

@@ -117,7 +117,7 @@ static void test_of_an_empty_store_all_is_held(void **state)
     commit();
     assert_int_equal(calls, 0);
     assert_int_equal(state_step_held(&step), 4);
-    assert_string_equal(json_of("shop"), "{\"x\":\"1\",\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"x\":\"1\",\"backends\":[]}");
     assert_int_equal(state_step_accept(&step), 4);
     commit();
     assert_string_equal(json_of("shop"), "");
@@ -141,8 +141,8 @@ static void test_held_it_comes_back(void **state)
     assert_int_equal(state_step_accept(&step), 148);
     commit();
     assert_string_equal(json_of("a6"), "");
-    assert_string_equal(json_of("a7"), "{\"domains\":[],\"backends\":[]}");
-    assert_string_equal(json_of("a8"), "{\"x\":\"1\",\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("a7"), "{\"backends\":[]}");
+    assert_string_equal(json_of("a8"), "{\"x\":\"1\",\"backends\":[]}");
     assert_int_equal(step.table.counts[STATE_APP], 52);
 }
 
@@ -156,7 +156,7 @@ static void test_held_it_comes_back_and_is_refused(void **state)
     puts_key("apps/a7", "{\"x\":\"bad\"}");
     commit();
     assert_string_equal(why_not("apps/a7"), "refused");
-    assert_string_equal(json_of("a7"), "{\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("a7"), "{\"backends\":[]}");
     assert_int_equal(step.table.counts[STATE_APP], 200);
     assert_int_equal(state_step_held(&step), 149); /* the store has the key */
 }
@@ -235,7 +235,7 @@ static void test_slowly_all_may_go(void **state)
     }
     commit();
     assert_int_equal(state_step_held(&step), 0);
-    assert_string_equal(json_of("shop"), "{\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"backends\":[]}");
 }
 
 static void test_one_of_them_comes_back(void **state)
@@ -245,7 +245,7 @@ static void test_one_of_them_comes_back(void **state)
     put_of("backends/shop/w2", "{\"addr\":\"h:1\"}", true); /* one of those that are kept */
     commit();
     assert_int_equal(state_step_held(&step), 0);
-    assert_string_equal(json_of("shop"), "{\"domains\":[],\"backends\":[{\"id\":\"w2\",\"at\":\"h:1\"}]}");
+    assert_string_equal(json_of("shop"), "{\"backends\":[{\"id\":\"w2\",\"at\":\"h:1\"}]}");
     assert_int_equal(object_of("apps/shop")->slot->suspects, 0);
 }
 
@@ -281,7 +281,7 @@ static void test_suspects_are_accepted(void **state)
     lose_many("backends/shop/w%d", 0, 3, false);
     assert_int_equal(state_step_accept(&step), 2);
     commit();
-    assert_string_equal(json_of("shop"), "{\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"backends\":[]}");
     assert_int_equal(object_of("apps/shop")->slot->suspects, 0);
 }
 

@@ -147,7 +147,7 @@ static void test_made_by_hand(void **state)
     assert_true(load_with_sum());
     assert_string_equal(why_not("apps/bad"), "json");
     commit();
-    assert_string_equal(json_of("shop"), "{\"x\":\"1\",\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"x\":\"1\",\"backends\":[]}");
 }
 
 static void test_of_another_version(void **state)

@@ -65,11 +65,11 @@ static void test_defaults_are_of_all_apps(void **state)
     commit();
     puts_key("config/defaults", "{\"hold\":\"1s\"}");
     commit();
-    assert_string_equal(json_of("a"), "{\"hold\":\"1s\",\"domains\":[],\"backends\":[]}");
-    assert_string_equal(json_of("b"), "{\"hold\":\"2s\",\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("a"), "{\"hold\":\"1s\",\"backends\":[]}");
+    assert_string_equal(json_of("b"), "{\"hold\":\"2s\",\"backends\":[]}");
     loses("config/defaults");
     commit();
-    assert_string_equal(json_of("a"), "{\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("a"), "{\"backends\":[]}");
 }
 
 static void test_who_gets_a_domain_is_put_first(void **state)
@@ -137,12 +137,12 @@ static void test_a_bad_key_keeps_what_was(void **state)
     puts_key("backends/shop/a", "{\"addr\":\"bad:1\"}");
     puts_key("apps/shop", "{\"hold\":\"1s\"}");
     commit();
-    assert_string_equal(json_of("shop"), "{\"hold\":\"1s\",\"domains\":[],\"backends\":[{\"id\":\"a\",\"at\":\"h:1\"}]}");
+    assert_string_equal(json_of("shop"), "{\"hold\":\"1s\",\"backends\":[{\"id\":\"a\",\"at\":\"h:1\"}]}");
     assert_string_equal(why_not("backends/shop/a"), "refused");
     puts_key("backends/shop/a", "{\"addr\":\"h:2\"}");
     commit();
     assert_string_equal(why_not("backends/shop/a"), "");
-    assert_string_equal(json_of("shop"), "{\"hold\":\"1s\",\"domains\":[],\"backends\":[{\"id\":\"a\",\"at\":\"h:2\"}]}");
+    assert_string_equal(json_of("shop"), "{\"hold\":\"1s\",\"backends\":[{\"id\":\"a\",\"at\":\"h:2\"}]}");
 }
 
 static void test_other_routers_may_take_it(void **state)
@@ -159,7 +159,7 @@ static void test_other_routers_may_take_it(void **state)
     state_step_retry(&step, now_us);
     commit();
     assert_string_equal(why_not("apps/shop"), "");
-    assert_string_equal(json_of("shop"), "{\"x\":\"bad\",\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"x\":\"bad\",\"backends\":[]}");
 }
 
 /* The backend and its app are both refused; whichever is tried first, the other one may be settled by it. */
@@ -185,7 +185,7 @@ static void test_trying_again_one_settles_another(void **state)
     state_step_retry(&step, now_us);
     commit();
     assert_int_equal(step.troubles.by_key.count, 0);
-    assert_string_equal(json_of("shop7"), "{\"x\":\"bad\",\"domains\":[],\"backends\":[{\"id\":\"a\",\"at\":\"bad:1\"}]}");
+    assert_string_equal(json_of("shop7"), "{\"x\":\"bad\",\"backends\":[{\"id\":\"a\",\"at\":\"bad:1\"}]}");
 }
 
 static void test_a_new_app_that_is_refused_is_not_there(void **state)
@@ -258,7 +258,7 @@ static void test_an_empty_store_empties_nothing(void **state)
     assert_non_null(strstr(json_of("shop"), "\"d0.test\""));
     assert_int_equal(state_step_accept(&step), 3);
     commit();
-    assert_string_equal(json_of("shop"), "{\"domains\":[],\"backends\":[]}");
+    assert_string_equal(json_of("shop"), "{\"backends\":[]}");
     assert_int_equal(state_step_held(&step), 0);
 }
 
@@ -286,7 +286,7 @@ static void test_leases_that_end_together(void **state)
     assert_null(strstr(json_of("shop"), "\"own\""));
     put_of("backends/shop/new", "{\"addr\":\"h:2\"}", true);
     commit();
-    assert_string_equal(json_of("shop"), "{\"domains\":[],\"backends\":[{\"id\":\"new\",\"at\":\"h:2\"}]}");
+    assert_string_equal(json_of("shop"), "{\"backends\":[{\"id\":\"new\",\"at\":\"h:2\"}]}");
     assert_int_equal(state_step_held(&step), 0);
 }
 

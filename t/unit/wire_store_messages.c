@@ -169,14 +169,8 @@ static void visit(const weir_etcd_item_t *item, void *context)
 
 static bool read_range(weir_span_t message, weir_etcd_header_t *header, bool *has_more)
 {
-    weir_arena_t arena;
-    bool is_read;
-
     seen[0] = '\0';
-    weir_arena_init(&arena);
-    is_read = store_read_range(message, &arena, visit, NULL, header, has_more);
-    weir_arena_finish(&arena);
-    return is_read;
+    return store_read_range(message, visit, NULL, header, has_more);
 }
 
 #define HEADER "\x0a\x06\x08\x07\x10\x08\x18\x09" /* cluster 7, member 8, revision 9 */

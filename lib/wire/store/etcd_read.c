@@ -12,7 +12,6 @@ weir_etcd_status_t weir_etcd_read(weir_etcd_t *etcd, const weir_etcd_range_t *ra
 {
     WeirEtcd__RangeRequest request = WEIR_ETCD__RANGE_REQUEST__INIT;
     weir_span_t answer = {NULL, 0};
-    weir_arena_t arena;
     weir_etcd_status_t status;
 
     request.key = store_bytes(range->key);
@@ -24,10 +23,8 @@ weir_etcd_status_t weir_etcd_read(weir_etcd_t *etcd, const weir_etcd_range_t *ra
     status = store_etcd_ask(etcd, "/etcdserverpb.KV/Range", &request.base, &answer);
     if (status != WEIR_ETCD_FINE)
         return status;
-    weir_arena_init(&arena);
-    if (!store_read_range(answer, &arena, visit, context, out_header, out_has_more))
+    if (!store_read_range(answer, visit, context, out_header, out_has_more))
         status = store_etcd_malformed(etcd);
-    weir_arena_finish(&arena);
     free((void *)(uintptr_t)answer.base);
     return status;
 }

@@ -2,13 +2,14 @@
 #include "lib/wire/store/store_messages.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "etcd.pb-c.h"
 #include "lib/base/span.h"
 
-enum { EVENT_PUT = 0, EVENT_REMOVED = 1 };
+enum { EVENT_PUT = 0, EVENT_REMOVED = 1, REGION_ALIGNMENT = 16, REGION_LEAST = 1 << 16, REGION_FACTOR = 16 };
 
-/* ---- memory: one answer has 100,000 keys, which come and go together ---- */
+/* ---- memory: what is in a message comes and goes together ---- */
 
 static void *take(void *arena, size_t bytes)
 {
@@ -45,11 +46,26 @@ static weir_etcd_item_t item_of(const WeirEtcd__KeyValue *kv)
 
 /* ---- answers ---- */
 
-bool store_read_range(weir_span_t message, weir_arena_t *arena, void (*visit)(const weir_etcd_item_t *item, void *context),
-                      void *context, weir_etcd_header_t *out_header, bool *out_has_more)
-{
-    const WeirEtcd__RangeResponse *answer = unpack(&weir_etcd__range_response__descriptor, message, arena);
+/* Of a whole answer: pages of its own, which are gone with it, and do not stay with the process. */
+typedef struct region {
+    char *base;
+    size_t used, size;
+} region_t;
 
+static void *take_of_region(void *of, size_t bytes)
+{
+    region_t *region = of;
+    const size_t at = (region->used + REGION_ALIGNMENT - 1) / REGION_ALIGNMENT * REGION_ALIGNMENT;
+
+    if (at > region->size || bytes > region->size - at)
+        return NULL; /* no answer that is one says so much in so few bytes */
+    region->used = at + bytes;
+    return region->base + at;
+}
+
+static bool visit_range(const WeirEtcd__RangeResponse *answer, void (*visit)(const weir_etcd_item_t *item, void *context),
+                        void *context, weir_etcd_header_t *out_header, bool *out_has_more)
+{
     if (answer == NULL || answer->header == NULL)
         return false;
     *out_header = header_of(answer->header);
@@ -59,6 +75,23 @@ bool store_read_range(weir_span_t message, weir_arena_t *arena, void (*visit)(co
         visit(&item, context);
     }
     return true;
+}
+
+bool store_read_range(weir_span_t message, void (*visit)(const weir_etcd_item_t *item, void *context), void *context,
+                      weir_etcd_header_t *out_header, bool *out_has_more)
+{
+    region_t region = {.size = REGION_LEAST + REGION_FACTOR * message.len};
+    ProtobufCAllocator allocator = {take_of_region, leave, &region};
+
+    region.base = mmap(NULL, region.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (region.base == MAP_FAILED)
+        return false;
+    (void)madvise(region.base, region.size, MADV_HUGEPAGE); /* a wish */
+    const bool is_fine = visit_range((const void *)protobuf_c_message_unpack(&weir_etcd__range_response__descriptor, &allocator,
+                                                                             message.len, (const uint8_t *)message.base),
+                                     visit, context, out_header, out_has_more);
+    munmap(region.base, region.size);
+    return is_fine;
 }
 
 static bool read_event(const WeirEtcd__Event *from, weir_etcd_event_t *out)

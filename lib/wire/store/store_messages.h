@@ -10,8 +10,8 @@
 #include "lib/wire/store/etcd.h"
 
 /** Keys of a range. `visit` is called for none of them unless the whole answer is right. */
-bool store_read_range(weir_span_t message, weir_arena_t *arena, void (*visit)(const weir_etcd_item_t *item, void *context),
-                      void *context, weir_etcd_header_t *out_header, bool *out_has_more);
+bool store_read_range(weir_span_t message, void (*visit)(const weir_etcd_item_t *item, void *context), void *context,
+                      weir_etcd_header_t *out_header, bool *out_has_more);
 
 /** What a watch says. */
 bool store_read_watch(weir_span_t message, weir_arena_t *arena, weir_etcd_news_t *out);
