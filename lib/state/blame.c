@@ -64,7 +64,7 @@ static void refuse(blaming_t *it, state_object_t *object)
     state_step_refuse(it->step, &raw, STATE_BAD_REFUSED, it->why, it->now_us);
     it->has_blamed = true;
     free(value);
-    state_table_discard(object);
+    state_table_discard(&it->step->table, object);
 }
 
 /* Halves: one bad key of a thousand is found in ten trials. */

@@ -46,28 +46,53 @@ weir_span_t state_object_rest(const state_object_t *object)
 void state_table_init(state_table_t *table)
 {
     *table = (state_table_t){0};
+    weir_pieces_init(&table->pieces);
     state_names_init(&table->objects, key_text);
     state_names_init(&table->slots, slot_text);
     weir_list_init(&table->dirty);
 }
 
-static void free_slot(state_slot_t *slot)
+static size_t bytes_of_slot(size_t name_length)
+{
+    const size_t bytes = offsetof(state_slot_t, name) + name_length + 1;
+
+    return bytes < sizeof(state_slot_t) ? sizeof(state_slot_t) : bytes;
+}
+
+static size_t bytes_of_object(size_t key_length, size_t value_length)
+{
+    const size_t bytes = offsetof(state_object_t, bytes) + key_length + value_length + 2;
+
+    return bytes < sizeof(state_object_t) ? sizeof(state_object_t) : bytes;
+}
+
+static void free_slot(state_table_t *table, state_slot_t *slot)
 {
     free(slot->losses);
-    free(slot);
+    weir_pieces_give(&table->pieces, slot, bytes_of_slot(slot->name_length));
+}
+
+static void free_object(state_table_t *table, state_object_t *object)
+{
+    if (object != NULL)
+        weir_pieces_give(&table->pieces, object, bytes_of_object(object->key_length, object->value_length));
 }
 
 void state_table_dispose(state_table_t *table)
 {
     state_names_walk_t walk = {0};
 
-    for (state_name_t *name; (name = state_names_next(&table->objects, &walk)) != NULL;) {
-        free(object_of(name)->old);
-        free(object_of(name));
+    while (!weir_pieces_go_at_once(&table->pieces)) {
+        state_name_t *name = state_names_next(&table->objects, &walk);
+        if (name == NULL)
+            break;
+        free_object(table, object_of(name)->old);
+        free_object(table, object_of(name));
     }
     walk = (state_names_walk_t){0};
     for (state_name_t *name; (name = state_names_next(&table->slots, &walk)) != NULL;)
-        free_slot(slot_of(name));
+        free_slot(table, slot_of(name));
+    weir_pieces_finish(&table->pieces);
     state_names_dispose(&table->objects);
     state_names_dispose(&table->slots);
 }
@@ -107,10 +132,10 @@ static state_slot_t *slot_for(state_table_t *table, const state_said_t *said)
     slot = table->last_slot = state_table_slot(table, said->slot);
     if (slot != NULL)
         return slot;
-    const size_t bytes = offsetof(state_slot_t, name) + said->slot.len + 1;
-    slot = calloc(1, bytes < sizeof(*slot) ? sizeof(*slot) : bytes);
-    WEIR_MUST(slot != NULL);
+    slot = weir_pieces_take(&table->pieces, bytes_of_slot(said->slot.len));
+    *slot = (state_slot_t){0};
     memcpy(slot->name, said->slot.base, said->slot.len);
+    slot->name[said->slot.len] = '\0';
     slot->name_length = (uint16_t)said->slot.len;
     slot->is_redirect = said->is_redirect;
     weir_list_init(&slot->backends);
@@ -135,7 +160,7 @@ void state_table_drop_slot(state_table_t *table, state_slot_t *slot)
     state_names_remove(&table->slots, &slot->by_name);
     if (table->last_slot == slot)
         table->last_slot = NULL;
-    free_slot(slot);
+    free_slot(table, slot);
 }
 
 /* Who gets a domain is put before who loses it, so that it is somebody's all the time. */
@@ -210,12 +235,10 @@ static void swap_out(state_table_t *table, state_object_t *object)
     leave(table, object);
 }
 
-static state_object_t *create(const state_said_t *said, uint64_t hash)
+static state_object_t *create(state_table_t *table, const state_said_t *said, uint64_t hash)
 {
-    const size_t bytes = offsetof(state_object_t, bytes) + said->key.len + said->value.len + 2;
-    state_object_t *object = malloc(bytes < sizeof(*object) ? sizeof(*object) : bytes);
+    state_object_t *object = weir_pieces_take(&table->pieces, bytes_of_object(said->key.len, said->value.len));
 
-    WEIR_MUST(object != NULL);
     *object = (state_object_t){
         .by_key.hash = hash,
         .mod_revision = said->mod_revision,
@@ -242,7 +265,7 @@ static void free_old(state_table_t *table, state_object_t *object)
     state_slot_t *slot = old == NULL ? NULL : old->slot;
 
     object->old = NULL;
-    free(old);
+    free_object(table, old);
     if (slot == NULL)
         return;
     slot->olds--;
@@ -259,7 +282,7 @@ state_object_t *state_table_set(state_table_t *table, const state_said_t *said)
 {
     const uint64_t hash = state_names_hash(&table->objects, said->key);
     state_name_t *name = state_names_find_by(&table->objects, said->key, hash);
-    state_object_t *before = name == NULL ? NULL : object_of(name), *object = create(said, hash);
+    state_object_t *before = name == NULL ? NULL : object_of(name), *object = create(table, said, hash);
 
     if (said->slot.len > 0)
         object->slot = slot_for(table, said);
@@ -270,7 +293,7 @@ state_object_t *state_table_set(state_table_t *table, const state_said_t *said)
         /* what was before the step counts, not what was in the middle of it */
         object->old = before->is_fresh ? before->old : before;
         if (before->is_fresh)
-            free(before);
+            free_object(table, before);
         else
             count_old(object, 1);
     }
@@ -282,7 +305,7 @@ void state_table_remove(state_table_t *table, state_object_t *object)
 {
     swap_out(table, object);
     free_old(table, object);
-    free(object);
+    free_object(table, object);
 }
 
 void state_table_take_back(state_table_t *table, state_object_t *fresh)
@@ -307,9 +330,9 @@ void state_table_settle(state_table_t *table, state_object_t *fresh)
     fresh->is_fresh = false;
 }
 
-void state_table_discard(state_object_t *fresh)
+void state_table_discard(state_table_t *table, state_object_t *fresh)
 {
-    free(fresh);
+    free_object(table, fresh);
 }
 
 void state_table_hold(state_table_t *table, state_object_t *object, bool is_suspect)

@@ -12,6 +12,7 @@
  * THREAD   Its own.
  */
 #include "lib/base/list.h"
+#include "lib/base/pieces.h"
 #include "lib/state/names.h"
 
 /** By the first piece of a key. */
@@ -71,6 +72,7 @@ typedef struct state_object {
 } state_object_t;
 
 typedef struct state_table {
+    weir_pieces_t pieces; /* objects and slots */
     state_names_t objects, slots;
     weir_list_t dirty;
     size_t counts[STATE_KINDS];
@@ -124,7 +126,7 @@ void state_table_take_again(state_table_t *table, state_object_t *fresh);
 /** Ends the step for one: what was before is freed. */
 void state_table_settle(state_table_t *table, state_object_t *fresh);
 /** Frees one that was taken back, for good: what was before it stays. */
-void state_table_discard(state_object_t *fresh);
+void state_table_discard(state_table_t *table, state_object_t *fresh);
 
 /** The store has it no more, and it stays; and it has it again, whatever that says. Harmless if that was so. */
 void state_table_hold(state_table_t *table, state_object_t *object, bool is_suspect);
