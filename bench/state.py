@@ -3,7 +3,8 @@
 
     bench/state.py load          CPU and memory until all keys are in force, of each kind of key; the start from the file; the end
     bench/state.py latency       from a put to the first answer by it, on every connection of two loops
-    bench/state.py lookups       CPU per request while a thousand keys change each second, beside none
+    bench/state.py lookups       CPU per request while a thousand keys change each second, beside none, and beside keys that nobody follows, which
+                                 shows what of it is the store's and its writers', who may be on the same cores
 
 Of a million keys (--keys): a tenth apps, three tenths backends, the rest domains. etcd (Debian's etcd-server), a backend (tools/backend.c) and
 the proxy are started for each, on free ports of the loopback, and end with it. Standard library only.
@@ -231,11 +232,12 @@ def latency(a, work):
 
 # ---------------------------------------------------------------- lookups
 class Changer(threading.Thread):
-    """Puts weights of backends, each a revision, at a rate, while it may."""
+    """Puts weights of backends, each a revision, at a rate, while it may; `root` is /weir, or another one that nobody follows."""
 
     def __init__(self, store, rate, apps, port, seed):
         super().__init__(daemon=True)
         self.store, self.gap, self.apps, self.port, self.dice = store, 1 / rate, apps, port, random.Random(seed)
+        self.root = "/weir"
         self.may, self.is_over, self.done, self.connection = threading.Event(), False, 0, store.connect()
         self.start()
 
@@ -245,7 +247,7 @@ class Changer(threading.Thread):
             due = time.monotonic()
             while self.may.is_set() and not self.is_over:
                 key, _ = backend_key(self.dice.randrange(self.apps), self.apps, self.port)
-                self.store.put(key, json.dumps({"addr": f"127.0.0.1:{self.port}", "weight": self.dice.randrange(50, 150)}), self.connection)
+                self.store.put(self.root + key.removeprefix("/weir"), json.dumps({"addr": f"127.0.0.1:{self.port}", "weight": self.dice.randrange(50, 150)}), self.connection)
                 self.done += 1
                 due += self.gap
                 time.sleep(max(0, due - time.monotonic()))
@@ -270,22 +272,24 @@ def lookups(a, work):
         domains = a.keys - apps - a.keys * 3 // 10
         proxy = Proxy(a, work, store.port)
         proxy.until(lambda source: source["following"])
-        client, dice, seen = Client(proxy.port), random.Random(1), {False: [], True: []}
+        client, dice, seen = Client(proxy.port), random.Random(1), {None: [], "/other": [], "/weir": []}
         changers = [Changer(store, a.rate / 4, apps, backend_port, seed) for seed in range(4)]
-        one_round(proxy, client, a, domains, dice)
+        for i in range(0, apps, 50): client.ask([host(i + k) for k in range(50)])  # none sleeps any more
         changes = busy_s = 0
-        for number in range(2 * a.rounds):
-            is_busy = number % 2 == 1
-            for changer in changers: changer.may.set() if is_busy else changer.may.clear()
+        for number in range(a.rounds * len(seen)):
+            root = list(seen)[number % len(seen)]
+            for changer in changers: changer.root = root or "/weir"; changer.may.set() if root else changer.may.clear()
             time.sleep(0.3)
             before, begin = sum(changer.done for changer in changers), time.monotonic()
-            seen[is_busy].append(one_round(proxy, client, a, domains, dice))
-            if is_busy: changes += sum(changer.done for changer in changers) - before; busy_s += time.monotonic() - begin
+            seen[root].append(one_round(proxy, client, a, domains, dice))
+            if root == "/weir": changes += sum(changer.done for changer in changers) - before; busy_s += time.monotonic() - begin
         for changer in changers: changer.is_over = True
-        quiet, busy = ([statistics.median(column) for column in zip(*seen[kind])] for kind in (False, True))
-        ratio = statistics.median(b[0] / q[0] for q, b in zip(seen[False], seen[True]))
-        print(f"{a.keys} keys, {changes / busy_s:.0f} changes a second, {a.rounds} rounds of {a.requests} requests: of the loop {quiet[0]:.1f} us quiet, {busy[0]:.1f} us busy, ratio {ratio:.3f};"
-              f" of the process {quiet[1]:.1f} and {busy[1]:.1f} us")
+        print(f"{a.keys} keys, {changes / busy_s:.0f} changes a second, {a.rounds} rounds of {a.requests} requests, CPU of the loop and of the process for each:")
+        for root, what in ((None, "nothing changes"), ("/other", "keys that it does not follow"), ("/weir", "keys that it follows")):
+            loop, whole = (statistics.median(column) for column in zip(*seen[root]))
+            ratio = statistics.median(b[0] / q[0] for q, b in zip(seen[None], seen[root]))
+            print(f"  {what:30} {loop:6.1f} {whole:6.1f} us   of the loop {ratio:.3f} of quiet")
+        print(f"  both of the latter beside each other: {statistics.median(b[0] / q[0] for q, b in zip(seen['/other'], seen['/weir'])):.3f}")
         proxy.end()
     finally:
         for changer in changers: changer.is_over = True; changer.join(2)

@@ -17,6 +17,12 @@ kit_manner_t *kit_manner_hold(kit_manner_t *manner)
     return manner;
 }
 
+bool kit_manner_is_as(const kit_manner_t *one, const kit_manner_t *other)
+{
+    return one->protocol == other->protocol && one->keepalive == other->keepalive && one->tls == NULL && other->tls == NULL &&
+           one->protocol != WEIR_FASTCGI;
+}
+
 void kit_manner_release(void *of)
 {
     kit_manner_t *manner = of;

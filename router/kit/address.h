@@ -26,6 +26,8 @@ typedef struct kit_manner {
 /** Zeroed, held once. */
 kit_manner_t *kit_manner_create(void);
 kit_manner_t *kit_manner_hold(kit_manner_t *manner);
+/** Whether both say the same, as far as that can be told: what was read from files never does. */
+bool kit_manner_is_as(const kit_manner_t *one, const kit_manner_t *other);
 /** Of type void (*)(void *), for weir_retire(). Harmless on NULL. */
 void kit_manner_release(void *of);
 

@@ -252,13 +252,15 @@ static void replace(struct weir_kit *kit, kit_app_t *app, kit_own_t *read)
         .settings = app->settings, .manner = app->manner, .wanted = app->wanted, .wanted_count = app->wanted_count};
 
     app->settings = read->app.settings;
-    app->manner = read->app.manner;
+    if (before.manner == NULL || !kit_manner_is_as(before.manner, read->app.manner)) { /* else addresses stay what they are */
+        app->manner = read->app.manner;
+        read->app.manner = before.manner;
+    }
     app->wanted = read->app.wanted;
     app->wanted_count = read->app.wanted_count;
     app->is_given = read->app.is_given;
     kit_own_take_extra(kit, app, &read->app);
     read->app.settings = before.settings;
-    read->app.manner = before.manner;
     read->app.wanted = before.wanted;
     read->app.wanted_count = before.wanted_count;
 }

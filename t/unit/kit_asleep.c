@@ -208,8 +208,11 @@ static void test_what_changes_while_it_serves_changes_its_set(void **state)
     (void)state;
     says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:1\", \"127.0.0.1:2\"]}");
     const weir_set_t *set = request("a.test");
+    says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:1\", \"127.0.0.1:2\"], \"hold\": 1000}");
     const weir_member_t *member = set->members[1];
+    const kit_address_t *address = atomic_load(&member->address);
     says("a", "{\"domains\": [\"b.test\"], \"backends\": [\"127.0.0.1:2\"]}");
+    assert_ptr_equal(atomic_load(&member->address), address);
     assert_null(request("a.test"));
     assert_ptr_equal(request("b.test"), set);
     assert_int_equal(set->member_count, 1);
@@ -297,6 +300,21 @@ static void test_one_that_has_slept_may_become_one_that_does_not(void **state)
     assert_string_equal(request("a.test")->members[0]->id, "127.0.0.1:2");
 }
 
+/* It is about to go: nobody else shall have what it still has. */
+static void test_a_past_configuration_has_a_set_of_its_own(void **state)
+{
+    (void)state;
+    says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:1\"]}");
+    says("b", "{\"domains\": [\"b.test\"], \"backends\": [\"127.0.0.1:1\"]}");
+    const weir_set_t *shared = request("b.test");
+    assert_ptr_equal(kit_instance_find_set(kit->instance, WEIR_SPAN("b")), shared);
+    atomic_store(&kit->is_past, true);
+    const weir_set_t *set = request("a.test");
+    assert_int_equal(set->member_count, 1);
+    assert_null(kit_instance_find_set(kit->instance, WEIR_SPAN("a")));
+    assert_ptr_equal(request("a.test"), set);
+}
+
 /* ---- many threads ---- */
 
 static kit_app_t *apps[CHANGES];
@@ -370,6 +388,7 @@ int main(void)
         WITH_KIT(test_a_domain_of_one_that_sleeps_is_handed_on),
         WITH_KIT(test_who_does_not_sleep),
         WITH_KIT(test_one_that_has_slept_may_become_one_that_does_not),
+        WITH_KIT(test_a_past_configuration_has_a_set_of_its_own),
         WITH_KIT(test_requests_call_while_a_source_speaks),
     };
 
