@@ -158,6 +158,7 @@ static void apply(weir_kit_t *kit, kit_app_t *app, weir_set_t *set, uint64_t now
     kit_overlay_compose(kit, app, wanted, count, &composed);
     kit_set_apply(set, composed.settings, ring_of(kit, composed.settings), app->manner, composed.wanted, composed.count,
                   kit->zone, now_us);
+    kit_look_at(set); /* who has left, and who waits, is the ticks' */
     kit_composed_free(&composed);
     kit_names_free(wanted, count);
 }

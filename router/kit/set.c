@@ -380,7 +380,6 @@ void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, 
     atomic_store_explicit(&set->ring, ring, memory_order_release);
     publish_pins(set);
     set->is_started = true;
-    kit_look_at(set); /* who has left, and who waits, is the ticks' */
     (void)kit_set_sweep(set, now_us);
     kit_queue_kick(set, now_us, false);
 }

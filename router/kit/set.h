@@ -128,7 +128,7 @@ weir_set_t *kit_set_create(struct kit_instance *instance, weir_span_t name);
 void kit_set_destroy(weir_set_t *set);
 /**
  * Puts a configuration in force: members that are known stay what they are. The hold of the settings becomes the set's. Under
- * the instance's lock.
+ * the instance's lock; a set of which nobody else knows yet under none.
  */
 void kit_set_apply(weir_set_t *set, kit_settings_t *settings, kit_ring_t *ring, kit_manner_t *manner,
                    const kit_wanted_t *wanted, size_t count, const char *zone, uint64_t now_us);
