@@ -67,6 +67,7 @@ static kit_app_t *lay_down_new(struct weir_kit *kit, kit_own_t *read, weir_state
     strip(&read->app);
     pack(&read->app, text);
     pthread_mutex_lock(&instance->sets_lock);
+    kit->asleep_count++;
     kit_instance_expect(instance, (instance->set_count + ++instance->asleep_count) / ASLEEP_IN_A_CHAIN);
     pthread_mutex_unlock(&instance->sets_lock);
     kit_own_add(kit, read);

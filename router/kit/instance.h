@@ -22,8 +22,8 @@ typedef struct kit_instance {
     pthread_mutex_t lock;
     /* Inside of `lock`: loops, too, put sets there, of apps that slept (asleep.h); walked under either of the two. */
     pthread_mutex_t sets_lock;
-    _Atomic(weir_set_t *) *sets; /* by their names' hash; another array, and taken out, under both */
-    size_t set_count, set_capacity, asleep_count;
+    _Atomic(weir_set_t *) *sets;                  /* by their names' hash; another array, and taken out, under both */
+    size_t set_count, set_capacity, asleep_count; /* apps that were laid down: the instance's lock */
     kit_ring_t *rings;
     _Atomic(weir_set_t *) fresh;              /* used since the last tick                        */
     weir_set_t *used;                         /* visited by each tick; only ticks touch the list */
@@ -63,12 +63,6 @@ typedef struct kit_app {
     };
 } kit_app_t;
 
-/** NULL: all of it is there. */
-static inline const weir_state_text_t *kit_app_text(const kit_app_t *app)
-{
-    return app->is_packed ? app->text : NULL;
-}
-
 /** Apps in the order of their names. It never changes; another takes its place. */
 typedef struct kit_apps {
     size_t count;
@@ -86,6 +80,7 @@ struct weir_kit {
     _Atomic(kit_apps_t *) by_name; /* and those of operators; NULL while they are read */
     struct kit_own **own;          /* those that the configuration does not have, by their names' hash; own.h */
     size_t own_chains, own_count;
+    size_t asleep_count;            /* that it has laid down, which may ask for sets */
     json_t *defaults;               /* what the configuration says for all; NULL: nothing */
     char *defaults_text;            /* the same as {"defaults": …} */
     atomic_bool is_past;            /* one of a newer generation is in force */

@@ -79,6 +79,7 @@ static void drop_sets(weir_kit_t *kit)
         return;
     pthread_mutex_lock(&kit->instance->lock);
     kit_own_publish(kit);
+    kit->instance->asleep_count -= kit->asleep_count;
     const kit_apps_t *apps = kit_apps(kit);
     for (size_t i = 0; i < apps->count; i++) {
         kit_app_t *app = apps->at[i];

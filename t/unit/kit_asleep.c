@@ -315,6 +315,33 @@ static void test_a_past_configuration_has_a_set_of_its_own(void **state)
     assert_ptr_equal(request("a.test"), set);
 }
 
+/* Another configuration has them again: as many are expected as before. */
+static void test_a_reload_expects_no_more(void **state)
+{
+    static const char text[] = "state: ON\nname: same\n";
+    weir_kit_t *first = kit;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        yoml_t *other = conf_yaml_parse((weir_span_t){text, strlen(text)}, "shape.yaml");
+        weir_kit_t *before = kit;
+        kit = weir_kit_open(conf_config_of(other), NULL);
+        weir_kit_start(kit, NULL);
+        conf_yaml_release(&other);
+        says("a", "{\"domains\": [\"a.test\"], \"backends\": [\"127.0.0.1:1\"]}");
+        assert_true(sleeps("a"));
+        if (before != first) {
+            assert_int_equal(kit->instance->asleep_count, 2);
+            weir_kit_stop(before);
+            weir_kit_close(&before);
+        }
+        assert_int_equal(kit->instance->asleep_count, 1);
+    }
+    weir_kit_stop(kit);
+    weir_kit_close(&kit);
+    kit = first;
+}
+
 /* ---- many threads ---- */
 
 static kit_app_t *apps[CHANGES];
@@ -389,6 +416,7 @@ int main(void)
         WITH_KIT(test_who_does_not_sleep),
         WITH_KIT(test_one_that_has_slept_may_become_one_that_does_not),
         WITH_KIT(test_a_past_configuration_has_a_set_of_its_own),
+        WITH_KIT(test_a_reload_expects_no_more),
         WITH_KIT(test_requests_call_while_a_source_speaks),
     };
 
