@@ -75,9 +75,14 @@ static void hold_said(kept_t *kept)
     replace(&kept->held, weir_state_text_hold(kept->said));
 }
 
+static const char *origin_of(const weir_state_said_t *said)
+{
+    return said->origin == NULL ? "" : said->origin;
+}
+
 static void note_origin(kept_t *kept, const weir_state_said_t *said)
 {
-    const char *origin = said->origin == NULL ? "" : said->origin;
+    const char *origin = origin_of(said);
 
     if (!is_text(all.origin, origin))
         replace(&all.origin, weir_state_text_create(origin));
@@ -341,7 +346,7 @@ static bool is_as_before(const kept_t *kept, const weir_state_said_t *said)
     if (said->problem != NULL)
         return trouble != NULL && trouble->is_unread && strcmp(trouble->problem, said->problem) == 0;
     return said->json != NULL && is_held(kept) && trouble == NULL && is_text(kept->said, said->json) &&
-           is_text(kept->origin, said->origin) && kept->adds_name == said->adds_name;
+           is_text(kept->origin, origin_of(said)) && kept->adds_name == said->adds_name;
 }
 
 bool weir_state_put(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
@@ -389,8 +394,10 @@ bool weir_state_problem(const char *app, char why[WEIR_STATE_WHY_BYTES])
 bool weir_state_would(const weir_state_said_t *said, char why[WEIR_STATE_WHY_BYTES])
 {
     weir_state_text_t *text = said->json == NULL ? NULL : weir_state_text_create(said->json);
-    asking_t asking = asking_of(said->app, said->origin, why);
+    char origin[ORIGIN_BYTES];
+    asking_t asking = asking_of(said->app, origin, why);
 
+    snprintf(origin, sizeof(origin), "%s%s", origin_of(said), said->adds_name ? said->app : "");
     asking.app.is_only_checked = true;
     why[0] = '\0';
     pthread_mutex_lock(&all.lock);

@@ -34,11 +34,11 @@ typedef struct weir_state_app {
  */
 WEIR_MODULE bool weir_router_state(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);
 
-/** Held once more; any thread, also below. Never fails. Since ABI 7. */
+/** Held once more, by you, until you let go of it. Any thread; never fails. Since ABI 7. */
 WEIR_API weir_state_text_t *weir_state_text_hold(weir_state_text_t *text);
-/** Held once less. Harmless on NULL. Since ABI 7. */
+/** Held once less; the last one frees it. Any thread; harmless on NULL. Since ABI 7. */
 WEIR_API void weir_state_text_release(weir_state_text_t *text);
-/** What it says, with a NUL; stays while it is held. NULL of NULL. Since ABI 7. */
+/** What it says, with a NUL; borrowed, and stays while it is held. Any thread. NULL of NULL. Since ABI 7. */
 WEIR_API const char *weir_state_text_json(const weir_state_text_t *text);
 
 typedef bool weir_router_state_t(weir_shared_t *shared, const weir_state_app_t *app, char *why, size_t why_bytes);

@@ -10,6 +10,7 @@
  * OWNER    Whoever has it embedded.
  * THREAD   One.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { WEIR_PIECES_MOST = 512 /* bytes of a thing that is cut from a piece: larger ones are malloc()'s */ };
@@ -29,7 +30,7 @@ void *weir_pieces_take(weir_pieces_t *pieces, size_t bytes);
 /** What was taken with as many bytes. Harmless on NULL. */
 void weir_pieces_give(weir_pieces_t *pieces, void *thing, size_t bytes);
 /** Whether all that is there may be given back at once, by weir_pieces_finish(); else each must be. */
-static inline int weir_pieces_go_at_once(const weir_pieces_t *pieces)
+static inline bool weir_pieces_go_at_once(const weir_pieces_t *pieces)
 {
     return pieces->large_count == 0;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* All keys at one revision, page by page. */
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +141,6 @@ static void take(paging_t *it)
     const bool is_other = follow->cluster_id != 0 && follow->cluster_id != it->header.cluster_id;
 
     sweep(it);
-    (void)malloc_trim(0); /* pages of the store's answers */
     state_step_commit(&follow->step, weir_clock_monotonic_us());
     follow->cluster_id = it->header.cluster_id;
     follow->revision = it->header.revision;

@@ -141,8 +141,6 @@ static char *copy_list(const char *domains)
 /* A copy of those that an app has: of one that sleeps they stand in its text. NULL: none. */
 static char *domains_of(const struct weir_kit *kit, kit_app_t *app)
 {
-    const kit_own_t *own = kit_own_of(app);
-
     if (app->is_packed) {
         kit_own_t *read = kit_given_read_again(kit, app);
         char *domains = read->app.domains;
@@ -150,7 +148,7 @@ static char *domains_of(const struct weir_kit *kit, kit_app_t *app)
         kit_own_discard(kit, read);
         return domains;
     }
-    return own->app.domains == NULL ? NULL : copy_list(own->app.domains);
+    return app->domains == NULL ? NULL : copy_list(app->domains);
 }
 
 /* ---- domains ---- */
@@ -285,7 +283,7 @@ static bool is_removed(struct weir_kit *kit, const kit_app_t *app)
     return false;
 }
 
-/* In force, or asleep. `domains` becomes the app's. */
+/* In force, with these domains, which become the app's; or asleep, with those of the text. */
 static kit_app_t *put(struct weir_kit *kit, kit_app_t *present, kit_own_t *read, weir_state_text_t *text, char *domains)
 {
     kit_app_t *app =
@@ -295,7 +293,7 @@ static kit_app_t *put(struct weir_kit *kit, kit_app_t *present, kit_own_t *read,
         return app;
     app = kit_own_take(kit, read, weir_instance_now_us(kit->host));
     free(app->domains);
-    app->domains = domains == NULL ? NULL : copy_list(domains);
+    app->domains = domains;
     return app;
 }
 
@@ -312,7 +310,8 @@ static void take(struct weir_kit *kit, kit_app_t *present, kit_own_t *read, weir
     free(before);
     if (!stays_gone)
         place_all(kit, app, domains, why, why_bytes);
-    free(domains);
+    if (app->is_packed)
+        free(domains);
     if (!stays_gone && kit->instance->domain_edits.count > 0)
         place_edits(kit, app);
 }

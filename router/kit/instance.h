@@ -79,6 +79,7 @@ struct weir_kit {
     size_t app_count;              /* that the configuration has */
     _Atomic(kit_apps_t *) by_name; /* and those of operators; NULL while they are read */
     struct kit_own **own;          /* those that the configuration does not have, by their names' hash; own.h */
+    struct kit_own *keepers;       /* of routers' parts that were replaced, and may be in use */
     size_t own_chains, own_count;
     size_t asleep_count;            /* that it has laid down, which may ask for sets */
     json_t *defaults;               /* what the configuration says for all; NULL: nothing */

@@ -228,7 +228,8 @@ static void keep_extra(struct weir_kit *kit, void *extra)
         return;
     keeper = kit_own_create("");
     atomic_init(&keeper->app.extra, extra);
-    keep(kit, keeper);
+    keeper->next = kit->keepers;
+    kit->keepers = keeper;
 }
 
 static bool is_same_extra(const struct weir_kit *kit, const kit_app_t *app, const kit_app_t *read)
@@ -309,12 +310,9 @@ kit_app_t *kit_own_take(struct weir_kit *kit, kit_own_t *read, uint64_t now_us)
 
 void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us)
 {
+    if (atomic_load(&own->app.set) == NULL)
+        return; /* it has slept */
     kit_own_t *before = kit_own_create("");
-
-    if (atomic_load(&own->app.set) == NULL) {
-        kit_own_discard(kit, before);
-        return;
-    }
     before->app.wanted = own->app.wanted;
     before->app.wanted_count = own->app.wanted_count;
     own->app.wanted = NULL;
@@ -323,15 +321,22 @@ void kit_own_empty(struct weir_kit *kit, kit_own_t *own, uint64_t now_us)
     discard_replaced(kit, before);
 }
 
+static void discard_all(const struct weir_kit *kit, kit_own_t *own)
+{
+    for (kit_own_t *next; own != NULL; own = next) {
+        next = own->next;
+        kit_own_discard(kit, own);
+    }
+}
+
 void kit_own_free(struct weir_kit *kit)
 {
     for (size_t i = 0; i < kit->own_chains; i++)
-        for (kit_own_t *own = kit->own[i], *next; own != NULL; own = next) {
-            next = own->next;
-            kit_own_discard(kit, own);
-        }
+        discard_all(kit, kit->own[i]);
+    discard_all(kit, kit->keepers);
     free((void *)kit->own);
     kit->own = NULL;
+    kit->keepers = NULL;
     kit->own_chains = kit->own_count = 0;
     free(kit->pending);
     free(kit->gathered);

@@ -13,7 +13,7 @@
 #include "overlay.h"
 
 typedef struct kit_own {
-    struct kit_own *next; /* of its chain */
+    struct kit_own *next; /* of its chain, or of the keepers */
     kit_app_t app;
 } kit_own_t;
 
